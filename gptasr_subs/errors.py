@@ -1,0 +1,27 @@
+"""One family of errors. Every message is one sentence that says what happened and what to do next."""
+
+from __future__ import annotations
+
+
+class GptasrError(Exception):
+    """Base of all errors a user can meet; the command line prints it without a traceback and exits with 1."""
+
+
+class MediaError(GptasrError):
+    """The file is missing, is not media, or holds no sound that can be decoded."""
+
+
+class ModelError(GptasrError):
+    """A checkpoint is missing, is of another network, or cannot run on the device asked for."""
+
+
+class OutputError(GptasrError):
+    """A file could not be written; what stood there before is untouched."""
+
+
+class FormatError(GptasrError):
+    """A subtitle or manifest file could not be understood, or a format has no writer."""
+
+
+class UsageError(GptasrError):
+    """The options contradict one another; the command line exits with 2."""

@@ -1,0 +1,1 @@
+"""GPT-ASR and nothing of subtitles: from samples to words with times."""

@@ -1,0 +1,158 @@
+"""Checkpoints on disk: our own format, a folder of ``model.safetensors`` and ``model.json``, and the published one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from platformdirs import user_cache_path
+from safetensors.torch import save
+
+from gptasr_subs.errors import ModelError
+from gptasr_subs.files import write_atomically
+from gptasr_subs.model.config import PUBLISHED, ModelConfig
+from gptasr_subs.model.decoding import DecodingOptions
+from gptasr_subs.model.network import GptAsr
+from gptasr_subs.model.published import MEL_NORMS_FILE, WEIGHT_SUFFIXES, State, read_published, read_tensors
+from gptasr_subs.model.tokenizer import Tokenizer, tokenizer_from_json
+
+FORMAT = 1
+WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"
+
+_SHIPPED = Path(__file__).parent.parent / "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A network ready to run and all that belongs to it.
+
+    ``start_offset`` and ``end_offset`` (seconds) are added to where CTC hears a word begin and end; ``metadata`` is for
+    people: what it was trained on, its measured WER.
+    """
+
+    name: str
+    config: ModelConfig
+    model: GptAsr
+    tokenizer: Tokenizer
+    start_offset: float = 0.0
+    end_offset: float = 0.0
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_checkpoint(name_or_path: str | Path = "default", device: str = "cpu") -> Checkpoint:
+    """The shipped checkpoint by name, a cached one, or one at a path; weights as float32 on ``device``.
+
+    Raises ``ModelError`` with what to do where it is missing, damaged or of another network.
+    """
+    path = find_checkpoint(name_or_path)
+    checkpoint = _load_own(path.parent) if path.name == DESCRIPTION_FILE else load_published(path)
+    checkpoint.model.to(device)
+    return checkpoint
+
+
+def find_checkpoint(name_or_path: str | Path) -> Path:
+    """The ``model.json`` of our own format, or the weights of a published model; raises ``ModelError``."""
+    name = str(name_or_path)
+    for place in (_SHIPPED / name, checkpoint_cache() / name, Path(name).expanduser()):
+        if place.is_dir() and (found := _in_folder(place)):
+            return found
+        if place.is_file():
+            return _described(place)
+    if name in PUBLISHED:
+        raise ModelError(f"The model {name!r} is not on this computer; fetch it with: gptasr-subs models pull {name}")
+    if Path(name).expanduser().is_dir():
+        raise ModelError(f"The folder {name!r} holds no model; it should hold {DESCRIPTION_FILE} or a file of weights.")
+    raise ModelError(f"There is no model {name!r}: no file or folder, and no name that `gptasr-subs models` lists.")
+
+
+def checkpoint_cache() -> Path:
+    """Where fetched models lie, a folder for each name."""
+    return user_cache_path("gptasr-subs") / "checkpoints"
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """A ``model.json`` as it stands; raises ``ModelError`` where it is not one of this format."""
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as a model description; fetch the checkpoint again.") from error
+    if not isinstance(description, dict) or "format" not in description:
+        raise ModelError(f"{path} does not describe a gptasr-subs checkpoint; give the folder of one.")
+    if description["format"] != FORMAT:
+        raise ModelError(f"{path} is of a format that this version cannot read; upgrade gptasr-subs.")
+    return description
+
+
+def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = True) -> None:
+    """Write ``checkpoint`` into ``folder``, made where missing; ``half`` stores weights in two bytes, not four.
+
+    Either file is there whole or as it was before. Raises ``OutputError``.
+    """
+    folder = Path(folder)
+    with suppress(OSError):  # the write that follows says why, in a sentence
+        folder.mkdir(parents=True, exist_ok=True)
+    dtype = torch.float16 if half else torch.float32
+    state = {name: value.detach().cpu().to(dtype).contiguous() for name, value in checkpoint.model.state_dict().items()}
+    description = {
+        "format": FORMAT,
+        "name": checkpoint.name,
+        "config": checkpoint.config.to_dict(),
+        "tokenizer": json.loads(checkpoint.tokenizer.to_json()),
+        "start_offset": checkpoint.start_offset,
+        "end_offset": checkpoint.end_offset,
+        "decoding": asdict(checkpoint.decoding),
+        "metadata": dict(checkpoint.metadata),
+    }
+    write_atomically(folder / WEIGHTS_FILE, save(state))
+    write_atomically(folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+
+
+def load_published(path: Path, heads: int = 0) -> Checkpoint:
+    """A published state dict with its vocabulary and constants beside it; ``heads`` where they are not 64 wide."""
+    name, config, tokenizer, state = read_published(path, heads)
+    return Checkpoint(name, config, _build(config, state, path), tokenizer)
+
+
+def _load_own(folder: Path) -> Checkpoint:
+    path = folder / DESCRIPTION_FILE
+    description = read_description(path)
+    try:
+        config = ModelConfig.from_dict(description["config"])
+        tokenizer = tokenizer_from_json(json.dumps(description["tokenizer"]))
+        decoding = DecodingOptions(**description.get("decoding", {}))
+        offsets = float(description.get("start_offset", 0.0)), float(description.get("end_offset", 0.0))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} lacks or misspells a setting ({error}); fetch the checkpoint again.") from error
+    model = _build(config, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
+    name, metadata = str(description.get("name", folder.name)), dict(description.get("metadata", {}))
+    return Checkpoint(name, config, model, tokenizer, *offsets, decoding, metadata)
+
+
+def _build(config: ModelConfig, state: State, path: Path) -> GptAsr:
+    try:
+        model = GptAsr(config)
+        model.load_state_dict(state)
+    except Exception as error:  # names, shapes or sizes that do not fit together
+        raise ModelError(f"The weights in {path} do not fit a GPT-ASR network; fetch them again.") from error
+    return model.eval()
+
+
+def _described(path: Path) -> Path:
+    """A weights file of our own format stands for its folder."""
+    description = path.with_name(DESCRIPTION_FILE)
+    return description if path.name == WEIGHTS_FILE and description.is_file() else path
+
+
+def _in_folder(folder: Path) -> Path | None:
+    if (folder / DESCRIPTION_FILE).is_file():
+        return folder / DESCRIPTION_FILE
+    weights = [p for p in sorted(folder.iterdir()) if p.suffix in WEIGHT_SUFFIXES and p.name != MEL_NORMS_FILE]
+    if len(weights) > 1:
+        raise ModelError(f"{folder} holds several models; give the path of one of the files in it.")
+    return weights[0] if weights else None

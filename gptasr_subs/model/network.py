@@ -1,0 +1,264 @@
+"""The GPT-ASR network, top to bottom: mel encoder, its CTC head, and the GPT-2 that writes the text.
+
+Shapes: B clips, T mel frames, N mel positions (T / reduction), U text tokens, D width, V vocabulary.
+A clip's result does not depend on what else is in its batch: lengths mask every layer that looks along time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import GPT2Config, GPT2Model
+
+from gptasr_subs.model.config import ModelConfig
+
+
+class Norm(nn.GroupNorm):
+    """Group norm over eight channels and all of time; with a mask, over the clip's own time only."""
+
+    def __init__(self, channels: int) -> None:
+        """One group for every eight ``channels``."""
+        super().__init__(channels // 8, channels)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``x`` (B, C, T), ``mask`` (B, 1, T) of ones and zeros; what is masked out comes back as 0."""
+        if mask is None:
+            return super().forward(x)
+        grouped = x.reshape(len(x), self.num_groups, -1, x.shape[-1])
+        inside = mask.unsqueeze(1)
+        count = inside.sum((2, 3), keepdim=True) * grouped.shape[2]
+        mean = (grouped * inside).sum((2, 3), keepdim=True) / count
+        centred = (grouped - mean) * inside
+        variance = centred.square().sum((2, 3), keepdim=True) / count
+        normal = (centred * torch.rsqrt(variance + self.eps)).flatten(1, 2)
+        scaled: Tensor = (normal * self.weight[:, None] + self.bias[:, None]) * mask
+        return scaled
+
+
+class Block(nn.Module):
+    """Residual block: conv - norm - ReLU - conv - norm, added to its input, then ReLU."""
+
+    def __init__(self, channels: int) -> None:
+        """A block over ``channels`` that keeps the shape."""
+        super().__init__()
+        self.net = nn.ModuleList(
+            [_conv(channels, channels), Norm(channels), nn.ReLU(), _conv(channels, channels), Norm(channels)]
+        )
+        # A fresh block starts near the identity: from there CTC leaves its all-blank plateau within 4 h of sound;
+        # with weights of 1 it was still on it after 35 h.
+        nn.init.constant_(self.net[-1].weight, 0.1)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """``x`` (B, C, T) to the same shape."""
+        conv_in, norm_in, _, conv_out, norm_out = self.net
+        return F.relu(norm_out(conv_out(F.relu(norm_in(conv_in(x), mask))), mask) + x)
+
+
+class Blocks(nn.ModuleList):
+    """Residual blocks in a row."""
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """``x`` (B, C, T) to the same shape."""
+        for block in self:
+            x = block(x, mask)
+        return x
+
+
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> nn.Conv1d:
+    return nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding)
+
+
+class MelEncoder(nn.Module):
+    """Strided convolutions that turn mel frames into mel positions. Layer names follow the published weights."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Generation 1 reduces time by 4, generation 2 ("lean") by 8."""
+        super().__init__()
+        build = _generation_1 if config.generation == 1 else _generation_2
+        self.encoder = nn.ModuleList(build(config.front_end.n_mels, config.width, config.blocks))
+
+    def forward(self, mel: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """``mel`` (B, n_mels, T), ``lengths`` (B,) in frames to ``(B, N, D)`` and lengths in positions."""
+        mask = None if lengths is None else _time_mask(lengths, mel.shape[-1], mel.dtype)
+        x = mel if mask is None else mel * mask
+        for layer in self.encoder:
+            if isinstance(layer, nn.Conv1d):
+                x, lengths = layer(x), _strided(lengths, layer)
+                mask = None if lengths is None else _time_mask(lengths, x.shape[-1], x.dtype)
+            elif isinstance(layer, (Norm, Block, Blocks)):
+                x = layer(x, mask)
+            else:
+                x = layer(x)
+            if mask is not None and isinstance(layer, nn.Conv1d):
+                x = x * mask
+        return x.transpose(1, 2), lengths
+
+
+def _generation_1(mels: int, width: int, blocks: tuple[int, int, int]) -> list[nn.Module]:
+    first, second, third = blocks
+    return [
+        _conv(mels, width // 4, 5),
+        *(Block(width // 4) for _ in range(first)),
+        *(_conv(width // 4, width // 2, stride=2), Norm(width // 2), nn.ReLU()),
+        *(Block(width // 2) for _ in range(second)),
+        *(_conv(width // 2, width, stride=2), Norm(width), nn.ReLU()),
+        *(Block(width) for _ in range(third)),
+    ]
+
+
+def _generation_2(mels: int, width: int, blocks: tuple[int, int, int]) -> list[nn.Module]:
+    first, second, third = blocks
+    return [
+        *(_conv(mels, width // 2, 5, stride=2, padding=1), Norm(width // 2), nn.ReLU()),
+        Blocks(Block(width // 2) for _ in range(first)),
+        *(_conv(width // 2, width, stride=2), Norm(width), nn.ReLU()),
+        Blocks(Block(width) for _ in range(second)),
+        *(_conv(width, width, stride=2), Norm(width), nn.ReLU()),
+        Blocks(Block(width) for _ in range(third)),
+    ]
+
+
+def _strided(lengths: Tensor | None, conv: nn.Conv1d) -> Tensor | None:
+    if lengths is None:
+        return None
+    (kernel,), (stride,), padding = conv.kernel_size, conv.stride, int(conv.padding[0])
+    return torch.div(lengths + 2 * padding - kernel, stride, rounding_mode="floor") + 1
+
+
+def _time_mask(lengths: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None].to(dtype)
+
+
+class _NoPositions(nn.Module):
+    """Stands in for GPT-2's own position table, which generation 2 replaces by the two tables of GPT-ASR."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, positions: Tensor) -> Tensor:
+        return torch.zeros(*positions.shape, self.width, device=positions.device)
+
+
+class CtcHead(nn.Module):
+    """Reads characters off the mel positions: several CTC frames for each position."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """A norm and one linear layer of ``ctc_frames * ctc_classes`` outputs."""
+        super().__init__()
+        self.classes = config.ctc_classes
+        self.norm = nn.LayerNorm(config.width)
+        self.linear = nn.Linear(config.width, config.ctc_frames * config.ctc_classes)
+
+    def forward(self, encoded: Tensor) -> Tensor:
+        """``encoded`` (B, N, D) to log-probabilities (B, N * ctc_frames, ctc_classes), float32."""
+        frames = self.linear(self.norm(encoded)).unflatten(-1, (-1, self.classes)).flatten(1, 2)
+        log_probs: Tensor = frames.float().log_softmax(-1)
+        return log_probs
+
+
+class Encoded(NamedTuple):
+    """A batch after the mel encoder: ``features`` (B, N, D), ``lengths`` (B,) in positions or none."""
+
+    features: Tensor
+    lengths: Tensor | None
+
+
+class GptAsr(nn.Module):
+    """Mel encoder, optional CTC head, and GPT-2 over ``[mel positions] ++ [text tokens]``."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Build the network of ``config`` with fresh weights."""
+        super().__init__()
+        self.config = config
+        self.mel_encoder = MelEncoder(config)
+        self.gpt = _gpt2(config)
+        self.mel_pos_embedding = _positions(config.max_mel_positions, config.width)
+        self.text_pos_embedding = _positions(config.max_text_tokens + 1, config.width)
+        self.final_norm = nn.LayerNorm(config.width)
+        self.text_head = nn.Linear(config.width, config.vocabulary)
+        self.ctc_head = CtcHead(config) if config.ctc_classes else None
+        if config.text_solo:
+            self.text_solo_embedding = nn.Parameter(torch.randn(1, 1, config.width) * 0.02)
+
+    def encode(self, mel: Tensor, lengths: Tensor | None = None) -> Encoded:
+        """``mel`` (B, n_mels, T) and lengths in frames to mel positions, before the position table."""
+        return Encoded(*self.mel_encoder(mel, lengths))
+
+    def prefix(self, encoded: Encoded) -> tuple[Tensor, Tensor | None]:
+        """Mel positions as GPT-2 reads them (B, N, D), and the mask (B, N) of those that count."""
+        features, lengths = encoded
+        if self.config.generation == 1:  # always padded with zeros to the full table, and nothing is masked
+            features = F.pad(features, (0, 0, 0, self.config.max_mel_positions - features.shape[1]))
+            lengths = None
+        table = self.mel_pos_embedding.weight[: features.shape[1]]
+        mask = None if lengths is None else _time_mask(lengths, features.shape[1], features.dtype)[:, 0]
+        return features + table, mask
+
+    def embed_text(self, tokens: Tensor, offset: int = 0) -> Tensor:
+        """``tokens`` (B, U) that stand at text positions ``offset``.. to (B, U, D)."""
+        table = self.text_pos_embedding.weight[offset : offset + tokens.shape[1]]
+        embedded: Tensor = self.gpt.wte(tokens) + table
+        return embedded
+
+    def text_logits(self, hidden: Tensor) -> Tensor:
+        """GPT-2's last layer (..., D) to logits (..., V)."""
+        logits: Tensor = self.text_head(self.final_norm(hidden))
+        return logits
+
+    def forward(self, mel: Tensor, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Teacher-forced logits (B, U, V) for ``tokens`` (B, U) that begin with the start token."""
+        return self.read(self.encode(mel, lengths), tokens)
+
+    def read(self, encoded: Encoded, tokens: Tensor) -> Tensor:
+        """As ``forward``, from mel positions that are already encoded."""
+        prefix, mask = self.prefix(encoded)
+        hidden = self._run(torch.cat([prefix, self.embed_text(tokens)], 1), _and_text(mask, tokens))
+        return self.text_logits(hidden[:, prefix.shape[1] :])
+
+    def read_text_alone(self, tokens: Tensor) -> Tensor:
+        """Logits (B, U, V) with no sound at all: the network as a language model."""
+        embedded = self.embed_text(tokens)
+        if self.config.text_solo:
+            embedded = embedded + self.text_solo_embedding
+        return self.text_logits(self._run(embedded, None))
+
+    def _run(self, embedded: Tensor, mask: Tensor | None) -> Tensor:
+        output: Any = self.gpt(inputs_embeds=embedded, attention_mask=mask, use_cache=False)
+        hidden: Tensor = output.last_hidden_state
+        return hidden
+
+
+def _and_text(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
+    return None if mask is None else F.pad(mask, (0, tokens.shape[1]), value=1.0)
+
+
+def _positions(rows: int, width: int) -> nn.Embedding:
+    table = nn.Embedding(rows, width)
+    nn.init.normal_(table.weight, std=0.02)
+    return table
+
+
+def _gpt2(config: ModelConfig) -> GPT2Model:
+    gpt = GPT2Model(
+        GPT2Config(
+            vocab_size=config.vocabulary,
+            n_positions=config.max_mel_positions + config.max_text_tokens + 2,
+            n_embd=config.width,
+            n_layer=config.layers,
+            n_head=config.heads,
+            activation_function="gelu_pytorch_tanh",  # the same function as gelu_new, in one kernel
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=config.start_token,
+            eos_token_id=config.stop_token,
+            attn_implementation="sdpa",
+        )
+    )
+    if config.generation == 2:  # generation 1 trained with GPT-2's own table added to the other two
+        gpt.wpe = _NoPositions(config.width)
+    return gpt

@@ -1,0 +1,157 @@
+"""Beam search over a batch of clips; greedy decoding is a beam of one.
+
+Scores are summed log-probabilities without a length penalty. A beam that has ended keeps its place and its score.
+A clip leaves the batch as soon as its result cannot change any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gptasr_subs.model.network import Encoded, GptAsr
+from gptasr_subs.model.stepper import Stepper
+
+_LOOP_REPEATS = 4  # the same tokens so many times in a row are a loop ...
+_LOOP_TOKENS = 24  # ... if they are at least so many: "no, no, no, no" is speech
+_LOOP_EVERY = 8  # steps between two looks for loops
+_LEAVE_SHARE = 0.25  # finished clips leave when they are this share of the batch: leaving copies the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Beam:
+    """One result of the search: tokens without the stop token, and the log-probability of each.
+
+    ``log_prob`` is their sum, the stop token included; ``ended`` says that the network stopped of its own accord.
+    """
+
+    tokens: tuple[int, ...]
+    token_log_probs: tuple[float, ...]
+    log_prob: float
+    ended: bool
+
+
+def beam_search(
+    network: GptAsr, encoded: Encoded, limits: Sequence[int], beams: int, patience: float = 0.0
+) -> list[list[Beam]]:
+    """For each clip of ``encoded`` its ``beams`` best token sequences, best first.
+
+    ``limits`` is the most tokens of each clip. A clip is done when no unfinished beam is within ``patience`` (in
+    log-probability) of the best finished one: 0 is enough for the best, more completes the others too.
+    """
+    stepper = Stepper(network, encoded, beams)
+    state = _State(network, limits, beams, encoded.features.device)
+    found: dict[int, list[Beam]] = {}
+    while len(found) < len(limits):
+        stepper.follow(state.grow(stepper.step(state.tokens[..., -1])))
+        done = state.done(patience)
+        for row in done.nonzero()[:, 0].tolist():
+            found.setdefault(int(state.clips[row]), state.results(row))
+        if done.any() and done.float().mean() >= _LEAVE_SHARE:
+            rows = (~done).nonzero()[:, 0]
+            state.keep(rows)
+            stepper.keep(rows)
+    return [found[clip] for clip in range(len(limits))]
+
+
+class _State:
+    """What the beams have written so far: B clips still in the batch, K beams, U tokens (the start token first)."""
+
+    def __init__(self, network: GptAsr, limits: Sequence[int], beams: int, device: torch.device) -> None:
+        config = network.config
+        shape = (len(limits), beams)
+        self.stop, self.limits = config.stop_token, torch.tensor(limits, device=device)
+        self.clips = torch.arange(len(limits), device=device)
+        self.tokens = torch.full((*shape, 1), config.start_token, device=device)
+        self.log_probs = torch.zeros(*shape, 0, device=device)
+        self.scores = torch.full(shape, -torch.inf, device=device)
+        self.scores[:, 0] = 0.0  # all beams are the same before the first token
+        self.stopped = torch.zeros(shape, dtype=torch.bool, device=device)
+        self.looped = self.stopped.clone()
+
+    @property
+    def ended(self) -> Tensor:
+        """Beams (B, K) that write no more."""
+        return self.stopped | self.looped
+
+    def grow(self, log_probs: Tensor) -> Tensor:
+        """Take the best continuations of ``log_probs`` (B, K, V); returns the beam (B, K) that each one continues."""
+        log_probs = self._frozen(log_probs)
+        candidates = (self.scores[..., None] + log_probs).flatten(1)
+        self.scores, best = candidates.topk(self.scores.shape[1])
+        parents, token = best // log_probs.shape[-1], best % log_probs.shape[-1]
+        gained = log_probs.flatten(1).gather(1, best)
+        self.tokens = torch.cat([_take(self.tokens, parents), token[..., None]], -1)
+        self.log_probs = torch.cat([_take(self.log_probs, parents), gained[..., None]], -1)
+        self.looped = self.looped.gather(1, parents)
+        self.stopped = self.stopped.gather(1, parents) | ((token == self.stop) & ~self.looped)
+        self._find_loops()
+        return parents
+
+    def _frozen(self, log_probs: Tensor) -> Tensor:
+        """A beam that has ended goes on with the stop token only, at no cost."""
+        only_stop = torch.full_like(log_probs[0, 0], -torch.inf)
+        only_stop[self.stop] = 0.0
+        return torch.where(self.ended[..., None], only_stop, log_probs)
+
+    def _find_loops(self) -> None:
+        steps = self.tokens.shape[-1] - 1
+        if steps >= _LOOP_TOKENS and steps % _LOOP_EVERY == 0:
+            periods = [[loop_period(beam) for beam in clip] for clip in self.tokens.tolist()]
+            self.looped |= (torch.tensor(periods, device=self.looped.device) > 0) & ~self.stopped
+
+    def done(self, patience: float) -> Tensor:
+        """Clips (B,) whose result stands."""
+        at_limit = self.limits <= self.tokens.shape[-1] - 1
+        finished = self.scores.masked_fill(~self.stopped, -torch.inf).amax(1)
+        unfinished = self.scores.masked_fill(self.ended, -torch.inf).amax(1)
+        return at_limit | self.ended.all(1) | (finished - patience > unfinished)
+
+    def keep(self, rows: Tensor) -> None:
+        for name in ("limits", "clips", "tokens", "log_probs", "scores", "stopped", "looped"):
+            setattr(self, name, getattr(self, name)[rows])
+
+    def results(self, row: int) -> list[Beam]:
+        """The beams of one clip, those that ended by themselves first, then by score."""
+        beams = [self._result(row, beam) for beam in range(self.scores.shape[1])]
+        return sorted(beams, key=lambda beam: (not beam.ended, -beam.log_prob))
+
+    def _result(self, row: int, beam: int) -> Beam:
+        tokens: list[int] = self.tokens[row, beam, 1:].tolist()
+        log_probs = self.log_probs[row, beam].tolist()
+        if self.stop in tokens:
+            del tokens[tokens.index(self.stop) :]
+        score = float(self.scores[row, beam])
+        if self.looped[row, beam]:
+            tokens = cut_loop(tokens)
+            score = sum(log_probs[: len(tokens)])
+        return Beam(tuple(tokens), tuple(log_probs[: len(tokens)]), score, bool(self.stopped[row, beam]))
+
+
+def loop_period(tokens: Sequence[int]) -> int:
+    """Length of the pattern that ``tokens`` ends in again and again; 0 where it does not."""
+    for period in range(1, len(tokens) // _LOOP_REPEATS + 1):
+        size = max(_LOOP_REPEATS * period, _LOOP_TOKENS)
+        tail = tokens[-size:]
+        if len(tail) == size and tail[period:] == tail[:-period]:
+            return period
+    return 0
+
+
+def cut_loop(tokens: list[int]) -> list[int]:
+    """``tokens`` with the pattern that they end in kept once."""
+    period = loop_period(tokens)
+    if not period:
+        return tokens
+    end = len(tokens)
+    while end > period and tokens[end - period - 1] == tokens[end - 1]:
+        end -= 1
+    return tokens[:end]
+
+
+def _take(history: Tensor, parents: Tensor) -> Tensor:
+    """``history`` (B, K, U) of the beams ``parents`` (B, K)."""
+    return history.gather(1, parents[..., None].expand(-1, -1, history.shape[-1]))

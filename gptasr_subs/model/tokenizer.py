@@ -1,0 +1,150 @@
+"""Text to tokens and back: the characters of generation 1, the byte-pair encodings of generation 2 and of our own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from tokenizers import Tokenizer as Backend
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.trainers import BpeTrainer
+
+from gptasr_subs.errors import ModelError
+
+STOP, START = 0, 1  # of a vocabulary that ``train_bpe`` made; the stop token is 0 in every generation
+
+_SPACE_TOKEN = "[SPACE]"  # how the published vocabulary writes a space
+_WORD_START = "\u2581"  # how our own does: at the front of each word
+_CHARACTERS = "characters"
+_VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
+_CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
+
+
+class Tokenizer(Protocol):
+    """What decoding needs to know of a vocabulary."""
+
+    @property
+    def size(self) -> int:
+        """Number of tokens, a start token that stands outside the vocabulary not counted."""
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of ``text`` without start and stop; what the vocabulary cannot write is left out."""
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """What each token adds to the text; empty for special and unknown tokens."""
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of ``tokens``, special tokens skipped, spaces single."""
+
+    def to_json(self) -> str:
+        """What ``tokenizer_from_json`` reads back."""
+
+
+def _symbols() -> list[str]:
+    """The 148 symbols of generation 1 in order: pad, punctuation, letters, and ARPAbet with stress digits."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    stressed = [vowel + stress for vowel in _VOWELS.split() for stress in ("", "0", "1", "2")]
+    sounds = sorted([*stressed, *_CONSONANTS.split()])
+    return [*"_-!'(),.:;? ", *letters, *letters.lower(), *("@" + sound for sound in sounds)]
+
+
+class CharacterTokenizer:
+    """One token a character: what generation 1 writes. Its ARPAbet symbols decode to nothing."""
+
+    def __init__(self) -> None:
+        """Build the table."""
+        self.symbols = _symbols()
+        self._ids = {symbol: index for index, symbol in enumerate(self.symbols) if index and len(symbol) == 1}
+        self._characters = {index: symbol for symbol, index in self._ids.items()}
+
+    @property
+    def size(self) -> int:
+        """148; the start token is the next number."""
+        return len(self.symbols)
+
+    def encode(self, text: str) -> list[int]:
+        """One token for each character that the table has."""
+        return [self._ids[character] for character in text if character in self._ids]
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """One character for each token, or none."""
+        return [self._characters.get(token, "") for token in tokens]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The characters, spaces single."""
+        return _tidy(self.pieces(tokens))
+
+    def to_json(self) -> str:
+        """A name is enough: the table never changes."""
+        return json.dumps({"type": _CHARACTERS})
+
+
+class BpeTokenizer:
+    """Byte-pair encoding from the JSON of Hugging Face ``tokenizers``, published or our own."""
+
+    def __init__(self, text: str) -> None:
+        """``text`` is that JSON; raises ``ModelError`` where it is not."""
+        try:
+            self._backend = Backend.from_str(text)
+        except Exception as error:  # the backend raises bare ``Exception``
+            raise ModelError(f"The vocabulary of the checkpoint cannot be read ({error}); fetch it again.") from error
+        vocabulary = self._backend.get_vocab()
+        self._published = _SPACE_TOKEN in vocabulary
+        special = {token.content for token in self._backend.get_added_tokens_decoder().values()}
+        self._pieces = {index: self._piece(token) for token, index in vocabulary.items() if token not in special}
+        if self._published:
+            self._pieces[vocabulary[_SPACE_TOKEN]] = " "
+        self._size = max(vocabulary.values()) + 1
+
+    def _piece(self, token: str) -> str:
+        return token if self._published else token.replace(_WORD_START, " ")
+
+    @property
+    def size(self) -> int:
+        """Tokens in the vocabulary; 255 in the published one, whose start token is the next number."""
+        return self._size
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of ``text``; the published vocabulary knows lower case only."""
+        text = " ".join(text.split())
+        if self._published:
+            text = text.lower().replace(" ", _SPACE_TOKEN)
+        known: list[int] = [token for token in self._backend.encode(text).ids if token in self._pieces]
+        return known
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """What each token adds to the text."""
+        return [self._pieces.get(token, "") for token in tokens]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text, spaces single."""
+        return _tidy(self.pieces(tokens))
+
+    def to_json(self) -> str:
+        """The JSON this was built from, as the backend writes it."""
+        text: str = self._backend.to_str()
+        return text
+
+
+def tokenizer_from_json(text: str) -> Tokenizer:
+    """Inverse of ``to_json`` for every tokenizer; raises ``ModelError``."""
+    try:
+        kind = json.loads(text).get("type")
+    except (ValueError, AttributeError) as error:
+        raise ModelError("The vocabulary of the checkpoint is not JSON; fetch the checkpoint again.") from error
+    return CharacterTokenizer() if kind == _CHARACTERS else BpeTokenizer(text)
+
+
+def train_bpe(texts: Iterable[str], vocabulary: int) -> BpeTokenizer:
+    """A vocabulary of at most ``vocabulary`` tokens: [STOP] 0, [START] 1, every character of ``texts``, then merges."""
+    backend = Backend(BPE())
+    backend.pre_tokenizer = Metaspace(prepend_scheme="always", split=True)
+    trainer = BpeTrainer(vocab_size=vocabulary, special_tokens=["[STOP]", "[START]"], show_progress=False)
+    backend.train_from_iterator((" ".join(text.split()) for text in texts), trainer)
+    return BpeTokenizer(backend.to_str())
+
+
+def _tidy(pieces: Sequence[str]) -> str:
+    return " ".join("".join(pieces).split())

@@ -1,0 +1,182 @@
+"""One media file in, its subtitles out: probe, decode, split at silences, recognise, shape cues, write."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gptasr_subs.cues import CueOptions, shape_cues
+from gptasr_subs.errors import OutputError
+from gptasr_subs.formats import Document, get_format, render
+from gptasr_subs.files import write_atomically
+from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
+from gptasr_subs.names import sidecar_path
+from gptasr_subs.recognizer import Recognizer, load_model
+from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks
+from gptasr_subs.types import FloatArray, Span, Word
+
+_FIRST_GROUP = 60.0  # seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
+_LARGEST_GROUP = 960.0  # ... up to this, enough to fill batches of windows of like length
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to write and where. ``output`` names one file and its format; else one sidecar a format is written."""
+
+    formats: tuple[str, ...] = ("srt",)
+    language: str = "en"
+    output: Path | None = None
+    output_dir: Path | None = None
+    overwrite: bool = False
+    audio_track: int | str | None = None
+    batch_size: int = 0
+    beams: int = 0
+    max_chars: int = 42
+    max_lines: int = 2
+    sdh: bool = False
+    forced: bool = False
+    cues: CueOptions = field(default_factory=CueOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far recognition is: ``done`` of ``total`` seconds of the film."""
+
+    done: float
+    total: float
+
+
+Listener = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one media file. ``written`` are new files, ``kept`` are ones that stood there already."""
+
+    media: Path
+    written: tuple[Path, ...]
+    kept: tuple[Path, ...]
+    document: Document | None
+    seconds: float
+    elapsed: float
+
+    @property
+    def rtfx(self) -> float:
+        """Seconds of film for each second of work."""
+        return self.seconds / self.elapsed if self.elapsed > 0 else 0.0
+
+
+def subtitle(
+    media: str | os.PathLike[str],
+    model: str | Recognizer = "default",
+    *,
+    device: str = "auto",
+    options: Options = Options(),
+    listener: Listener | None = None,
+) -> Result:
+    """Write subtitles for one media file; ``model`` is a recogniser or what ``load_model`` takes.
+
+    A subtitle that is already there is kept unless ``options.overwrite``; if all are, nothing is recognised. Raises
+    MediaError, ModelError, OutputError or FormatError; no partial file is ever left.
+    """
+    began, path = time.monotonic(), Path(media)
+    targets = target_paths(path, options)
+    kept = () if options.overwrite else tuple(target for target in targets.values() if target.exists())
+    wanted = {name: target for name, target in targets.items() if target not in kept}
+    if not wanted:
+        return Result(path, (), kept, None, 0.0, 0.0)
+    _refuse_unwritable(wanted.values())
+    document = recognize_file(path, model, device=device, options=options, listener=listener)
+    for name, target in wanted.items():
+        write_atomically(target, render(document, name))
+    elapsed = time.monotonic() - began
+    return Result(path, tuple(wanted.values()), kept, document, document.seconds or 0.0, elapsed)
+
+
+def recognize_file(
+    media: Path,
+    model: str | Recognizer = "default",
+    *,
+    device: str = "auto",
+    options: Options = Options(),
+    listener: Listener | None = None,
+) -> Document:
+    """Words and cues of one media file, nothing written."""
+    info = probe(media)
+    track = choose_track(info, options.audio_track)
+    recognizer = load_model(model, device) if isinstance(model, str) else model
+    blocks = decode_blocks(media, track=track, sample_rate=recognizer.sample_rate)
+    limits = replace(SegmentationOptions(), max_seconds=min(SegmentationOptions().max_seconds, recognizer.max_seconds))
+    windows = segment_blocks(blocks, recognizer.sample_rate, limits)
+    words: list[Word] = []
+    for window, found in recognize(recognizer, windows, batch_size=options.batch_size, beams=options.beams):
+        words += found
+        if listener:
+            listener(Progress(window.span.end, info.duration))
+    return document_of(words, media, info, recognizer.name, options)
+
+
+def document_of(words: Sequence[Word], media: Path, info: MediaInfo, model: str, options: Options) -> Document:
+    """Words shaped into cues, with the facts of the film."""
+    timing = replace(options.cues, fps=info.fps) if info.fps else options.cues
+    cues = shape_cues(words, max_chars=options.max_chars, max_lines=options.max_lines, options=timing)
+    return Document(tuple(cues), tuple(words), media.name, info.duration, options.language, model)
+
+
+def recognize(
+    recognizer: Recognizer, windows: Iterable[Window], *, batch_size: int = 0, beams: int = 0
+) -> Iterator[tuple[Window, list[Word]]]:
+    """Each window with its words in film time, in order. Windows are recognised in groups of growing size."""
+    for group in _groups(windows):
+        clips = [window.samples for window in group]
+        found = dict(recognizer.transcribe(clips, batch_size=batch_size, beams=beams))
+        for index, window in enumerate(group):
+            yield window, [_shifted(word, window.span) for word in found.get(index, [])]
+
+
+def transcribe(
+    model: Recognizer, audio: FloatArray, spans: Sequence[Span], *, batch_size: int = 0, beams: int = 0
+) -> list[Word]:
+    """Words of the spans of ``audio`` (n_samples,) at the model's sample rate, in order, with times in seconds."""
+    rate = model.sample_rate
+    windows = (Window(span, audio[round(span.start * rate) : round(span.end * rate)], (span,)) for span in spans)
+    found = recognize(model, windows, batch_size=batch_size, beams=beams)
+    return [word for _, words in found for word in words]
+
+
+def target_paths(media: Path, options: Options) -> dict[str, Path]:
+    """The file each format goes to; raises FormatError for a format that is not known."""
+    if options.output:
+        return {get_format(options.output.suffix).name: options.output}
+    extensions = {name: get_format(name).extension for name in options.formats}
+    flags = {"sdh": options.sdh, "forced": options.forced, "directory": options.output_dir}
+    return {name: sidecar_path(media, options.language, end, **flags) for name, end in extensions.items()}  # type: ignore[arg-type]
+
+
+def _refuse_unwritable(targets: Iterable[Path]) -> None:
+    """Say so before the long work, not after it."""
+    for folder in {target.parent for target in targets}:
+        if not folder.is_dir():
+            raise OutputError(f"The folder {str(folder)!r} does not exist; create it or choose another --output-dir.")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"The folder {str(folder)!r} is not writable; choose another with --output-dir.")
+
+
+def _groups(windows: Iterable[Window]) -> Iterator[list[Window]]:
+    group: list[Window] = []
+    size = _FIRST_GROUP
+    for window in windows:
+        group.append(window)
+        if sum(member.span.seconds for member in group) >= size:
+            yield group
+            group, size = [], min(2 * size, _LARGEST_GROUP)
+    if group:
+        yield group
+
+
+def _shifted(word: Word, span: Span) -> Word:
+    start = min(span.start + word.start, span.end)
+    return replace(word, start=start, end=max(start, min(span.start + word.end, span.end)))

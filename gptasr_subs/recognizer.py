@@ -1,0 +1,193 @@
+"""The seam between sound and text: what the pipeline asks of a recogniser, and how GPT-ASR answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from gptasr_subs.errors import ModelError
+from gptasr_subs.types import FloatArray, Word
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gptasr_subs.model.checkpoint import Checkpoint
+    from gptasr_subs.model.decoding import Decoded, DecodingOptions
+
+ENTRY_POINTS = "gptasr_subs.recognizers"
+
+_SECONDS_AT_ONCE = {"cpu": 160.0, "cuda": 4000.0, "mps": 640.0}  # of sound in a batch, at one beam
+_MOST_AT_ONCE = 256
+
+
+class Recognizer(Protocol):
+    """Turns windows of sound into words. Others are found through the entry point ``gptasr_subs.recognizers``."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, and what the cache is keyed by."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that ``transcribe`` expects."""
+
+    @property
+    def max_seconds(self) -> float:
+        """The longest window it takes."""
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
+    ) -> Iterator[tuple[int, list[Word]]]:
+        """Yield ``(index of the clip, its words)`` as clips are finished, in any order.
+
+        Word times are seconds from the start of the clip; 0 lets the recogniser choose batch size or beams.
+        """
+
+
+class GptAsrRecognizer:
+    """GPT-ASR: any checkpoint that ``load_model`` knows, on one device."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
+        """``device`` is where the checkpoint's network already is: cpu, cuda (or cuda:1) or mps."""
+        from gptasr_subs.model.features import LogMel
+
+        self.checkpoint, self.device = checkpoint, device
+        self._log_mel = LogMel(checkpoint.config.front_end).to(device)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.checkpoint.name
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that ``transcribe`` expects."""
+        return self.checkpoint.config.front_end.sample_rate
+
+    @property
+    def max_seconds(self) -> float:
+        """The longest window the network has positions for."""
+        return self.checkpoint.config.max_seconds
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
+    ) -> Iterator[tuple[int, list[Word]]]:
+        """As the protocol says, longest first; raises ``ModelError`` for a clip too long or memory too small."""
+        self._refuse_long(clips)
+        options = self.checkpoint.decoding
+        options = replace(options, beams=beams) if beams else options
+        order = sorted((i for i, clip in enumerate(clips) if len(clip)), key=lambda i: -len(clips[i]))
+        yield from ((index, []) for index, clip in enumerate(clips) if not len(clip))
+        while order:
+            size = batch_size or self._batch_size(len(clips[order[0]]), options.beams)
+            batch, order = order[:size], order[size:]
+            decoded = self._decode([clips[index] for index in batch], options)
+            for index, result in zip(batch, decoded, strict=True):
+                yield index, self._words(clips[index], result)
+
+    def _batch_size(self, longest: int, beams: int) -> int:
+        """Clips at once: as many seconds of sound as the device takes, fewer with many beams."""
+        seconds = max(1.0, longest / self.sample_rate)
+        budget = _SECONDS_AT_ONCE[self.device.partition(":")[0]] / (1 + beams / 8)
+        return max(1, min(_MOST_AT_ONCE, int(budget / seconds)))
+
+    def _refuse_long(self, clips: Sequence[FloatArray]) -> None:
+        longest = max((len(clip) for clip in clips), default=0) / self.sample_rate
+        if longest > self.max_seconds + 1 / self.sample_rate:
+            raise ModelError(
+                f"A clip of {longest:.1f} s is too long for the model {self.name!r}; "
+                f"split it into windows of at most {self.max_seconds:.2f} s."
+            )
+
+    def _decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
+        """One batch; where the device has too little memory, in halves."""
+        import torch
+
+        from gptasr_subs.model.decoding import decode
+
+        try:
+            mel, lengths = self._log_mels(clips)
+            return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel, lengths, options)
+        except torch.cuda.OutOfMemoryError as error:
+            if len(clips) == 1:
+                advice = "use fewer beams, or --device cpu"
+                raise ModelError(f"The GPU has too little free memory for {self.name!r}; {advice}.") from error
+        torch.cuda.empty_cache()
+        half = len(clips) // 2
+        return self._decode(clips[:half], options) + self._decode(clips[half:], options)
+
+    def _log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
+        """Log-mels (B, n_mels, T) and lengths (B,); each clip by itself, for its edges are reflected."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        mels = [self._log_mel(torch.tensor(clip, device=self.device)[None])[0].T for clip in clips]
+        lengths = torch.tensor([len(mel) for mel in mels], device=self.device)
+        return pad_sequence(mels, batch_first=True).transpose(1, 2), lengths
+
+    def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
+        from gptasr_subs.model.alignment import align_words, words_without_ctc
+
+        if not decoded.text:
+            return []
+        checkpoint, best = self.checkpoint, decoded.hypotheses[0]
+        words: list[Word] = []
+        if decoded.ctc_log_probs is not None:
+            words = align_words(
+                best.text,
+                decoded.ctc_log_probs,
+                checkpoint.config.seconds_per_ctc_frame,
+                seconds=len(clip) / self.sample_rate,
+                start_offset=checkpoint.start_offset,
+                end_offset=checkpoint.end_offset,
+            )
+        pieces = checkpoint.tokenizer.pieces(best.tokens)
+        return words or words_without_ctc(pieces, best.token_log_probs, clip, self.sample_rate)
+
+
+def load_model(name_or_path: str | Path = "default", device: str = "auto") -> GptAsrRecognizer:
+    """GPT-ASR with a shipped, cached or own checkpoint; ``device`` is auto, cpu, cuda (or cuda:1) or mps.
+
+    Raises ``ModelError`` where the checkpoint or the device is not there.
+    """
+    from gptasr_subs.model.checkpoint import load_checkpoint
+
+    chosen = choose_device(device)
+    return GptAsrRecognizer(load_checkpoint(name_or_path, chosen), chosen)
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """The device to run on: the one ``wanted``, or for ``auto`` a GPU where there is one."""
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(device for device, available in there.items() if available)
+    kind, _, number = wanted.partition(":")
+    if kind not in there:
+        raise ModelError(f"There is no device {wanted!r}; choose auto, cpu, cuda or mps.")
+    if not there[kind]:
+        reason = "it has none, or torch was installed without support for it"
+        raise ModelError(f"This computer offers no {kind} device ({reason}); use --device cpu or auto.")
+    if number and not (kind == "cuda" and number.isdigit() and int(number) < torch.cuda.device_count()):
+        raise ModelError(f"There is no device {wanted!r} on this computer; leave out the number, or use --device auto.")
+    return wanted
+
+
+def find_recognizer(name: str) -> Callable[..., Recognizer]:
+    """What the entry point ``name`` offers: called with a model's name and a device it gives a recogniser.
+
+    Raises ``ModelError`` where no installed package offers that name, or the one that does cannot be imported.
+    """
+    offered: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name not in offered:
+        known = ", ".join(sorted(offered)) or "none"
+        raise ModelError(f"No installed package offers the recogniser {name!r}; there are: {known}.")
+    try:
+        factory: Callable[..., Recognizer] = offered[name].load()
+    except Exception as error:  # a stranger's import may fail in any way
+        raise ModelError(f"The recogniser {name!r} cannot be loaded ({error}); reinstall its package.") from error
+    return factory

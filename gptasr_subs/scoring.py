@@ -1,0 +1,65 @@
+"""How far a transcript is from what was said: word error rate with its confidence interval."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gptasr_subs.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Word errors of one or more transcripts against ``words`` spoken words."""
+
+    words: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+
+    @property
+    def errors(self) -> int:
+        """All three kinds."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def wer(self) -> float:
+        """Word error rate in percent; 0 where nothing was said and nothing was written."""
+        return 100 * self.errors / self.words if self.words else 100.0 * bool(self.errors)
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(
+            self.words + other.words,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+        )
+
+
+def normalize(text: str) -> str:
+    """Text as WER compares it: lower case ``[a-z' ]``, dashes as spaces, common abbreviations spelled out."""
+    from gptasr_subs.model.ctc import spell_text
+
+    return spell_text(text)
+
+
+def tally(said: str, written: str) -> Tally:
+    """Word errors of ``written`` against ``said``, both compared as given: normalise them first."""
+    import jiwer
+
+    if not said.split():
+        return Tally(insertions=len(written.split()))
+    result = jiwer.process_words(said, written)
+    words = result.hits + result.substitutions + result.deletions
+    return Tally(words, result.substitutions, result.deletions, result.insertions)
+
+
+def confidence_interval(tallies: Sequence[Tally], draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """The 95 % interval of the WER (percent), by drawing clips with replacement."""
+    if not tallies:
+        raise UsageError("There is nothing to score; give at least one clip.")
+    rng = random.Random(seed)
+    rates = sorted(sum(rng.choices(tallies, k=len(tallies)), Tally()).wer for _ in range(draws))
+    return rates[int(0.025 * draws)], rates[int(0.975 * draws)]

@@ -1,0 +1,50 @@
+"""The values that travel through the pipeline. All times are float seconds from the start of the film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, ``start`` to ``end`` in seconds."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """Length of the span."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One written word (with its case and punctuation), when it is heard, and how sure the recogniser is.
+
+    ``start`` and ``end`` are seconds; ``confidence`` lies between 0 and 1.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One subtitle: lines of text shown from ``start`` to ``end`` seconds."""
+
+    start: float
+    end: float
+    lines: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The lines joined by newlines, as subtitle files hold them."""
+        return "\n".join(self.lines)
