@@ -1,0 +1,110 @@
+"""Augmentation of log-mels: what happens to sound on its way into a film, done where it costs nearly nothing.
+
+Log-mels here are (n_frames, n_mels), power, before normalisation. Noise and rooms add up in the power domain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mel = NDArray[np.float32]
+
+_FLOOR = np.float32(np.log(1e-5))
+_TELEPHONE_BIN = 52  # of 80 HTK mels to 8 kHz: about 3.4 kHz
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How much of each; ``amount`` scales all of them, 0 leaves the sound as it is."""
+
+    amount: float = 1.0
+    tempo: float = 0.14  # largest relative change of speed
+    formants: float = 0.16  # largest relative change of the frequency axis: other voices
+    equaliser: float = 1.6  # standard deviation in nepers of a smooth random filter
+    loudness: float = 1.2  # nepers of power
+    room: float = 0.3  # probability of reverberation
+    noise: float = 0.6  # probability of added noise
+    band: float = 0.12  # probability of a telephone's or a codec's narrow band
+    masks: int = 2  # SpecAugment masks along each axis
+
+
+def augment(mel: Mel, noises: list[Mel], options: Augmentation, rng: np.random.Generator) -> Mel:
+    """A changed copy of ``mel``; its length changes with the tempo."""
+    amount = options.amount
+    mel = stretch(mel, 1 + amount * options.tempo * rng.uniform(-1, 1))
+    mel = warp(mel, 1 + amount * options.formants * rng.uniform(-1, 1))
+    mel = mel + np.float32(amount * options.loudness * rng.uniform(-1, 0.6))
+    if rng.random() < amount * options.room:
+        mel = reverberate(mel, rng)
+    if rng.random() < 0.6:
+        mel = mel + _smooth_filter(amount * options.equaliser * rng.random(), mel.shape[1], rng)
+    if noises and rng.random() < amount * options.noise:
+        mel = add_noise(mel, noises[rng.integers(len(noises))], rng.uniform(3, 35), rng)
+    if rng.random() < amount * options.band:
+        mel = mel.copy()
+        mel[:, rng.integers(_TELEPHONE_BIN - 4, 74) :] = _FLOOR
+    return np.maximum(mel, _FLOOR)
+
+
+def stretch(mel: Mel, factor: float) -> Mel:
+    """``mel`` played ``factor`` times as slowly."""
+    size = max(4, round(len(mel) * factor))
+    return _interpolate(mel, np.linspace(0, len(mel) - 1, size))
+
+
+def warp(mel: Mel, factor: float) -> Mel:
+    """Move formants and pitch by ``factor`` along the mel axis, the top edge staying in place."""
+    bins = mel.shape[1]
+    knee = 0.8 * bins / max(factor, 1.0)
+    axis = np.arange(bins)
+    position = np.where(axis < knee, axis * factor, bins - 1 - (bins - 1 - axis) * _tail(knee, factor, bins))
+    return _interpolate(mel.T, np.clip(position, 0, bins - 1)).T
+
+
+def _tail(knee: float, factor: float, bins: int) -> float:
+    return (bins - 1 - knee * factor) / (bins - 1 - knee)
+
+
+def _interpolate(rows: Mel, position: NDArray[np.float64]) -> Mel:
+    low = np.minimum(position.astype(int), len(rows) - 2)
+    share = (position - low).astype(np.float32)[:, None]
+    return rows[low] * (1 - share) + rows[low + 1] * share
+
+
+def reverberate(mel: Mel, rng: np.random.Generator) -> Mel:
+    """Smear power along time as a room does: an exponential tail of random length and strength."""
+    frames = np.arange(1, 48)
+    decay = rng.uniform(6, 30)  # frames until the tail has lost 60 dB / 2
+    tail = np.exp(-6.9 * frames / decay / 2) * rng.uniform(0.02, 0.25)
+    power = np.exp(mel)
+    size = 1 << (len(mel) + len(tail)).bit_length()
+    kernel = np.fft.rfft(np.concatenate([[1.0], tail]), size)[:, None]
+    wet = np.fft.irfft(np.fft.rfft(power, size, 0) * kernel, size, 0)[: len(mel)]
+    return np.log(np.maximum(wet, 1e-5)).astype(np.float32)
+
+
+def _smooth_filter(strength: float, bins: int, rng: np.random.Generator) -> Mel:
+    knots = rng.normal(0, strength, 6)
+    return np.interp(np.linspace(0, 5, bins), np.arange(6), knots).astype(np.float32)
+
+
+def add_noise(mel: Mel, noise: Mel, decibels: float, rng: np.random.Generator) -> Mel:
+    """Add ``noise`` (looped from a random place) at a signal-to-noise ratio of ``decibels``."""
+    piece = np.take(noise, np.arange(len(mel)) + rng.integers(len(noise)), axis=0, mode="wrap")
+    gap = np.log(np.exp(mel).mean()) - np.log(np.exp(piece).mean()) - decibels / 10 * np.log(10)
+    return np.logaddexp(mel, piece + np.float32(gap)).astype(np.float32)
+
+
+def mask(mel: Mel, options: Augmentation, rng: np.random.Generator) -> Mel:
+    """SpecAugment on a normalised log-mel: bands and stretches set to 0, the mean."""
+    for _ in range(options.masks):
+        width = rng.integers(0, 1 + int(14 * options.amount))
+        low = rng.integers(0, mel.shape[1] - width)
+        mel[:, low : low + width] = 0
+        frames = rng.integers(0, 1 + int(min(24, len(mel) * 0.06) * options.amount))
+        start = rng.integers(0, len(mel) - frames)
+        mel[start : start + frames] = 0
+    return mel
