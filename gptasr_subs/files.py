@@ -1,0 +1,99 @@
+"""Files that are either whole or not there, and text whose encoding nobody wrote down."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+from gptasr_subs.errors import FormatError, OutputError
+
+_BOMS = (  # the longer first: UTF-32 begins like UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space or write elsewhere",
+    errno.EDQUOT: "your disk quota is used up; free some space or write elsewhere",
+    errno.EFBIG: "the file would be larger than is allowed here; write elsewhere",
+    errno.EROFS: "the disk is read-only; write elsewhere",
+    errno.EACCES: "you may not write there; change the rights of the folder or write elsewhere",
+    errno.EPERM: "you may not write there; change the rights of the folder or write elsewhere",
+    errno.ENOENT: "the folder does not exist; create it first",
+    errno.ENOTDIR: "a part of its path is a file, not a folder; write elsewhere",
+    errno.EISDIR: "there is a folder of that name; choose another name",
+    errno.ENAMETOOLONG: "the name is too long for this disk; choose a shorter one",
+}
+
+
+def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Write a file so that nobody ever sees half of it: what stood there before stays until all is on disk.
+
+    Text becomes UTF-8 without a byte order mark, its line ends as they are. A symbolic link keeps pointing where it
+    does; a pipe or a device is written to directly. Raises OutputError.
+    """
+    data = content if isinstance(content, bytes) else content.encode("utf-8", errors="replace")
+    try:
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file() and not target.is_dir():
+            target.write_bytes(data)
+        else:
+            _replace(target, data)
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
+        raise OutputError(f"{os.fspath(path)!r} could not be written: {reason}.") from error
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Fill a temporary file beside the target, then let it take the target's place in one step."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    temporary = target.with_name(f".gptasr-{secrets.token_hex(8)}.tmp")  # short: the target's name may fill its limit
+    try:
+        # "x" with the usual rights: the files of tempfile are for their owner only, and media servers are others.
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(OSError):
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    r"""The text of a file in UTF-8, UTF-16, UTF-32 or Windows-1252, with ``\n`` line ends and no byte order mark.
+
+    Raises FormatError when there is no such file or it does not hold text.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FormatError(f"{os.fspath(path)!r} could not be read: {reason}.") from error
+    text = _decode(data)
+    if "\0" in text:
+        raise FormatError(f"{os.fspath(path)!r} holds no text; give a subtitle or text file.")
+    return re.sub("\r*\n|\r", "\n", text)  # careless copying makes CR CR LF
+
+
+def _decode(data: bytes) -> str:
+    """By its byte order mark, else UTF-8, else Windows-1252, whose few holes Latin-1 fills."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace")
+    for encoding in ("utf-8", "cp1252"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    return data.decode("latin-1")

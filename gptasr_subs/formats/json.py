@@ -1,0 +1,46 @@
+"""JSON (.json): everything that is known, for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gptasr_subs.errors import FormatError
+from gptasr_subs.formats.document import Document
+from gptasr_subs.types import Cue, Word
+
+
+class Json:
+    """Facts of the film, cues, and words with their confidence. Times are seconds, to the millisecond."""
+
+    name = "json"
+    extension = "json"
+
+    def write(self, document: Document) -> str:
+        """One object; the keys keep this order."""
+        content = {
+            "source": document.source,
+            "duration": document.seconds,
+            "language": document.language,
+            "model": document.model,
+            "cues": [_cue(cue) for cue in document.cues],
+            "words": [_word(word) for word in document.words],
+        }
+        return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+
+    def read(self, text: str) -> list[Cue]:
+        """The cues. Raises FormatError when the object has none."""
+        try:
+            cues = json.loads(text)["cues"]
+            return [Cue(float(cue["start"]), float(cue["end"]), tuple(map(str, cue["lines"]))) for cue in cues]
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError('This JSON file has no "cues" with "start", "end" and "lines".') from error
+
+
+def _cue(cue: Cue) -> dict[str, Any]:
+    return {"start": round(cue.start, 3), "end": round(cue.end, 3), "lines": list(cue.lines)}
+
+
+def _word(word: Word) -> dict[str, Any]:
+    times = {"start": round(word.start, 3), "end": round(word.end, 3)}
+    return {"text": word.text, **times, "confidence": round(word.confidence, 4)}

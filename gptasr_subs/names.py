@@ -1,0 +1,61 @@
+"""Names of subtitle files beside a film, as Plex, Jellyfin, Kodi, Emby and mpv read them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"})
+
+# What may stand between the language and the extension: for the deaf (three ways to say it), forced, shown by default.
+_FLAGS = frozenset({"sdh", "cc", "hi", "forced", "default"})
+
+# Other ways to write a language that the players know too. ISO 639-2 has two codes for some languages.
+_ALIASES = {
+    "eng": "en", "english": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "ita": "it",
+    "por": "pt", "nld": "nl", "dut": "nl", "rus": "ru", "jpn": "ja", "zho": "zh", "chi": "zh", "kor": "ko",
+}  # fmt: skip
+
+
+def sidecar_path(
+    media: Path, lang: str, extension: str, *, sdh: bool = False, forced: bool = False, directory: Path | None = None
+) -> Path:
+    """``Base.en.srt``, ``Base.en.sdh.srt`` or ``Base.en.forced.srt``, beside the film or in ``directory``.
+
+    ``lang`` is an ISO 639-1 code; it stands directly after the base, or players do not see it.
+    """
+    flags = ["sdh"] * sdh + ["forced"] * forced
+    name = ".".join([media.stem, lang, *flags, extension.lstrip(".")])
+    return (directory or media.parent) / name
+
+
+def existing_subtitles(media: Path, lang: str, *, forced: bool = False, directory: Path | None = None) -> list[Path]:
+    """Subtitle files of exactly this film in this language, beside it or in ``directory``, sorted.
+
+    ``S01E10.en.srt`` is not one of ``S01E1.mkv``, and ``Base.srt`` does not say its language, so neither counts. Forced
+    subtitles translate only signs and foreign speech: they count only if asked for, and then alone.
+    """
+    try:
+        names = [entry.name for entry in (directory or media.parent).iterdir()]
+    except OSError:  # no such folder, or not ours to list: nothing there that we could see
+        return []
+    found = [name for name in names if _matches(name, media.stem, lang, forced)]
+    return [(directory or media.parent) / name for name in sorted(found)]
+
+
+def _matches(name: str, base: str, lang: str, forced: bool) -> bool:
+    name, base = unicodedata.normalize("NFC", name), unicodedata.normalize("NFC", base)  # macOS stores NFD
+    if not name.startswith(f"{base}."):
+        return False
+    language, *flags = name[len(base) + 1 :].lower().split(".")
+    if not flags or flags.pop() not in SUBTITLE_EXTENSIONS or not _FLAGS.issuperset(flags):
+        return False
+    return _same_language(language, lang) and ("forced" in flags) == forced
+
+
+def _same_language(tag: str, lang: str) -> bool:
+    """Whether ``en``, ``eng``, ``english`` or ``en-US`` means ``lang``."""
+    primary = re.split("[-_]", tag.lower())[0]
+    wanted = re.split("[-_]", lang.lower())[0]
+    return _ALIASES.get(primary, primary) == _ALIASES.get(wanted, wanted)

@@ -1,0 +1,276 @@
+"""Cues keep the hard rules whatever the words, and read well on ordinary ones."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gptasr_subs import formats
+from gptasr_subs.cues import NETFLIX, CueOptions, _cheapest_runs, shape_cues
+from gptasr_subs.errors import UsageError
+from gptasr_subs.types import Cue, Word
+
+GOLDEN = Path(__file__).parent / "golden"
+CHAR_SECONDS = 1 / 14  # an ordinary voice
+EPS = 1e-6
+
+patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may hold the machine
+
+
+def speak(text: str, *, start: float = 1.0, char_seconds: float = CHAR_SECONDS) -> list[Word]:
+    """Words spoken one after the other; ``[0.5]`` is half a second of silence."""
+    words, now = [], start
+    for token in text.split():
+        if pause := re.fullmatch(r"\[([\d.]+)\]", token):
+            now += float(pause[1])
+        else:
+            end = now + char_seconds * (len(token) + 1)
+            words.append(Word(token, now, end))
+            now = end
+    return words
+
+
+def texts(cues: list[Cue]) -> list[str]:
+    return [" / ".join(cue.lines) for cue in cues]
+
+
+def tokens_of(words: list[Word]) -> list[str]:
+    return [token for word in words for token in word.text.split()]
+
+
+def assert_hard_rules(
+    cues: list[Cue], words: list[Word], max_chars: int = 42, max_lines: int = 2, options: CueOptions = NETFLIX
+) -> None:
+    assert [token for cue in cues for line in cue.lines for token in line.split()] == tokens_of(words)
+    for cue in cues:
+        assert 1 <= len(cue.lines) <= max_lines
+        assert all(len(line) <= max_chars or " " not in line for line in cue.lines)
+        assert math.isfinite(cue.end) and 0 <= cue.start < cue.end <= cue.start + options.max_seconds + EPS
+    for cue, following in itertools.pairwise(cues):
+        assert following.start - cue.end >= options.gap - EPS
+
+
+shapes = st.tuples(st.integers(1, 50), st.integers(1, 3))
+some_text = st.one_of(
+    st.text("abc", min_size=1, max_size=14),
+    st.sampled_from(
+        ["the", "and", "not", "I", "Mr.", "end.", "well,", "x" * 60, "", " ", " two parts ", "line\nbreak"]
+    ),
+    st.text(max_size=5),
+)
+
+
+@st.composite
+def wild_words(draw: st.DrawFn) -> list[Word]:
+    """Words with any times a broken recogniser could give them."""
+    times = st.one_of(st.floats(-10, 1e5), st.sampled_from([0.0, math.nan, math.inf, -math.inf]))
+    return [Word(draw(some_text), draw(times), draw(times)) for _ in range(draw(st.integers(0, 40)))]
+
+
+@st.composite
+def spoken_words(draw: st.DrawFn) -> list[Word]:
+    """Words in order, at the speed of a voice, with pauses between."""
+    words, now = [], draw(st.floats(0, 100))
+    for _ in range(draw(st.integers(1, 60))):
+        text = draw(st.one_of(st.text("abcd.,", min_size=1, max_size=12), st.sampled_from(["the", "and", "went."])))
+        end = now + draw(st.floats(0.05, 1.0))
+        words.append(Word(text, now, end))
+        now = end + draw(st.one_of(st.just(0.0), st.floats(0, 0.3), st.floats(0, 3.0)))
+    return words
+
+
+@patiently
+@given(wild_words(), shapes)
+def test_hard_rules_hold_whatever_the_words(words: list[Word], shape: tuple[int, int]) -> None:
+    cues = shape_cues(words, max_chars=shape[0], max_lines=shape[1])
+    assert_hard_rules(cues, words, *shape)
+    assert shape_cues(words, max_chars=shape[0], max_lines=shape[1]) == cues
+
+
+@patiently
+@given(
+    spoken_words(),
+    st.sampled_from([NETFLIX, CueOptions(fps=25), CueOptions(min_dark=1.0, gap_frames=0), CueOptions(long_pause=0.3)]),
+)
+def test_cues_follow_the_voice(words: list[Word], options: CueOptions) -> None:
+    cues = shape_cues(words, options=options)
+    assert_hard_rules(cues, words, options=options)
+    assert len({cue.start for cue in cues} - {word.start for word in words}) <= crowded(words, cues)
+    ahead = iter(words)
+    for cue, following in itertools.zip_longest(cues, cues[1:]):
+        own = list(itertools.islice(ahead, len(" ".join(cue.lines).split())))
+        limit = following.start - options.gap if following else math.inf
+        assert_times(cue, own, limit, options)
+
+
+def crowded(words: list[Word], cues: list[Cue]) -> int:
+    """How many words are so short that a cue of them alone could not be seen before the next."""
+    return sum(word.end - word.start < 4 / 24 for word in words) if len(cues) > 1 else 0
+
+
+def assert_times(cue: Cue, own: list[Word], limit: float, options: CueOptions) -> None:
+    """In at the first sound, out after the last one: soon, unless there is more to read; never across a long pause."""
+    pauses = [b.start - a.end for a, b in itertools.pairwise(own)]
+    assert not pauses or max(pauses) < options.long_pause + EPS
+    assert cue.end >= min(own[-1].end, limit, cue.start + options.max_seconds) - EPS
+    assert len(own) == 1 or own[-1].end - own[0].start <= options.max_seconds
+    shortest = min(options.min_seconds, limit - cue.start)
+    assert cue.end - cue.start >= shortest - EPS
+    lingers = cue.end - max(own[-1].end + options.lead_out, cue.start + options.min_seconds)
+    if lingers > EPS:
+        assert cue.end == pytest.approx(limit)
+        assert limit + options.gap - own[-1].end < options.long_pause
+    dark = limit + options.gap - cue.end
+    if options.gap + EPS < dark < options.min_dark - EPS:
+        assert limit + options.gap - own[-1].end >= options.long_pause - EPS or cue.end - cue.start >= 7 - EPS
+
+
+def test_no_words_make_no_cues() -> None:
+    assert shape_cues([]) == []
+    assert shape_cues([Word(" ", 1.0, 2.0)]) == []
+
+
+@pytest.mark.parametrize("room", [(0, 2), (42, 0)])
+def test_a_cue_without_room_is_refused(room: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match="room"):
+        shape_cues(speak("one"), max_chars=room[0], max_lines=room[1])
+
+
+@pytest.mark.parametrize("norm", ["min_seconds", "max_seconds", "max_chars_per_second", "fps", "long_pause"])
+def test_norms_that_no_cue_can_keep_are_refused(norm: str) -> None:
+    with pytest.raises(UsageError):
+        replace(NETFLIX, **{norm: 0.0})  # type: ignore[arg-type]
+
+
+def test_a_talk_is_shaped_as_a_person_would() -> None:
+    words = speak((GOLDEN / "valley.txt").read_text(encoding="utf-8"))
+    shaped = formats.render(formats.Document(tuple(shape_cues(words))), "srt")
+    assert shaped == (GOLDEN / "valley.srt").read_text(encoding="utf-8")
+
+
+def test_without_punctuation_pauses_part_the_sentences() -> None:
+    words = speak("he should go home now [0.5] i really liked that account [0.5] it is what you want so [0.6] i say no")
+    assert texts(shape_cues(words)) == [
+        "he should go home now",
+        "i really liked that account",
+        "it is what you want so",
+        "i say no",
+    ]
+
+
+def test_a_long_pause_is_never_bridged() -> None:
+    first, second = shape_cues(speak("the [1.2] house"))
+    assert (first.lines, second.lines) == (("the",), ("house",))
+    assert second.start - first.end >= NETFLIX.min_dark
+
+
+def test_a_cue_starts_with_its_first_word_and_leads_out_into_silence() -> None:
+    words = speak("we went home early", start=3.0)
+    (cue,) = shape_cues(words)
+    assert cue.start == 3.0
+    assert cue.end == pytest.approx(words[-1].end + 0.5)
+
+
+def test_a_short_word_stays_long_enough() -> None:
+    (cue,) = shape_cues([Word("No.", 5.0, 5.1)])
+    assert cue.end - cue.start == pytest.approx(5 / 6)
+
+
+@pytest.mark.parametrize(
+    ("pause", "gap"),
+    [(0.0, 2 / 24), (0.3, 2 / 24), (0.55, 2 / 24), (0.7, 0.5), (0.9, 0.5), (1.0, 0.5), (1.3, 0.8)],
+)
+def test_gaps_are_closed_or_long_enough_to_see(pause: float, gap: float) -> None:
+    sentence = "They found a broad river that was full of fish and of birds and of frogs."
+    first, second = shape_cues(speak(f"{sentence} [{pause}] {sentence}"))
+    assert second.start - first.end == pytest.approx(gap)
+
+
+def test_a_cue_spoken_too_fast_stays_until_the_next_one() -> None:
+    sentence = "They found a broad river that was full of fish and of birds and of frogs."
+    first, second = shape_cues(speak(f"{sentence} [0.9] {sentence}", char_seconds=0.03))
+    assert second.start - first.end == pytest.approx(2 / 24)
+
+
+def test_the_gap_follows_the_frame_rate() -> None:
+    sentence = "They found a broad river that was full of fish and of birds and of frogs."
+    first, second = shape_cues(speak(f"{sentence} {sentence}"), options=CueOptions(fps=50))
+    assert second.start - first.end == pytest.approx(2 / 50)
+
+
+def test_nothing_stands_longer_than_seven_seconds() -> None:
+    assert [cue.end - cue.start for cue in shape_cues([Word("Oooh", 0.0, 12.0)])] == [7.0]
+    slow = [Word("slow", float(i), i + 0.9) for i in range(30)]
+    for cue in shape_cues(slow):
+        assert 0.9 * len(cue.text.split()) <= cue.end - cue.start <= 7.0
+
+
+def test_words_out_of_order_by_a_hair_keep_their_order() -> None:
+    words = [Word("one", 1.0, 1.4), Word("two", 0.98, 1.5), Word("three", 1.45, 1.45), Word("four", 1.4, 1.9)]
+    (cue,) = shape_cues(words)
+    assert (cue.start, cue.lines) == (1.0, ("one two three four",))
+    assert cue.end == pytest.approx(2.4)
+
+
+def test_a_word_that_overlaps_the_next_counts_as_ended_there() -> None:
+    words = speak((GOLDEN / "valley.txt").read_text(encoding="utf-8"))
+    longer = [Word(word.text, word.start, word.end + 5.0) for word in words[:-1]] + words[-1:]
+    touching = [Word(a.text, a.start, b.start) for a, b in itertools.pairwise(words)] + words[-1:]
+    assert shape_cues(longer) == shape_cues(touching)
+
+
+def test_a_text_of_several_words_may_be_broken_like_any() -> None:
+    sentence = "They found a broad river that was full of fish and of birds"
+    (whole,) = shape_cues([Word(sentence, 1.0, 4.0)])
+    assert whole.lines == ("They found a broad river", "that was full of fish and of birds")
+
+
+def test_a_word_longer_than_a_line_stays_whole() -> None:
+    word = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk"
+    cues = shape_cues(speak(f"the {word} is closed"))
+    assert word in [line for cue in cues for line in cue.lines]
+
+
+def test_cues_on_one_short_line_for_small_screens() -> None:
+    words = speak((GOLDEN / "valley.txt").read_text(encoding="utf-8"))
+    cues = shape_cues(words, max_chars=24, max_lines=1)
+    assert_hard_rules(cues, words, 24, 1)
+
+
+@patiently
+@given(st.lists(st.lists(st.floats(0, 9), min_size=4, max_size=4), min_size=1, max_size=8))
+def test_no_other_sequence_of_cues_is_cheaper(costs: list[list[float]]) -> None:
+    n, table = len(costs), np.array([[math.inf] * 4, *costs])
+
+    def price(runs: list[tuple[int, int]]) -> float:
+        return float(sum(table[i + d, d - 1] for i, d in runs))
+
+    def all_runs(i: int) -> list[list[tuple[int, int]]]:
+        if i == n:
+            return [[]]
+        return [[(i, d), *rest] for d in range(1, min(4, n - i) + 1) for rest in all_runs(i + d)]
+
+    assert price(_cheapest_runs(table)) == pytest.approx(min(map(price, all_runs(0))))
+
+
+def test_ten_thousand_words_take_less_than_a_second() -> None:
+    rng = random.Random(7)
+    vocabulary = (GOLDEN / "valley.txt").read_text(encoding="utf-8").split()
+    words = speak(" ".join(rng.choice(vocabulary) for _ in range(11_800)))[:10_000]
+    assert len(words) == 10_000
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        shape_cues(words)
+        times.append(time.perf_counter() - begun)
+    assert min(times) < 1.0

@@ -1,0 +1,87 @@
+"""Subtitle files are named as players expect, and only a film's own count as its own."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from gptasr_subs.names import existing_subtitles, sidecar_path
+
+FILM = Path("/films/Alien.1979.mkv")
+
+
+def test_the_language_follows_the_base() -> None:
+    assert sidecar_path(FILM, "en", "srt") == Path("/films/Alien.1979.en.srt")
+    assert sidecar_path(FILM, "en", ".vtt") == Path("/films/Alien.1979.en.vtt")
+
+
+def test_flags_follow_the_language() -> None:
+    assert sidecar_path(FILM, "en", "srt", sdh=True).name == "Alien.1979.en.sdh.srt"
+    assert sidecar_path(FILM, "de", "srt", forced=True).name == "Alien.1979.de.forced.srt"
+
+
+def test_a_folder_may_be_given() -> None:
+    assert sidecar_path(FILM, "en", "srt", directory=Path("/out")) == Path("/out/Alien.1979.en.srt")
+
+
+def test_a_sidecar_is_found_again(tmp_path: Path) -> None:
+    media = tmp_path / "100% [1] *.mkv"
+    written = [sidecar_path(media, "en", "srt"), sidecar_path(media, "en", "vtt", sdh=True)]
+    for path in written:
+        path.touch()
+    assert existing_subtitles(media, "en") == sorted(written)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "S01E1.en.srt",
+        "S01E1.eng.srt",
+        "S01E1.EN.SRT",
+        "S01E1.en-US.vtt",
+        "S01E1.English.ass",
+        "S01E1.en.hi.default.srt",
+    ],
+)
+def test_counts(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    assert existing_subtitles(tmp_path / "S01E1.mkv", "en") == [tmp_path / name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "S01E10.en.srt",  # another film
+        "S01E1.en.en.srt",  # that of "S01E1.en.mkv"
+        "S01E1.de.srt",
+        "S01E1.srt",  # of no language
+        "S01E1.en.txt",
+        "S01E1.en",
+        "S01E1.en.forced.srt",
+        "s01e1.en.srt",
+        "S01E1 en.srt",
+        "S01E1.mkv",
+    ],
+)
+def test_does_not_count(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    assert existing_subtitles(tmp_path / "S01E1.mkv", "en") == []
+
+
+def test_forced_subtitles_are_asked_for_alone(tmp_path: Path) -> None:
+    for name in ("a.en.srt", "a.en.forced.srt"):
+        (tmp_path / name).touch()
+    assert existing_subtitles(tmp_path / "a.mkv", "en", forced=True) == [tmp_path / "a.en.forced.srt"]
+
+
+def test_another_folder_may_be_searched(tmp_path: Path) -> None:
+    (tmp_path / "Alien.1979.en.srt").touch()
+    assert existing_subtitles(FILM, "en", directory=tmp_path) == [tmp_path / "Alien.1979.en.srt"]
+    assert existing_subtitles(tmp_path / "none" / "a.mkv", "en") == []
+
+
+def test_letters_composed_or_not_are_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / unicodedata.normalize("NFD", "Amélie.en.srt")).touch()
+    assert len(existing_subtitles(tmp_path / unicodedata.normalize("NFC", "Amélie.mkv"), "en")) == 1
