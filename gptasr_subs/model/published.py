@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def _with_norms(path: Path) -> FrontEnd:
 
 def _beside(path: Path, name: str) -> Path:
     if not (path.parent / name).is_file():
-        raise ModelError(f"{path.name} needs the file {name} beside it in {path.parent}; put it there and try again.")
+        raise ModelError(f"{path} needs the file {name} beside it; put it there and try again.")
     return path.parent / name
 
 
@@ -130,7 +131,9 @@ def _read(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about unusual pickles, which are refused or load
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = "is damaged, or holds program code beside numbers and is not loaded for safety"
         raise ModelError(f"{path} {reason}; fetch it again from a source you trust.") from error

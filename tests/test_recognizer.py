@@ -1,0 +1,195 @@
+"""A tiny network taught three sounds gives their words back, through the same door as any checkpoint."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import tiny_checkpoint, tiny_config
+from torch.nn import functional as F
+
+from gptasr_subs import recognizer as module
+from gptasr_subs.errors import ModelError
+from gptasr_subs.model import ctc
+from gptasr_subs.model.checkpoint import Checkpoint, save_checkpoint
+from gptasr_subs.model.decoding import DecodingOptions
+from gptasr_subs.model.features import LogMel
+from gptasr_subs.model.network import GptAsr
+from gptasr_subs.model.tokenizer import train_bpe
+from gptasr_subs.recognizer import GptAsrRecognizer, choose_device, find_recognizer, load_model
+from gptasr_subs.types import FloatArray, Word
+
+RATE = 22050
+SAID = {300.0: "hello there", 1100.0: "good day", 0.0: ""}  # the text of each tone, and of near silence
+TRAINING_STEPS = 150
+
+
+def sound(pitch: float, seconds: float = 1.0) -> FloatArray:
+    """A tone with a little noise; only the noise where ``pitch`` is 0."""
+    time = np.arange(int(RATE * seconds)) / RATE
+    noise = np.random.default_rng(0).normal(size=len(time)) * 0.001
+    return (0.3 * np.sin(2 * np.pi * pitch * time) + noise).astype(np.float32)
+
+
+def taught_checkpoint() -> Checkpoint:
+    torch.manual_seed(0)
+    texts = list(SAID.values())
+    tokenizer = train_bpe(texts, 40)
+    network = GptAsr(tiny_config(2, ctc=True, vocabulary=tokenizer.size))
+    mel = LogMel(network.config.front_end)(torch.from_numpy(np.stack([sound(pitch) for pitch in SAID])))
+    lengths = torch.full((len(SAID),), mel.shape[-1])
+    tokens = [torch.tensor([1, *tokenizer.encode(text), 0]) for text in texts]
+    padded = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=-100)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3, betas=(0.8, 0.95))
+    for _ in range(TRAINING_STEPS):
+        encoded = network.encode(mel, lengths)
+        assert network.ctc_head is not None and encoded.lengths is not None
+        spelled = -ctc.score(network.ctc_head(encoded.features), encoded.lengths * 3, texts).mean()
+        logits = network.read(encoded, padded[:, :-1].clamp_min(0))
+        loss = F.cross_entropy(logits.transpose(1, 2), padded[:, 1:], ignore_index=-100) + 0.1 * spelled
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return Checkpoint("taught", network.config, network.eval(), tokenizer, decoding=DecodingOptions(beams=2))
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> GptAsrRecognizer:
+    folder = tmp_path_factory.mktemp("taught")
+    save_checkpoint(folder, taught_checkpoint())
+    return load_model(folder, device="cpu")
+
+
+def heard(recognizer: GptAsrRecognizer, clips: Sequence[FloatArray], **how: int) -> list[list[Word]]:
+    found = dict(recognizer.transcribe(clips, **how))
+    assert sorted(found) == list(range(len(clips)))
+    return [found[index] for index in range(len(clips))]
+
+
+@pytest.mark.parametrize("how", [{}, {"beams": 1}, {"batch_size": 1}, {"batch_size": 2, "beams": 3}])
+def test_taught_sounds_give_their_words_back_in_any_batch(taught: GptAsrRecognizer, how: dict[str, int]) -> None:
+    clips = [sound(1100.0), sound(0.0), sound(300.0), sound(1100.0)]
+    words = heard(taught, clips, **how)
+    assert [" ".join(word.text for word in clip) for clip in words] == ["good day", "", "hello there", "good day"]
+    for clip in words:
+        assert all(0 <= word.start < word.end <= 1.0 and word.confidence > 0.3 for word in clip)
+        assert all(left.end <= right.start for left, right in pairwise(clip))
+
+
+def test_empty_and_very_short_clips_are_no_trouble(taught: GptAsrRecognizer) -> None:
+    assert heard(taught, []) == []
+    assert heard(taught, [np.zeros(0, np.float32), np.zeros(1, np.float32), np.zeros(300, np.float32)]) == [[], [], []]
+
+
+def test_the_longest_clip_fits_and_a_longer_one_is_refused_in_a_sentence(taught: GptAsrRecognizer) -> None:
+    longest = np.zeros(int(taught.max_seconds * RATE), np.float32)
+    assert heard(taught, [longest]) == [[]]
+    with pytest.raises(ModelError, match="split it"):
+        heard(taught, [np.zeros(len(longest) + RATE, np.float32)])
+
+
+def test_long_clips_come_first_and_share_batches(taught: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[list[int]] = []
+    decode = taught._decode
+
+    def spy(clips: Sequence[FloatArray], options: DecodingOptions) -> list[object]:
+        batches.append([len(clip) for clip in clips])
+        return list(decode(clips, options))
+
+    monkeypatch.setattr(taught, "_decode", spy)
+    heard(taught, [sound(300.0, seconds) for seconds in (0.5, 1.0, 0.8, 0.9)], batch_size=3)
+    assert batches == [[22050, 19845, 17640], [11025]]
+
+
+def test_batches_shrink_with_longer_clips_and_more_beams(taught: GptAsrRecognizer) -> None:
+    sizes = [taught._batch_size(RATE * seconds, beams) for seconds, beams in ((2, 1), (16, 1), (16, 8), (1000, 1))]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[1] > sizes[2] > sizes[3] == 1
+
+
+def test_too_little_gpu_memory_halves_the_batch_then_says_so(
+    taught: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_mels, sizes = taught._log_mels, []
+
+    def crowded(most: int) -> None:
+        def refuse(clips: Sequence[FloatArray]) -> tuple[torch.Tensor, torch.Tensor]:
+            sizes.append(len(clips))
+            if len(clips) > most:
+                raise torch.cuda.OutOfMemoryError("out of memory")
+            return log_mels(clips)
+
+        monkeypatch.setattr(taught, "_log_mels", refuse)
+
+    crowded(1)
+    words = heard(taught, [sound(300.0), sound(1100.0), sound(300.0)], batch_size=3)
+    assert [clip[0].text for clip in words] == ["hello", "good", "hello"]
+    assert sizes == [3, 1, 2, 1, 1]
+    crowded(0)
+    with pytest.raises(ModelError, match="fewer beams"):
+        heard(taught, [sound(300.0)])
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_checkpoints_without_ctc_give_words_in_order(generation: int) -> None:
+    recognizer = GptAsrRecognizer(tiny_checkpoint(generation, ctc=False))
+    (words,) = heard(recognizer, [sound(300.0)], beams=2)
+    assert words
+    assert all(0 <= word.start <= word.end <= 1.0 for word in words)
+    assert all(left.end <= right.start for left, right in pairwise(words))
+
+
+def test_it_says_what_it_is(taught: GptAsrRecognizer) -> None:
+    assert (taught.name, taught.sample_rate) == ("taught", RATE)
+    assert taught.max_seconds == pytest.approx(399 * 256 / RATE)
+
+
+def test_devices_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == "cpu"
+    for wanted in ("cuda", "cuda:0", "mps", "tpu", "cpu:3"):
+        with pytest.raises(ModelError, match=r"--device|choose"):
+            choose_device(wanted)
+
+
+def test_auto_prefers_the_gpu_and_checks_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("auto") == "cuda"
+    assert choose_device("cuda:1") == "cuda:1"
+    with pytest.raises(ModelError, match="number"):
+        choose_device("cuda:2")
+
+
+def test_a_missing_gpu_is_noticed_before_the_checkpoint_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match="cuda"):
+        load_model(tmp_path / "nothing here", device="cuda")
+
+
+def test_recognisers_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        EntryPoint("mine", "gptasr_subs.recognizer:load_model", module.ENTRY_POINTS),
+        EntryPoint("broken", "no_such_package:thing", module.ENTRY_POINTS),
+    ]
+    monkeypatch.setattr(module, "entry_points", lambda group: points if group == module.ENTRY_POINTS else [])
+    assert find_recognizer("mine") is load_model
+    with pytest.raises(ModelError, match="reinstall"):
+        find_recognizer("broken")
+    with pytest.raises(ModelError, match="broken, mine"):
+        find_recognizer("other")
+
+
+def test_importing_the_seam_does_not_import_torch() -> None:
+    code = "import sys, gptasr_subs.recognizer; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
