@@ -1,16 +1,17 @@
 """Where somebody speaks: a mask over frames of 10 ms, from level, spectral change and voicing.
 
 Speech changes its spectrum many times a second, its level rises and falls far more than that of steady noise, and near
-every word there is a voiced sound. Noise lacks the voice, sustained music the change, silence the level; a frame counts
-as speech only where all agree. Every measure is relative, so the gain of a film does not matter. The limits were chosen
-between recorded and synthetic noise and music on one side and, on the other, speech with noise 10 dB below it.
+every word something is voiced, or changes as vividly as a whisper does. Noise lacks the voice, sustained music the
+change, silence the level; a frame counts as speech only where all agree. Every measure is relative, so the gain of a
+film does not matter. The limits were chosen between recorded and synthetic noise and music on one side and, on the
+other, speech of many voices with noise 10 dB below it; where in doubt, speech.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -43,8 +44,8 @@ _LAG = 3  # what spectral change compares
 _CHANGE_REACH = 40  # where change is averaged
 _SWING_REACH = 60  # where the level must rise and fall
 _FLOOR_REACH = 100  # where the floor is sought
-_VOICE_REACH = 100  # where one voiced sound must lie
-_CONTEXT = 120  # no less than any sum of them that one decision uses
+_VOICE_REACH = 100  # where one voiced or vivid sound must lie
+_CONTEXT = 150  # no less than any sum of them that one decision uses
 
 # Limits, in dB but for voicing.
 _MIN_CHANGE = 1.7  # steady noise 1.0-1.5, chords 0.3-1.2, speech in noise 2-6
@@ -145,27 +146,30 @@ class _Analyser:
         The fourth root lets every harmonic count, where the power would see little but the loudest.
         """
         compressed = np.sqrt(np.sqrt(power + _SILENCE / 10))
-        return (compressed @ self._pitch).max(1) / compressed.sum(1)
+        voicing: FloatArray = (compressed @ self._pitch).max(1) / compressed.sum(1)
+        return voicing
 
 
-def _pitch_waves(hertz: FloatArray, window: FloatArray, sample_rate: int) -> FloatArray:
+def _pitch_waves(hertz: NDArray[Any], window: NDArray[Any], sample_rate: int) -> FloatArray:
     """Cosines over frequency, one column a pitch period, their mean and the window's taper taken out: (bins, lags)."""
     periods = np.arange(1 / _PITCH[1], 1 / _PITCH[0], _LAG_SECONDS)
     waves = np.cos(2 * np.pi * np.outer(hertz, periods))
     taper = np.correlate(window, window, "full")[len(window) - 1 :]
     taper = np.interp(periods * sample_rate, np.arange(len(taper)), taper / taper[0])
-    return ((waves - waves.mean(0)) / taper).astype(np.float32)
+    centred: FloatArray = ((waves - waves.mean(0)) / taper).astype(np.float32)
+    return centred
 
 
-def _filters(hertz: FloatArray) -> FloatArray:
+def _filters(hertz: NDArray[Any]) -> FloatArray:
     """Columns that average the power of each mel band, and one more for the whole level: (n_bins, bands + 1)."""
-    low, high = (1127 * np.log1p(edge / 700) for edge in _HEARD)
+    low, high = (1127 * np.log1p(edge / 700) for edge in (_HEARD[0], hertz[-1]))
     edges = 700 * np.expm1(np.linspace(low, high, _BANDS + 2) / 1127)
     rise = (hertz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - hertz[:, None]) / (edges[2:] - edges[1:-1])
     level = (hertz >= _LEVEL[0]) & (hertz <= _LEVEL[1])
     columns = np.column_stack([np.clip(np.minimum(rise, fall), 0, None), level])
-    return (columns / np.maximum(columns.sum(0), 1e-9)).astype(np.float32)
+    filters: FloatArray = (columns / np.maximum(columns.sum(0), 1e-9)).astype(np.float32)
+    return filters
 
 
 def _decide(before: _Measures, now: _Measures, after: _Measures) -> tuple[BoolArray, FloatArray]:
@@ -205,7 +209,8 @@ def running_mean(values: FloatArray, reach: int) -> FloatArray:
 
 def _highest(values: FloatArray, reach: int) -> FloatArray:
     """Running maximum over ``reach`` frames on either side."""
-    return sliding_window_view(np.pad(values, reach, mode="edge"), 2 * reach + 1).max(1)
+    highest: FloatArray = sliding_window_view(np.pad(values, reach, mode="edge"), 2 * reach + 1).max(1)
+    return highest
 
 
 def _join(parts: list[_Measures]) -> _Measures:

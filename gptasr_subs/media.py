@@ -11,34 +11,39 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ffmpeg
 import numpy as np
 
 from gptasr_subs.errors import MediaError
+from gptasr_subs.languages import same_language, shortest_code
 from gptasr_subs.types import FloatArray
 
 _log = logging.getLogger(__name__)
 
-# Places sound where its time stamps say: a late start becomes silence, a hole in mid-file too.
-_PLAYER_TIMELINE = "aresample=async=1:first_pts=0"
+# Places sound where its time stamps say: a late start becomes silence, a hole in mid-file too. The last option makes
+# the mean of two channels where ffmpeg would add them up, too loud to fit.
+_PLAYER_TIMELINE = "aresample=async=1:first_pts=0:rematrix_maxval=1"
+# How far ffmpeg looks for the first sound: a minute of microseconds, and bytes. By default it gives up after 5 s.
+_PATIENCE = {"analyzeduration": 60_000_000, "probesize": 50_000_000}
 _PROBE_SECONDS = 60
+_COMPLAINTS = 20  # last lines of ffmpeg's that are kept
 
-_THREE_LETTERS = {
-    "en": ("eng",), "de": ("deu", "ger"), "fr": ("fra", "fre"), "es": ("spa",), "it": ("ita",), "pt": ("por",),
-    "nl": ("nld", "dut"), "ru": ("rus",), "ja": ("jpn",), "zh": ("zho", "chi"), "ko": ("kor",), "ar": ("ara",),
-    "hi": ("hin",), "pl": ("pol",), "sv": ("swe",), "da": ("dan",), "no": ("nor",), "fi": ("fin",), "tr": ("tur",),
-    "cs": ("ces", "cze"), "el": ("ell", "gre"), "he": ("heb",), "hu": ("hun",), "ro": ("ron", "rum"), "uk": ("ukr",),
-}  # fmt: skip
+# How files begin in which ffmpeg corrects the start: transport streams (with or without a clock before each packet),
+# program streams, Ogg.
+_CORRECTED = re.compile(rb"G|....G|\0\0\x01\xba|OggS", re.DOTALL)
+
+_ASIDE = ("comment", "descriptions", "visual_impaired")  # sound that explains the film instead of being it
 
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """One sound track; ``index`` counts sound tracks only, from 0."""
+    """One sound track; ``index`` counts sound tracks only, from 0. ``commentary``: spoken about the film, not in it."""
 
     index: int
     codec: str
@@ -51,7 +56,7 @@ class AudioTrack:
 
 @dataclass(frozen=True, slots=True)
 class SubtitleTrack:
-    """One embedded subtitle track."""
+    """One embedded subtitle track; ``index`` counts subtitle tracks only, from 0."""
 
     index: int
     codec: str
@@ -60,7 +65,10 @@ class SubtitleTrack:
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a media file holds; ``duration`` in seconds, ``fps`` frames a second of the video or none."""
+    """What a media file holds.
+
+    ``duration`` is in seconds, 0 where the file does not say; ``fps`` are frames a second of the video, if any.
+    """
 
     duration: float
     audio: tuple[AudioTrack, ...]
@@ -89,27 +97,29 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
     """Look into a media file. Raises MediaError where it is missing, unreadable, not media or without sound."""
     media = Path(path)
     _refuse_unreadable(media)
-    info = _probe_with_ffprobe(media) if shutil.which("ffprobe") else _probe_with_ffmpeg(media)
+    facts = _ask_ffprobe(media) if shutil.which("ffprobe") else _ask_ffmpeg(media)
+    info = _media_info(facts)
     if not info.audio:
         raise MediaError(f"{_shown(media)} has no sound track, so there is nothing to subtitle.")
     return info
 
 
 def choose_track(info: MediaInfo, track: int | str | None) -> int:
-    """The sound track asked for by index or language, else the default one, commentary only if nothing else is there.
+    """The sound track asked for by index or language (``en``, ``eng``), else the default one.
 
-    Raises MediaError where there is no such track; the message lists those there are.
+    A commentary is chosen only by its index, or if nothing else is there. Raises MediaError where there is no such
+    track; the message lists those there are.
     """
     if track is None:
         return min(info.audio, key=lambda a: (a.commentary, not a.default, a.index)).index
-    if isinstance(track, int) or track.isdigit():
-        found = [a.index for a in info.audio if a.index == int(track)]
+    if isinstance(track, int) or track.isdecimal():
+        found = [a for a in info.audio if a.index == int(track)]
     else:
-        found = [a.index for a in info.audio if _same_language(a.language, track)]
+        found = [a for a in info.audio if same_language(a.language, track)]
     if not found:
         there = "; ".join(f"{a.index}: {a.language or 'language unknown'}, {a.codec}" for a in info.audio)
         raise MediaError(f"There is no sound track {str(track)!r}; choose --audio-track from: {there}.")
-    return found[0]
+    return min(found, key=lambda a: (a.commentary, a.index)).index
 
 
 def decode_blocks(
@@ -120,27 +130,24 @@ def decode_blocks(
     block_seconds: float = 30.0,
     start: float = 0.0,
 ) -> Iterator[FloatArray]:
-    """Yield the sound of one track as mono float32 blocks (n_samples,), at most ``block_seconds`` each.
+    """Yield the sound of one track from ``start`` seconds on: mono float32 blocks (n_samples,) of ``block_seconds``.
 
-    Times are the player's: sound that starts late is preceded by silence, and holes are filled with it. Damage at the
-    end costs only the end; raises MediaError where nothing at all can be decoded.
+    Times are the player's: sound that starts late is preceded by silence, and holes are filled with it. Damage costs no
+    more than the damaged part and is logged as a warning. Raises MediaError, when the first block is asked for, if
+    nothing at all can be decoded. ffmpeg ends with the generator.
     """
-    media = Path(path)
+    media, decoded = Path(path), 0
     _refuse_unreadable(media)
-    child = subprocess.Popen(
-        _decode_command(media, track, sample_rate, start), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    complaints: deque[str] = deque(maxlen=20)
-    listener = threading.Thread(target=_drain, args=(child.stderr, complaints), daemon=True)
-    listener.start()
-    decoded = 0
-    try:
+    with _running(_decode_command(media, track, sample_rate, start)) as (child, complaints):
         for block in _read_blocks(child.stdout, round(block_seconds * sample_rate)):
             decoded += len(block)
             yield block
-        _judge(media, child.wait(), decoded, complaints, listener)
-    finally:
-        _stop(child, listener)
+    if child.returncode == 0 and not complaints and (decoded or start):
+        return
+    reason = complaints[-1] if complaints else f"exit code {child.returncode}"
+    if not decoded:
+        raise _failure(media, track, reason, " ".join(complaints))
+    _log.warning("%s is damaged in places (%s); what could be decoded is used.", _shown(media), reason)
 
 
 def decode_audio(
@@ -153,12 +160,31 @@ def decode_audio(
 
 
 def _decode_command(media: Path, track: int, sample_rate: int, start: float) -> list[str]:
-    seek = {"ss": start} if start else {}
-    sound = ffmpeg.input(_address(media), **seek)[f"a:{track}"]
-    output = ffmpeg.output(
-        sound, "pipe:", format="f32le", acodec="pcm_f32le", ac=1, ar=sample_rate, af=_PLAYER_TIMELINE
-    )
-    command: list[str] = output.global_args("-nostdin", "-v", "error").compile(cmd=find_ffmpeg())
+    seek = {"ss": f"{start:.6f}"} if start else {}
+    film = ffmpeg.input(_address(media), **_PATIENCE, **seek)
+    late = max(0.0, _correction(media, film[f"a:{track}"]) - start)
+    timeline = f"asetpts=PTS+{late:.6f}/TB,{_PLAYER_TIMELINE}" if late else _PLAYER_TIMELINE
+    sound = {"format": "f32le", "acodec": "pcm_f32le", "ac": 1, "ar": sample_rate, "af": timeline}
+    return _command(film[f"a:{track}"].output("pipe:", **sound), "error")
+
+
+def _correction(media: Path, sound: Any) -> float:
+    """By how many seconds ffmpeg takes the start of the film to be later than players do.
+
+    In some containers it counts from the first time stamp of the streams it uses, here one sound track, and not from
+    the first of all. Some versions do so only when they do not seek; they tell when they copy a first packet.
+    """
+    with media.open("rb") as file:
+        if not _CORRECTED.match(file.read(8)):
+            return 0.0
+    first_packet = sound.output("-", format="null", c="copy", **{"frames:a": 1})
+    told = _run(_command(first_packet, "verbose"), media).stderr
+    found = re.search(r"Correcting start time.*? by (\d+)", told)
+    return int(found[1]) / 1e6 if found else 0.0
+
+
+def _command(output: Any, verbosity: str) -> list[str]:
+    command: list[str] = output.global_args("-nostdin", "-v", verbosity).compile(cmd=find_ffmpeg())
     return command
 
 
@@ -167,58 +193,59 @@ def _address(media: Path) -> str:
     return f"file:{media.absolute()}"
 
 
-def _read_blocks(pipe: Any, samples: int) -> Iterator[FloatArray]:
-    rest = b""
-    while True:
-        data = pipe.read(4 * samples - len(rest))
-        if not data:
-            return
-        whole = rest + data
-        usable = len(whole) - len(whole) % 4
-        rest = whole[usable:]
-        block = np.frombuffer(whole[:usable], np.float32)
-        yield np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
+@contextmanager
+def _running(command: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], deque[str]]]:
+    """Run ffmpeg, with the last lines of what it says; on leaving it has ended, by itself or not, and said all."""
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    complaints: deque[str] = deque(maxlen=_COMPLAINTS)
+    listener = threading.Thread(target=_drain, args=(child.stderr, complaints), daemon=True)
+    listener.start()
+    try:
+        yield child, complaints
+        child.wait()
+    finally:
+        child.kill()  # does nothing to one that has ended
+        child.wait()
+        listener.join()
+        for pipe in (child.stdout, child.stderr):
+            if pipe:
+                pipe.close()
 
 
-def _drain(pipe: Any, lines: deque[str]) -> None:
+def _drain(pipe: IO[bytes], lines: deque[str]) -> None:
     """Keep the last lines of what ffmpeg says; unread, they would fill the pipe and stop it."""
     for line in pipe:
         lines.append(line.decode(errors="replace").strip())
 
 
-def _judge(media: Path, code: int, decoded: int, complaints: deque[str], listener: threading.Thread) -> None:
-    listener.join()
-    if not decoded:
-        raise MediaError(f"The sound of {_shown(media)} cannot be decoded; {_advice(complaints)}.")
-    if code or complaints:
-        reason = complaints[-1] if complaints else f"exit code {code}"
-        _log.warning("%s is damaged in places (%s); what could be decoded is used.", _shown(media), reason)
+def _read_blocks(pipe: IO[bytes] | None, samples: int) -> Iterator[FloatArray]:
+    while pipe and (data := pipe.read(4 * samples)):  # short only at the end
+        block = np.frombuffer(data[: len(data) // 4 * 4], "<f4").astype(np.float32)
+        yield np.clip(np.nan_to_num(block, copy=False), -1, 1)  # damaged float sound holds anything
 
 
-def _advice(complaints: deque[str]) -> str:
-    text = " ".join(complaints)
-    if re.search(r"[Dd]ecoder .*not found|Unknown decoder|no decoder|could not find codec", text):
-        return "this ffmpeg lacks its codec, so install a full build of ffmpeg"
-    return "check that the file plays, or copy it again"
-
-
-def _stop(child: subprocess.Popen[bytes], listener: threading.Thread) -> None:
-    if child.poll() is None:
-        child.kill()
-    child.wait()
-    listener.join()
-    for pipe in (child.stdout, child.stderr):
-        if pipe:
-            pipe.close()
+def _failure(media: Path, track: int, reason: str, complaints: str) -> MediaError:
+    """Why there is no sound at all; if the file or the track is to blame, what ``probe`` or ``choose_track`` raise."""
+    info = probe(media)
+    codec = info.audio[choose_track(info, track)].codec
+    if re.search(r"decoder .*not found|unknown decoder|no decoder|could not find codec", complaints, re.IGNORECASE):
+        return MediaError(
+            f"This ffmpeg cannot decode the sound of {_shown(media)} (codec {codec}); install a full build of ffmpeg."
+        )
+    return MediaError(
+        f"The sound of {_shown(media)} cannot be decoded ({reason}); check that it plays, or copy it again."
+    )
 
 
 def _refuse_unreadable(media: Path) -> None:
-    if media.is_dir():
-        raise MediaError(f"{_shown(media)} is a folder; give a media file in it.")
     try:
+        if media.is_dir():
+            raise MediaError(f"{_shown(media)} is a folder; give a media file in it.")
+        if media.exists() and not media.is_file():
+            raise MediaError(f"{_shown(media)} is not a file but a pipe or a device; save its content to a file first.")
         with media.open("rb") as file:
             empty = not file.read(1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null byte in the name
         raise MediaError(f"There is no file {_shown(media)}; check the name.") from None
     except PermissionError as error:
         raise MediaError(f"{_shown(media)} may not be read; ask for the rights to it.") from error
@@ -232,21 +259,16 @@ def _shown(media: Path) -> str:
     return repr(str(media))
 
 
-def _probe_with_ffprobe(media: Path) -> MediaInfo:
-    command = ["ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", _address(media)]
-    done = _run(command, media)
-    try:
-        facts = json.loads(done.stdout)
-        streams, container = facts["streams"], facts.get("format", {})
-    except (ValueError, KeyError) as error:
-        raise _not_media(media, done.stderr) from error
-    audio = [s for s in streams if s.get("codec_type") == "audio"]
-    texts = [s for s in streams if s.get("codec_type") == "subtitle"]
-    video = next((s for s in streams if s.get("codec_type") == "video" and not _is_cover(s)), {})
+def _media_info(facts: dict[str, Any]) -> MediaInfo:
+    """From what ffprobe tells as JSON."""
+    streams: list[dict[str, Any]] = facts["streams"]
+    audio = [stream for stream in streams if stream.get("codec_type") == "audio"]
+    texts = [stream for stream in streams if stream.get("codec_type") == "subtitle"]
+    video = next((stream for stream in streams if stream.get("codec_type") == "video" and not _is_cover(stream)), {})
     return MediaInfo(
-        _seconds(container, streams),
+        _seconds(facts.get("format", {}), streams),
         tuple(_audio_track(index, stream) for index, stream in enumerate(audio)),
-        tuple(SubtitleTrack(i, s.get("codec_name", ""), _tags(s).get("language", "")) for i, s in enumerate(texts)),
+        tuple(SubtitleTrack(index, _codec(stream), _language(stream)) for index, stream in enumerate(texts)),
         _rate(video.get("avg_frame_rate", "")),
         int(video.get("width", 0)),
         int(video.get("height", 0)),
@@ -254,16 +276,19 @@ def _probe_with_ffprobe(media: Path) -> MediaInfo:
 
 
 def _audio_track(index: int, stream: dict[str, Any]) -> AudioTrack:
-    tags, marks = _tags(stream), stream.get("disposition", {})
-    return AudioTrack(
-        index,
-        stream.get("codec_name", "unknown"),
-        int(stream.get("channels", 0)),
-        tags.get("language", ""),
-        tags.get("title", ""),
-        bool(marks.get("default")),
-        bool(marks.get("comment")) or "commentary" in tags.get("title", "").lower(),
-    )
+    marks, title = stream.get("disposition", {}), _tags(stream).get("title", "")
+    commentary = any(marks.get(mark) for mark in _ASIDE) or "commentary" in title.lower()
+    channels = int(stream.get("channels", 0))
+    return AudioTrack(index, _codec(stream), channels, _language(stream), title, bool(marks.get("default")), commentary)
+
+
+def _codec(stream: dict[str, Any]) -> str:
+    return str(stream.get("codec_name", "unknown"))
+
+
+def _language(stream: dict[str, Any]) -> str:
+    tag = _tags(stream).get("language", "")
+    return tag if shortest_code(tag) else ""
 
 
 def _tags(stream: dict[str, Any]) -> dict[str, str]:
@@ -276,7 +301,7 @@ def _is_cover(stream: dict[str, Any]) -> bool:
 
 def _seconds(container: dict[str, Any], streams: list[dict[str, Any]]) -> float:
     stated = [container.get("duration"), *(stream.get("duration") for stream in streams)]
-    return max((float(value) for value in stated if _is_number(value)), default=0.0)
+    return max((float(value) for value in stated if value and _is_number(value)), default=0.0)
 
 
 def _is_number(value: object) -> bool:
@@ -290,50 +315,66 @@ def _rate(fraction: str) -> float | None:
     return float(top) / float(bottom or 1)
 
 
-_DURATION = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
-_STREAM = re.compile(r"Stream #0:\d+(?:\[0x[0-9a-f]+\])?(?:\((\w+)\))?: (Audio|Subtitle|Video): (\w+)(.*)")
+def _ask_ffprobe(media: Path) -> dict[str, Any]:
+    shape = ["-show_format", "-show_streams", "-of", "json"]
+    done = _run(["ffprobe", "-v", "error", *_patience(), *shape, _address(media)], media)
+    try:
+        facts: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        raise _not_media(media, done.stderr) from error
+    if not facts.get("streams"):
+        raise _not_media(media, done.stderr)
+    return facts
 
 
-def _probe_with_ffmpeg(media: Path) -> MediaInfo:
-    """Read what ``ffmpeg -i`` tells people, for where ffprobe is not installed."""
-    told = _run([find_ffmpeg(), "-nostdin", "-hide_banner", "-i", _address(media)], media).stderr
-    streams = [(m[1] or "", m[2], m[3], m[4], told[m.end() :]) for m in _STREAM.finditer(told)]
+_CLOCK = re.compile(r" +Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_STREAM = re.compile(r" +Stream #0:\d+(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: (\w+): (\w+)(.*)")
+_TAG = re.compile(r" +(\w+) +: (.*)")
+
+
+def _ask_ffmpeg(media: Path) -> dict[str, Any]:
+    """What ``ffmpeg -i`` tells people, in ffprobe's words, for where ffprobe is not installed."""
+    command = [find_ffmpeg(), "-nostdin", "-hide_banner", *_patience(), "-i", _address(media)]
+    told = _run(command, media).stderr.replace(_address(media), "")
+    streams: list[dict[str, Any]] = []
+    container: dict[str, str] = {}
+    for line in told.split("\n"):
+        if clock := _CLOCK.match(line):
+            container["duration"] = str(3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3]))
+        elif stream := _STREAM.match(line):
+            streams.append(_told_stream(*stream.groups(default="")))
+        elif streams and (tag := _TAG.match(line)):
+            streams[-1]["tags"].setdefault(tag[1], tag[2])
     if not streams:
         raise _not_media(media, told)
-    audio = [stream for stream in streams if stream[1] == "Audio"]
-    texts = [stream for stream in streams if stream[1] == "Subtitle"]
-    video = next((stream[3] for stream in streams if stream[1] == "Video" and "attached pic" not in stream[3]), "")
-    clock = _DURATION.search(told)
-    fps, size = re.search(r"([\d.]+) fps", video), re.search(r" (\d{2,5})x(\d{2,5})", video)
-    return MediaInfo(
-        int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3]) if clock else 0.0,
-        tuple(_told_track(index, *stream) for index, stream in enumerate(audio)),
-        tuple(SubtitleTrack(i, codec, _known(lang)) for i, (lang, _, codec, _, _) in enumerate(texts)),
-        float(fps[1]) if fps else None,
-        int(size[1]) if size else 0,
-        int(size[2]) if size else 0,
-    )
+    return {"format": container, "streams": streams}
 
 
-def _told_track(index: int, language: str, _: str, codec: str, facts: str, after: str) -> AudioTrack:
-    named = re.match(r"(?:(?!Stream #).)*?\n\s+title\s*: ([^\n]*)", after, re.DOTALL)
-    title = named[1] if named and "Stream #" not in after[: named.start(1)] else ""
-    channels = {"mono": 1, "stereo": 2, "5.1": 6, "7.1": 8}
-    count = next((number for word, number in channels.items() if f", {word}" in facts), 0)
-    commentary = "(comment)" in facts or "commentary" in title.lower()
-    return AudioTrack(index, codec, count, _known(language), title, "(default)" in facts, commentary)
+def _told_stream(language: str, kind: str, codec: str, facts: str) -> dict[str, Any]:
+    marks = {mark.replace(" ", "_"): 1 for mark in re.findall(r"\(([a-z ]+)\)", facts)}
+    fps, size = re.search(r"([\d.]+) fps", facts), re.search(r" (\d{2,5})x(\d{2,5})", facts)
+    layout = re.search(r" Hz, ([^,\n]+)", facts)
+    return {
+        "codec_type": kind.lower(),
+        "codec_name": "unknown" if codec == "none" else codec,
+        "channels": _channels(layout[1]) if layout else 0,
+        "avg_frame_rate": fps[1] if fps else "",
+        "width": size[1] if size else 0,
+        "height": size[2] if size else 0,
+        "disposition": marks,
+        "tags": {"language": language},
+    }
 
 
-def _known(language: str) -> str:
-    return "" if language == "und" else language
+def _channels(layout: str) -> int:
+    """``stereo`` is 2, ``5.1(side)`` is 6, ``3 channels`` is 3; 0 for names that tell no number."""
+    name = layout.partition("(")[0]
+    named = {"mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "hexagonal": 6, "octagonal": 8}
+    return named.get(name, sum(int(digits) for digits in re.findall(r"\d+", name)))
 
 
-def _same_language(tag: str, wanted: str) -> bool:
-    def family(code: str) -> str:
-        primary = re.split("[-_]", code.lower())[0]
-        return next((short for short, long in _THREE_LETTERS.items() if primary in long), primary)
-
-    return bool(tag) and family(tag) == family(wanted)
+def _patience() -> list[str]:
+    return [word for name, value in _PATIENCE.items() for word in (f"-{name}", str(value))]
 
 
 def _run(command: list[str], media: Path) -> subprocess.CompletedProcess[str]:
@@ -344,11 +385,9 @@ def _run(command: list[str], media: Path) -> subprocess.CompletedProcess[str]:
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise MediaError(f"{_shown(media)} cannot be read in time; check the disk or the share it lies on.") from error
-    except ValueError as error:  # a null byte in the name
-        raise MediaError(f"{_shown(media)} is not a name of a file; check it.") from error
 
 
 def _not_media(media: Path, told: str) -> MediaError:
-    error = MediaError(f"{_shown(media)} is not a media file that ffmpeg can read; check that it plays.")
+    error = MediaError(f"{_shown(media)} is no media that ffmpeg can read, or it is cut short; check that it plays.")
     error.__cause__ = RuntimeError(told.strip())
     return error

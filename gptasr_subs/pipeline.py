@@ -84,7 +84,7 @@ def subtitle(
     """
     began, path = time.monotonic(), Path(media)
     targets = target_paths(path, options)
-    kept = () if options.overwrite else tuple(target for target in targets.values() if target.exists())
+    kept = () if options.overwrite else tuple(target for target in targets.values() if os.path.exists(target))
     wanted = {name: target for name, target in targets.items() if target not in kept}
     if not wanted:
         return Result(path, (), kept, None, 0.0, 0.0)

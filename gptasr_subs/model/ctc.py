@@ -48,6 +48,12 @@ def spell(text: str) -> list[int]:
     return [_CLASS[character] for character in spell_text(text)]
 
 
+def classes(piece: str) -> list[int]:
+    """Classes of a piece of text letter by letter, its spaces kept; what cannot be spelled is left out."""
+    folded = unicodedata.normalize("NFKD", _DASHES.sub(" ", piece.lower().translate(_FOLDED)))
+    return [_CLASS[character] for character in folded if character in _CLASS]
+
+
 def greedy_text(log_probs: Tensor) -> str:
     """What ``log_probs`` (T, C) read as: the best class of each frame, repeats merged, blanks dropped."""
     best = log_probs.argmax(-1).tolist()

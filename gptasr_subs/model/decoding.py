@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from gptasr_subs.model import ctc
+from gptasr_subs.model.joint import CtcJudge, spell_tokens
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.search import Beam, beam_search
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.types import FloatArray
 
 _LEAST_TOKENS = 16  # even the shortest clip may say a word of rare letters
-_PATIENCE = 10.0  # nats that an unfinished beam may trail and yet be worth a second opinion
+_PATIENCE = 2.0  # nats that an unfinished beam may trail and yet be worth a second opinion
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class DecodingOptions:
     beams: int = 4
     max_tokens: int = 0  # 0: ``tokens_per_second`` decides; never more than the network has positions for
     tokens_per_second: float = 25.0  # well above the fastest speech: only runaway text meets it
-    ctc_weight: float = 0.5
+    ctc_weight: float = 0.3
+    letter_bonus: float = 0.0
+    shortlist: int = 16  # tokens a beam that the CTC head weighs
     word_bonus: float = 0.0
     least_letters: int = 1  # a clip in which the CTC head reads fewer is silent
     least_evidence: float = 0.0  # nats a character by which CTC must prefer the text to silence
@@ -83,16 +86,21 @@ def decode(
     if spoken:
         rows = torch.tensor(spoken, device=mel.device)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
-        found = _search(network, kept, lengths[rows], options)
+        spellings = spell_tokens(tokenizer).to(mel.device)
+        stop, weight, bonus = network.config.stop_token, options.ctc_weight, options.letter_bonus
+        judge = CtcJudge(log_probs[rows], frames[rows], options.beams, spellings, stop, weight, bonus)
+        found = _search(network, kept, lengths[rows], options, judge)
         for row, beams in zip(spoken, found, strict=True):
             readings[row] = _second_opinion(_ranked(beams, tokenizer, options), heard[row], options)
     return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, heard, strict=True)]
 
 
-def _search(network: GptAsr, encoded: Encoded, lengths: Tensor, options: DecodingOptions) -> list[list[Beam]]:
+def _search(
+    network: GptAsr, encoded: Encoded, lengths: Tensor, options: DecodingOptions, judge: CtcJudge | None = None
+) -> list[list[Beam]]:
     limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
-    rescored = network.ctc_head is not None and options.ctc_weight > 0
-    return beam_search(network, encoded, limits, options.beams, _PATIENCE if rescored else 0.0)
+    patience = 0.0 if judge is None else _PATIENCE
+    return beam_search(network, encoded, limits, options.beams, patience, judge, options.shortlist)
 
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:

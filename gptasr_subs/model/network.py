@@ -177,7 +177,7 @@ class GptAsr(nn.Module):
         self.config = config
         self.mel_encoder = MelEncoder(config)
         self.gpt = _gpt2(config)
-        self.mel_pos_embedding = _positions(config.max_mel_positions, config.width)
+        self.mel_pos_embedding = _waves(config.max_mel_positions, config.width)
         self.text_pos_embedding = _positions(config.max_text_tokens + 1, config.width)
         self.final_norm = nn.LayerNorm(config.width)
         self.text_head = nn.Linear(config.width, config.vocabulary)
@@ -240,6 +240,20 @@ def _and_text(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
 def _positions(rows: int, width: int) -> nn.Embedding:
     table = nn.Embedding(rows, width)
     nn.init.normal_(table.weight, std=0.02)
+    return table
+
+
+def _waves(rows: int, width: int) -> nn.Embedding:
+    """A position table that starts as sines and cosines, as loud as the encoder's features.
+
+    Those have a deviation of 2 to 4. Beside them a table of 0.02 is not heard, and without knowing where it was last
+    the GPT did not begin to listen within 18 h of sound; with this one it did within 2 h.
+    """
+    table = nn.Embedding(rows, width)
+    slowness = torch.logspace(0, -2.6, width // 2)
+    angles = torch.arange(rows)[:, None] * slowness
+    with torch.no_grad():
+        table.weight.copy_(1.5 * torch.cat([angles.sin(), angles.cos()], 1))
     return table
 
 

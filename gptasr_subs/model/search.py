@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +20,19 @@ _LOOP_REPEATS = 4  # the same tokens so many times in a row are a loop ...
 _LOOP_TOKENS = 24  # ... if they are at least so many: "no, no, no, no" is speech
 _LOOP_EVERY = 8  # steps between two looks for loops
 _LEAVE_SHARE = 0.25  # finished clips leave when they are this share of the batch: leaving copies the cache
+
+
+class Judge(Protocol):
+    """A second opinion on what the beams (B, K) may write next, beside the GPT's."""
+
+    def weigh(self, tokens: Tensor) -> Tensor:
+        """What to add to the log-probability of each candidate (B, K, C)."""
+
+    def follow(self, lanes: Tensor) -> None:
+        """Go on from the candidates ``lanes`` (B, K) of those last weighed, counted over each clip's K * C."""
+
+    def keep(self, rows: Tensor) -> None:
+        """Leave only the clips ``rows`` in the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +49,25 @@ class Beam:
 
 
 def beam_search(
-    network: GptAsr, encoded: Encoded, limits: Sequence[int], beams: int, patience: float = 0.0
+    network: GptAsr,
+    encoded: Encoded,
+    limits: Sequence[int],
+    beams: int,
+    patience: float = 0.0,
+    judge: Judge | None = None,
+    shortlist: int = 16,
 ) -> list[list[Beam]]:
     """For each clip of ``encoded`` its ``beams`` best token sequences, best first.
 
     ``limits`` is the most tokens of each clip. A clip is done when no unfinished beam is within ``patience`` (in
-    log-probability) of the best finished one: 0 is enough for the best, more completes the others too.
+    log-probability) of the best finished one: 0 is enough for the best, more completes the others too. With a
+    ``judge`` each beam's ``shortlist`` best tokens are weighed by both.
     """
     stepper = Stepper(network, encoded, beams)
     state = _State(network, limits, beams, encoded.features.device)
     found: dict[int, list[Beam]] = {}
     while len(found) < len(limits):
-        stepper.follow(state.grow(stepper.step(state.tokens[..., -1])))
+        stepper.follow(state.grow(stepper.step(state.tokens[..., -1]), judge, shortlist))
         done = state.done(patience)
         for row in done.nonzero()[:, 0].tolist():
             found.setdefault(int(state.clips[row]), state.results(row))
@@ -54,6 +75,8 @@ def beam_search(
             rows = (~done).nonzero()[:, 0]
             state.keep(rows)
             stepper.keep(rows)
+            if judge:
+                judge.keep(rows)
     return [found[clip] for clip in range(len(limits))]
 
 
@@ -77,19 +100,29 @@ class _State:
         """Beams (B, K) that write no more."""
         return self.stopped | self.looped
 
-    def grow(self, log_probs: Tensor) -> Tensor:
+    def grow(self, log_probs: Tensor, judge: Judge | None = None, shortlist: int = 16) -> Tensor:
         """Take the best continuations of ``log_probs`` (B, K, V); returns the beam (B, K) that each one continues."""
         log_probs = self._frozen(log_probs)
-        candidates = (self.scores[..., None] + log_probs).flatten(1)
-        self.scores, best = candidates.topk(self.scores.shape[1])
-        parents, token = best // log_probs.shape[-1], best % log_probs.shape[-1]
-        gained = log_probs.flatten(1).gather(1, best)
+        if judge is None:
+            tokens = torch.arange(log_probs.shape[-1], device=log_probs.device).expand_as(log_probs)
+            candidates = self.scores[..., None] + log_probs
+        else:
+            log_probs, tokens = log_probs.topk(shortlist)
+            gains = judge.weigh(tokens).masked_fill(self.ended[..., None], 0.0)
+            candidates = self.scores[..., None] + log_probs + gains
+        self.scores, best = candidates.flatten(1).topk(self.scores.shape[1])
+        if judge is not None:
+            judge.follow(best)
+        parents = best // log_probs.shape[-1]
+        self._write(parents, tokens.flatten(1).gather(1, best), log_probs.flatten(1).gather(1, best))
+        return parents
+
+    def _write(self, parents: Tensor, token: Tensor, gained: Tensor) -> None:
         self.tokens = torch.cat([_take(self.tokens, parents), token[..., None]], -1)
         self.log_probs = torch.cat([_take(self.log_probs, parents), gained[..., None]], -1)
         self.looped = self.looped.gather(1, parents)
         self.stopped = self.stopped.gather(1, parents) | ((token == self.stop) & ~self.looped)
         self._find_loops()
-        return parents
 
     def _frozen(self, log_probs: Tensor) -> Tensor:
         """A beam that has ended goes on with the stop token only, at no cost."""
@@ -124,11 +157,11 @@ class _State:
         log_probs = self.log_probs[row, beam].tolist()
         if self.stop in tokens:
             del tokens[tokens.index(self.stop) :]
-        score = float(self.scores[row, beam])
+        stopped = bool(self.stopped[row, beam])
         if self.looped[row, beam]:
             tokens = cut_loop(tokens)
-            score = sum(log_probs[: len(tokens)])
-        return Beam(tuple(tokens), tuple(log_probs[: len(tokens)]), score, bool(self.stopped[row, beam]))
+        log_prob = sum(log_probs[: len(tokens) + stopped])
+        return Beam(tuple(tokens), tuple(log_probs[: len(tokens)]), log_prob, stopped)
 
 
 def loop_period(tokens: Sequence[int]) -> int:

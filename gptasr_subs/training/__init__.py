@@ -1,0 +1,1 @@
+"""Training a GPT-ASR: corpora in, a checkpoint out. Needs the ``train`` extra; nothing of the subtitler imports it."""

@@ -5,30 +5,17 @@ Log-mels here are (n_frames, n_mels), power, before normalisation. Noise and roo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from gptasr_subs.model.config import GENERATION_2
+from gptasr_subs.training.options import Augmentation
+
 Mel = NDArray[np.float32]
 
-_FLOOR = np.float32(np.log(1e-5))
+_POWER_FLOOR = GENERATION_2.floor
+_FLOOR = np.float32(np.log(_POWER_FLOOR))
 _TELEPHONE_BIN = 52  # of 80 HTK mels to 8 kHz: about 3.4 kHz
-
-
-@dataclass(frozen=True, slots=True)
-class Augmentation:
-    """How much of each; ``amount`` scales all of them, 0 leaves the sound as it is."""
-
-    amount: float = 1.0
-    tempo: float = 0.14  # largest relative change of speed
-    formants: float = 0.16  # largest relative change of the frequency axis: other voices
-    equaliser: float = 1.6  # standard deviation in nepers of a smooth random filter
-    loudness: float = 1.2  # nepers of power
-    room: float = 0.3  # probability of reverberation
-    noise: float = 0.6  # probability of added noise
-    band: float = 0.12  # probability of a telephone's or a codec's narrow band
-    masks: int = 2  # SpecAugment masks along each axis
 
 
 def augment(mel: Mel, noises: list[Mel], options: Augmentation, rng: np.random.Generator) -> Mel:
@@ -46,7 +33,8 @@ def augment(mel: Mel, noises: list[Mel], options: Augmentation, rng: np.random.G
     if rng.random() < amount * options.band:
         mel = mel.copy()
         mel[:, rng.integers(_TELEPHONE_BIN - 4, 74) :] = _FLOOR
-    return np.maximum(mel, _FLOOR)
+    changed: Mel = np.maximum(mel, _FLOOR)
+    return changed
 
 
 def stretch(mel: Mel, factor: float) -> Mel:
@@ -61,7 +49,8 @@ def warp(mel: Mel, factor: float) -> Mel:
     knee = 0.8 * bins / max(factor, 1.0)
     axis = np.arange(bins)
     position = np.where(axis < knee, axis * factor, bins - 1 - (bins - 1 - axis) * _tail(knee, factor, bins))
-    return _interpolate(mel.T, np.clip(position, 0, bins - 1)).T
+    warped: Mel = _interpolate(mel.T, np.clip(position, 0, bins - 1)).T
+    return warped
 
 
 def _tail(knee: float, factor: float, bins: int) -> float:
@@ -71,7 +60,8 @@ def _tail(knee: float, factor: float, bins: int) -> float:
 def _interpolate(rows: Mel, position: NDArray[np.float64]) -> Mel:
     low = np.minimum(position.astype(int), len(rows) - 2)
     share = (position - low).astype(np.float32)[:, None]
-    return rows[low] * (1 - share) + rows[low + 1] * share
+    between: Mel = rows[low] * (1 - share) + rows[low + 1] * share
+    return between
 
 
 def reverberate(mel: Mel, rng: np.random.Generator) -> Mel:
@@ -83,7 +73,7 @@ def reverberate(mel: Mel, rng: np.random.Generator) -> Mel:
     size = 1 << (len(mel) + len(tail)).bit_length()
     kernel = np.fft.rfft(np.concatenate([[1.0], tail]), size)[:, None]
     wet = np.fft.irfft(np.fft.rfft(power, size, 0) * kernel, size, 0)[: len(mel)]
-    return np.log(np.maximum(wet, 1e-5)).astype(np.float32)
+    return np.log(np.maximum(wet, _POWER_FLOOR)).astype(np.float32)
 
 
 def _smooth_filter(strength: float, bins: int, rng: np.random.Generator) -> Mel:
@@ -95,7 +85,8 @@ def add_noise(mel: Mel, noise: Mel, decibels: float, rng: np.random.Generator) -
     """Add ``noise`` (looped from a random place) at a signal-to-noise ratio of ``decibels``."""
     piece = np.take(noise, np.arange(len(mel)) + rng.integers(len(noise)), axis=0, mode="wrap")
     gap = np.log(np.exp(mel).mean()) - np.log(np.exp(piece).mean()) - decibels / 10 * np.log(10)
-    return np.logaddexp(mel, piece + np.float32(gap)).astype(np.float32)
+    noisy: Mel = np.logaddexp(mel, piece + np.float32(gap)).astype(np.float32)
+    return noisy
 
 
 def mask(mel: Mel, options: Augmentation, rng: np.random.Generator) -> Mel:

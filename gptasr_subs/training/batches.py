@@ -1,22 +1,32 @@
-"""Batches for the trainer, each a pure function of (seed, step): a resumed run sees exactly what it would have."""
+"""Batches for the trainer, each a pure function of (seed, step): a resumed run sees exactly what it would have.
+
+A step is made of ``shares`` micro-batches, whoever works on them: two processes with one each see the same sound as one
+process that accumulates two.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import lru_cache
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.tokenizer import Tokenizer
-from gptasr_subs.training.augmentation import Augmentation, Mel, augment, mask
+from gptasr_subs.training.augmentation import Mel, augment, mask
 from gptasr_subs.training.corpora import MelStore
+from gptasr_subs.training.options import Augmentation, Sampling
+from gptasr_subs.training.sampling import POOL, Item, Sampler
 
-_POOL = 24  # batches that are drawn, sorted by length and shuffled together
+NO_TOKEN = -100  # stands where a row of a batch has no token: the loss leaves it out
+
+_TEXT_BATCH, _MOST_TEXT_TOKENS, _TEXT_SEED = 48, 80, 7
+_AHEAD = 4  # batches that each worker makes in advance
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,28 +34,18 @@ class Batch:
     """B clips padded to one length: mels (B, n_mels, T), text with start and stop, CTC targets."""
 
     mel: Tensor
-    tokens: Tensor  # (B, U + 1) start token, text, stop token; -100 where there is none
+    tokens: Tensor  # (B, U + 1) start token, text, stop token; ``NO_TOKEN`` where there is none
     spelled: Tensor  # all CTC targets of the batch in one row
     spelled_lengths: Tensor  # (B,)
     seconds: float
 
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """What is drawn: copies of each source an epoch, the share of joined clips, and the length limits."""
-
-    weights: dict[str, float] = field(default_factory=dict)
-    batch_seconds: float = 80.0
-    shortest_limit: float = 3.5  # seconds; the limit grows to ``longest`` over ``curriculum`` steps
-    longest: float = 15.5
-    curriculum: int = 1
-    joined: float = 0.2  # share of items made of two or three clips with a pause between
-    noise_only: float = 0.03  # share of items that hold no speech and have no text
-    seed: int = 0
+    def to(self, device: torch.device) -> Batch:
+        """The same on ``device``; lengths stay, as CTC reads them on the processor."""
+        return replace(self, mel=self.mel.to(device), tokens=self.tokens.to(device), spelled=self.spelled.to(device))
 
 
 class Batches:
-    """Draws batches from a store. ``rank`` of ``world`` takes its share of every pool."""
+    """Makes the batches of one process, the one of ``rank`` among ``world``."""
 
     def __init__(
         self,
@@ -57,112 +57,122 @@ class Batches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        """Nothing is read yet."""
+        """Nothing is read yet. Raises ``UsageError`` where no clip can be drawn."""
         self.store, self.noises, self.tokenizer, self.config = store, noises, tokenizer, config
         self.sampling, self.rank, self.world = sampling, rank, world
-        self._weights = np.array([sampling.weights.get(row["source"], 1.0) for row in store.rows])
-        self._seconds = np.array([row["seconds"] for row in store.rows])
-        self._pool = lru_cache(maxsize=1)(self._draw_pool)
+        seconds = np.array([row["seconds"] for row in store.rows], dtype=np.float64)
+        self._sampler = Sampler([row["source"] for row in store.rows], seconds, sampling)
+        self._pool: tuple[tuple[int, int], list[list[Item]]] = ((-1, 0), [])
 
-    def at(self, step: int, augmentation: Augmentation) -> Batch:
-        """The batch of ``step``."""
-        pool = self._pool(step // _POOL)
-        items = pool[(step % _POOL) * self.world + self.rank]
-        rng = np.random.default_rng((self.sampling.seed, step, self.rank))
-        return self._collate([self._item(item, augmentation, rng) for item in items])
+    def share(self, part: int, parts: int) -> int:
+        """Which of a step's ``world * parts`` micro-batches is this process's ``part``."""
+        return self.rank * parts + part
 
-    def _limit(self, step: int) -> float:
-        share = min(1.0, step / self.sampling.curriculum)
-        return self.sampling.shortest_limit + share * (self.sampling.longest - self.sampling.shortest_limit)
+    def at(self, step: int, augmentation: Augmentation, part: int = 0, parts: int = 1) -> Batch:
+        """Micro-batch ``part`` of the ``parts`` that this process adds to ``step``."""
+        shares, share = self.world * parts, self.share(part, parts)
+        pool = self._pool_of(step // POOL, shares)
+        items = pool[(step % POOL) * shares + share]
+        rng = np.random.default_rng((self.sampling.seed, step, share))
+        return self._collate([self._example(item, augmentation, rng) for item in items])
 
-    def _draw_pool(self, number: int) -> list[list[tuple[int, ...]]]:
-        rng = np.random.default_rng((self.sampling.seed, number))
-        wanted = _POOL * self.world
-        items = self._draw_items(wanted * self.sampling.batch_seconds, self._limit(number * _POOL), rng)
-        items.sort(key=lambda item: self._length(item) * rng.uniform(0.97, 1.03))
-        pool = list(self._cut(items, wanted))
-        rng.shuffle(pool)  # type: ignore[arg-type]
-        return pool
+    def _pool_of(self, number: int, shares: int) -> list[list[Item]]:
+        if self._pool[0] != (number, shares):
+            self._pool = (number, shares), self._sampler.pool(number, shares)
+        return self._pool[1]
 
-    def _draw_items(self, seconds: float, limit: float, rng: np.random.Generator) -> list[tuple[int, ...]]:
-        allowed = np.flatnonzero((self._seconds <= limit) & (self._seconds > 0.25))
-        chance = self._weights[allowed] / self._weights[allowed].sum()
-        items: list[tuple[int, ...]] = []
-        total = 0.0
-        while total < seconds:
-            for index in rng.choice(allowed, 256, p=chance):
-                items.append(self._maybe_join(int(index), allowed, chance, limit, rng))
-                total += self._length(items[-1])
-        return items
-
-    def _maybe_join(
-        self, index: int, allowed: np.ndarray, chance: np.ndarray, limit: float, rng: np.random.Generator
-    ) -> tuple[int, ...]:
-        if rng.random() < self.sampling.noise_only:
-            return ()
-        item: tuple[int, ...] = (index,)
-        while rng.random() < self.sampling.joined and len(item) < 3:
-            other = int(allowed[np.searchsorted(np.cumsum(chance), rng.random()).clip(0, len(allowed) - 1)])
-            if self._length((*item, other)) > limit:
-                break
-            item = (*item, other)
-        return item
-
-    def _length(self, item: tuple[int, ...]) -> float:
-        return float(sum(self._seconds[index] for index in item)) if item else 3.0
-
-    def _cut(self, items: list[tuple[int, ...]], count: int) -> Iterator[list[tuple[int, ...]]]:
-        """``count`` runs of neighbours in length, each about ``batch_seconds`` long when padded."""
-        total = sum(self._length(item) for item in items)
-        batch: list[tuple[int, ...]] = []
-        done, made = 0.0, 0
-        for item in items:
-            batch.append(item)
-            done += self._length(item)
-            if done >= total * (made + 1) / count and made < count - 1:
-                yield batch
-                batch, made = [], made + 1
-        yield batch
-
-    def _item(self, item: tuple[int, ...], options: Augmentation, rng: np.random.Generator) -> tuple[Mel, str]:
+    def _example(self, item: Item, options: Augmentation, rng: np.random.Generator) -> tuple[Mel, str]:
+        """Normalised log-mel (n_frames, n_mels) and text."""
         front = self.config.front_end
-        if item:
-            mel = self._joined(item, options, rng)
-        else:
-            noise = self.noises[rng.integers(len(self.noises))]
-            size = int(rng.uniform(1, 6) * front.frames_per_second)
-            mel = np.take(noise, np.arange(size) + rng.integers(len(noise)), axis=0, mode="wrap")
+        mel = self._joined(item, options, rng) if item else self._noise(rng)
         mel = augment(mel, self.noises, options, rng)[: self.config.max_mel_frames - 8]
-        normal = (mel - np.float32(front.shift)) / np.float32(front.scale)
+        shift, scale = np.array(front.shift or (0.0,), np.float32), np.array(front.scale or (1.0,), np.float32)
+        normal: Mel = (mel - shift) / scale
         return mask(normal, options, rng), " ".join(self.store.text(index) for index in item)
 
-    def _joined(self, item: tuple[int, ...], options: Augmentation, rng: np.random.Generator) -> Mel:
+    def _noise(self, rng: np.random.Generator) -> Mel:
+        noise = self.noises[rng.integers(len(self.noises))]
+        size = int(rng.uniform(1, 6) * self.config.front_end.frames_per_second)
+        return np.take(noise, np.arange(size) + rng.integers(len(noise)), axis=0, mode="wrap")
+
+    def _joined(self, item: Item, options: Augmentation, rng: np.random.Generator) -> Mel:
+        """The clips of ``item``, before each a pause of its own quietest sound."""
         parts: list[Mel] = []
         for index in item:
             mel = self.store.mel(index)
-            hush = np.quantile(mel, 0.05, axis=0, keepdims=True)
             pause = int(rng.uniform(0.05, 0.5) * self.config.front_end.frames_per_second * options.amount)
-            parts += [np.repeat(hush, pause, 0) + rng.normal(0, 0.5, (pause, mel.shape[1])).astype(np.float32), mel]
+            flutter = rng.normal(0, 0.5, (pause, mel.shape[1])).astype(np.float32)
+            parts += [np.repeat(_hush(mel), pause, 0) + flutter, mel]
         return np.concatenate(parts).astype(np.float32)
 
-    def _collate(self, items: list[tuple[Mel, str]]) -> Batch:
-        size = max(len(mel) for mel, _ in items)
-        mels = np.stack([_pad(mel, size) for mel, _ in items])
-        texts = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for _, text in items]
-        tokens = torch.full((len(items), max(map(len, texts)) + 2), -100)
-        for row, text in zip(tokens, texts, strict=True):
-            row[: len(text) + 2] = torch.tensor([self.config.start_token, *text, self.config.stop_token])
-        spelled = [ctc.spell(text) for _, text in items]
+    def _collate(self, examples: list[tuple[Mel, str]]) -> Batch:
+        size = max(len(mel) for mel, _ in examples)
+        mels = np.stack([_pad(mel, size) for mel, _ in examples])
+        texts = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for _, text in examples]
+        spelled = [ctc.spell(text) for _, text in examples]
         return Batch(
             torch.from_numpy(mels).transpose(1, 2).contiguous(),
-            tokens,
-            torch.tensor([c for word in spelled for c in word], dtype=torch.long),
-            torch.tensor([len(word) for word in spelled]),
-            sum(len(mel) for mel, _ in items) / self.config.front_end.frames_per_second,
+            token_rows(texts, self.config),
+            torch.tensor([letter for text in spelled for letter in text], dtype=torch.long),
+            torch.tensor([len(text) for text in spelled]),
+            sum(len(mel) for mel, _ in examples) / self.config.front_end.frames_per_second,
         )
+
+
+class TextBatches:
+    """Batches of text alone from encoded sentences, each a pure function of its number."""
+
+    def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, config: ModelConfig) -> None:
+        """Encode ``sentences``."""
+        self._encoded = [tokenizer.encode(sentence) for sentence in sentences]
+        self._config = config
+
+    def __call__(self, number: int) -> Tensor:
+        """Tokens (B, U + 1) with start and stop, ``NO_TOKEN`` where there is none."""
+        rng = np.random.default_rng((_TEXT_SEED, number))
+        chosen = rng.integers(len(self._encoded), size=_TEXT_BATCH)
+        return token_rows([self._encoded[index][:_MOST_TEXT_TOKENS] for index in chosen], self._config)
+
+
+def token_rows(texts: Sequence[Sequence[int]], config: ModelConfig) -> Tensor:
+    """(B, U + 1): each text between start and stop token, then ``NO_TOKEN``."""
+    tokens = torch.full((len(texts), max(map(len, texts)) + 2), NO_TOKEN)
+    for row, text in zip(tokens, texts, strict=True):
+        row[: len(text) + 2] = torch.tensor([config.start_token, *text, config.stop_token])
+    return tokens
+
+
+def made_ahead(
+    make: Callable[[tuple[int, int]], Batch], keys: Sequence[tuple[int, int]], workers: int
+) -> Iterator[Batch]:
+    """``make`` of every key in order, by ``workers`` processes ahead of time where there are any."""
+    if not workers:
+        return map(make, keys)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads do not survive a fork
+    loader: DataLoader[Batch] = DataLoader(
+        _Made(make),
+        batch_size=None,
+        sampler=keys,
+        num_workers=workers,
+        prefetch_factor=_AHEAD,
+        multiprocessing_context="fork",  # the store is mapped once, and nothing of it is copied
+    )
+    return iter(loader)
+
+
+class _Made(Dataset[Batch]):
+    def __init__(self, make: Callable[[tuple[int, int]], Batch]) -> None:
+        self._make = make
+
+    def __getitem__(self, key: tuple[int, int]) -> Batch:
+        return self._make(key)
+
+
+def _hush(mel: Mel) -> Mel:
+    """A clip's quietest sound (1, n_mels)."""
+    return np.quantile(mel, 0.05, axis=0, keepdims=True).astype(np.float32)
 
 
 def _pad(mel: Mel, size: int) -> Mel:
     """Lengthen with the clip's own quietest sound, since a real window ends in room tone, not in nothing."""
-    hush = np.quantile(mel, 0.05, axis=0, keepdims=True)
-    return np.concatenate([mel, np.repeat(hush, size - len(mel), 0)]).astype(np.float32)
+    return np.concatenate([mel, np.repeat(_hush(mel), size - len(mel), 0)]).astype(np.float32)

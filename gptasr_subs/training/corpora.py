@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gptasr_subs.model.config import FrontEnd
+from gptasr_subs.errors import FormatError, MediaError, UsageError
+from gptasr_subs.files import read_text, write_atomically
+from gptasr_subs.model.config import GENERATION_2, FrontEnd
 from gptasr_subs.model.features import LogMel
+from gptasr_subs.training.augmentation import Mel
+from gptasr_subs.types import FloatArray
 
 COLUMNS = ("file", "offset", "seconds", "speaker", "source", "licence", "text")
+STORE_FRONT = replace(GENERATION_2, level=0.06)  # all clips equally loud, whatever their corpus
+
+_LEAST_DEVIATION = 0.1
+_CLIPS_FILE, _MELS_FILE, _FRONT_FILE = "clips.json", "mels.f16", "front.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +43,97 @@ class Clip:
 
 
 def read_manifest(manifest: Path) -> list[Clip]:
-    """Read a tab-separated manifest whose ``file`` column is relative to the manifest's folder."""
-    with manifest.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return [
-        Clip(
-            manifest.parent / row["file"],
-            float(row["offset"]),
-            float(row["seconds"]),
-            row["speaker"],
-            row["source"],
-            row["licence"],
-            row["text"] or "",
-        )
-        for row in rows
-    ]
+    """Read a tab-separated manifest whose ``file`` (or ``path``) column is relative to the manifest's folder.
+
+    Every other column may be missing: a clip is then the whole file, its source the manifest's name. Raises
+    ``FormatError``.
+    """
+    return [_clip(manifest, row) for row in read_rows(manifest)]
 
 
-def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[tuple[Clip, NDArray[np.float32]]]:
-    """Yield each clip with its mono samples at ``sample_rate``, reading every shard once."""
+def read_rows(manifest: Path) -> list[dict[str, str]]:
+    """Lines of a tab-separated file with a header; quotation marks are text. Raises ``FormatError``."""
+    lines = io.StringIO(read_text(manifest), newline="")
+    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [{name: value or "" for name, value in row.items() if name} for row in rows]
+
+
+def write_manifest(manifest: Path, clips: Iterable[Clip]) -> None:
+    """Write what ``read_manifest`` reads; files must lie below the manifest's folder."""
+    lines = ["\t".join(COLUMNS), *("\t".join(_columns(manifest, clip)) for clip in clips)]
+    write_atomically(manifest, "\n".join(lines) + "\n")
+
+
+def _columns(manifest: Path, clip: Clip) -> tuple[str, ...]:
+    file = clip.file.relative_to(manifest.parent).as_posix()
+    return file, f"{clip.offset:.5f}", f"{clip.seconds:.5f}", clip.speaker, clip.source, clip.licence, clip.text
+
+
+def _clip(manifest: Path, row: dict[str, str]) -> Clip:
+    name = row.get("file") or row.get("path")
+    if not name:
+        raise FormatError(f"A line of {manifest} names no file; give it a header with a column file or path.")
+    file = manifest.parent / name
+    try:
+        offset = float(row.get("offset") or 0)
+        seconds = float(row.get("seconds") or _seconds(file) - offset)
+    except ValueError as error:
+        raise FormatError(f"{manifest} has an offset or a length that is no number ({error}); correct it.") from error
+    source = row.get("source") or manifest.stem
+    return Clip(file, offset, seconds, row.get("speaker", ""), source, row.get("licence", ""), row.get("text", ""))
+
+
+def _seconds(file: Path) -> float:
     import soundfile
+
+    try:
+        return float(soundfile.info(file).duration)
+    except (OSError, RuntimeError) as error:
+        raise MediaError(f"{file} cannot be read as sound ({error}); correct the manifest.") from error
+
+
+def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[tuple[Clip, FloatArray]]:
+    """Yield each clip with its mono samples at ``sample_rate``, reading every shard once. Raises ``MediaError``."""
     import soxr
 
     for file, group in groupby(clips, key=lambda clip: clip.file):
-        sound, rate = soundfile.read(file, dtype="float32", always_2d=True)
-        mono = sound.mean(1)
+        mono, rate = _read_sound(file)
         for clip in group:
             cut = mono[round(clip.offset * rate) : round((clip.offset + clip.seconds) * rate)]
             yield clip, cut if rate == sample_rate else soxr.resample(cut, rate, sample_rate)
 
 
+def _read_sound(file: Path) -> tuple[FloatArray, int]:
+    import soundfile
+
+    try:
+        sound, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise MediaError(f"{file} cannot be read as sound ({error}); correct the manifest.") from error
+    return sound.mean(1), rate
+
+
 class MelStore:
     """Log-mels of a corpus on disk, float16 and before normalisation, so that training reads no audio.
 
-    The folder holds ``mels.f16`` (frames, n_mels) and ``clips.json`` with a row a clip.
+    The folder holds ``mels.f16`` (frames, n_mels), ``clips.json`` with a row a clip, and the front end.
     """
 
+    rows: list[dict[str, Any]]
+
     def __init__(self, folder: Path, n_mels: int = 80) -> None:
-        """Open the store in ``folder``; it is mapped, not read."""
-        self.rows = json.loads((folder / "clips.json").read_text(encoding="utf-8"))
-        self._frames = np.memmap(folder / "mels.f16", np.float16, "r").reshape(-1, n_mels)
+        """Open the store in ``folder``; it is mapped, not read. Raises ``UsageError`` where there is none."""
+        if not (folder / _CLIPS_FILE).exists():
+            raise UsageError(f"{folder} holds no store of clips; make one with: gptasr-subs-train prepare")
+        self.rows = json.loads((folder / _CLIPS_FILE).read_text(encoding="utf-8"))
+        self.front = _read_front(folder / _FRONT_FILE)
+        self._frames = np.memmap(folder / _MELS_FILE, np.float16, "r").reshape(-1, n_mels)
 
     def __len__(self) -> int:
         """Clips in the store."""
         return len(self.rows)
 
-    def mel(self, index: int) -> NDArray[np.float32]:
+    def mel(self, index: int) -> Mel:
         """Log-mel (n_frames, n_mels) of one clip."""
         row = self.rows[index]
         return self._frames[row["start"] : row["start"] + row["frames"]].astype(np.float32)
@@ -93,23 +147,57 @@ class MelStore:
         return float(self.rows[index]["seconds"])
 
 
-def build_store(clips: list[Clip], folder: Path, front: FrontEnd) -> None:
-    """Compute the log-mels of ``clips`` with ``front`` (levelled, not normalised) into ``folder``."""
+def build_store(
+    clips: Sequence[Clip],
+    folder: Path,
+    front: FrontEnd = STORE_FRONT,
+    accept: Callable[[Clip, FloatArray], bool] | None = None,
+) -> None:
+    """Compute the log-mels of ``clips`` with ``front`` (levelled, not normalised) into ``folder``.
+
+    ``accept`` sees each clip with its samples and may refuse it. There is no store until all of it is written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    log_mel, rows, start = LogMel(front), [], 0
-    with (folder / "mels.tmp").open("wb") as out:
-        for clip, samples in read_samples(clips, front.sample_rate):
-            mel = log_mel.raw(log_mel.leveled(torch.from_numpy(np.ascontiguousarray(samples))[None]))[0].T
-            out.write(mel.numpy().astype(np.float16).tobytes())
+    (folder / _CLIPS_FILE).unlink(missing_ok=True)
+    sounds = (s for s in read_samples(clips, front.sample_rate) if accept is None or accept(*s))
+    temporary = folder / "mels.tmp"
+    rows = _write_mels(sounds, temporary, LogMel(front))
+    temporary.replace(folder / _MELS_FILE)
+    write_atomically(folder / _FRONT_FILE, json.dumps(asdict(front)))
+    write_atomically(folder / _CLIPS_FILE, json.dumps(rows))
+
+
+def _write_mels(sounds: Iterable[tuple[Clip, FloatArray]], file: Path, log_mel: LogMel) -> list[dict[str, Any]]:
+    rows, start = [], 0
+    with file.open("wb") as out:
+        for clip, samples in sounds:
+            mel = store_mel(log_mel, samples)
+            out.write(mel.astype(np.float16).tobytes())
             facts = {"seconds": clip.seconds, "speaker": clip.speaker, "source": clip.source, "text": clip.text}
             rows.append({"start": start, "frames": len(mel), **facts})
             start += len(mel)
-    (folder / "clips.json").write_text(json.dumps(rows), encoding="utf-8")
-    os.replace(folder / "mels.tmp", folder / "mels.f16")
+    return rows
+
+
+def store_mel(log_mel: LogMel, samples: FloatArray) -> Mel:
+    """Log-mel (n_frames, n_mels) of ``samples`` as a store holds it: levelled, not normalised."""
+    sound = torch.from_numpy(np.ascontiguousarray(samples))[None]
+    with torch.no_grad():
+        mel: Mel = log_mel.raw(log_mel.leveled(sound))[0].T.contiguous().numpy()
+    return mel
+
+
+def _read_front(file: Path) -> FrontEnd:
+    if not file.exists():  # the first stores had one front end only
+        return STORE_FRONT
+    return FrontEnd(**{**json.loads(file.read_text(encoding="utf-8")), "shift": (), "scale": ()})
 
 
 def mel_statistics(store: MelStore, clips: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each mel bin over some clips: the front end's ``shift`` and ``scale``."""
+    """Mean and standard deviation of each mel bin over some clips: the front end's ``shift`` and ``scale``.
+
+    Bins above the band of the corpus never change; their deviation is taken as ``_LEAST_DEVIATION``.
+    """
     chosen = np.random.default_rng(0).permutation(len(store))[:clips]
-    frames = np.concatenate([store.mel(int(i)) for i in chosen])
-    return tuple(frames.mean(0).round(4).tolist()), tuple(frames.std(0).round(4).tolist())
+    frames: NDArray[np.float32] = np.concatenate([store.mel(int(i)) for i in chosen])
+    return tuple(frames.mean(0).round(4).tolist()), tuple(frames.std(0).clip(_LEAST_DEVIATION).round(4).tolist())

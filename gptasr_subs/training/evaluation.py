@@ -2,72 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.features import LogMel
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.search import beam_search
 from gptasr_subs.model.tokenizer import Tokenizer
-from gptasr_subs.training.corpora import Clip, read_manifest, read_samples
+from gptasr_subs.scoring import Tally, tally
+from gptasr_subs.training.casing import is_plain
+from gptasr_subs.training.corpora import read_manifest, read_samples
+
+DevClip = tuple[Tensor, str]  # log-mel (n_mels, T) and text
+
+_BATCH = 10
+_FRAMES_A_TOKEN = 10  # mel frames for one token at the least: no speech is faster
 
 
 @dataclass(frozen=True, slots=True)
 class DevScore:
-    """WER in percent on one dev set, by the CTC head and by the GPT, and a sample of each."""
+    """WER in percent on one dev set, by the CTC head and by the GPT, and a sample of each.
+
+    ``cased`` is the GPT's with case and marks as part of the words, where the set's texts have them.
+    """
 
     name: str
     ctc: float
     text: float
+    cased: float | None
     sample: str
 
+    def to_dict(self) -> dict[str, float]:
+        """The rates by curve."""
+        rates = {"ctc": self.ctc, "text": self.text, "cased": self.cased}
+        return {f"{self.name}/{kind}": rate for kind, rate in rates.items() if rate is not None}
 
-def read_dev_set(manifest: Path, front_end: LogMel, most: int) -> list[tuple[torch.Tensor, str]]:
+    def __str__(self) -> str:
+        """The rates and the sample, for a log."""
+        return ", ".join(f"{name} {rate:.1f} %" for name, rate in self.to_dict().items()) + f"; {self.sample}"
+
+
+def read_dev_set(manifest: Path, front_end: LogMel, most: int) -> list[DevClip]:
     """Log-mels (n_mels, T) and texts of the first ``most`` clips, shortest first."""
-    clips = read_manifest(manifest)[:most]
-    rate = front_end.front.sample_rate
-    pairs = [(front_end(torch.from_numpy(samples.copy())[None])[0], clip.text) for clip, samples in read_samples(clips, rate)]
+    sounds = read_samples(read_manifest(manifest)[:most], front_end.front.sample_rate)
+    pairs = [(front_end(torch.from_numpy(samples.copy())[None])[0], clip.text) for clip, samples in sounds]
     return sorted(pairs, key=lambda pair: pair[0].shape[-1])
 
 
 @torch.inference_mode()
 def score(
-    network: GptAsr, tokenizer: Tokenizer, name: str, clips: list[tuple[torch.Tensor, str]], with_text: bool, size: int = 10
+    network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevClip], with_text: bool, size: int = _BATCH
 ) -> DevScore:
-    """Plain WER (lower case, no punctuation) of greedy decoding."""
-    import jiwer
-
-    said, spelled, written = [], [], []
+    """WER of greedy decoding, ``size`` clips at a time; the GPT writes nothing unless ``with_text``."""
+    spelled, text, cased, sample = Tally(), Tally(), Tally(), ""
     for first in range(0, len(clips), size):
         part = clips[first : first + size]
-        said += [ctc.spell_text(text) for _, text in part]
-        for by_ctc, by_text in _decode(network, tokenizer, [mel for mel, _ in part], with_text):
-            spelled.append(by_ctc)
-            written.append(by_text)
-    worst = f"{said[0]!r}: ctc {spelled[0]!r} text {written[0]!r}"
-    return DevScore(name, 100 * jiwer.wer(said, spelled), 100 * jiwer.wer(said, written), worst)
+        decoded = _decode(network, tokenizer, [mel for mel, _ in part], with_text)
+        for (_, reference), (heard, written) in zip(part, decoded, strict=True):
+            said = ctc.spell_text(reference)
+            spelled += tally(said, heard)
+            text += tally(said, ctc.spell_text(written))
+            cased += Tally() if is_plain(reference) else tally(reference, written)
+            sample = sample or f"{reference!r}: ctc {heard!r} text {written!r}"
+    return DevScore(name, spelled.wer, text.wer, cased.wer if cased.words else None, sample)
 
 
 def _decode(
-    network: GptAsr, tokenizer: Tokenizer, mels: list[torch.Tensor], with_text: bool
+    network: GptAsr, tokenizer: Tokenizer, mels: Sequence[Tensor], with_text: bool
 ) -> Iterator[tuple[str, str]]:
-    lengths = torch.tensor([mel.shape[-1] for mel in mels])
-    padded = torch.stack([torch.nn.functional.pad(mel, (0, int(lengths.max()) - mel.shape[-1])) for mel in mels])
-    encoded = network.encode(padded, lengths)
-    assert network.ctc_head is not None and encoded.lengths is not None
-    log_probs = network.ctc_head(encoded.features)
-    limits = [12 + int(length) // 10 for length in lengths]
+    """What the CTC head and the GPT hear in each of ``mels`` (n_mels, T)."""
+    encoded = network.encode(*_padded(mels, network.text_head.weight.device))
+    assert network.ctc_head is not None and encoded.lengths is not None  # the trainer has one, and lengths went in
+    log_probs, positions = network.ctc_head(encoded.features), encoded.lengths.tolist()
+    limits = [12 + mel.shape[-1] // _FRAMES_A_TOKEN for mel in mels]
     beams = beam_search(network, encoded, limits, 1) if with_text else None
-    for row, positions in enumerate(encoded.lengths.tolist()):
-        heard = ctc.greedy_text(log_probs[row, : positions * network.config.ctc_frames])
-        text = tokenizer.decode(beams[row][0].tokens) if beams else ""
-        yield heard, ctc.spell_text(text)
+    for row, length in enumerate(positions):
+        heard = ctc.greedy_text(log_probs[row, : length * network.config.ctc_frames])
+        yield heard, tokenizer.decode(beams[row][0].tokens) if beams else ""
 
 
-def clips_of(folder: Path) -> list[Clip]:
-    """All clips of all manifests below ``folder``."""
-    return [clip for manifest in sorted(folder.rglob("*.tsv")) for clip in read_manifest(manifest)]
+def _padded(mels: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
+    lengths = torch.tensor([mel.shape[-1] for mel in mels])
+    padded = [torch.nn.functional.pad(mel, (0, int(lengths.max()) - mel.shape[-1])) for mel in mels]
+    return torch.stack(padded).to(device), lengths.to(device)

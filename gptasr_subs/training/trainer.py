@@ -6,9 +6,9 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +17,25 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gptasr_subs.errors import ModelError
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.training.augmentation import Augmentation
-from gptasr_subs.training.batches import Batch, Batches
+from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, made_ahead
+from gptasr_subs.training.options import Augmentation, TrainOptions
+
+STATE_FILE = "last.pt"
+
+Evaluate = Callable[[GptAsr, int], None]
+Report = Callable[[int, dict[str, float]], None]
+State = dict[str, Tensor]
 
 _log = logging.getLogger(__name__)
 
-Evaluate = Callable[[GptAsr, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """How to train. Steps count optimiser steps; everything is scheduled by them, never by the clock."""
-
-    steps: int = 20000
-    ctc_steps: int = 8000  # first steps, on the encoder and its CTC head alone: the cheapest sound there is
-    rate: float = 1.5e-3
-    text_rate: float = 1.0e-3  # from ``ctc_steps`` on
-    warmup: int = 300
-    decay_from: int = 15000  # constant until here, then linear to 2 % at ``steps``
-    accumulate: int = 1  # micro-batches a step, in each process
-    ctc_weight: float = 0.5
-    smoothing: float = 0.1
-    text_every: int = 4  # steps between two text-only batches (0: none)
-    weight_decay: float = 0.03
-    clip: float = 2.0
-    ema: float = 0.998
-    augment_over: int = 4000  # steps until augmentation reaches its full amount
-    least_augmentation: float = 0.25
-    report_every: int = 50
-    save_every: int = 500
-    evaluate_every: int = 1500
-    bf16: bool = True
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
 
 class Trainer:
-    """One process of a training run; ``torchrun`` starts several, each with its own rank."""
+    """One process of a training run; ``torchrun`` starts several, each with its own rank.
+
+    It trains on the device of ``network``.
+    """
 
     def __init__(
         self,
@@ -63,33 +45,33 @@ class Trainer:
         folder: Path,
         evaluate: Evaluate | None = None,
         texts: Callable[[int], Tensor] | None = None,
+        report: Report | None = None,
     ) -> None:
-        """``folder`` takes ``last.pt`` and goes on from it where it exists; ``texts(step)`` gives text-only tokens."""
+        """``folder`` takes ``last.pt`` and goes on from it where it exists; ``texts(number)`` gives text-only tokens.
+
+        ``evaluate`` sees the averaged weights, ``report`` means of the losses since the last one: only in rank 0.
+        """
         self.network, self.batches, self.options, self.folder = network, batches, options, folder
-        self.evaluate, self.texts = evaluate, texts
+        self.evaluate, self.texts, self.report = evaluate, texts, report
+        self.device = network.text_head.weight.device
         self.optimiser = _optimiser(network, options)
         self.average = {name: p.detach().clone() for name, p in network.named_parameters()}
         self.step, self.heard = 0, 0.0
-        self._losses: list[dict[str, float]] = []
+        self._recent: list[dict[str, float]] = []
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "last.pt").exists():
-            self._resume(folder / "last.pt")
+        if (folder / STATE_FILE).exists():
+            self._resume()
 
     def run(self, until: int | None = None) -> list[float]:
-        """Train to step ``until`` (the end by default); return the loss of each step run."""
-        losses = []
-        began, heard = time.monotonic(), self.heard
+        """Train to step ``until`` (the end by default); give the loss of each step run, over all processes."""
+        end, parts, losses = until or self.options.steps, self.options.accumulate, []
+        keys = [(step, part) for step in range(self.step, end) for part in range(parts)]
+        upcoming = made_ahead(self._batch, keys, self.options.workers)
         self.network.train()
-        while self.step < (until or self.options.steps):
-            losses.append(self._one_step())
-            if self._due(self.options.report_every):
-                self._report(time.monotonic() - began, self.heard - heard)
-                began, heard = time.monotonic(), self.heard
-            if self._due(self.options.save_every) or self.step == self.options.steps:
-                self.save()
-            if self._due(self.options.evaluate_every) or self.step == self.options.steps:
-                self._evaluate()
-                began = time.monotonic()
+        self._start_clock()
+        while self.step < end:
+            losses.append(self._one_step(upcoming))
+            self._after_step()
         return losses
 
     def save(self) -> None:
@@ -98,83 +80,86 @@ class Trainer:
             return
         state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
         temporary = self.folder / "last.tmp"
-        torch.save({**state, "average": self.average, "step": self.step, "heard": self.heard}, temporary)
-        os.replace(temporary, self.folder / "last.pt")
+        with temporary.open("wb") as file:
+            torch.save({**state, "average": self.average, "step": self.step, "heard": self.heard}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.folder / STATE_FILE)
 
-    def averaged(self) -> dict[str, Tensor]:
+    def averaged(self) -> State:
         """Weights after exponential averaging: the ones to evaluate and to ship."""
         return {**self.network.state_dict(), **self.average}
 
-    def _resume(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+    def _resume(self) -> None:
+        state = read_state(self.folder, self.device)
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step, self.heard = state["average"], state["step"], state["heard"]
 
-    def _due(self, every: int) -> bool:
-        return bool(every) and self.step % every == 0
+    def _batch(self, key: tuple[int, int]) -> Batch:
+        step, part = key
+        return self.batches.at(step, augmentation_at(self.options, step), part, self.options.accumulate)
 
-    def _one_step(self) -> float:
-        options = self.options
+    def _one_step(self, upcoming: Iterator[Batch]) -> float:
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(options, self.step)
-        losses: dict[str, float] = {}
-        for part in range(options.accumulate):
-            batch = self.batches.at(self.step * options.accumulate + part, self._augmentation())
-            for name, value in self._backward(batch).items():
-                losses[name] = losses.get(name, 0.0) + value / options.accumulate
-            self.heard += batch.seconds * self.batches.world
-        self._share_gradients()
-        nn.utils.clip_grad_norm_(self.network.parameters(), options.clip)
+            group["lr"] = learning_rate(self.options, self.step)
+        parts = [self._backward(next(upcoming), part) for part in range(self.options.accumulate)]
+        numbers = self._share({name: math.fsum(p[name] for p in parts) / len(parts) for name in parts[0]})
+        self.heard += numbers.pop("seconds") * len(parts) * self.batches.world
+        if not math.isfinite(numbers["loss"]):
+            raise ModelError(f"The loss of step {self.step} is no number; go on from {STATE_FILE} with a lower rate.")
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self._update_average()
-        self._losses.append(losses)
-        return losses["loss"]
+        self._recent.append(numbers)
+        return numbers["loss"]
 
-    def _backward(self, batch: Batch) -> dict[str, float]:
+    def _backward(self, batch: Batch, part: int) -> dict[str, float]:
+        """Add the gradients of one micro-batch; its losses, and the seconds of sound in it."""
         joint = self.step >= self.options.ctc_steps
+        batch = batch.to(self.device)
         with self._precision():
             encoded = self.network.encode(batch.mel)
             ctc = ctc_loss(self.network, encoded.features, batch)
             text = self._text_loss(self.network.read(encoded, _inputs(batch.tokens)), batch.tokens) if joint else None
             loss = ctc if text is None else text + self.options.ctc_weight * ctc
-            alone = self._text_alone(joint)
+            alone = self._text_alone(joint, part)
             loss = loss if alone is None else loss + 0.5 * alone
         (loss / self.options.accumulate).backward()  # type: ignore[no-untyped-call]
-        parts = {"loss": loss, "ctc": ctc, "text": text, "alone": alone}
-        return {name: value.item() for name, value in parts.items() if value is not None}
+        losses = {"loss": loss, "ctc": ctc, "text": text, "alone": alone}
+        return {name: value.item() for name, value in losses.items() if value is not None} | {"seconds": batch.seconds}
 
-    def _text_alone(self, joint: bool) -> Tensor | None:
+    def _text_alone(self, joint: bool, part: int) -> Tensor | None:
         if not (joint and self.texts and self._due(self.options.text_every)):
             return None
-        tokens = self.texts(self.step * self.batches.world + self.batches.rank)
+        shares = self.batches.world * self.options.accumulate
+        number = self.step * shares + self.batches.share(part, self.options.accumulate)
+        tokens = self.texts(number).to(self.device)
         return self._text_loss(self.network.read_text_alone(_inputs(tokens)), tokens)
 
     def _text_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
-        return F.cross_entropy(
-            logits.float().transpose(1, 2), tokens[:, 1:], label_smoothing=self.options.smoothing, ignore_index=-100
-        )
-
-    def _augmentation(self) -> Augmentation:
-        ramp = min(1.0, self.options.least_augmentation + self.step / self.options.augment_over)
-        whole = self.options.augmentation
-        return Augmentation(**{**{n: getattr(whole, n) for n in whole.__slots__}, "amount": whole.amount * ramp})
+        smoothing = self.options.smoothing
+        logits = logits.float().transpose(1, 2)
+        return F.cross_entropy(logits, tokens[:, 1:], label_smoothing=smoothing, ignore_index=NO_TOKEN)
 
     def _precision(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.network.text_head.weight.device.type, torch.bfloat16, enabled=self.options.bf16)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16)
 
-    def _share_gradients(self) -> None:
-        """Average the gradients of all processes, in one message."""
+    def _share(self, numbers: dict[str, float]) -> dict[str, float]:
+        """Average the gradients and ``numbers`` of all processes, in one message."""
         if self.batches.world == 1:
-            return
+            return numbers
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in gradients])
+        own = gradients[0].new_tensor(list(numbers.values()))
+        flat = torch.cat([*(g.flatten() for g in gradients), own])
         dist.all_reduce(flat)
         flat /= self.batches.world
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        *parts, shared = torch.split(flat, [*(g.numel() for g in gradients), len(numbers)])
+        for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
+        return dict(zip(numbers, shared.tolist(), strict=True))
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -182,16 +167,33 @@ class Trainer:
         now = [p.detach() for p in self.network.parameters()]
         torch._foreach_lerp_(list(self.average.values()), now, 1 - keep)
 
-    def _report(self, seconds: float, heard: float) -> None:
-        recent = self._losses[-self.options.report_every :]
-        means = {n: sum(r[n] for r in recent if n in r) / max(1, sum(n in r for r in recent)) for n in recent[-1]}
-        shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
-        rate = learning_rate(self.options, self.step)
-        if not self.batches.rank:
-            _log.info("step %d heard %.2f h %s rate %.1e %.0fx", self.step, self.heard / 3600, shown, rate, heard / seconds)
-        self._losses.clear()
+    def _due(self, every: int) -> bool:
+        return bool(every) and self.step % every == 0
+
+    def _after_step(self) -> None:
+        last = self.step == self.options.steps
+        if self._due(self.options.report_every):
+            self._report()
+        if last or self._due(self.options.save_every):
+            self.save()
+        if last or self._due(self.options.evaluate_every):
+            self._evaluate()
+
+    def _start_clock(self) -> None:
+        self._began, self._heard_before = time.monotonic(), self.heard
+
+    def _report(self) -> None:
+        names = dict.fromkeys(name for numbers in self._recent for name in numbers)
+        means = {name: _mean([numbers[name] for numbers in self._recent if name in numbers]) for name in names}
+        if self.report and not self.batches.rank:
+            speed = (self.heard - self._heard_before) / max(time.monotonic() - self._began, 1e-9)
+            pace = {"rate": learning_rate(self.options, self.step), "hours": self.heard / 3600, "speed": speed}
+            self.report(self.step, means | pace)
+        self._recent.clear()
+        self._start_clock()
 
     def _evaluate(self) -> None:
+        """Show the averaged weights to ``evaluate``, then put the network's own back."""
         if self.evaluate is None or self.batches.rank:
             return
         own = {name: p.detach().clone() for name, p in self.network.named_parameters()}
@@ -199,6 +201,18 @@ class Trainer:
         self.evaluate(self.network.eval(), self.step)
         self.network.load_state_dict({**self.network.state_dict(), **own})
         self.network.train()
+        self._start_clock()
+
+
+def read_state(folder: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """``last.pt`` of a run; raises ``ModelError`` where there is none or it is damaged."""
+    try:
+        state: dict[str, Any] = torch.load(folder / STATE_FILE, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} holds no {STATE_FILE}; give the folder of a training run.") from error
+    except Exception as error:  # whatever the unpickler says
+        raise ModelError(f"{folder / STATE_FILE} cannot be read ({error}); put a copy in its place.") from error
+    return state
 
 
 def learning_rate(options: TrainOptions, step: int) -> float:
@@ -210,9 +224,16 @@ def learning_rate(options: TrainOptions, step: int) -> float:
     return peak * min(1.0, (since + 1) / options.warmup) * min(1.0, max(0.02, left))
 
 
+def augmentation_at(options: TrainOptions, step: int) -> Augmentation:
+    """Augmentation grows with the steps: what is heard first is clear."""
+    ramp = min(1.0, options.least_augmentation + step / options.augment_over)
+    return replace(options.augmentation, amount=options.augmentation.amount * ramp)
+
+
 def ctc_loss(network: GptAsr, features: Tensor, batch: Batch) -> Tensor:
     """CTC loss of a batch in nats a character."""
-    assert network.ctc_head is not None, "training wants a configuration with a CTC head"
+    if network.ctc_head is None:
+        raise ModelError("The shape has no CTC head (ctc_classes is 0); training needs one.")
     log_probs = network.ctc_head(features)
     frames = torch.full((len(features),), log_probs.shape[1])
     losses = F.ctc_loss(
@@ -221,17 +242,24 @@ def ctc_loss(network: GptAsr, features: Tensor, batch: Batch) -> Tensor:
     return losses / max(1, len(batch.spelled))
 
 
+def parameters_in_millions(network: nn.Module) -> float:
+    """Parameters of a network in millions."""
+    return math.fsum(p.numel() for p in network.parameters()) / 1e6
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
 def _inputs(tokens: Tensor) -> Tensor:
     return tokens[:, :-1].clamp_min(0)
 
 
 def _optimiser(network: nn.Module, options: TrainOptions) -> torch.optim.AdamW:
-    matrices = [p for n, p in network.named_parameters() if p.ndim > 1 and "pos_embedding" not in n]
-    rest = [p for n, p in network.named_parameters() if not (p.ndim > 1 and "pos_embedding" not in n)]
+    def decays(name: str, parameter: Tensor) -> bool:
+        return parameter.ndim > 1 and "pos_embedding" not in name
+
+    matrices = [p for n, p in network.named_parameters() if decays(n, p)]
+    rest = [p for n, p in network.named_parameters() if not decays(n, p)]
     groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), fused=True)
-
-
-def parameters_in_millions(network: nn.Module) -> float:
-    """Parameters of a network in millions."""
-    return math.fsum(p.numel() for p in network.parameters()) / 1e6

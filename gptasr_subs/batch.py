@@ -1,0 +1,105 @@
+"""Many media files with one model: one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gptasr_subs.errors import FormatError, OutputError, UsageError
+from gptasr_subs.formats import get_format
+from gptasr_subs.languages import same_language
+from gptasr_subs.pipeline import Listener, Options, Result, subtitle, target_paths
+from gptasr_subs.recognizer import Recognizer
+
+STDOUT = Path("-")
+
+_log = logging.getLogger(__name__)
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A media file that got no subtitles, and why."""
+
+    media: Path
+    error: Exception
+
+
+def check_options(options: Options) -> None:
+    """Raise UsageError for what no file could be written with, before any work is done."""
+    if not _LANGUAGE.fullmatch(options.language):
+        raise UsageError(f"{options.language!r} is no language code; write it like en or en-US.")
+    if not same_language(options.language, "en"):
+        _log.warning("The models write English; --lang %s only goes into the file's name.", options.language)
+    try:
+        target_paths(Path("film.mp4"), options)
+    except FormatError as error:
+        raise UsageError(str(error)) from error
+
+
+def check_output(output: Path, formats: Sequence[str], inputs: int) -> None:
+    """Raise UsageError where one ``output`` (``-`` for stdout) cannot hold all that is asked for.
+
+    ``formats`` are those a person named, if any.
+    """
+    if inputs > 1:
+        raise UsageError(f"--output names one file, but there are {inputs} inputs; use --output-dir instead.")
+    if len(formats) > 1:
+        raise UsageError(f"--output names one file, but --format asks for {len(formats)}; use --output-dir instead.")
+    if formats and output != STDOUT and get_format(output.suffix).name not in formats:
+        raise UsageError(f"--output {output.name!r} is no {formats[0]} file; leave out --format or change the name.")
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """Names of formats as ``srt,vtt`` lists them, each once. Raises UsageError."""
+    try:
+        names = [get_format(name.strip()).name for name in text.split(",") if name.strip()]
+    except FormatError as error:
+        raise UsageError(str(error)) from error
+    if not names:
+        raise UsageError("--format names no format; write for example --format srt,vtt.")
+    return tuple(dict.fromkeys(names))
+
+
+class Batch:
+    """Subtitles one file after the other with the same options; the model is loaded once, when first needed."""
+
+    def __init__(self, load: Callable[[], Recognizer], options: Options) -> None:
+        """``load`` gives the model."""
+        self._load, self._options = load, options
+        self._model: Recognizer | None = None
+        self._taken: dict[Path, Path] = {}
+
+    def prepare(self, media: Path) -> None:
+        """Load the model if this file needs it; raises what ``load`` raises, for then no file can be done."""
+        if self._model is None and not is_done(media, self._options):
+            self._model = self._load()
+
+    def subtitle(self, media: Path, listener: Listener | None = None) -> Result | Failure:
+        """Subtitle one file that was prepared."""
+        try:
+            self._refuse_same_target(media)
+            return subtitle(media, self._model or "default", options=self._options, listener=listener)
+        except Exception as error:  # a bug met in one film is no reason to leave out the next
+            return Failure(media, error)
+
+    def _refuse_same_target(self, media: Path) -> None:
+        """Films of one name in several folders would overwrite each other's subtitles in one --output-dir."""
+        targets = target_paths(media, self._options).values() if self._options.output_dir else ()
+        for target in targets:
+            other = self._taken.setdefault(target, media)
+            if other != media:
+                raise OutputError(
+                    f"{str(media)!r} would be written to the same {target.name!r} as {str(other)!r}; "
+                    "give each folder its own --output-dir."
+                )
+
+
+def is_done(media: Path, options: Options) -> bool:
+    """Whether all files asked for are there and are to be kept."""
+    # Unlike Path.exists, this is plain False where a name is too long or a folder is closed to us.
+    return not options.overwrite and all(map(os.path.exists, target_paths(media, options).values()))

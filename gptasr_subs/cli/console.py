@@ -1,0 +1,91 @@
+"""What a person reads on stderr: errors, places in a film, closing lines."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from gptasr_subs.errors import GptasrError, UsageError
+
+INTERRUPTED = 130  # what shells expect of a program that was told to stop
+
+
+@contextmanager
+def sentences(quiet: bool, verbose: bool) -> Iterator[None]:
+    """Every error inside ends as one sentence and an exit code, ``verbose`` with its traceback."""
+    _log_to_stderr(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING)
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        say("Stopped; no half-written file is left.")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
+    except Exception as error:
+        show_error(error, verbose)
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+
+
+def _log_to_stderr(level: int) -> None:
+    log = logging.getLogger("gptasr_subs")
+    log.handlers = [_Stderr()]
+    log.setLevel(level)
+
+
+class _Stderr(logging.Handler):
+    """Looks up stderr at each line, for a progress bar puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record))
+
+
+def show_error(error: Exception, verbose: bool = False, subject: Path | None = None) -> None:
+    """The sentence of an error; ``subject`` is put in front where the sentence does not name it."""
+    if verbose:
+        say("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+    message = str(error) if isinstance(error, GptasrError) else _unexpected(error, verbose)
+    say(message if subject is None or _is_named(subject, message) else f"{shown(subject)}: {message}")
+
+
+def _is_named(path: Path, message: str) -> bool:
+    """Whether a sentence speaks of this file, or of the one written for it; names in sentences are quoted."""
+    return repr(path.stem)[1:-1] in message
+
+
+def _unexpected(error: Exception, verbose: bool) -> str:
+    what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+    advice = "please report the lines above" if verbose else "run again with --verbose to see where"
+    return f"Something went wrong that should not ({what}); {advice}."
+
+
+def say(text: str) -> None:
+    """A line on stderr, whatever letters are in it."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def put(text: str) -> None:
+    """Output for programs: UTF-8 on stdout on every system, names as the file system has them."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def shown(path: Path) -> str:
+    """A path on one line: quoted where it holds what a terminal would not print as it is."""
+    return str(path) if str(path).isprintable() else repr(str(path))
+
+
+def clock(seconds: float) -> str:
+    """``01:40:00``."""
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

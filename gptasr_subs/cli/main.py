@@ -1,0 +1,39 @@
+"""The program ``gptasr-subs``: its commands, and nothing imported that ``--help`` does not need."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from gptasr_subs.cli import models, run, scores
+from gptasr_subs.cli.group import DEFAULT, DefaultCommand, DefaultGroup
+
+PROGRAM = "gptasr-subs"
+
+# Plain help: rich takes longer to import than everything else that help needs.
+app = typer.Typer(
+    cls=DefaultGroup,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command(DEFAULT, cls=DefaultCommand, hidden=True, no_args_is_help=True)(run.run)
+app.add_typer(models.app, name="models")
+app.command("evaluate")(scores.evaluate)
+app.command("transcribe")(scores.transcribe)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    app(prog_name=PROGRAM)
+
+
+def _terminate(signal_number: int, frame: FrameType | None) -> None:
+    """As Ctrl-C, so that temporary files are cleaned up and ffmpeg is stopped."""
+    raise SystemExit(128 + signal_number)

@@ -1,0 +1,55 @@
+"""``gptasr-subs models``: what there is, and fetching what is not."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from gptasr_subs.cli.console import put, say, sentences, shown
+from gptasr_subs.cli.options import Quiet, Verbose
+from gptasr_subs.cli.progress import Update, place_in_bytes, progress
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+
+
+@app.callback()
+def models(context: typer.Context) -> None:
+    """List the models, or fetch one: models pull small|large."""
+    if context.invoked_subcommand is None:
+        with sentences(quiet=False, verbose=False):
+            from gptasr_subs.models import MIB, list_models
+
+            rows = [
+                (entry.name, f"{entry.size / MIB:.0f} MiB", entry.wer or "-", entry.home) for entry in list_models()
+            ]
+            put(_table([("NAME", "SIZE", "WORD ERROR RATE", "WHERE"), *rows]))
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(metavar="small|large", help="A published model.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Fetch a published model; a fetch that was cut off goes on where it stopped."""
+    with sentences(quiet, verbose), ExitStack() as bars:
+        from gptasr_subs.models import pull
+
+        updates: dict[str, Update] = {}
+
+        def report(file: str, done: int, total: int | None) -> None:
+            if file not in updates:
+                updates[file] = bars.enter_context(progress(file, place_in_bytes, quiet))
+            updates[file](done, total)
+
+        folder = pull(name, report)
+        if not quiet:
+            say(f"{name} is in {shown(folder)}; use it with --model {name}.")
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -1,0 +1,83 @@
+"""How far the work is: a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from gptasr_subs.cli.console import clock, say
+
+Update = Callable[[float, float | None], None]  # how much is done, and of how much where known
+Place = Callable[[float, float | None], str]  # the same in words
+
+_MIB = 1 << 20
+_LABEL_CHARS = 22
+_LINE_SECONDS = 5.0  # between two lines at the least ...
+_LINE_SHARE = 0.1  # ... and no line for less of the work than this
+
+
+@contextmanager
+def progress(label: str, place: Place, quiet: bool) -> Iterator[Update]:
+    """Gives the function to call with every step; nothing is shown where ``quiet``."""
+    if quiet:
+        yield lambda done, total: None
+    elif sys.stderr.isatty():
+        with _bar(label, place) as update:
+            yield update
+    else:
+        yield _Lines(label, place)
+
+
+def place_in_film() -> Place:
+    """``00:12:31 / 01:40:00, 35.1 x real time``, counting from now."""
+    began = time.monotonic()
+
+    def place(done: float, total: float | None) -> str:
+        speed = done / max(time.monotonic() - began, 1e-3)
+        return f"{_of(clock(done), clock(total) if total else None)}, {speed:.1f} x real time"
+
+    return place
+
+
+def place_in_files(done: float, total: float | None) -> str:
+    """``12 / 50 files``."""
+    return _of(str(int(done)), f"{int(total)} files" if total else None)
+
+
+def place_in_bytes(done: float, total: float | None) -> str:
+    """``12.3 / 80.0 MiB``."""
+    return _of(f"{done / _MIB:.1f}", f"{total / _MIB:.1f}" if total else None) + " MiB"
+
+
+def _of(done: str, total: str | None) -> str:
+    return f"{done} / {total}" if total else done
+
+
+@contextmanager
+def _bar(label: str, place: Place) -> Iterator[Update]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(14), TextColumn("{task.fields[place]}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(_shortened(label), total=None, place="")
+        yield lambda done, total: bar.update(task, completed=done, total=total, place=place(done, total))
+
+
+def _shortened(label: str) -> str:
+    """So much of a name that a line of a terminal has room for the rest."""
+    return label if len(label) <= _LABEL_CHARS else f"{label[: _LABEL_CHARS - 3]}..."
+
+
+class _Lines:
+    def __init__(self, label: str, place: Place) -> None:
+        self._label, self._place = label, place
+        self._said, self._share = time.monotonic(), 0.0
+
+    def __call__(self, done: float, total: float | None) -> None:
+        share, now = done / total if total else 1.0, time.monotonic()
+        if now - self._said >= _LINE_SECONDS and (share - self._share >= _LINE_SHARE or not total):
+            self._said, self._share = now, share
+            say(f"{self._label}: {self._place(done, total)}")

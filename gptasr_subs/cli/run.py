@@ -1,0 +1,154 @@
+"""The default command: subtitles beside videos."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasr_subs import __version__
+from gptasr_subs.cli.console import clock, put, say, sentences, show_error, shown
+from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
+from gptasr_subs.cli.progress import place_in_film, progress
+
+if TYPE_CHECKING:
+    from gptasr_subs.pipeline import Options, Result
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        put(f"gptasr-subs {__version__}\n")
+        raise typer.Exit
+
+
+def run(
+    inputs: Annotated[list[Path], typer.Argument(metavar="FILES_OR_FOLDERS...", hidden=True)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write this one file (- for stdout).")
+    ] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")
+    ] = None,
+    format: Annotated[
+        str, typer.Option(metavar="srt,vtt,...", help="Formats to write: srt (the default), vtt, txt, json.")
+    ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that are there already.")] = False,
+    lang: Annotated[str, typer.Option(metavar="CODE", help="Language code in the file's name.")] = "en",
+    audio_track: Annotated[
+        str, typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language.")
+    ] = "",
+    model: Model = "default",
+    device: Device = "auto",
+    beams: Beams = 0,
+    batch_size: BatchSize = 0,
+    max_chars: Annotated[int, typer.Option(min=1, metavar="N", help="Characters a line at the most.")] = 42,
+    max_lines: Annotated[int, typer.Option(min=1, metavar="N", help="Lines a subtitle at the most.")] = 2,
+    sdh: Annotated[bool, typer.Option("--sdh", help="Name the file as subtitles for the deaf (.sdh).")] = False,
+    forced: Annotated[bool, typer.Option("--forced", help="Name the file as forced subtitles (.forced).")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Write English subtitles beside videos or sound files, offline: movie.mp4 gets movie.en.srt.
+
+    Folders are searched for them. A subtitle that is there already is kept.
+    """
+    with sentences(quiet, verbose):
+        from gptasr_subs.batch import STDOUT, check_options, check_output, parse_formats
+        from gptasr_subs.pipeline import Options
+
+        options = Options(
+            formats=parse_formats(format or "srt"),
+            language=lang,
+            output=None if output == STDOUT else output,
+            output_dir=output_dir,
+            overwrite=overwrite,
+            audio_track=int(audio_track) if audio_track.isdecimal() else audio_track or None,
+            batch_size=batch_size,
+            beams=beams,
+            max_chars=max_chars,
+            max_lines=max_lines,
+            sdh=sdh,
+            forced=forced,
+        )
+        check_options(options)
+        files, failed = _find_inputs(inputs, verbose)
+        if output:
+            check_output(output, parse_formats(format) if format else (), max(len(inputs), len(files)))
+        do = _print_subtitles if output == STDOUT else _subtitle
+        failed += do(files, options, model, device, quiet, verbose)
+        if failed:
+            raise typer.Exit(1)
+
+
+def _find_inputs(inputs: Iterable[Path], verbose: bool) -> tuple[list[Path], int]:
+    """All media files, and how many inputs gave none (each has been reported)."""
+    from gptasr_subs.errors import MediaError
+    from gptasr_subs.inputs import find_media, unique
+
+    files: list[Path] = []
+    failed = 0
+    for path in inputs:
+        try:
+            files += find_media(path)
+        except MediaError as error:
+            show_error(error, verbose, path)
+            failed += 1
+    return unique(files), failed
+
+
+def _subtitle(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
+    """Write subtitles of every file; gives how many failed."""
+    from gptasr_subs.batch import Batch, Failure
+    from gptasr_subs.recognizer import load_model
+
+    batch = Batch(lambda: load_model(model, device), options)
+    failed = 0
+    for file in files:
+        batch.prepare(file)
+        with progress(shown(Path(file.name)), place_in_film(), quiet) as update:
+            outcome = batch.subtitle(file, lambda place: update(place.done, place.total))
+        if isinstance(outcome, Failure):
+            show_error(outcome.error, verbose, file)
+            failed += 1
+        elif not quiet:
+            _close(outcome)
+    if failed and len(files) > 1 and not quiet:
+        say(f"{failed} of {len(files)} files failed.")
+    return failed
+
+
+def _print_subtitles(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
+    """The one file's subtitles on stdout."""
+    from gptasr_subs.formats import render
+    from gptasr_subs.pipeline import Result, recognize_file
+    from gptasr_subs.recognizer import load_model
+
+    for file in files:
+        recognizer, began = load_model(model, device), time.monotonic()
+        with progress(shown(Path(file.name)), place_in_film(), quiet) as update:
+            document = recognize_file(
+                file, recognizer, options=options, listener=lambda place: update(place.done, place.total)
+            )
+        put(render(document, options.formats[0]))
+        if not quiet:
+            _close(Result(file, (), (), document, document.seconds or 0.0, time.monotonic() - began))
+    return 0
+
+
+def _close(result: Result) -> None:
+    """What was written, how long the sound was, how long it took."""
+    for path in result.kept:
+        say(f"{shown(path)} is there already and was kept; --overwrite replaces it.")
+    if result.document is None:
+        return
+    what = ", ".join(map(shown, result.written)) or shown(Path(result.media.name))
+    count = len(result.document.cues)
+    cues = f"{count} subtitle{'s' * (count != 1)}" if count else "no speech found, so no subtitles in it"
+    speed = f"{clock(result.seconds)} of sound in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
+    say(f"{what}: {cues}; {speed}.")

@@ -1,0 +1,264 @@
+"""The program ``gptasr-subs-train``: from text and recordings to a checkpoint, a command for each step."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gptasr_subs.cli.console import say, sentences, shown
+from gptasr_subs.cli.options import Quiet, Verbose
+from gptasr_subs.errors import UsageError
+from gptasr_subs.training.options import Augmentation, Recipe, Sampling, TrainOptions
+
+PROGRAM = "gptasr-subs-train"
+
+_EXTRA = ("num2words", "soundfile", "soxr")  # what of the extra no step can do without
+_PLAN, _SAMPLING = TrainOptions(), Sampling()
+_CURRICULUM_SHARE = 8  # of the steps, one part in so many
+
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+Dev = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="MANIFEST", help="Held out: nothing that it says is trained on. Repeatable."),
+]
+
+
+@app.command()
+def synthesise(
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Sentences with case and marks, one a line.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus; one that is there grows.")],
+    voices: Annotated[
+        str, typer.Option(metavar="NAME,...", help="hibari, flite(-VOICE), espeak, piper(:MODEL), kokoro:FOLDER.")
+    ],
+    hours: Annotated[float, typer.Option(min=0, help="Stop when the corpus holds as many hours.")] = 1.0,
+    dev: Dev = None,
+    seed: Annotated[int, typer.Option(help="Processes that share a folder need different ones.")] = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Have installed synthesisers read a text into a corpus."""
+    with sentences(quiet, verbose):
+        _require_extra()
+        from gptasr_subs.files import read_text
+        from gptasr_subs.training import synthesis
+        from gptasr_subs.training.corpora import read_manifest
+        from gptasr_subs.training.preparation import spelled_texts
+        from gptasr_subs.training.voices import find_voices
+
+        held_out = spelled_texts(clip for manifest in dev or () for clip in read_manifest(manifest))
+        lines = synthesis.usable(read_text(text).splitlines(), held_out)
+        there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
+        if not quiet:
+            say(f"{shown(out / synthesis.MANIFEST_FILE)}: {there:.2f} hours.")
+
+
+@app.command()
+def prepare(
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(metavar="MANIFEST...", help="TSV: file, text; offset, seconds, speaker, source, licence."),
+    ],
+    store: Annotated[Path, typer.Option(metavar="FOLDER", help="Takes the clips as the trainer reads them.")],
+    dev: Dev = None,
+    formatted: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MANIFEST", help="Text of the same clips with case and marks, by a recogniser. Repeatable."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Check the clips of corpora and make a store of those that are fit."""
+    with sentences(quiet, verbose):
+        _require_extra()
+        from gptasr_subs.training.preparation import prepare
+
+        report = prepare(manifests, store, dev or (), formatted or ()).to_dict()
+        if quiet:
+            return
+        for entry in report["dropped"]:
+            say("{source}: dropped {clips} clips ({hours:.2f} h): {reason}.".format(**entry))
+        for entry in report["sources"]:
+            say("{source}: {clips} clips, {hours:.2f} h, {speakers} speakers.".format(**entry))
+        say(f"{shown(store)}: {sum(entry['hours'] for entry in report['sources']):.2f} hours.")
+
+
+@app.command()
+def run(
+    store: Annotated[Path, typer.Option(metavar="FOLDER", help="What `prepare` made.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run; one that is there goes on where it stopped.")],
+    config: Annotated[
+        str, typer.Option(metavar="NAME|JSON", help="Shape: shipped, small, large, or a file of what differs.")
+    ] = "",
+    start: Annotated[str, typer.Option(metavar="NAME|PATH", help="Begin with the weights of this checkpoint.")] = "",
+    text: Annotated[
+        Path | None, typer.Option(metavar="TEXT", help="Sentences, one a line, for text-only batches.")
+    ] = None,
+    noise: Annotated[Path | None, typer.Option(metavar="MANIFEST", help="Noises; without it they are made.")] = None,
+    dev: Annotated[
+        list[Path] | None, typer.Option(metavar="MANIFEST", help="Scored during the run. Repeatable.")
+    ] = None,
+    dev_clips: Annotated[int, typer.Option(min=1, help="Clips of each dev set that are scored.")] = 40,
+    vocabulary: Annotated[int, typer.Option(min=64, help="Tokens of a new run.")] = 768,
+    steps: Annotated[int, typer.Option(min=1, help="Length of the whole run.")] = _PLAN.steps,
+    until: Annotated[int, typer.Option(min=0, help="Stop at this step (0: go to the end).")] = 0,
+    ctc_steps: Annotated[
+        int | None,
+        typer.Option(min=0, help="First steps, on the encoder alone.  [default: 2 in 5]", show_default=False),
+    ] = None,
+    decay_from: Annotated[
+        int | None, typer.Option(min=0, help="Step from which the rate falls.  [default: 3 in 4]", show_default=False)
+    ] = None,
+    warmup: Annotated[
+        int | None, typer.Option(min=1, help="Steps in which the rate rises.", show_default=False)
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Learning rate of the first steps.")] = _PLAN.rate,
+    text_rate: Annotated[float, typer.Option(min=0, help="Learning rate of the others.")] = _PLAN.text_rate,
+    batch: Annotated[float, typer.Option(min=1, help="Seconds of sound in a batch.")] = _SAMPLING.batch_seconds,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches a step, in each process.")] = _PLAN.accumulate,
+    curriculum: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps until clips have full length.  [default: 1 in 8]", show_default=False),
+    ] = None,
+    curriculum_from: Annotated[int, typer.Option(min=0, help="Step from which they grow.")] = _SAMPLING.curriculum_from,
+    shortest_limit: Annotated[
+        float, typer.Option(min=0.5, help="Longest clip at the first step, in seconds.")
+    ] = _SAMPLING.shortest_limit,
+    joined: Annotated[float, typer.Option(min=0, max=1, help="Share of clips that others follow.")] = _SAMPLING.joined,
+    noise_only: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of clips without speech.")
+    ] = _SAMPLING.noise_only,
+    weight: Annotated[
+        list[str] | None, typer.Option(metavar="SOURCE=W", help="How often a source is drawn (1). Repeatable.")
+    ] = None,
+    augment: Annotated[float, typer.Option(min=0, max=1, help="Amount of augmentation.")] = Augmentation().amount,
+    ctc_weight: Annotated[float, typer.Option(min=0, help="Weight of CTC beside the text.")] = _PLAN.ctc_weight,
+    text_every: Annotated[
+        int, typer.Option(min=0, help="Steps between text-only batches (0: none).")
+    ] = _PLAN.text_every,
+    ema: Annotated[float, typer.Option(min=0, max=1, help="Decay of the averaged weights.")] = _PLAN.ema,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between saves.")] = _PLAN.save_every,
+    evaluate_every: Annotated[int, typer.Option(min=0, help="Steps between scores (0: none).")] = _PLAN.evaluate_every,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make batches ahead.")] = _PLAN.workers,
+    bf16: Annotated[bool, typer.Option("--bf16/--no-bf16", help="Multiply in bfloat16.")] = _PLAN.bf16,
+    seed: Annotated[int, typer.Option(help="Of the weights and of all that is drawn.")] = _SAMPLING.seed,
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda (cuda:1).")] = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train on a store; under torchrun in several processes."""
+    given = dict(locals())
+    with sentences(quiet, verbose):
+        _require_extra()
+        recipe = _recipe(given)
+        with _log_in(out, quiet):
+            from gptasr_subs.training.recipe import train
+
+            trainer = train(recipe, until or None)
+        if not quiet and not trainer.batches.rank:
+            say(f"{shown(out)}: step {trainer.step} of {steps}, {trainer.heard / 3600:.2f} hours heard.")
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Takes the checkpoint.")],
+    name: Annotated[str, typer.Option(help="Of the checkpoint.  [default: the folder's]", show_default=False)] = "",
+    tokenizer: Annotated[Path | None, typer.Option(metavar="JSON", help="Vocabulary, if the run has none.")] = None,
+    start_offset: Annotated[float, typer.Option(help="Seconds from CTC's first frame of a word to its start.")] = 0.0,
+    end_offset: Annotated[float, typer.Option(help="Seconds from CTC's last frame of a word to its end.")] = 0.0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make a checkpoint that `gptasr-subs --model FOLDER` takes of a run's averaged weights."""
+    with sentences(quiet, verbose):
+        from gptasr_subs.training.export import export
+
+        offsets = (start_offset, end_offset)
+        made = export(run_folder, folder, name=name, tokenizer=tokenizer, offsets=offsets)
+        if not quiet:
+            say(f"{shown(folder)}: {made.name}, after {made.metadata['steps']} steps.")
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    app(prog_name=PROGRAM)
+
+
+def _require_extra() -> None:
+    missing = [name for name in _EXTRA if find_spec(name) is None]
+    if missing:
+        packages = ", ".join(missing)
+        raise UsageError(f"Training needs packages that are missing ({packages}); pip install 'gptasr-subs[train]'.")
+
+
+def _recipe(given: dict[str, Any]) -> Recipe:
+    """A recipe of the options of ``run``; those that were left out follow from the number of steps."""
+    plan = TrainOptions().over(given["steps"])
+    augmentation = Augmentation(amount=given["augment"])
+    return Recipe(
+        given["store"],
+        given["out"],
+        shape=given["config"],
+        start=given["start"],
+        texts=given["text"],
+        noise=given["noise"],
+        dev=tuple(given["dev"] or ()),
+        dev_clips=given["dev_clips"],
+        vocabulary=given["vocabulary"],
+        device=given["device"],
+        options=replace(plan, augmentation=augmentation, **_given_of(TrainOptions, given)),
+        sampling=_sampling(given),
+    )
+
+
+def _sampling(given: dict[str, Any]) -> Sampling:
+    values = _given_of(Sampling, given)
+    values.setdefault("curriculum", max(1, given["steps"] // _CURRICULUM_SHARE))
+    return Sampling(weights=dict(map(_weight, given["weight"] or ())), batch_seconds=given["batch"], **values)
+
+
+def _given_of(kind: type[TrainOptions] | type[Sampling], given: dict[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in kind.__slots__ if given.get(name) is not None}
+
+
+def _weight(text: str) -> tuple[str, float]:
+    source, _, weight = text.partition("=")
+    try:
+        return source, float(weight)
+    except ValueError as error:
+        raise UsageError(f"--weight {text!r} is not of the form source=number.") from error
+
+
+@contextmanager
+def _log_in(folder: Path, quiet: bool) -> Iterator[None]:
+    """What the training says goes to stderr and to a file of the run."""
+    log = logging.getLogger("gptasr_subs.training")
+    log.setLevel(logging.ERROR if quiet else logging.INFO)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(folder / "log.txt", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(file)
+    try:
+        yield
+    finally:
+        log.removeHandler(file)
+        file.close()

@@ -1,0 +1,112 @@
+"""Files from the web: whole or not there, checked, and resumed where a first try was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gptasr_subs.errors import GptasrError, OutputError
+
+Listener = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+
+_CHUNK = 1 << 18
+_TIMEOUT = 30.0  # seconds without a byte
+_NO_SUCH_RANGE = 416
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file that is fetched: its name here, its address, the page where a person finds it, its checksum if known."""
+
+    name: str
+    url: str
+    page: str
+    sha256: str = ""
+
+
+class DownloadError(GptasrError):
+    """A file could not be fetched; the message is a clause that says why."""
+
+
+def fetch(remote: RemoteFile, folder: Path, listener: Listener | None = None) -> Path:
+    """``remote`` in ``folder``; what an earlier try left in a ``.part`` file is not fetched again.
+
+    Raises DownloadError where it cannot be had or is not what it should be, OutputError where it cannot be written.
+    """
+    target, part = folder / remote.name, folder / f"{remote.name}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _receive(remote.url, part, listener)
+        _verify(part, remote.sha256)
+        part.replace(target)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise DownloadError(_reason(error)) from error
+    except OSError as error:
+        raise OutputError(f"{str(target)!r} could not be written: {(error.strerror or str(error)).lower()}.") from error
+    return target
+
+
+def _receive(url: str, part: Path, listener: Listener | None) -> None:
+    """Append to ``part`` what it lacks; from the start where the server cannot or will not go on from there."""
+    begun = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+            _refuse_page(response)
+            _copy(response, part, begun if response.status == http.client.PARTIAL_CONTENT else 0, listener)
+    except urllib.error.HTTPError as error:
+        if error.code != _NO_SUCH_RANGE or not begun:
+            raise
+        if _length_after_slash(error.headers.get("Content-Range")) != begun:  # another file, or too long
+            part.unlink()
+            _receive(url, part, listener)
+
+
+def _copy(response: http.client.HTTPResponse, part: Path, begun: int, listener: Listener | None) -> None:
+    length = response.headers.get("Content-Length")
+    total = begun + int(length) if length else None
+    with part.open("r+b" if begun else "wb") as file:
+        file.seek(begun)
+        done = begun
+        while chunk := response.read(_CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            if listener:
+                listener(done, total)
+    if total is not None and done < total:  # read() itself does not tell
+        raise ConnectionError(f"the connection ended after {done} of {total} bytes")
+
+
+def _refuse_page(response: http.client.HTTPResponse) -> None:
+    if response.headers.get_content_type() == "text/html":
+        raise DownloadError("its home answered with a web page instead of the file")
+
+
+def _verify(part: Path, sha256: str) -> None:
+    if not sha256:
+        return
+    digest = hashlib.sha256()
+    with part.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    if digest.hexdigest() != sha256:
+        part.unlink()
+        raise DownloadError("what arrived is not the file that was published (its checksum differs)")
+
+
+def _length_after_slash(content_range: str | None) -> int | None:
+    match = re.search(r"/(\d+)$", content_range or "")
+    return int(match[1]) if match else None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"its home answered {error.code} {error.reason}".rstrip()
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    return str(cause) or type(cause).__name__

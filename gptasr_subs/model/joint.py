@@ -1,0 +1,130 @@
+"""The CTC head's word in the beam search: what it hears of a text while the GPT is still writing it.
+
+The GPT knows language, the CTC head knows sounds. For each token a beam may write next, this gives the change in the
+CTC probability of all texts that begin so (the prefix probability of Graves, 2008; joined to an attention decoder by
+Watanabe et al., 2017). Recurrences along time are cumulative sums in the log domain, so no loop runs over frames.
+
+Shapes: B clips, K beams, C candidate tokens, N = B * K * C lanes, T CTC frames; all values are natural logarithms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gptasr_subs.model import ctc
+from gptasr_subs.model.tokenizer import Tokenizer
+
+_NEVER = -1e4  # stands for minus infinity, which would turn to not-a-number in differences
+_LEAST = -18.0  # no frame rules a letter out for good
+
+
+@dataclass(slots=True)
+class _Heard:
+    """Alignments of a text up to each of T + 1 moments: those that end in its last letter, and in a blank."""
+
+    in_letter: Tensor
+    in_blank: Tensor
+    prefix: Tensor  # log-probability of all texts that begin so
+    last: Tensor  # class of the last letter; a space before the first
+    mute: Tensor  # whether the last token had no letter; so it is before the first
+
+    def take(self, lanes: Tensor) -> _Heard:
+        return _Heard(*(getattr(self, name)[lanes] for name in self.__slots__))
+
+
+class CtcJudge:
+    """Scores candidate tokens of a beam search by the CTC head's output for the clips."""
+
+    def __init__(
+        self, log_probs: Tensor, lengths: Tensor, beams: int, spellings: Tensor, stop: int, weight: float, bonus: float
+    ) -> None:
+        """``log_probs`` (B, T, classes), ``lengths`` (B,) in frames, ``spellings`` as ``spell_tokens`` gives them.
+
+        ``weight`` multiplies what the CTC head says; ``bonus`` is given for each letter, since texts of unequal
+        length compete.
+        """
+        self.weight, self.bonus = weight, bonus
+        self._letters = ((spellings >= 0) & (spellings != ctc.SPACE)).sum(1)  # (V,)
+        clips, frames, _ = log_probs.shape
+        self.spellings, self.stop, self.beams = spellings, stop, beams
+        beyond = torch.arange(frames, device=lengths.device) >= lengths[:, None]
+        frame_probs = log_probs.float().clamp_min(_LEAST).masked_fill(beyond[..., None], _NEVER)
+        frame_probs[..., ctc.BLANK] = frame_probs[..., ctc.BLANK].masked_fill(beyond, 0.0)
+        self._frames = frame_probs.transpose(1, 2).contiguous()  # (B, classes, T)
+        self._rows = torch.arange(clips, device=lengths.device).repeat_interleave(beams)
+        silence = torch.nn.functional.pad(self._frames[:, ctc.BLANK].cumsum(-1), (1, 0))
+        nothing = torch.full_like(silence, _NEVER)
+        start = torch.full((clips,), ctc.SPACE, device=lengths.device)
+        zeros = torch.zeros(clips, device=lengths.device)
+        self._beams = _Heard(nothing, silence, zeros, start, zeros == 0).take(self._rows)
+        self._candidates = self._beams
+
+    def weigh(self, tokens: Tensor) -> Tensor:
+        """What to add to the log-probability of ``tokens`` (B, K, C) if each beam writes them next."""
+        lanes = torch.arange(len(self._rows), device=tokens.device).repeat_interleave(tokens.shape[-1])
+        heard, flat = self._beams.take(lanes), tokens.flatten()
+        before, spoken = heard.prefix.clone(), self._letters[flat]
+        letters = self.spellings[flat]
+        for place in range(letters.shape[1]):
+            self._extend(heard, lanes, letters[:, place])
+        ends = flat == self.stop
+        whole = torch.logaddexp(heard.in_letter[:, -1], heard.in_blank[:, -1])
+        heard.prefix = torch.where(ends, whole, heard.prefix)
+        gains = self.weight * (heard.prefix - before) + self.bonus * spoken
+        mute = (spoken == 0) & ~ends  # marks cost the CTC head nothing, so two in a row would be a way to wait
+        gains = gains.masked_fill(mute & heard.mute, _NEVER)
+        heard.mute = mute
+        self._candidates = heard
+        return gains.view(tokens.shape)
+
+    def follow(self, lanes: Tensor) -> None:
+        """Go on from the candidates ``lanes`` (B, K), counted over each clip's K * C."""
+        clips = len(lanes)
+        per_clip = len(self._candidates.prefix) // clips
+        offset = torch.arange(clips, device=lanes.device)[:, None] * per_clip
+        self._beams = self._candidates.take((lanes + offset).flatten())
+
+    def keep(self, rows: Tensor) -> None:
+        """Leave only the clips ``rows`` in the batch."""
+        beams = (rows[:, None] * self.beams + torch.arange(self.beams, device=rows.device)).flatten()
+        self._beams, self._rows = self._beams.take(beams), self._rows[beams]
+
+    def _extend(self, heard: _Heard, lanes: Tensor, letters: Tensor) -> None:
+        """Write one letter in each lane that has one; a second space in a row is none."""
+        some = ((letters >= 0) & ~((letters == ctc.SPACE) & (heard.last == ctc.SPACE))).nonzero()[:, 0]
+        if not len(some):
+            return
+        now, letter = heard.take(some), letters[some]
+        rows = self._rows[lanes[some]]
+        sounding, resting = self._frames[rows, letter], self._frames[rows, ctc.BLANK]
+        repeated = (now.last == letter)[:, None]
+        ready = torch.logaddexp(now.in_blank, now.in_letter.masked_fill(repeated, _NEVER))[:, :-1]
+        entered = ready + sounding
+        in_letter = _held(entered, sounding)
+        in_blank = _held(_later(in_letter)[:, :-1] + resting, resting)
+        heard.in_letter[some], heard.in_blank[some] = _later(in_letter), _later(in_blank)
+        heard.prefix[some] = entered.logsumexp(-1)
+        heard.last[some] = letter
+
+
+def _held(entered: Tensor, staying: Tensor) -> Tensor:
+    """x[t] = entered[t] + x[t - 1] * staying[t], in logarithms, (N, T)."""
+    path = staying.cumsum(-1)
+    return path + torch.logcumsumexp(entered - path, -1)
+
+
+def _later(values: Tensor) -> Tensor:
+    """``values`` (N, T) with a moment before the first frame, at which they are impossible."""
+    return torch.nn.functional.pad(values, (1, 0), value=_NEVER)
+
+
+def spell_tokens(tokenizer: Tokenizer) -> Tensor:
+    """CTC classes of what each token adds to a text (V, most letters), -1 where there are no more."""
+    spelled = [ctc.classes(piece) for piece in tokenizer.pieces(range(tokenizer.size))]
+    table = torch.full((len(spelled), max(map(len, spelled))), -1)
+    for row, letters in zip(table, spelled, strict=True):
+        row[: len(letters)] = torch.tensor(letters, dtype=torch.long)
+    return table

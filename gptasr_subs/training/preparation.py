@@ -1,0 +1,171 @@
+"""From manifests to a store: transcripts made fit to learn from, doubtful clips dropped, and why."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gptasr_subs.errors import UsageError
+from gptasr_subs.files import write_atomically
+from gptasr_subs.model import ctc
+from gptasr_subs.model.config import FrontEnd
+from gptasr_subs.training.casing import borrow_case, is_plain, sentence_case
+from gptasr_subs.training.corpora import STORE_FRONT, Clip, build_store, read_manifest, read_samples
+from gptasr_subs.training.numerals import spell_numbers
+from gptasr_subs.types import FloatArray
+
+REPORT_FILE = "report.json"
+
+_SHORTEST, _LONGEST = 0.25, 15.6  # seconds
+_MOST_LETTERS_PER_SECOND = 26.0
+_MOST_CTC_PER_SECOND = 0.9 * 32.0  # a CTC frame a letter and one between equal letters, with a tenth to spare
+_LEAST_LETTERS_PER_SECOND = 3.0  # ... after the pauses that even one word may have around it:
+_PAUSES = 2.5  # seconds
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What must never be trained on: spelled ``texts``, and hashes of ``sounds`` at one sample rate."""
+
+    texts: frozenset[str] = frozenset()
+    sounds: frozenset[str] = frozenset()
+
+    def has_text(self, text: str) -> bool:
+        """Whether ``text``, or a sentence of it, is held out."""
+        return any(ctc.spell_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text)))
+
+
+@dataclass(slots=True)
+class Report:
+    """What went into a store and what did not."""
+
+    kept: list[Clip] = field(default_factory=list)
+    dropped: list[tuple[Clip, str]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Clips, hours, speakers and licences a source; clips and hours a source and reason."""
+        sources, dropped = defaultdict(list), defaultdict(list)
+        for clip in self.kept:
+            sources[clip.source].append(clip)
+        for clip, reason in self.dropped:
+            dropped[clip.source, reason].append(clip)
+        return {
+            "sources": [_summary(clips) for _, clips in sorted(sources.items())],
+            "dropped": [{"reason": reason, **_size(clips)} for (_, reason), clips in sorted(dropped.items())],
+        }
+
+
+def _size(clips: Sequence[Clip]) -> dict[str, Any]:
+    hours = round(sum(clip.seconds for clip in clips) / 3600, 4)
+    return {"source": clips[0].source, "clips": len(clips), "hours": hours}
+
+
+def _summary(clips: Sequence[Clip]) -> dict[str, Any]:
+    speakers = len({clip.speaker for clip in clips})
+    return {**_size(clips), "speakers": speakers, "licences": sorted({clip.licence for clip in clips})}
+
+
+def prepare(
+    manifests: Sequence[Path],
+    folder: Path,
+    dev: Sequence[Path] = (),
+    formatted: Sequence[Path] = (),
+    front: FrontEnd = STORE_FRONT,
+) -> Report:
+    """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests ``dev``.
+
+    ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks. The report is
+    left in the folder too. Raises ``UsageError`` where no clip passes.
+    """
+    clips = [clip for manifest in manifests for clip in read_manifest(manifest)]
+    held_out, report = read_held_out(dev, front.sample_rate), Report()
+    passed = _checked(_with_text(clips, formatted), held_out, report)
+    if not passed:
+        raise UsageError(f"No clip is fit for training ({_reasons(report)}); look at the manifests.")
+
+    def accept(clip: Clip, samples: FloatArray) -> bool:
+        known = sound_hash(samples) in held_out.sounds
+        report.dropped.append((clip, "held-out sound")) if known else report.kept.append(clip)
+        return not known
+
+    build_store(sorted(passed, key=lambda clip: (str(clip.file), clip.offset)), folder, front, accept)
+    write_atomically(folder / REPORT_FILE, json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    return report
+
+
+def read_held_out(dev: Sequence[Path], sample_rate: int) -> HeldOut:
+    """Texts and sounds of the manifests ``dev``, sounds as they are at ``sample_rate``."""
+    clips = [clip for manifest in dev for clip in read_manifest(manifest)]
+    sounds = frozenset(sound_hash(samples) for _, samples in read_samples(clips, sample_rate))
+    return HeldOut(spelled_texts(clips), sounds)
+
+
+def spelled_texts(clips: Iterable[Clip]) -> frozenset[str]:
+    """What the clips say, as CTC spells it; the empty text is not among them."""
+    return frozenset(ctc.spell_text(clip.text) for clip in clips) - {""}
+
+
+def sound_hash(samples: FloatArray) -> str:
+    """SHA-256 of ``samples`` as 16-bit numbers."""
+    return sha256((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes()).hexdigest()
+
+
+def why_not(clip: Clip, held_out: HeldOut) -> str:
+    """Why ``clip`` is unfit for training; empty where it is fit."""
+    spelled = ctc.spell_text(clip.text)
+    letters, seconds = len(spelled), clip.seconds
+    ctc_frames = letters + sum(left == right for left, right in pairwise(spelled))
+    reasons = {
+        "no transcript": not spelled,
+        "held-out text": held_out.has_text(clip.text),
+        "too short": seconds < _SHORTEST,
+        "too long": seconds > _LONGEST,
+        "digits": any(character.isdigit() for character in clip.text),
+        "too fast": letters > _MOST_LETTERS_PER_SECOND * seconds or ctc_frames > _MOST_CTC_PER_SECOND * seconds,
+        "too slow": letters < _LEAST_LETTERS_PER_SECOND * (seconds - _PAUSES),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
+def _checked(clips: Iterable[Clip], held_out: HeldOut, report: Report) -> list[Clip]:
+    passed = []
+    for clip in clips:
+        if reason := why_not(clip, held_out):
+            report.dropped.append((clip, reason))
+        else:
+            passed.append(clip)
+    return passed
+
+
+def _with_text(clips: Iterable[Clip], formatted: Sequence[Path]) -> list[Clip]:
+    known = {_place(clip): clip.text for manifest in formatted for clip in read_manifest(manifest)}
+    return [replace(clip, text=written(clip.text, known.get(_place(clip), ""))) for clip in clips]
+
+
+def written(text: str, formatted: str = "") -> str:
+    """A transcript with case, marks and spelled-out numbers; where it is empty, ``formatted`` stands for it."""
+    if not text.strip():
+        return spell_numbers(formatted)
+    if not is_plain(text):
+        return spell_numbers(text)
+    plain = spell_numbers(text)
+    return borrow_case(plain, formatted) if formatted else sentence_case(plain)
+
+
+def _place(clip: Clip) -> tuple[Path, float]:
+    return clip.file.resolve(), round(clip.offset, 2)
+
+
+def _reasons(report: Report) -> str:
+    counts = [f"{entry['reason']}: {entry['clips']}" for entry in report.to_dict()["dropped"]]
+    return ", ".join(counts) or "there are none"

@@ -1,0 +1,64 @@
+"""Fixtures of the tests that run the program."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from ended import Ended, Program
+from fake_recognizer import FakeRecognizer
+from films import make_film
+
+from gptasr_subs.cli import progress
+from gptasr_subs.cli.main import main
+from gptasr_subs.model import checkpoint
+
+
+@pytest.fixture
+def program(no_checkpoints: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Program:
+    """Run ``gptasr-subs`` with these arguments in this process."""
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(progress, "_LINE_SECONDS", math.inf)  # or a slow machine says more than a fast one
+
+    def run(*arguments: str | Path) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["gptasr-subs", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capfd.readouterr()
+        return Ended(int(end.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
+    """Every model is the fake one; ``loads`` counts how often it was loaded."""
+    recognizer = FakeRecognizer()
+    loads: list[tuple[str, str]] = []
+
+    def load(model: str = "default", device: str = "auto") -> FakeRecognizer:
+        loads.append((model, device))
+        return recognizer
+
+    monkeypatch.setattr("gptasr_subs.recognizer.load_model", load)
+    recognizer.loads = loads  # type: ignore[attr-defined]
+    return recognizer
+
+
+@pytest.fixture
+def no_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the shipped checkpoint nor those of the person who runs the tests."""
+    monkeypatch.setattr(checkpoint, "user_cache_path", lambda _: tmp_path / "no cache")
+    monkeypatch.setattr(checkpoint, "_SHIPPED", tmp_path / "no shipped")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one talk in it."""
+    (tmp_path / "films").mkdir()
+    make_film(tmp_path / "films" / "talk.wav")
+    return tmp_path / "films"
