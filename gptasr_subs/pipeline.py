@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gptasr_subs.cues import CueOptions, shape_cues
 from gptasr_subs.errors import OutputError
-from gptasr_subs.formats import Document, get_format, render
 from gptasr_subs.files import write_atomically
+from gptasr_subs.formats import Document, get_format, render
 from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
 from gptasr_subs.names import sidecar_path
 from gptasr_subs.recognizer import Recognizer, load_model
@@ -84,7 +84,7 @@ def subtitle(
     """
     began, path = time.monotonic(), Path(media)
     targets = target_paths(path, options)
-    kept = () if options.overwrite else tuple(target for target in targets.values() if os.path.exists(target))
+    kept = () if options.overwrite else tuple(target for target in targets.values() if _exists(target))
     wanted = {name: target for name, target in targets.items() if target not in kept}
     if not wanted:
         return Result(path, (), kept, None, 0.0, 0.0)
@@ -154,6 +154,13 @@ def target_paths(media: Path, options: Options) -> dict[str, Path]:
     extensions = {name: get_format(name).extension for name in options.formats}
     flags = {"sdh": options.sdh, "forced": options.forced, "directory": options.output_dir}
     return {name: sidecar_path(media, options.language, end, **flags) for name, end in extensions.items()}  # type: ignore[arg-type]
+
+
+def _exists(target: Path) -> bool:
+    try:
+        return target.exists()
+    except OSError:  # a name too long for the file system: writing will say so
+        return False
 
 
 def _refuse_unwritable(targets: Iterable[Path]) -> None:
