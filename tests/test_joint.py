@@ -133,3 +133,14 @@ def test_the_judge_turns_a_search_towards_what_is_heard() -> None:
     with torch.inference_mode():
         (beams,) = beam_search(network, encoded, [6], 2, judge=judge, shortlist=vocabulary)
     assert [token for token in beams[0].tokens if token in (2, 3)] == [2, 3, 2]
+
+
+def test_a_long_clip_in_which_only_a_part_is_looked_at_scores_the_same() -> None:
+    frames = 260
+    log_probs = torch.full((1, frames, ctc.CLASSES), -12.0)
+    log_probs[..., 0] = -0.01
+    for frame, letter in ((90, 1), (190, 2), (230, 1)):
+        log_probs[0, frame, letter], log_probs[0, frame, 0] = -0.3, -1.5
+    judge = CtcJudge(log_probs, torch.tensor([frames]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
+    expected = float(ctc.score(log_probs, torch.tensor([frames]), ["aba"])[0])
+    assert write(judge, [1, 2, 1, STOP]) == pytest.approx(expected, abs=0.02)

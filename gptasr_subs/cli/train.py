@@ -262,3 +262,7 @@ def _log_in(folder: Path, quiet: bool) -> Iterator[None]:
     finally:
         log.removeHandler(file)
         file.close()
+
+
+if __name__ == "__main__":  # torchrun -m gptasr_subs.cli.train
+    main()

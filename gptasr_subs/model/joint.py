@@ -19,6 +19,8 @@ from gptasr_subs.model.tokenizer import Tokenizer
 
 _NEVER = -1e4  # stands for minus infinity, which would turn to not-a-number in differences
 _LEAST = -18.0  # no frame rules a letter out for good
+_FORGOTTEN = 25.0  # nats below the best moment at which an alignment no longer matters
+_REACH = 128  # frames (4 s) within which the next token must be heard; silences in a window are far shorter
 
 
 @dataclass(slots=True)
@@ -34,6 +36,11 @@ class _Heard:
     def take(self, lanes: Tensor) -> _Heard:
         return _Heard(*(getattr(self, name)[lanes] for name in self.__slots__))
 
+    def between(self, first: int, last: int) -> _Heard:
+        """The moments ``first`` to ``last``, both included."""
+        moments = (self.in_letter[:, first : last + 1], self.in_blank[:, first : last + 1])
+        return _Heard(*moments, self.prefix, self.last, self.mute)
+
 
 class CtcJudge:
     """Scores candidate tokens of a beam search by the CTC head's output for the clips."""
@@ -46,33 +53,32 @@ class CtcJudge:
         ``weight`` multiplies what the CTC head says; ``bonus`` is given for each letter, since texts of unequal
         length compete.
         """
-        self.weight, self.bonus = weight, bonus
-        self._letters = ((spellings >= 0) & (spellings != ctc.SPACE)).sum(1)  # (V,)
         clips, frames, _ = log_probs.shape
-        self.spellings, self.stop, self.beams = spellings, stop, beams
+        self.spellings, self.stop, self.beams, self.weight, self.bonus = spellings, stop, beams, weight, bonus
+        self._letters = ((spellings >= 0) & (spellings != ctc.SPACE)).sum(1)  # (V,)
         beyond = torch.arange(frames, device=lengths.device) >= lengths[:, None]
         frame_probs = log_probs.float().clamp_min(_LEAST).masked_fill(beyond[..., None], _NEVER)
         frame_probs[..., ctc.BLANK] = frame_probs[..., ctc.BLANK].masked_fill(beyond, 0.0)
         self._frames = frame_probs.transpose(1, 2).contiguous()  # (B, classes, T)
+        self._silence = torch.nn.functional.pad(self._frames[:, ctc.BLANK].cumsum(-1), (1, 0))  # (B, T + 1)
         self._rows = torch.arange(clips, device=lengths.device).repeat_interleave(beams)
-        silence = torch.nn.functional.pad(self._frames[:, ctc.BLANK].cumsum(-1), (1, 0))
-        nothing = torch.full_like(silence, _NEVER)
-        start = torch.full((clips,), ctc.SPACE, device=lengths.device)
         zeros = torch.zeros(clips, device=lengths.device)
-        self._beams = _Heard(nothing, silence, zeros, start, zeros == 0).take(self._rows)
-        self._candidates = self._beams
+        start = torch.full((clips,), ctc.SPACE, device=lengths.device)
+        nothing = torch.full_like(self._silence, _NEVER)
+        self._beams = _Heard(nothing, self._silence, zeros, start, zeros == 0).take(self._rows)
+        self._candidates, self._lanes, self._band = self._beams, self._rows, (0, frames)
 
     def weigh(self, tokens: Tensor) -> Tensor:
         """What to add to the log-probability of ``tokens`` (B, K, C) if each beam writes them next."""
-        lanes = torch.arange(len(self._rows), device=tokens.device).repeat_interleave(tokens.shape[-1])
-        heard, flat = self._beams.take(lanes), tokens.flatten()
+        self._band = first, last = self._moments()
+        self._lanes = torch.arange(len(self._rows), device=tokens.device).repeat_interleave(tokens.shape[-1])
+        heard, flat = self._beams.between(first, last).take(self._lanes), tokens.flatten()
         before, spoken = heard.prefix.clone(), self._letters[flat]
         letters = self.spellings[flat]
         for place in range(letters.shape[1]):
-            self._extend(heard, lanes, letters[:, place])
+            self._extend(heard, letters[:, place])
         ends = flat == self.stop
-        whole = torch.logaddexp(heard.in_letter[:, -1], heard.in_blank[:, -1])
-        heard.prefix = torch.where(ends, whole, heard.prefix)
+        heard.prefix = torch.where(ends, self._to_the_end(heard)[:, -1], heard.prefix)
         gains = self.weight * (heard.prefix - before) + self.bonus * spoken
         mute = (spoken == 0) & ~ends  # marks cost the CTC head nothing, so two in a row would be a way to wait
         gains = gains.masked_fill(mute & heard.mute, _NEVER)
@@ -82,24 +88,42 @@ class CtcJudge:
 
     def follow(self, lanes: Tensor) -> None:
         """Go on from the candidates ``lanes`` (B, K), counted over each clip's K * C."""
-        clips = len(lanes)
-        per_clip = len(self._candidates.prefix) // clips
-        offset = torch.arange(clips, device=lanes.device)[:, None] * per_clip
-        self._beams = self._candidates.take((lanes + offset).flatten())
+        per_clip = len(self._lanes) // len(lanes)
+        chosen = (lanes + torch.arange(len(lanes), device=lanes.device)[:, None] * per_clip).flatten()
+        heard, self._lanes = self._candidates.take(chosen), self._lanes[chosen]
+        first, last = self._band
+        after = self._silence.shape[-1] - 1 - last
+        in_letter = torch.nn.functional.pad(heard.in_letter, (first, after), value=_NEVER)
+        before = torch.full_like(in_letter[:, :first], _NEVER)
+        in_blank = torch.cat([before, heard.in_blank, self._to_the_end(heard)[:, 1:]], 1)
+        self._beams = _Heard(in_letter, in_blank, heard.prefix, heard.last, heard.mute)
 
     def keep(self, rows: Tensor) -> None:
         """Leave only the clips ``rows`` in the batch."""
         beams = (rows[:, None] * self.beams + torch.arange(self.beams, device=rows.device)).flatten()
         self._beams, self._rows = self._beams.take(beams), self._rows[beams]
 
-    def _extend(self, heard: _Heard, lanes: Tensor, letters: Tensor) -> None:
+    def _moments(self) -> tuple[int, int]:
+        """The first moment that still matters to any beam, and the last at which its next token may be heard."""
+        whole = torch.logaddexp(self._beams.in_letter, self._beams.in_blank)
+        alive = whole > whole.amax(-1, keepdim=True) - _FORGOTTEN
+        begins = alive.int().argmax(-1)
+        return int(begins.min()), min(whole.shape[-1] - 1, int(begins.max()) + _REACH)
+
+    def _to_the_end(self, heard: _Heard) -> Tensor:
+        """Alignments (N, moments) that have said all by the band's last moment and rest from there on."""
+        silence = self._silence[self._rows[self._lanes], self._band[1] :]
+        whole = torch.logaddexp(heard.in_letter[:, -1:], heard.in_blank[:, -1:])
+        return whole + silence - silence[:, :1]
+
+    def _extend(self, heard: _Heard, letters: Tensor) -> None:
         """Write one letter in each lane that has one; a second space in a row is none."""
         some = ((letters >= 0) & ~((letters == ctc.SPACE) & (heard.last == ctc.SPACE))).nonzero()[:, 0]
         if not len(some):
             return
-        now, letter = heard.take(some), letters[some]
-        rows = self._rows[lanes[some]]
-        sounding, resting = self._frames[rows, letter], self._frames[rows, ctc.BLANK]
+        now, letter, (first, last) = heard.take(some), letters[some], self._band
+        rows = self._rows[self._lanes[some]]
+        sounding, resting = self._frames[rows, letter, first:last], self._frames[rows, ctc.BLANK, first:last]
         repeated = (now.last == letter)[:, None]
         ready = torch.logaddexp(now.in_blank, now.in_letter.masked_fill(repeated, _NEVER))[:, :-1]
         entered = ready + sounding

@@ -27,6 +27,7 @@ PEAK = 0.7  # of full scale, of every clip
 MANIFEST_FILE = "manifest.tsv"
 
 _SHORTEST, _LONGEST = 0.25, 15.5  # seconds of a clip that is kept
+_SHARDS_TO_FAIL = 3  # in which no voice reads anything, until it is hopeless
 _LOUD = 0.008  # of a clip at ``PEAK``: below is silence
 _ASCII_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 _UNSPEAKABLE = re.compile(
@@ -60,7 +61,7 @@ def utterances(sentences: Sequence[str], rng: np.random.Generator, prompts: Prom
     prompts = prompts or Prompts()
     queue: list[str] = []
     while True:
-        if len(queue) < prompts.most:
+        while len(queue) < prompts.most:
             queue.extend(sentences[i] for i in rng.permutation(len(sentences)))
         kind = rng.random()
         several = prompts.short <= kind < prompts.short + prompts.joined
@@ -129,19 +130,20 @@ def synthesise(
     """Write a corpus of ``hours`` into ``folder``, or go on with it; give the hours that are there now.
 
     The voices take turns shard by shard. Several processes with different seeds may write into one folder. A run ends
-    early once ``stop_file`` exists. Raises ``UsageError`` where there is nothing to read, or a voice reads nothing.
+    early once ``stop_file`` exists. Raises ``UsageError`` where there is nothing to read, or nothing of it can be read.
     """
     if not sentences:
         raise UsageError("There is no sentence that can be read aloud; give a text with one sentence a line.")
     manifest, prefix = _begin(folder), f"s{seed}-"
     done, number = _progress(manifest, prefix)
     endless = utterances(sentences, np.random.default_rng(seed), prompts)
-    ahead = islice(endless, number * clips_per_shard, None)
+    ahead, failures = islice(endless, number * clips_per_shard, None), 0
     while done < hours and not (stop_file and stop_file.exists()):
         texts, voice = list(islice(ahead, clips_per_shard)), voices[number % len(voices)]
         clips, rows = speak_all(voice, texts, np.random.default_rng((seed, number)))
-        if not clips:
-            raise UsageError(f"{voice.name} could read none of {len(texts)} sentences; leave that voice out.")
+        failures = 0 if clips else failures + 1
+        if failures > len(voices) * _SHARDS_TO_FAIL:
+            raise UsageError(f"{voice.name} could not read {texts[0]!r} and what came before it; take another voice.")
         _add_shard(manifest, f"{prefix}{number:05d}.flac", clips, rows)
         number, done = number + 1, _progress(manifest, prefix)[0]
     return done
@@ -159,6 +161,8 @@ def _add_shard(manifest: Path, name: str, clips: Sequence[FloatArray], rows: Seq
     """One write for all lines of a shard, so that processes do not write into one another's lines."""
     import soundfile
 
+    if not clips:
+        return
     soundfile.write(manifest.parent / name, np.concatenate(clips), SAMPLE_RATE, subtype="PCM_16")
     with manifest.open("a", encoding="utf-8") as out:
         out.write("".join("\t".join((name, *row)) + "\n" for row in rows))
