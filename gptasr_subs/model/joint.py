@@ -20,6 +20,7 @@ from gptasr_subs.model.tokenizer import Tokenizer
 _NEVER = -1e4  # stands for minus infinity, which would turn to not-a-number in differences
 _LEAST = -18.0  # no frame rules a letter out for good
 _FORGOTTEN = 25.0  # nats below the best moment at which an alignment no longer matters
+_SAID = 1.0  # nats below the best moment at which a text counts as said
 _REACH = 128  # frames (4 s) within which the next token must be heard; silences in a window are far shorter
 
 
@@ -106,9 +107,9 @@ class CtcJudge:
     def _moments(self) -> tuple[int, int]:
         """The first moment that still matters to any beam, and the last at which its next token may be heard."""
         whole = torch.logaddexp(self._beams.in_letter, self._beams.in_blank)
-        alive = whole > whole.amax(-1, keepdim=True) - _FORGOTTEN
-        begins = alive.int().argmax(-1)
-        return int(begins.min()), min(whole.shape[-1] - 1, int(begins.max()) + _REACH)
+        missing = whole.amax(-1, keepdim=True) - whole
+        first, said = (missing < _FORGOTTEN).int().argmax(-1), (missing < _SAID).int().argmax(-1)
+        return int(first.min()), min(whole.shape[-1] - 1, int(said.max()) + _REACH)
 
     def _to_the_end(self, heard: _Heard) -> Tensor:
         """Alignments (N, moments) that have said all by the band's last moment and rest from there on."""
