@@ -108,7 +108,7 @@ def recognize_file(
     info = probe(media)
     track = choose_track(info, options.audio_track)
     recognizer = load_model(model, device) if isinstance(model, str) else model
-    blocks = decode_blocks(media, track=track, sample_rate=recognizer.sample_rate)
+    blocks = _Clock(decode_blocks(media, track=track, sample_rate=recognizer.sample_rate), recognizer.sample_rate)
     limits = replace(SegmentationOptions(), max_seconds=min(SegmentationOptions().max_seconds, recognizer.max_seconds))
     windows = segment_blocks(blocks, recognizer.sample_rate, limits)
     words: list[Word] = []
@@ -116,7 +116,20 @@ def recognize_file(
         words += found
         if listener:
             listener(Progress(window.span.end, info.duration))
+    info = replace(info, duration=info.duration or blocks.seconds)  # some containers do not say how long they are
     return document_of(words, media, info, recognizer.name, options)
+
+
+class _Clock:
+    """Passes sound on and counts it."""
+
+    def __init__(self, blocks: Iterable[FloatArray], sample_rate: int) -> None:
+        self.seconds, self._blocks, self._sample_rate = 0.0, blocks, sample_rate
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        for block in self._blocks:
+            self.seconds += len(block) / self._sample_rate
+            yield block
 
 
 def document_of(words: Sequence[Word], media: Path, info: MediaInfo, model: str, options: Options) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from media_maker import RATE
 
 from gptasr_subs.errors import FormatError, MediaError, OutputError
 from gptasr_subs.formats import read
+from gptasr_subs.media import find_ffmpeg, probe
 from gptasr_subs.pipeline import Options, Progress, recognize, recognize_file, subtitle, target_paths, transcribe
 from gptasr_subs.segmentation import Window
 from gptasr_subs.types import Span, Word
@@ -197,3 +199,12 @@ def test_words_stay_inside_their_window() -> None:
     window = Window(Span(10.0, 12.0), np.zeros(2 * RATE, np.float32), ())
     found = list(recognize(Late(), [window]))
     assert found == [(window, [Word("late", 10.5, 12.0), Word("later", 12.0, 12.0)])]
+
+
+def test_a_container_that_does_not_say_its_length_still_gets_one(tmp_path: Path) -> None:
+    media = tmp_path / "stream.webm"
+    live = ["-f", "webm", "-live", "1", str(media)]
+    source = ["-f", "lavfi", "-i", "sine=duration=2"]
+    subprocess.run([find_ffmpeg(), "-v", "error", *source, *live], check=True)
+    assert probe(media).duration == 0
+    assert recognize_file(media, FakeRecognizer()).seconds == pytest.approx(2.0, abs=0.1)

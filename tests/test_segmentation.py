@@ -166,6 +166,12 @@ def test_speech_without_a_pause_is_cut_all_the_same_and_nothing_is_lost() -> Non
     assert min(window.span.seconds for window in windows) > 1
 
 
+def test_a_cut_leaves_no_mere_scrap() -> None:
+    windows = windows_of(place(20, (1, speech(15.2)), (16.3, speech(0.7, seed=1))))
+    assert len(windows) == 2
+    assert windows[1].span.seconds > 1.5
+
+
 def test_a_pause_too_short_for_both_paddings_is_split_in_the_middle() -> None:
     before, after = windows_of(place(24, (1, speech(13)), (14.4, speech(8, seed=1))), shortest_pause=0.25)
     assert before.span.end == after.span.start == pytest.approx(14.2, abs=EDGE)
@@ -177,6 +183,16 @@ def test_the_size_of_the_blocks_does_not_matter(cuts: list[int]) -> None:
     whole, pieces = windows_of(TALK), list(segment_blocks(np.split(TALK, sorted(cuts)), RATE))
     assert [(window.span, window.speech) for window in pieces] == [(window.span, window.speech) for window in whole]
     assert all(np.array_equal(one.samples, other.samples) for one, other in zip(pieces, whole, strict=True))
+
+
+@pytest.mark.parametrize("frames", [401, 500, 633, 999])
+def test_where_the_film_begins_does_not_matter(frames: int) -> None:
+    hop = RATE // 100
+    later = place((len(TALK) + frames * hop) / RATE, (frames * hop / RATE, TALK))
+    for window, expected in zip(windows_of(later), windows_of(TALK), strict=True):
+        shift = frames * hop / RATE
+        for found, before in zip(window.speech, expected.speech, strict=True):
+            assert (found.start, found.end) == pytest.approx((before.start + shift, before.end + shift), abs=0.02)
 
 
 @st.composite
