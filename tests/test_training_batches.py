@@ -46,7 +46,8 @@ def same(left: Batch, right: Batch) -> bool:
 def mels(least: int = 4) -> st.SearchStrategy[Mel]:
     def make(frames: int, seed: int, level: float) -> Mel:
         noise = np.random.default_rng(seed).normal(level, 3, (frames, 80))
-        return np.maximum(noise, FLOOR).astype(np.float32)
+        mel: Mel = np.maximum(noise, FLOOR).astype(np.float32)
+        return mel
 
     return st.builds(make, st.integers(least, 120), st.integers(0, 99), st.floats(-11, 2))
 
@@ -139,7 +140,7 @@ def test_batches_made_ahead_are_the_same_in_the_same_order(batches: Batches) -> 
 
 def test_a_batch_holds_text_between_start_and_stop_and_its_letters(batches: Batches) -> None:
     batch = batches.at(2, FULL)
-    letters = batch.spelled.split(batch.spelled_lengths.tolist())
+    letters = torch.split(batch.spelled, batch.spelled_lengths.tolist())
     assert batch.mel.shape[:2] == (len(batch.tokens), 80) and torch.isfinite(batch.mel).all()
     for row, spelled in zip(batch.tokens.tolist(), letters, strict=True):
         start, *text = [token for token in row if token != NO_TOKEN]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import torch
 import torch.distributed as dist
 from tones import RATE, make_corpus, make_store, texts, tiny_setting
 from torch import Tensor, multiprocessing
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from gptasr_subs.cli.train import app
@@ -258,7 +260,7 @@ def test_the_command_line_prepares_runs_and_goes_on(workshop: Path) -> None:
     log = (run / "log.txt").read_text(encoding="utf-8")
     assert "12 clips, from step 0" in log and "12 clips, from step 3" in log
     assert "WER at step 6: dev/ctc" in log
-    assert last_points(run)["dev/ctc"][0] == 6
+    assert last_points(run)["dev/ctc"][0] == last_points(run)["train/loss"][0] == 6
     config, tokenizer = open_run(run)
     assert (config.layers, config.vocabulary) == (1, tokenizer.size)
     assert len(config.front_end.shift) == 80 and config.front_end.level == STORE_FRONT.level
@@ -284,7 +286,8 @@ def test_an_exported_run_is_the_averaged_network(workshop: Path, tmp_path: Path)
 
     def logits(model: GptAsr) -> Tensor:
         with torch.no_grad():
-            return model(mel, tokens)
+            read: Tensor = model(mel, tokens)
+            return read
 
     network.load_state_dict({**state["network"], **state["average"]})
     averaged, shipped = logits(network), logits(checkpoint.model)
@@ -329,3 +332,14 @@ def test_help_is_quick_to_import() -> None:
     code = f"import sys, gptasr_subs.cli.train; print(sorted({heavy} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_page_on_training_names_only_options_that_exist() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "training.md").read_text(encoding="utf-8")
+    lines = re.findall(r"gptasr-subs-train (\w+) (.*)|gptasr_subs\.cli\.train (\w+) (.*)", page)
+    used = {
+        (name or other, option) for name, rest, other, more in lines for option in re.findall(r"--[\w-]+", rest + more)
+    }
+    known = {(name, o) for name, part in get_command(app).commands.items() for p in part.params for o in p.opts}  # type: ignore[attr-defined]
+    assert {name for name, _ in used} == {"synthesise", "prepare", "run"}
+    assert used <= known

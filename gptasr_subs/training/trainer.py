@@ -172,7 +172,7 @@ class Trainer:
 
     def _after_step(self) -> None:
         last = self.step == self.options.steps
-        if self._due(self.options.report_every):
+        if last or self._due(self.options.report_every):
             self._report()
         if last or self._due(self.options.save_every):
             self.save()
