@@ -48,7 +48,7 @@ class Block(nn.Module):
         self.net = nn.ModuleList(
             [_conv(channels, channels), Norm(channels), nn.ReLU(), _conv(channels, channels), last]
         )
-        # A fresh block starts near the identity: from there CTC leaves its all-blank plateau within 4 h of sound;
+        # A fresh block starts near the identity: from there CTC leaves its all-blank plateau within 5 h of sound;
         # with weights of 1 it was still on it after 35 h.
         nn.init.constant_(last.weight, 0.1)
 
