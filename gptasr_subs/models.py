@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gptasr_subs.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.errors import ModelError
+from gptasr_subs.model import folders
 
 MIB = 1 << 20
 
@@ -64,10 +65,8 @@ PUBLISHED: dict[str, Published] = {
 
 def list_models() -> list[Entry]:
     """All checkpoints: the shipped ones, the published ones, and others in the cache."""
-    from gptasr_subs.model.checkpoint import _SHIPPED, checkpoint_cache
-
-    cached = {folder.name: folder for folder in _folders(checkpoint_cache())}
-    shipped = [_described(folder, "shipped") for folder in _folders(_SHIPPED)]
+    cached = {folder.name: folder for folder in _folders(folders.checkpoint_cache())}
+    shipped = [_described(folder, "shipped") for folder in _folders(folders.SHIPPED)]
     published = [_published(name, cached.pop(name, None)) for name in PUBLISHED]
     return [*shipped, *published, *(_described(folder, f"in {folder}") for folder in cached.values())]
 
@@ -77,9 +76,7 @@ def pull(name: str, listener: Listener | None = None) -> Path:
 
     A try that was cut off goes on where it stopped. Raises ModelError that says what to do instead.
     """
-    from gptasr_subs.model.checkpoint import checkpoint_cache
-
-    folder, files = checkpoint_cache() / name, _files(name)
+    folder, files = folders.checkpoint_cache() / name, _files(name)
     missing = [remote for remote in files if not (folder / remote.name).is_file()]
     for remote in missing:
         _fetch(name, remote, folder, listener)
@@ -143,10 +140,8 @@ def _published(name: str, folder: Path | None) -> Entry:
 
 def _described(folder: Path, home: str) -> Entry:
     """A checkpoint of our own format says itself how good it is."""
-    from gptasr_subs.model.checkpoint import DESCRIPTION_FILE, read_description
-
     try:
-        measured = read_description(folder / DESCRIPTION_FILE).get("metadata", {}).get("wer", {})
+        measured = folders.read_description(folder / folders.DESCRIPTION_FILE).get("metadata", {}).get("wer", {})
     except ModelError:
         measured = {}
     return Entry(folder.name, home, _size(folder), ", ".join(f"{rate:.1f} % {name}" for name, rate in measured.items()))

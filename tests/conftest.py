@@ -14,7 +14,7 @@ from films import make_film
 
 from gptasr_subs.cli import progress
 from gptasr_subs.cli.main import main
-from gptasr_subs.model import checkpoint
+from gptasr_subs.model import folders
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
 @pytest.fixture
 def no_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the shipped checkpoint nor those of the person who runs the tests."""
-    monkeypatch.setattr(checkpoint, "user_cache_path", lambda _: tmp_path / "no cache")
-    monkeypatch.setattr(checkpoint, "_SHIPPED", tmp_path / "no shipped")
+    monkeypatch.setattr(folders, "user_cache_path", lambda _: tmp_path / "no cache")
+    monkeypatch.setattr(folders, "SHIPPED", tmp_path / "no shipped")
 
 
 @pytest.fixture

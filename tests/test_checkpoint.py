@@ -16,7 +16,7 @@ from tiny import tiny_checkpoint, tiny_network
 from torch import Tensor
 
 from gptasr_subs.errors import ModelError, OutputError
-from gptasr_subs.model import checkpoint as module
+from gptasr_subs.model import folders as module
 from gptasr_subs.model.checkpoint import load_checkpoint, load_published, save_checkpoint
 from gptasr_subs.model.config import PUBLISHED
 from gptasr_subs.model.decoding import DecodingOptions
@@ -78,7 +78,7 @@ def test_half_precision_takes_half_the_space(tmp_path: Path) -> None:
 def test_a_checkpoint_is_found_by_folder_file_and_name(no_cache: Path, tmp_path: Path, monkeypatch: Any) -> None:
     save_checkpoint(no_cache / "mine", tiny_checkpoint())
     save_checkpoint(tmp_path / "shipped" / "default", replace(tiny_checkpoint(), name="shipped"))
-    monkeypatch.setattr(module, "_SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(module, "SHIPPED", tmp_path / "shipped")
     for place in ("mine", no_cache / "mine", no_cache / "mine" / "model.json", no_cache / "mine" / "model.safetensors"):
         assert load_checkpoint(place).name == "tiny"
     assert load_checkpoint().name == "shipped"

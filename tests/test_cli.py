@@ -12,7 +12,7 @@ from films import SPOKEN, make_film, names_in
 from tiny import tiny_checkpoint
 
 from gptasr_subs.formats import read
-from gptasr_subs.model import checkpoint
+from gptasr_subs.model.checkpoint import save_checkpoint
 
 AWKWARD = ["two words.wav", 'it\'s "so".wav', "100%d.wav", "new\nline.wav", "-rf.wav", "🎬 é.wav", "[bold]x.wav"]
 
@@ -87,7 +87,7 @@ def test_options_may_stand_anywhere_and_their_values_are_no_commands(
 
 
 def test_a_real_network_at_a_path_runs(program: Program, folder: Path, tmp_path: Path) -> None:
-    checkpoint.save_checkpoint(tmp_path / "tiny", tiny_checkpoint())  # untrained: it runs, and writes what it likes
+    save_checkpoint(tmp_path / "tiny", tiny_checkpoint())  # untrained: it runs, and writes what it likes
     ended = program(folder, "--model", tmp_path / "tiny", "--device", "cpu", "--format", "json", "--beams", "2")
     assert ended.code == 0 and one_line(ended.err).startswith(f"{folder / 'talk.en.json'}: ")
     assert json.loads((folder / "talk.en.json").read_text())["model"] == "tiny"

@@ -17,7 +17,8 @@ from tiny import tiny_checkpoint, tiny_network
 from gptasr_subs import models
 from gptasr_subs.download import RemoteFile
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model import checkpoint
+from gptasr_subs.model import folders
+from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
 from gptasr_subs.models import Published, list_models, pull
 
 FILES = ("small.pth", "bpe_lowercase_asr_256.json", "mel_norms.pth")
@@ -26,8 +27,8 @@ FILES = ("small.pth", "bpe_lowercase_asr_256.json", "mel_norms.pth")
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Checkpoints of the person who runs the tests, and the shipped one, stay out of them."""
-    monkeypatch.setattr(checkpoint, "user_cache_path", lambda _: tmp_path / "cache")
-    monkeypatch.setattr(checkpoint, "_SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(folders, "user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setattr(folders, "SHIPPED", tmp_path / "shipped")
     return tmp_path / "cache" / "checkpoints"
 
 
@@ -63,8 +64,8 @@ def test_the_published_models_are_listed_with_size_and_how_to_get_them() -> None
 
 def test_shipped_and_own_checkpoints_are_listed_with_their_measured_rates(tmp_path: Path, cache: Path) -> None:
     measured = replace(tiny_checkpoint(), metadata={"wer": {"talks": 12.34, "films": 30.0}})
-    checkpoint.save_checkpoint(tmp_path / "shipped" / "default", measured)
-    checkpoint.save_checkpoint(cache / "mine", tiny_checkpoint())
+    save_checkpoint(tmp_path / "shipped" / "default", measured)
+    save_checkpoint(cache / "mine", tiny_checkpoint())
     (cache / "empty").mkdir()
     assert [entry.name for entry in list_models()] == ["default", *models.PUBLISHED, "mine"]
     assert (entry("default").home, entry("default").wer) == ("shipped", "12.3 % talks, 30.0 % films")
@@ -78,7 +79,7 @@ def test_a_pulled_model_is_found_by_name_and_listed_as_there(home: Home, cache: 
     folder = pull("small", lambda *step: steps.append(step))
     assert folder == cache / "small"
     assert names_in(folder) == sorted(FILES)
-    assert checkpoint.load_checkpoint("small").config.layers == 2
+    assert load_checkpoint("small").config.layers == 2
     assert entry("small").home == f"in {folder}"
     assert entry("small").size == sum(map(len, home.files.values()))
     assert {(name, total) for name, _, total in steps} == {(name, len(data)) for name, data in home.files.items()}

@@ -10,21 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from platformdirs import user_cache_path
 from safetensors.torch import save
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.files import write_atomically
-from gptasr_subs.model.config import PUBLISHED, ModelConfig
+from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding import DecodingOptions
+from gptasr_subs.model.folders import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, find_checkpoint, read_description
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.published import MEL_NORMS_FILE, WEIGHT_SUFFIXES, State, read_published, read_tensors
+from gptasr_subs.model.published import State, read_published, read_tensors
 from gptasr_subs.model.tokenizer import Tokenizer, tokenizer_from_json
-
-FORMAT = 1
-WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"
-
-_SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +49,6 @@ def load_checkpoint(name_or_path: str | Path = "default", device: str = "cpu") -
     checkpoint = _load_own(path.parent) if path.name == DESCRIPTION_FILE else load_published(path)
     checkpoint.model.to(device)
     return checkpoint
-
-
-def find_checkpoint(name_or_path: str | Path) -> Path:
-    """The ``model.json`` of our own format, or the weights of a published model; raises ``ModelError``."""
-    name = str(name_or_path)
-    for place in (_SHIPPED / name, checkpoint_cache() / name, Path(name).expanduser()):
-        if place.is_dir() and (found := _in_folder(place)):
-            return found
-        if place.is_file():
-            return _described(place)
-    if name in PUBLISHED:
-        raise ModelError(f"The model {name!r} is not on this computer; fetch it with: gptasr-subs models pull {name}")
-    if Path(name).expanduser().is_dir():
-        raise ModelError(f"The folder {name!r} holds no model; it should hold {DESCRIPTION_FILE} or a file of weights.")
-    raise ModelError(f"There is no model {name!r}: no file or folder, and no name that `gptasr-subs models` lists.")
-
-
-def checkpoint_cache() -> Path:
-    """Where fetched models lie, a folder for each name."""
-    return user_cache_path("gptasr-subs") / "checkpoints"
-
-
-def read_description(path: Path) -> dict[str, Any]:
-    """A ``model.json`` as it stands; raises ``ModelError`` where it is not one of this format."""
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as a model description; fetch the checkpoint again.") from error
-    if not isinstance(description, dict) or "format" not in description:
-        raise ModelError(f"{path} does not describe a gptasr-subs checkpoint; give the folder of one.")
-    if description["format"] != FORMAT:
-        raise ModelError(f"{path} is of a format that this version cannot read; upgrade gptasr-subs.")
-    return description
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = True) -> None:
@@ -141,18 +103,3 @@ def _build(config: ModelConfig, state: State, path: Path) -> GptAsr:
     except Exception as error:  # names, shapes or sizes that do not fit together
         raise ModelError(f"The weights in {path} do not fit a GPT-ASR network; fetch them again.") from error
     return model.eval()
-
-
-def _described(path: Path) -> Path:
-    """A weights file of our own format stands for its folder."""
-    description = path.with_name(DESCRIPTION_FILE)
-    return description if path.name == WEIGHTS_FILE and description.is_file() else path
-
-
-def _in_folder(folder: Path) -> Path | None:
-    if (folder / DESCRIPTION_FILE).is_file():
-        return folder / DESCRIPTION_FILE
-    weights = [p for p in sorted(folder.iterdir()) if p.suffix in WEIGHT_SUFFIXES and p.name != MEL_NORMS_FILE]
-    if len(weights) > 1:
-        raise ModelError(f"{folder} holds several models; give the path of one of the files in it.")
-    return weights[0] if weights else None

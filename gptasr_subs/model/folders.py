@@ -1,0 +1,66 @@
+"""Where checkpoints lie, and what their descriptions say. Nothing here needs torch, so a list of them comes at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from gptasr_subs.errors import ModelError
+from gptasr_subs.model.config import PUBLISHED
+
+FORMAT = 1
+WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"
+MEL_NORMS_FILE = "mel_norms.pth"
+WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
+SHIPPED = Path(__file__).parent.parent / "checkpoints"
+
+
+def find_checkpoint(name_or_path: str | Path) -> Path:
+    """The ``model.json`` of our own format, or the weights of a published model; raises ``ModelError``."""
+    name = str(name_or_path)
+    for place in (SHIPPED / name, checkpoint_cache() / name, Path(name).expanduser()):
+        if place.is_dir() and (found := _in_folder(place)):
+            return found
+        if place.is_file():
+            return _described(place)
+    if name in PUBLISHED:
+        raise ModelError(f"The model {name!r} is not on this computer; fetch it with: gptasr-subs models pull {name}")
+    if Path(name).expanduser().is_dir():
+        raise ModelError(f"The folder {name!r} holds no model; it should hold {DESCRIPTION_FILE} or a file of weights.")
+    raise ModelError(f"There is no model {name!r}: no file or folder, and no name that `gptasr-subs models` lists.")
+
+
+def checkpoint_cache() -> Path:
+    """Where fetched models lie, a folder for each name."""
+    return user_cache_path("gptasr-subs") / "checkpoints"
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """A ``model.json`` as it stands; raises ``ModelError`` where it is not one of this format."""
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as a model description; fetch the checkpoint again.") from error
+    if not isinstance(description, dict) or "format" not in description:
+        raise ModelError(f"{path} does not describe a gptasr-subs checkpoint; give the folder of one.")
+    if description["format"] != FORMAT:
+        raise ModelError(f"{path} is of a format that this version cannot read; upgrade gptasr-subs.")
+    return description
+
+
+def _described(path: Path) -> Path:
+    """A weights file of our own format stands for its folder."""
+    description = path.with_name(DESCRIPTION_FILE)
+    return description if path.name == WEIGHTS_FILE and description.is_file() else path
+
+
+def _in_folder(folder: Path) -> Path | None:
+    if (folder / DESCRIPTION_FILE).is_file():
+        return folder / DESCRIPTION_FILE
+    weights = [p for p in sorted(folder.iterdir()) if p.suffix in WEIGHT_SUFFIXES and p.name != MEL_NORMS_FILE]
+    if len(weights) > 1:
+        raise ModelError(f"{folder} holds several models; give the path of one of the files in it.")
+    return weights[0] if weights else None
