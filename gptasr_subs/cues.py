@@ -201,8 +201,10 @@ def _out_times(starts: Floats, ends: Floats, next_starts: Floats, chars: Ints, o
     readable = starts + np.maximum(options.min_seconds, chars / options.max_chars_per_second)
     flickers = (wanted > dark) & (next_starts - ends < options.long_pause)
     stays = (ends + options.lead_out >= closed) | (np.maximum(ends, readable) > dark)
-    outs = np.where(flickers, np.where(stays, closed, dark), np.minimum(wanted, closed))
-    return np.minimum(outs, starts + options.max_seconds)
+    usual, longest = np.minimum(wanted, closed), starts + options.max_seconds
+    # a cue that may not last until the next one gains nothing by lingering half the way
+    lingering = np.where(closed <= longest, closed, usual)
+    return np.minimum(np.where(flickers, np.where(stays, lingering, dark), usual), longest)
 
 
 def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:

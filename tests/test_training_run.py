@@ -115,7 +115,18 @@ def second_process(corpus: Path, folder: Path) -> None:
         make_trainer(MelStore(corpus), folder, options, rank=1, world=2).run(until=7)
 
 
-def test_two_processes_compute_what_one_does_with_the_same_batches(store: MelStore, tmp_path: Path) -> None:
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums of floats depend on how many threads share them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_two_processes_compute_what_one_does_with_the_same_batches(
+    store: MelStore, tmp_path: Path, one_thread: None
+) -> None:
     build_store(read_manifest(make_corpus(tmp_path, texts(12))), tmp_path / "store")
     (tmp_path / "two").mkdir()
     child = multiprocessing.get_context("spawn").Process(

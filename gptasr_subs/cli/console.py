@@ -20,9 +20,9 @@ INTERRUPTED = 130  # what shells expect of a program that was told to stop
 @contextmanager
 def sentences(quiet: bool, verbose: bool) -> Iterator[None]:
     """Every error inside ends as one sentence and an exit code, ``verbose`` with its traceback."""
-    _log_to_stderr(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING)
     try:
-        yield
+        with _logging_to_stderr(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING):
+            yield
     except typer.Exit:
         raise
     except KeyboardInterrupt:
@@ -36,10 +36,18 @@ def sentences(quiet: bool, verbose: bool) -> Iterator[None]:
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
 
 
-def _log_to_stderr(level: int) -> None:
+@contextmanager
+def _logging_to_stderr(level: int) -> Iterator[None]:
+    """Warnings of the package as lines on stderr; as it was before at the end, for who calls us as a library."""
     log = logging.getLogger("gptasr_subs")
+    before = log.handlers, log.level
     log.handlers = [_Stderr()]
     log.setLevel(level)
+    try:
+        yield
+    finally:
+        log.handlers = before[0]
+        log.setLevel(before[1])
 
 
 class _Stderr(logging.Handler):
