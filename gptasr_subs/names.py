@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from pathlib import Path
+
+from gptasr_subs.languages import same_language
 
 SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"})
 
 # What may stand between the language and the extension: for the deaf (three ways to say it), forced, shown by default.
 _FLAGS = frozenset({"sdh", "cc", "hi", "forced", "default"})
 
-# Other ways to write a language that the players know too. ISO 639-2 has two codes for some languages.
-_ALIASES = {
-    "eng": "en", "english": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "ita": "it",
-    "por": "pt", "nld": "nl", "dut": "nl", "rus": "ru", "jpn": "ja", "zho": "zh", "chi": "zh", "kor": "ko",
-}  # fmt: skip
+# Some tools write the name of the language, and the players know it.
+_SPELLED_OUT = {"english": "en"}
 
 
 def sidecar_path(
@@ -51,11 +49,4 @@ def _matches(name: str, base: str, lang: str, forced: bool) -> bool:
     language, *flags = name[len(base) + 1 :].lower().split(".")
     if not flags or flags.pop() not in SUBTITLE_EXTENSIONS or not _FLAGS.issuperset(flags):
         return False
-    return _same_language(language, lang) and ("forced" in flags) == forced
-
-
-def _same_language(tag: str, lang: str) -> bool:
-    """Whether ``en``, ``eng``, ``english`` or ``en-US`` means ``lang``."""
-    primary = re.split("[-_]", tag.lower())[0]
-    wanted = re.split("[-_]", lang.lower())[0]
-    return _ALIASES.get(primary, primary) == _ALIASES.get(wanted, wanted)
+    return same_language(_SPELLED_OUT.get(language, language), lang) and ("forced" in flags) == forced

@@ -10,6 +10,7 @@ Shapes: B clips, K beams, C candidate tokens, N = B * K * C lanes, T CTC frames;
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -146,6 +147,7 @@ def _later(values: Tensor) -> Tensor:
     return torch.nn.functional.pad(values, (1, 0), value=_NEVER)
 
 
+@lru_cache(maxsize=2)
 def spell_tokens(tokenizer: Tokenizer) -> Tensor:
     """CTC classes of what each token adds to a text (V, most letters), -1 where there are no more."""
     spelled = [ctc.classes(piece) for piece in tokenizer.pieces(range(tokenizer.size))]

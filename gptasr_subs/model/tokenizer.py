@@ -29,6 +29,9 @@ class Tokenizer(Protocol):
     def size(self) -> int:
         """Number of tokens, a start token that stands outside the vocabulary not counted."""
 
+    def __hash__(self) -> int:
+        """What is computed from a tokenizer is kept for it."""
+
     def encode(self, text: str) -> list[int]:
         """Tokens of ``text`` without start and stop; what the vocabulary cannot write is left out."""
 
