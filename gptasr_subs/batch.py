@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 from gptasr_subs.errors import FormatError, OutputError, UsageError
 from gptasr_subs.formats import get_format
 from gptasr_subs.languages import same_language
-from gptasr_subs.pipeline import Listener, Options, Result, subtitle, target_paths
+from gptasr_subs.pipeline import Listener, Options, Result, kept_paths, subtitle, target_paths
 from gptasr_subs.recognizer import Recognizer
 
 STDOUT = Path("-")
@@ -101,5 +100,5 @@ class Batch:
 
 def is_done(media: Path, options: Options) -> bool:
     """Whether all files asked for are there and are to be kept."""
-    # Unlike Path.exists, this is plain False where a name is too long or a folder is closed to us.
-    return not options.overwrite and all(map(os.path.exists, target_paths(media, options).values()))
+    targets = target_paths(media, options).values()
+    return len(kept_paths(targets, options)) == len(targets)

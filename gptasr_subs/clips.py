@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import numpy as np
 
 from gptasr_subs.errors import GptasrError, OutputError
 from gptasr_subs.media import choose_track, decode_blocks, probe
-from gptasr_subs.pipeline import recognize
+from gptasr_subs.pipeline import recognize, window_limits
 from gptasr_subs.recognizer import Recognizer
-from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks
+from gptasr_subs.segmentation import Window, segment_blocks
 from gptasr_subs.types import FloatArray, Span
 
 
@@ -85,14 +85,13 @@ def _readable_windows(transcript: Transcript, recognizer: Recognizer) -> Iterato
 
 def _windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]:
     """A file that fits into one window whole, else its stretches of speech."""
-    rate, longest = recognizer.sample_rate, min(SegmentationOptions().max_seconds, recognizer.max_seconds)
+    rate, limits = recognizer.sample_rate, window_limits(recognizer)
     track = choose_track(probe(transcript.path), None)
     blocks = _counted(decode_blocks(transcript.path, track=track, sample_rate=rate), transcript, rate)
     head: list[FloatArray] = []
     for block in blocks:
         head.append(block)
-        if transcript.seconds > longest:
-            limits = replace(SegmentationOptions(), max_seconds=longest)
+        if transcript.seconds > limits.max_seconds:
             yield from segment_blocks(chain(head, blocks), rate, limits)
             return
     if transcript.seconds:

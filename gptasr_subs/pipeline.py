@@ -84,7 +84,7 @@ def subtitle(
     """
     began, path = time.monotonic(), Path(media)
     targets = target_paths(path, options)
-    kept = () if options.overwrite else tuple(target for target in targets.values() if _exists(target))
+    kept = kept_paths(targets.values(), options)
     wanted = {name: target for name, target in targets.items() if target not in kept}
     if not wanted:
         return Result(path, (), kept, None, 0.0, 0.0)
@@ -109,8 +109,7 @@ def recognize_file(
     track = choose_track(info, options.audio_track)
     recognizer = load_model(model, device) if isinstance(model, str) else model
     blocks = _Clock(decode_blocks(media, track=track, sample_rate=recognizer.sample_rate), recognizer.sample_rate)
-    limits = replace(SegmentationOptions(), max_seconds=min(SegmentationOptions().max_seconds, recognizer.max_seconds))
-    windows = segment_blocks(blocks, recognizer.sample_rate, limits)
+    windows = segment_blocks(blocks, recognizer.sample_rate, window_limits(recognizer))
     words: list[Word] = []
     for window, found in recognize(recognizer, windows, batch_size=options.batch_size, beams=options.beams):
         words += found
@@ -169,11 +168,16 @@ def target_paths(media: Path, options: Options) -> dict[str, Path]:
     return {name: sidecar_path(media, options.language, end, **flags) for name, end in extensions.items()}  # type: ignore[arg-type]
 
 
-def _exists(target: Path) -> bool:
-    try:
-        return target.exists()
-    except OSError:  # a name too long for the file system: writing will say so
-        return False
+def kept_paths(targets: Iterable[Path], options: Options) -> tuple[Path, ...]:
+    """Those of ``targets`` that are there already and are to stay."""
+    # Unlike Path.exists, this is plain False where a name is too long or a folder is closed to us.
+    return () if options.overwrite else tuple(filter(os.path.exists, targets))
+
+
+def window_limits(recognizer: Recognizer) -> SegmentationOptions:
+    """How to cut windows for this recogniser."""
+    usual = SegmentationOptions()
+    return replace(usual, max_seconds=min(usual.max_seconds, recognizer.max_seconds))
 
 
 def _refuse_unwritable(targets: Iterable[Path]) -> None:
