@@ -17,6 +17,7 @@ from gptasr_subs.types import FloatArray
 Sound = tuple[FloatArray, int]  # mono samples, rate in Hz
 Graph = Callable[..., FloatArray]
 
+_MIXED_STYLES = 3  # of which a made-up speaker is mixed at the most; a mix of many would sound like all others
 _SPEAKING_SECONDS = 60  # after which a synthesiser is taken to hang
 
 
@@ -185,7 +186,8 @@ class KokoroVoice:
         seed = int(rng.integers(1 << 31))
         self.name, self._left = f"kk{seed}", self._clips_per_style
         own = np.random.default_rng(seed)
-        mix = np.tensordot(own.dirichlet(np.ones(len(self._tables))), self._tables, axes=1)
+        parts = self._tables[own.permutation(len(self._tables))[:_MIXED_STYLES]]
+        mix = np.tensordot(own.dirichlet(np.ones(len(parts))), parts, axes=1)
         mean = self._tables.mean(axis=0)
         factor = own.uniform(1.0, self._push) if own.random() < 0.5 else 1.0
         self._style = (mean + factor * (mix - mean)).astype(np.float32)
