@@ -27,7 +27,8 @@ from gptasr_subs.training.corpora import (
 )
 from gptasr_subs.training.noise import coloured_noise, make_noises, read_noises
 from gptasr_subs.training.numerals import spell_numbers
-from gptasr_subs.training.preparation import REPORT_FILE, HeldOut, prepare, why_not, written
+from gptasr_subs.training.preparation import HeldOut, prepare, why_not, written
+from gptasr_subs.training.report import REPORT_FILE
 
 CLIP = Clip(Path("a.flac"), 0.0, 2.0, "s", "tones", "CC0", "So they all went home.")
 

@@ -7,20 +7,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gptasr_subs.cli import corpora
 from gptasr_subs.cli.console import say, sentences, shown
+from gptasr_subs.cli.corpora import require_extra
 from gptasr_subs.cli.options import Quiet, Verbose
 from gptasr_subs.errors import UsageError
 from gptasr_subs.training.options import Augmentation, Recipe, Sampling, TrainOptions
 
 PROGRAM = "gptasr-subs-train"
 
-_EXTRA = ("num2words", "soundfile", "soxr")  # what of the extra no step can do without
 _PLAN, _SAMPLING = TrainOptions(), Sampling()
 _CURRICULUM_SHARE = 8  # of the steps, one part in so many
 
@@ -33,71 +33,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-Dev = Annotated[
-    list[Path] | None,
-    typer.Option(metavar="MANIFEST", help="Held out: nothing that it says is trained on. Repeatable."),
-]
-
-
-@app.command()
-def synthesise(
-    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Sentences with case and marks, one a line.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus; one that is there grows.")],
-    voices: Annotated[
-        str, typer.Option(metavar="NAME,...", help="hibari, flite(-VOICE), espeak, piper(:MODEL), kokoro:FOLDER.")
-    ],
-    hours: Annotated[float, typer.Option(min=0, help="Stop when the corpus holds as many hours.")] = 1.0,
-    dev: Dev = None,
-    seed: Annotated[int, typer.Option(help="Processes that share a folder need different ones.")] = 0,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Have installed synthesisers read a text into a corpus."""
-    with sentences(quiet, verbose):
-        _require_extra()
-        from gptasr_subs.files import read_text
-        from gptasr_subs.training import synthesis
-        from gptasr_subs.training.corpora import read_manifest
-        from gptasr_subs.training.preparation import spelled_texts
-        from gptasr_subs.training.voices import find_voices
-
-        held_out = spelled_texts(clip for manifest in dev or () for clip in read_manifest(manifest))
-        lines = synthesis.usable(read_text(text).splitlines(), held_out)
-        there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
-        if not quiet:
-            say(f"{shown(out / synthesis.MANIFEST_FILE)}: {there:.2f} hours.")
-
-
-@app.command()
-def prepare(
-    manifests: Annotated[
-        list[Path],
-        typer.Argument(metavar="MANIFEST...", help="TSV: file, text; offset, seconds, speaker, source, licence."),
-    ],
-    store: Annotated[Path, typer.Option(metavar="FOLDER", help="Takes the clips as the trainer reads them.")],
-    dev: Dev = None,
-    formatted: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="MANIFEST", help="Text of the same clips with case and marks, by a recogniser. Repeatable."
-        ),
-    ] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Check the clips of corpora and make a store of those that are fit."""
-    with sentences(quiet, verbose):
-        _require_extra()
-        from gptasr_subs.training.preparation import prepare
-
-        report = prepare(manifests, store, dev or (), formatted or ()).to_dict()
-        if quiet:
-            return
-        for entry in report["dropped"]:
-            say("{source}: dropped {clips} clips ({hours:.2f} h): {reason}.".format(**entry))
-        for entry in report["sources"]:
-            say("{source}: {clips} clips, {hours:.2f} h, {speakers} speakers.".format(**entry))
-        say(f"{shown(store)}: {sum(entry['hours'] for entry in report['sources']):.2f} hours.")
+app.command()(corpora.synthesise)
+app.command("import")(corpora.import_)
+app.command()(corpora.prepare)
 
 
 @app.command()
@@ -166,7 +104,7 @@ def run(
     """Train on a store; under torchrun in several processes."""
     given = dict(locals())
     with sentences(quiet, verbose):
-        _require_extra()
+        require_extra()
         recipe = _recipe(given)
         with _log_in(out, quiet):
             from gptasr_subs.training.recipe import train
@@ -201,13 +139,6 @@ def main() -> None:
     """Run the command line and exit."""
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app(prog_name=PROGRAM)
-
-
-def _require_extra() -> None:
-    missing = [name for name in _EXTRA if find_spec(name) is None]
-    if missing:
-        packages = ", ".join(missing)
-        raise UsageError(f"Training needs packages that are missing ({packages}); pip install 'gptasr-subs[train]'.")
 
 
 def _recipe(given: dict[str, Any]) -> Recipe:

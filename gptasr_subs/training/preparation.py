@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.files import write_atomically
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import FrontEnd
 from gptasr_subs.training.casing import borrow_case, is_plain, sentence_case
 from gptasr_subs.training.corpora import STORE_FRONT, Clip, build_store, read_manifest, read_samples
 from gptasr_subs.training.numerals import spell_numbers
+from gptasr_subs.training.report import Report
 from gptasr_subs.types import FloatArray
-
-REPORT_FILE = "report.json"
 
 _SHORTEST, _LONGEST = 0.25, 15.6  # seconds
 _MOST_LETTERS_PER_SECOND = 26.0
@@ -43,36 +38,6 @@ class HeldOut:
     def has_text(self, text: str) -> bool:
         """Whether ``text``, or a sentence of it, is held out."""
         return any(ctc.spell_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text)))
-
-
-@dataclass(slots=True)
-class Report:
-    """What went into a store and what did not."""
-
-    kept: list[Clip] = field(default_factory=list)
-    dropped: list[tuple[Clip, str]] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Clips, hours, speakers and licences a source; clips and hours a source and reason."""
-        sources, dropped = defaultdict(list), defaultdict(list)
-        for clip in self.kept:
-            sources[clip.source].append(clip)
-        for clip, reason in self.dropped:
-            dropped[clip.source, reason].append(clip)
-        return {
-            "sources": [_summary(clips) for _, clips in sorted(sources.items())],
-            "dropped": [{"reason": reason, **_size(clips)} for (_, reason), clips in sorted(dropped.items())],
-        }
-
-
-def _size(clips: Sequence[Clip]) -> dict[str, Any]:
-    hours = round(sum(clip.seconds for clip in clips) / 3600, 4)
-    return {"source": clips[0].source, "clips": len(clips), "hours": hours}
-
-
-def _summary(clips: Sequence[Clip]) -> dict[str, Any]:
-    speakers = len({clip.speaker for clip in clips})
-    return {**_size(clips), "speakers": speakers, "licences": sorted({clip.licence for clip in clips})}
 
 
 def prepare(
@@ -99,7 +64,7 @@ def prepare(
         return not known
 
     build_store(sorted(passed, key=lambda clip: (str(clip.file), clip.offset)), folder, front, accept)
-    write_atomically(folder / REPORT_FILE, json.dumps(report.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    report.write(folder)
     return report
 
 

@@ -18,13 +18,13 @@ import numpy as np
 
 from gptasr_subs.errors import UsageError
 from gptasr_subs.model import ctc
-from gptasr_subs.training.corpora import COLUMNS
+from gptasr_subs.training.corpora import MANIFEST_FILE
+from gptasr_subs.training.shards import Row, add_rows, open_table, write_shard
 from gptasr_subs.training.voices import Voice
 from gptasr_subs.types import FloatArray
 
 SAMPLE_RATE = 22050  # Hz, of every shard
 PEAK = 0.7  # of full scale, of every clip
-MANIFEST_FILE = "manifest.tsv"
 
 _SHORTEST, _LONGEST = 0.25, 15.5  # seconds of a clip that is kept
 _SHARDS_TO_FAIL = 3  # in which no voice reads anything, until it is hopeless
@@ -36,8 +36,6 @@ _UNSPEAKABLE = re.compile(
     r"|\b[A-Za-z]\.|\.[A-Za-z]|\.,|\.\s+[a-z]"  # initials and other abbreviations
 )
 _ENDED = re.compile(r"[.!?]['\"]?$")
-
-Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,7 @@ def synthesise(
     """
     if not sentences:
         raise UsageError("There is no sentence that can be read aloud; give a text with one sentence a line.")
-    manifest, prefix = _begin(folder), f"s{seed}-"
+    manifest, prefix = open_table(folder / MANIFEST_FILE), f"s{seed}-"
     done, number = _progress(manifest, prefix)
     endless = utterances(sentences, np.random.default_rng(seed), prompts)
     ahead, failures = islice(endless, number * clips_per_shard, None), 0
@@ -144,28 +142,12 @@ def synthesise(
         failures = 0 if clips else failures + 1
         if failures > len(voices) * _SHARDS_TO_FAIL:
             raise UsageError(f"{voice.name} could not read {texts[0]!r} and what came before it; take another voice.")
-        _add_shard(manifest, f"{prefix}{number:05d}.flac", clips, rows)
+        if clips:
+            name = f"{prefix}{number:05d}.flac"
+            write_shard(folder / name, clips, SAMPLE_RATE)
+            add_rows(manifest, ((name, *row) for row in rows))
         number, done = number + 1, _progress(manifest, prefix)[0]
     return done
-
-
-def _begin(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = folder / MANIFEST_FILE
-    if not manifest.exists():
-        manifest.write_text("\t".join(COLUMNS) + "\n", encoding="utf-8")
-    return manifest
-
-
-def _add_shard(manifest: Path, name: str, clips: Sequence[FloatArray], rows: Sequence[Row]) -> None:
-    """One write for all lines of a shard, so that processes do not write into one another's lines."""
-    import soundfile
-
-    if not clips:
-        return
-    soundfile.write(manifest.parent / name, np.concatenate(clips), SAMPLE_RATE, subtype="PCM_16")
-    with manifest.open("a", encoding="utf-8") as out:
-        out.write("".join("\t".join((name, *row)) + "\n" for row in rows))
 
 
 def _progress(manifest: Path, prefix: str) -> tuple[float, int]:

@@ -1,0 +1,131 @@
+"""The commands of ``gptasr-subs-train`` that make and change corpora, up to the store that the trainer reads."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasr_subs.cli.console import say, sentences, shown
+from gptasr_subs.cli.options import Quiet, Verbose
+from gptasr_subs.cli.progress import progress
+from gptasr_subs.errors import UsageError
+
+if TYPE_CHECKING:
+    from gptasr_subs.training.report import Report
+
+_EXTRA = ("num2words", "soundfile", "soxr")  # what of the extra no step can do without
+
+Dev = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="CORPUS", help="Held out: nothing that it says is trained on. Repeatable."),
+]
+
+
+def synthesise(
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Sentences with case and marks, one a line.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus; one that is there grows.")],
+    voices: Annotated[
+        str, typer.Option(metavar="NAME,...", help="hibari, flite(-VOICE), espeak, piper(:MODEL), kokoro:FOLDER.")
+    ],
+    hours: Annotated[float, typer.Option(min=0, help="Stop when the corpus holds as many hours.")] = 1.0,
+    dev: Dev = None,
+    seed: Annotated[int, typer.Option(help="Processes that share a folder need different ones.")] = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Have installed synthesisers read a text into a corpus."""
+    with sentences(quiet, verbose):
+        require_extra()
+        from gptasr_subs.files import read_text
+        from gptasr_subs.training import synthesis
+        from gptasr_subs.training.corpora import MANIFEST_FILE, read_manifest
+        from gptasr_subs.training.preparation import spelled_texts
+        from gptasr_subs.training.voices import find_voices
+
+        held_out = spelled_texts(clip for manifest in dev or () for clip in read_manifest(manifest))
+        lines = synthesis.usable(read_text(text).splitlines(), held_out)
+        there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
+        if not quiet:
+            say(f"{shown(out / MANIFEST_FILE)}: {there:.2f} hours.")
+
+
+def import_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="LAYOUT",
+            help="commonvoice, hifitts, librispeech, libritts, ljspeech, tedlium, tsv, voxforge or voxpopuli.",
+        ),
+    ],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Where the corpus was unpacked; a manifest for tsv.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Takes it in our format; what is there is gone on with.")],
+    part: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Part to read; by default all but dev and test. Repeatable."),
+    ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Leave the sound where it is; else FLAC shards.")
+    ] = False,
+    untranscribed: Annotated[bool, typer.Option("--untranscribed", help="Keep what has no text, for `label`.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that read sound.")] = 2,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Bring a public corpus into the one format of all others."""
+    with sentences(quiet, verbose):
+        require_extra()
+        from gptasr_subs.training.importing import Importing, import_corpus
+
+        options = Importing(tuple(part or ()), in_place, untranscribed, workers)
+        with progress(kind, _place_in_clips, quiet) as update:
+            report = import_corpus(kind, path, out, options, lambda clips: update(clips, None))
+        _say_report(report, out, quiet)
+
+
+def prepare(
+    corpora: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="CORPUS...",
+            help="Folders with a manifest.tsv, or manifests: file, text; offset, seconds, speaker, source, licence.",
+        ),
+    ],
+    store: Annotated[Path, typer.Option(metavar="FOLDER", help="Takes the clips as the trainer reads them.")],
+    dev: Dev = None,
+    formatted: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MANIFEST", help="Text of the same clips with case and marks, by a recogniser. Repeatable."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Check the clips of corpora and make a store of those that are fit."""
+    with sentences(quiet, verbose):
+        require_extra()
+        from gptasr_subs.training.preparation import prepare
+
+        _say_report(prepare(corpora, store, dev or (), formatted or ()), store, quiet)
+
+
+def require_extra() -> None:
+    """Raise ``UsageError`` where the extra ``train`` is not installed."""
+    missing = [name for name in _EXTRA if find_spec(name) is None]
+    if missing:
+        packages = ", ".join(missing)
+        raise UsageError(f"Training needs packages that are missing ({packages}); pip install 'gptasr-subs[train]'.")
+
+
+def _say_report(report: Report, folder: Path, quiet: bool) -> None:
+    if not quiet:
+        for line in report.lines():
+            say(line)
+        say(f"{shown(folder)}: {report.hours:.2f} hours.")
+
+
+def _place_in_clips(done: float, total: float | None) -> str:
+    return f"{int(done):,} clips"

@@ -1,0 +1,22 @@
+"""Hi-Fi TTS: a list of JSON objects for each reader, quality and part. Case and marks, numbers in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gptasr_subs.files import read_text
+from gptasr_subs.training.corpora import Clip
+from gptasr_subs.training.readers.utterance import Utterance, first_folder, is_wanted
+
+
+def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
+    """Utterances of the parts (``train``) of all readers, clean and other."""
+    folder = first_folder(root, "hi_fi_tts*", holding="*_manifest_*.json")
+    for table in sorted(folder.glob("*_manifest_*.json")):
+        speaker, *_, part = table.stem.split("_")
+        if is_wanted(part, parts):
+            for row in map(json.loads, filter(str.strip, read_text(table).splitlines())):
+                file, text = folder / row["audio_filepath"], row.get("text_normalized") or row["text"]
+                yield Utterance(Clip(file, 0.0, 0.0, speaker, "hifitts", "CC BY 4.0", text))

@@ -1,0 +1,21 @@
+"""LibriTTS and LibriTTS-R: ``NAME.wav`` and ``NAME.normalized.txt`` in PART/SPEAKER/CHAPTER. Case, marks, no digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gptasr_subs.files import read_text
+from gptasr_subs.training.corpora import Clip
+from gptasr_subs.training.readers.utterance import Utterance, is_wanted, part_above
+
+_ENDING = ".normalized.txt"
+
+
+def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
+    """Utterances of the parts (``train-clean-100``) below ``root``."""
+    for transcript in sorted(root.rglob(f"*{_ENDING}")):
+        if is_wanted(part_above(transcript, root, 3), parts):
+            file = transcript.with_name(transcript.name.removesuffix(_ENDING) + ".wav")
+            speaker = transcript.parents[1].name
+            yield Utterance(Clip(file, 0.0, 0.0, speaker, "libritts", "CC BY 4.0", read_text(transcript)))

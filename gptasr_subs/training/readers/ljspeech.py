@@ -1,0 +1,20 @@
+"""LJSpeech: ``metadata.csv`` (name, text, text with numbers in words) and ``wavs``. One reader; case and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gptasr_subs.files import read_text
+from gptasr_subs.training.corpora import Clip
+from gptasr_subs.training.readers.utterance import Utterance, first_folder
+
+
+def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
+    """All utterances: there are no ``parts``."""
+    folder = first_folder(root, "LJSpeech*", holding="metadata.csv")
+    table = folder / "metadata.csv"
+    for line in read_text(table).splitlines() if table.exists() else []:
+        name, _, texts = line.partition("|")
+        text = texts.rpartition("|")[2]
+        yield Utterance(Clip(folder / "wavs" / f"{name}.wav", 0.0, 0.0, "linda", "ljspeech", "public domain", text))
