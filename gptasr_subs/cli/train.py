@@ -46,6 +46,9 @@ def run(
         str, typer.Option(metavar="NAME|JSON", help="Shape: shipped, small, large, or a file of what differs.")
     ] = "",
     start: Annotated[str, typer.Option(metavar="NAME|PATH", help="Begin with the weights of this checkpoint.")] = "",
+    teacher: Annotated[
+        str, typer.Option(metavar="NAME|PATH", help="Learn from this larger checkpoint too, with its vocabulary.")
+    ] = "",
     text: Annotated[
         Path | None, typer.Option(metavar="TEXT", help="Sentences, one a line, for text-only batches.")
     ] = None,
@@ -88,6 +91,7 @@ def run(
     ] = None,
     augment: Annotated[float, typer.Option(min=0, max=1, help="Amount of augmentation.")] = Augmentation().amount,
     ctc_weight: Annotated[float, typer.Option(min=0, help="Weight of CTC beside the text.")] = _PLAN.ctc_weight,
+    teacher_weight: Annotated[float, typer.Option(min=0, help="Weight of the teacher.")] = _PLAN.teacher_weight,
     text_every: Annotated[
         int, typer.Option(min=0, help="Steps between text-only batches (0: none).")
     ] = _PLAN.text_every,
@@ -150,6 +154,7 @@ def _recipe(given: dict[str, Any]) -> Recipe:
         given["out"],
         shape=given["config"],
         start=given["start"],
+        teacher=given["teacher"],
         texts=given["text"],
         noise=given["noise"],
         dev=tuple(given["dev"] or ()),

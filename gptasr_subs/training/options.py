@@ -48,6 +48,7 @@ class TrainOptions:
     decay_from: int = 15000  # constant until here, then linear to 2 % at ``steps``
     accumulate: int = 1  # micro-batches a step, in each process
     ctc_weight: float = 0.5
+    teacher_weight: float = 1.0  # of the distance from a teacher, where there is one
     smoothing: float = 0.1
     text_every: int = 4  # steps between two text-only batches (0: none)
     weight_decay: float = 0.03
@@ -79,6 +80,7 @@ class Recipe:
     folder: Path  # a run that is there already goes on with its own shape and vocabulary
     shape: str = ""  # a name or a JSON file; nothing: that of the shipped checkpoint
     start: str = ""  # a checkpoint whose weights, shape and vocabulary the run begins with
+    teacher: str = ""  # a checkpoint to learn from; a new run takes over its vocabulary
     texts: Path | None = None  # sentences, one a line, for text-only batches and the vocabulary
     noise: Path | None = None  # manifest of noises; else they are made
     dev: tuple[Path, ...] = ()

@@ -25,6 +25,7 @@ from gptasr_subs.training.augmentation import Mel
 from gptasr_subs.training.batches import Batches, TextBatches
 from gptasr_subs.training.corpora import MelStore, mel_statistics, read_manifest
 from gptasr_subs.training.curves import Curves
+from gptasr_subs.training.distillation import Teacher
 from gptasr_subs.training.evaluation import read_dev_set, score
 from gptasr_subs.training.noise import make_noises, read_noises
 from gptasr_subs.training.options import Recipe
@@ -79,7 +80,8 @@ def _trainer(recipe: Recipe, rank: int, world: int, device: torch.device) -> Tra
     network = start_network(recipe, config).to(device)
     batches = Batches(store, _noises(recipe, store.front), tokenizer, config, recipe.sampling, rank, world)
     texts = TextBatches(sentences, tokenizer, config) if sentences else None
-    return Trainer(network, batches, recipe.options, recipe.folder, texts=texts)
+    teacher = _teacher(recipe, config, tokenizer, device)
+    return Trainer(network, batches, recipe.options, recipe.folder, texts=texts, teacher=teacher)
 
 
 def read_shape(name_or_file: str) -> ModelConfig:
@@ -101,13 +103,30 @@ def found_run(recipe: Recipe, store: MelStore, sentences: list[str]) -> None:
         begun = load_checkpoint(recipe.start)
         config, tokenizer = begun.config, begun.tokenizer
     else:
-        tokenizer = train_bpe([*sentences, *map(store.text, range(len(store)))], recipe.vocabulary)
         shift, scale = mel_statistics(store)
         front = replace(store.front, shift=shift, scale=scale)
-        config = replace(read_shape(recipe.shape or "shipped"), vocabulary=tokenizer.size, front_end=front)
+        config = replace(read_shape(recipe.shape or "shipped"), front_end=front)
+        config, tokenizer = _with_vocabulary(config, recipe, store, sentences)
     recipe.folder.mkdir(parents=True, exist_ok=True)
     write_atomically(recipe.folder / TOKENIZER_FILE, tokenizer.to_json())
     write_atomically(recipe.folder / SHAPE_FILE, json.dumps(config.to_dict()))
+
+
+def _with_vocabulary(
+    config: ModelConfig, recipe: Recipe, store: MelStore, sentences: list[str]
+) -> tuple[ModelConfig, Tokenizer]:
+    """The teacher's, where there is one, else a new one."""
+    if recipe.teacher:
+        teacher = load_checkpoint(recipe.teacher)
+        return _speaking_as(teacher.config, config), teacher.tokenizer
+    tokenizer = train_bpe([*sentences, *map(store.text, range(len(store)))], recipe.vocabulary)
+    return replace(config, vocabulary=tokenizer.size), tokenizer
+
+
+def _speaking_as(other: ModelConfig, config: ModelConfig) -> ModelConfig:
+    """``config`` with the tokens of ``other``."""
+    start, stop = other.start_token, other.stop_token
+    return replace(config, vocabulary=other.vocabulary, start_token=start, stop_token=stop)
 
 
 def open_run(folder: Path, tokenizer: Path | None = None) -> tuple[ModelConfig, Tokenizer]:
@@ -122,7 +141,7 @@ def open_run(folder: Path, tokenizer: Path | None = None) -> tuple[ModelConfig, 
 
 def _refuse_other_shape(recipe: Recipe, config: ModelConfig) -> None:
     wanted = read_shape(recipe.shape) if recipe.shape else config
-    if replace(wanted, vocabulary=config.vocabulary, front_end=config.front_end) != config:
+    if replace(_speaking_as(config, wanted), front_end=config.front_end) != config:
         raise UsageError(f"The run in {recipe.folder} has another shape; leave --config out, or take another folder.")
 
 
@@ -133,6 +152,10 @@ def start_network(recipe: Recipe, config: ModelConfig) -> GptAsr:
     if recipe.start and not (recipe.folder / STATE_FILE).exists():
         network.load_state_dict(load_checkpoint(recipe.start).model.state_dict())
     return network
+
+
+def _teacher(recipe: Recipe, config: ModelConfig, tokenizer: Tokenizer, device: torch.device) -> Teacher | None:
+    return Teacher(load_checkpoint(recipe.teacher), config, tokenizer).to(device) if recipe.teacher else None
 
 
 def read_sentences(recipe: Recipe) -> list[str]:

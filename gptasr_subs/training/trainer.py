@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.network import GptAsr
+from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, made_ahead
+from gptasr_subs.training.distillation import Teacher
 from gptasr_subs.training.options import Augmentation, TrainOptions
 
 STATE_FILE = "last.pt"
@@ -46,13 +47,15 @@ class Trainer:
         evaluate: Evaluate | None = None,
         texts: Callable[[int], Tensor] | None = None,
         report: Report | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         """``folder`` takes ``last.pt`` and goes on from it where it exists; ``texts(number)`` gives text-only tokens.
 
         ``evaluate`` sees the averaged weights, ``report`` means of the losses since the last one: only in rank 0.
+        A ``teacher`` is on the device of ``network``.
         """
         self.network, self.batches, self.options, self.folder = network, batches, options, folder
-        self.evaluate, self.texts, self.report = evaluate, texts, report
+        self.evaluate, self.texts, self.report, self.teacher = evaluate, texts, report, teacher
         self.device = network.text_head.weight.device
         self.optimiser = _optimiser(network, options)
         self.average = {name: p.detach().clone() for name, p in network.named_parameters()}
@@ -123,13 +126,21 @@ class Trainer:
         with self._precision():
             encoded = self.network.encode(batch.mel)
             ctc = ctc_loss(self.network, encoded.features, batch)
-            text = self._text_loss(self.network.read(encoded, _inputs(batch.tokens)), batch.tokens) if joint else None
+            logits = self.network.read(encoded, _inputs(batch.tokens)) if joint else None
+            text = None if logits is None else self._text_loss(logits, batch.tokens)
             loss = ctc if text is None else text + self.options.ctc_weight * ctc
             alone = self._text_alone(joint, part)
             loss = loss if alone is None else loss + 0.5 * alone
+            taught = self._taught(encoded, logits, batch)
+            loss = loss if taught is None else loss + self.options.teacher_weight * taught
         (loss / self.options.accumulate).backward()  # type: ignore[no-untyped-call]
-        losses = {"loss": loss, "ctc": ctc, "text": text, "alone": alone}
+        losses = {"loss": loss, "ctc": ctc, "text": text, "alone": alone, "taught": taught}
         return {name: value.item() for name, value in losses.items() if value is not None} | {"seconds": batch.seconds}
+
+    def _taught(self, encoded: Encoded, logits: Tensor | None, batch: Batch) -> Tensor | None:
+        if self.teacher is None:
+            return None
+        return self.teacher.loss(self.network, encoded, logits, batch, self.options.ctc_weight)
 
     def _text_alone(self, joint: bool, part: int) -> Tensor | None:
         if not (joint and self.texts and self._due(self.options.text_every)):
