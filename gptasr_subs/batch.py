@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptasr_subs.errors import FormatError, OutputError, UsageError
+from gptasr_subs.burning import burned_path
+from gptasr_subs.errors import FormatError, MediaError, OutputError, UsageError
 from gptasr_subs.formats import get_format
 from gptasr_subs.languages import same_language
-from gptasr_subs.pipeline import Listener, Options, Result, kept_paths, subtitle, target_paths
+from gptasr_subs.pipeline import Listener, Options, Result, make_plan, subtitle, target_paths
 from gptasr_subs.recognizer import Recognizer
 
 STDOUT = Path("-")
@@ -34,17 +35,21 @@ def check_options(options: Options) -> None:
         raise UsageError(f"{options.language!r} is no language code; write it like en or en-US.")
     if not same_language(options.language, "en"):
         _log.warning("The models write English; --lang %s only goes into the file's name.", options.language)
+    if options.burn and not re.fullmatch(r"[\w&=,. #-]+", options.burn_style):
+        raise UsageError("--burn-style is outline, box, or ASS fields such as Fontname=Arial,Fontsize=20.")
     try:
         target_paths(Path("film.mp4"), options)
     except FormatError as error:
         raise UsageError(str(error)) from error
 
 
-def check_output(output: Path, formats: Sequence[str], inputs: int) -> None:
+def check_output(output: Path, formats: Sequence[str], inputs: int, *, into_film: bool = False) -> None:
     """Raise UsageError where one ``output`` (``-`` for stdout) cannot hold all that is asked for.
 
-    ``formats`` are those a person named, if any.
+    ``formats`` are those a person named, if any; ``into_film``: the film is to be changed or copied, too.
     """
+    if into_film and output == STDOUT:
+        raise UsageError("--embed and --burn write films, so nothing can go to stdout; leave out --output -.")
     if inputs > 1:
         raise UsageError(f"--output names one file, but there are {inputs} inputs; use --output-dir instead.")
     if len(formats) > 1:
@@ -75,7 +80,7 @@ class Batch:
 
     def prepare(self, media: Path) -> None:
         """Load the model if this file needs it; raises what ``load`` raises, for then no file can be done."""
-        if self._model is None and not is_done(media, self._options):
+        if self._model is None and _needs_model(media, self._options):
             self._model = self._load()
 
     def subtitle(self, media: Path, listener: Listener | None = None) -> Result | Failure:
@@ -88,8 +93,9 @@ class Batch:
 
     def _refuse_same_target(self, media: Path) -> None:
         """Films of one name in several folders would overwrite each other's subtitles in one --output-dir."""
-        targets = target_paths(media, self._options).values() if self._options.output_dir else ()
-        for target in targets:
+        folder = self._options.output_dir
+        targets = [*target_paths(media, self._options).values(), *[burned_path(media, folder)] * self._options.burn]
+        for target in targets if folder else ():
             other = self._taken.setdefault(target, media)
             if other != media:
                 raise OutputError(
@@ -98,7 +104,9 @@ class Batch:
                 )
 
 
-def is_done(media: Path, options: Options) -> bool:
-    """Whether all files asked for are there and are to be kept."""
-    targets = target_paths(media, options).values()
-    return len(kept_paths(targets, options)) == len(targets)
+def _needs_model(media: Path, options: Options) -> bool:
+    """Whether the film has to be listened to; not so one that cannot be done at all, which ``subtitle`` will say."""
+    try:
+        return make_plan(media, options).needs_model
+    except MediaError:
+        return False

@@ -9,6 +9,8 @@ import os
 import re
 import secrets
 import shutil
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError, OutputError
@@ -41,35 +43,55 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     does; a pipe or a device is written to directly. Raises OutputError.
     """
     data = content if isinstance(content, bytes) else content.encode("utf-8", errors="replace")
-    try:
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file() and not target.is_dir():
-            target.write_bytes(data)
-        else:
-            _replace(target, data)
-    except OSError as error:
-        reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
-        raise OutputError(f"{os.fspath(path)!r} could not be written: {reason}.") from error
+    if _is_special(Path(path)):
+        try:
+            Path(path).write_bytes(data)
+        except OSError as error:
+            raise _unwritten(path, error) from error
+    else:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
 
 
-def _replace(target: Path, data: bytes) -> None:
-    """Fill a temporary file beside the target, then let it take the target's place in one step."""
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """An empty file to fill, beside ``path``, whose place it takes in one step when the block ends without an error.
+
+    Until then what stood there stays, and after an error it still does. An OSError becomes an OutputError.
+    """
+    target = Path(os.path.realpath(path))
     temporary = target.with_name(f".gptasr-{secrets.token_hex(8)}.tmp")  # short: the target's name may fill its limit
     try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         # "x" with the usual rights: the files of tempfile are for their owner only, and media servers are others.
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
+        temporary.open("xb").close()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         with contextlib.suppress(OSError):
             shutil.copymode(target, temporary)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            raise _unwritten(path, error) from error
         raise
+
+
+def _is_special(path: Path) -> bool:
+    """Whether there is a pipe or a device."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # what is wrong with the name will be said when it is written to
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
+    return OutputError(f"{os.fspath(path)!r} could not be written: {reason}.")
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
+from gptasr_subs.names import BURNED
 
 _log = logging.getLogger(__name__)
 
@@ -20,8 +21,9 @@ MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in f"{_VIDEO} {_AUDIO
 def find_media(path: Path) -> list[Path]:
     """A file as it is, whatever it is called; of a folder all media files in and below it, sorted.
 
-    Hidden files and folders are skipped, links to folders are not followed. Raises MediaError where there is nothing
-    to read; a folder below that may not be read is named in a warning and left out.
+    Hidden files and folders are skipped, and films that subtitles were drawn into; links to folders are not followed.
+    Raises MediaError where there is nothing to read; a folder below that may not be read is named in a warning and left
+    out.
     """
     if not _is_folder(path):
         return [path]
@@ -60,7 +62,8 @@ def _search(folder: Path) -> Iterator[Path]:
 
 
 def _is_media(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in MEDIA_EXTENSIONS
+    path = Path(name)
+    return not name.startswith(".") and path.suffix.lower() in MEDIA_EXTENSIONS and not path.stem.endswith(BURNED)
 
 
 def _unreadable(path: Path, error: OSError) -> MediaError:

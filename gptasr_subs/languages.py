@@ -22,6 +22,14 @@ ug uig, uk ukr, ur urd, uz uzb, ve ven, vi vie, vo vol, wa wln, wo wol, xh xho, 
 zu zul
 """
 _SHORT = {long: row.split()[0] for row in _CODES.split(",") for long in row.split()[1:]}
+_LONG = {row.split()[0]: row.split()[1] for row in _CODES.split(",")}
+_NAMES = {
+    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
+    "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "id": "Indonesian",
+    "it": "Italian", "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
+    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai", "tr": "Turkish",
+    "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
 _UNKNOWN = frozenset({"", "und", "unk", "mis", "zxx", "mul"})  # ISO 639-2 says so in several ways
 
 
@@ -37,3 +45,14 @@ def shortest_code(tag: str) -> str:
 def same_language(one: str, other: str) -> bool:
     """Whether two tags mean one language; an unknown language is the same as none."""
     return bool(shortest_code(one)) and shortest_code(one) == shortest_code(other)
+
+
+def three_letter_code(tag: str) -> str:
+    """The ISO 639-2 code from the language's own name (``en-US`` -> ``eng``), which containers want; else ``und``."""
+    short = shortest_code(tag)
+    return _LONG.get(short, short if len(short) == 3 else "und")
+
+
+def language_name(tag: str) -> str:
+    """The English name of the larger languages, else the tag as it is."""
+    return _NAMES.get(shortest_code(tag), tag)

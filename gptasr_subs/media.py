@@ -95,13 +95,17 @@ def find_ffmpeg() -> str:
 
 def probe(path: str | os.PathLike[str]) -> MediaInfo:
     """Look into a media file. Raises MediaError where it is missing, unreadable, not media or without sound."""
+    info = _media_info(inspect(path))
+    if not info.audio:
+        raise MediaError(f"{_shown(Path(path))} has no sound track, so there is nothing to subtitle.")
+    return info
+
+
+def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What ffprobe tells of a media file as JSON ("format", "streams"). Raises MediaError where it is not media."""
     media = Path(path)
     _refuse_unreadable(media)
-    facts = _ask_ffprobe(media) if shutil.which("ffprobe") else _ask_ffmpeg(media)
-    info = _media_info(facts)
-    if not info.audio:
-        raise MediaError(f"{_shown(media)} has no sound track, so there is nothing to subtitle.")
-    return info
+    return _ask_ffprobe(media) if shutil.which("ffprobe") else _ask_ffmpeg(media)
 
 
 def choose_track(info: MediaInfo, track: int | str | None) -> int:
@@ -138,7 +142,7 @@ def decode_blocks(
     """
     media, decoded = Path(path), 0
     _refuse_unreadable(media)
-    with _running(_decode_command(media, track, sample_rate, start)) as (child, complaints):
+    with running(_decode_command(media, track, sample_rate, start)) as (child, complaints):
         for block in _read_blocks(child.stdout, round(block_seconds * sample_rate)):
             decoded += len(block)
             yield block
@@ -161,7 +165,7 @@ def decode_audio(
 
 def _decode_command(media: Path, track: int, sample_rate: int, start: float) -> list[str]:
     seek = {"ss": f"{start:.6f}"} if start else {}
-    film = ffmpeg.input(_address(media), **_PATIENCE, **seek)
+    film = ffmpeg.input(address(media), **_PATIENCE, **seek)
     late = max(0.0, _correction(media, film[f"a:{track}"]) - start)
     timeline = f"asetpts=PTS+{late:.6f}/TB,{_PLAYER_TIMELINE}" if late else _PLAYER_TIMELINE
     sound = {"format": "f32le", "acodec": "pcm_f32le", "ac": 1, "ar": sample_rate, "af": timeline}
@@ -188,15 +192,16 @@ def _command(output: Any, verbosity: str) -> list[str]:
     return command
 
 
-def _address(media: Path) -> str:
+def address(media: Path) -> str:
     """The name as ffmpeg takes it literally: no protocol, option or pattern is read into it."""
     return f"file:{media.absolute()}"
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], deque[str]]]:
-    """Run ffmpeg, with the last lines of what it says; on leaving it has ended, by itself or not, and said all."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def running(command: list[str], folder: str | None = None) -> Iterator[tuple[subprocess.Popen[bytes], deque[str]]]:
+    """Run ffmpeg (in ``folder``), with the last lines of what it says; on leaving it has ended and said all."""
+    output, null = subprocess.PIPE, subprocess.DEVNULL
+    child = subprocess.Popen(command, cwd=folder, stdin=null, stdout=output, stderr=output)
     complaints: deque[str] = deque(maxlen=_COMPLAINTS)
     listener = threading.Thread(target=_drain, args=(child.stderr, complaints), daemon=True)
     listener.start()
@@ -317,7 +322,7 @@ def _rate(fraction: str) -> float | None:
 
 def _ask_ffprobe(media: Path) -> dict[str, Any]:
     shape = ["-show_format", "-show_streams", "-of", "json"]
-    done = _run(["ffprobe", "-v", "error", *_patience(), *shape, _address(media)], media)
+    done = _run(["ffprobe", "-v", "error", *_patience(), *shape, address(media)], media)
     try:
         facts: dict[str, Any] = json.loads(done.stdout)
     except ValueError as error:
@@ -334,8 +339,8 @@ _TAG = re.compile(r" +(\w+) +: (.*)")
 
 def _ask_ffmpeg(media: Path) -> dict[str, Any]:
     """What ``ffmpeg -i`` tells people, in ffprobe's words, for where ffprobe is not installed."""
-    command = [find_ffmpeg(), "-nostdin", "-hide_banner", *_patience(), "-i", _address(media)]
-    told = _run(command, media).stderr.replace(_address(media), "")
+    command = [find_ffmpeg(), "-nostdin", "-hide_banner", *_patience(), "-i", address(media)]
+    told = _run(command, media).stderr.replace(address(media), "")
     streams: list[dict[str, Any]] = []
     container: dict[str, str] = {}
     for line in told.split("\n"):
@@ -353,10 +358,11 @@ def _ask_ffmpeg(media: Path) -> dict[str, Any]:
 def _told_stream(language: str, kind: str, codec: str, facts: str) -> dict[str, Any]:
     marks = {mark.replace(" ", "_"): 1 for mark in re.findall(r"\(([a-z ]+)\)", facts)}
     fps, size = re.search(r"([\d.]+) fps", facts), re.search(r" (\d{2,5})x(\d{2,5})", facts)
-    layout = re.search(r" Hz, ([^,\n]+)", facts)
+    layout, tag = re.search(r" Hz, ([^,\n]+)", facts), re.search(r"\((\w+) / 0x", facts)
     return {
         "codec_type": kind.lower(),
         "codec_name": "unknown" if codec == "none" else codec,
+        "codec_tag_string": tag[1] if tag else "",
         "channels": _channels(layout[1]) if layout else 0,
         "avg_frame_rate": fps[1] if fps else "",
         "width": size[1] if size else 0,

@@ -9,6 +9,8 @@ from gptasr_subs.languages import same_language
 
 SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"})
 
+BURNED = ".subtitled"  # ends the name of a film that subtitles were drawn into
+
 # What may stand between the language and the extension: for the deaf (three ways to say it), forced, shown by default.
 _FLAGS = frozenset({"sdh", "cc", "hi", "forced", "default"})
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from gptasr_subs.burning import burn, burned_path
 from gptasr_subs.cues import CueOptions, shape_cues
+from gptasr_subs.embedding import Track, embed, embedded_track
 from gptasr_subs.errors import OutputError
 from gptasr_subs.files import write_atomically
-from gptasr_subs.formats import Document, get_format, render
+from gptasr_subs.formats import Document, ReadableFormat, find_formats, get_format, read, render
 from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
-from gptasr_subs.names import sidecar_path
+from gptasr_subs.names import existing_subtitles, sidecar_path
 from gptasr_subs.recognizer import Recognizer, load_model
 from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks
 from gptasr_subs.types import FloatArray, Span, Word
@@ -24,7 +26,10 @@ _LARGEST_GROUP = 960.0  # ... up to this, enough to fill batches of windows of l
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to write and where. ``output`` names one file and its format; else one sidecar a format is written."""
+    """What to write and where. ``output`` names one file and its format; else one sidecar a format is written.
+
+    ``embed`` puts a track into the film, ``burn`` draws the text into a copy of it; see ``embedding`` and ``burning``.
+    """
 
     formats: tuple[str, ...] = ("srt",)
     language: str = "en"
@@ -38,15 +43,20 @@ class Options:
     max_lines: int = 2
     sdh: bool = False
     forced: bool = False
+    embed: bool = False
+    burn: bool = False
+    burn_quality: int = 20
+    burn_style: str = "outline"
     cues: CueOptions = field(default_factory=CueOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far recognition is: ``done`` of ``total`` seconds of the film."""
+    """How far recognition (or drawing into the picture) is: ``done`` of ``total`` seconds of the film."""
 
     done: float
     total: float
+    burning: bool = False
 
 
 Listener = Callable[[Progress], None]
@@ -54,7 +64,11 @@ Listener = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one media file. ``written`` are new files, ``kept`` are ones that stood there already."""
+    """What became of one media file. ``written`` are new files, ``kept`` are ones that stood there already.
+
+    The media file itself is among the former if a track was put into it, among the latter if it had one. ``ready`` is
+    the subtitle file of which the text was taken instead of recognising it.
+    """
 
     media: Path
     written: tuple[Path, ...]
@@ -62,6 +76,7 @@ class Result:
     document: Document | None
     seconds: float
     elapsed: float
+    ready: Path | None = None
 
     @property
     def rtfx(self) -> float:
@@ -83,17 +98,86 @@ def subtitle(
     MediaError, ModelError, OutputError or FormatError; no partial file is ever left.
     """
     began, path = time.monotonic(), Path(media)
-    targets = target_paths(path, options)
+    plan = make_plan(path, options)
+    if plan.is_done:
+        return Result(path, (), plan.kept, None, 0.0, 0.0)
+    _refuse_unwritable(plan.outputs(path))
+    if plan.ready:
+        document = Document(tuple(read(plan.ready)))
+    else:
+        document = recognize_file(path, model, device=device, options=options, listener=listener)
+    for name, target in plan.wanted.items():
+        write_atomically(target, render(document, name))
+    _change_picture(path, plan, document, options, listener)
+    elapsed = time.monotonic() - began
+    return Result(path, plan.outputs(path), plan.kept, document, document.seconds or 0.0, elapsed, plan.ready)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done with one media file: subtitle files by format, a track in it, a copy with text in the picture.
+
+    ``kept`` is what is there already; ``ready`` a subtitle file that makes recognising it again needless.
+    """
+
+    wanted: dict[str, Path]
+    kept: tuple[Path, ...]
+    embed: bool = False
+    burned: Path | None = None
+    ready: Path | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return not (self.wanted or self.embed or self.burned)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether the film has to be listened to."""
+        return not (self.is_done or self.ready)
+
+    def outputs(self, media: Path) -> tuple[Path, ...]:
+        """All files that will be written."""
+        burned = [self.burned] if self.burned else []
+        return (*self.wanted.values(), *[media] * self.embed, *burned)
+
+
+def make_plan(media: Path, options: Options) -> Plan:
+    """See what is there already. Raises MediaError where a track is to go into a file that can have none."""
+    targets = target_paths(media, options)
     kept = kept_paths(targets.values(), options)
     wanted = {name: target for name, target in targets.items() if target not in kept}
-    if not wanted:
-        return Result(path, (), kept, None, 0.0, 0.0)
-    _refuse_unwritable(wanted.values())
-    document = recognize_file(path, model, device=device, options=options, listener=listener)
-    for name, target in wanted.items():
-        write_atomically(target, render(document, name))
-    elapsed = time.monotonic() - began
-    return Result(path, tuple(wanted.values()), kept, document, document.seconds or 0.0, elapsed)
+    has_track = options.embed and embedded_track(media, _track(options)) and not options.overwrite
+    burned = burned_path(media, options.output_dir) if options.burn else None
+    kept_copy = kept_paths([burned], options) if burned else ()
+    kept = (*kept, *[media] * has_track, *kept_copy)
+    plan = Plan(wanted, kept, options.embed and not has_track, None if kept_copy else burned)
+    return replace(plan, ready=None if wanted or plan.is_done else _ready_subtitles(media, options))
+
+
+def _ready_subtitles(media: Path, options: Options) -> Path | None:
+    """A subtitle file of the film, perhaps corrected by hand, whose text can go into the film."""
+    if options.overwrite:
+        return None
+    there = existing_subtitles(media, options.language, forced=options.forced, directory=options.output_dir)
+    readable = [f".{found.extension}" for found in find_formats().values() if isinstance(found, ReadableFormat)]
+    return next((path for path in there if path.suffix.lower() in readable), None)
+
+
+def _track(options: Options) -> Track:
+    return Track(options.language, options.sdh, options.forced)
+
+
+def _change_picture(media: Path, plan: Plan, document: Document, options: Options, listener: Listener | None) -> None:
+    def report(done: float, total: float) -> None:
+        if listener:
+            listener(Progress(done, total, burning=True))
+
+    if plan.burned:
+        style, quality = options.burn_style, options.burn_quality
+        burn(media, document.cues, plan.burned, quality=quality, style=style, listener=report)
+    if plan.embed:
+        embed(media, document.cues, _track(options))
 
 
 def recognize_file(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from gptasr_subs.cli.console import clock, say
 
@@ -28,6 +28,22 @@ def progress(label: str, place: Place, quiet: bool) -> Iterator[Update]:
             yield update
     else:
         yield _Lines(label, place)
+
+
+@contextmanager
+def stages(label: str, make_place: Callable[[], Place], quiet: bool) -> Iterator[Callable[[float, float, str], None]]:
+    """As ``progress``, for work in stages: the function takes the stage's name too, and begins anew with each."""
+    with ExitStack() as shown:
+        updates: dict[str, Update] = {}
+
+        def update(done: float, total: float, stage: str) -> None:
+            if stage not in updates:
+                shown.close()
+                title = f"{label}, {stage}" if stage else label
+                updates[stage] = shown.enter_context(progress(title, make_place(), quiet))
+            updates[stage](done, total)
+
+        yield update
 
 
 def place_in_film() -> Place:

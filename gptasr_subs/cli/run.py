@@ -12,7 +12,7 @@ import typer
 from gptasr_subs import __version__
 from gptasr_subs.cli.console import clock, put, say, sentences, show_error, shown
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, progress
+from gptasr_subs.cli.progress import place_in_film, progress, stages
 
 if TYPE_CHECKING:
     from gptasr_subs.pipeline import Options, Result
@@ -48,6 +48,18 @@ def run(
     max_lines: Annotated[int, typer.Option(min=1, metavar="N", help="Lines a subtitle at the most.")] = 2,
     sdh: Annotated[bool, typer.Option("--sdh", help="Name the file as subtitles for the deaf (.sdh).")] = False,
     forced: Annotated[bool, typer.Option("--forced", help="Name the file as forced subtitles (.forced).")] = False,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Put the subtitles into the video (MKV, MP4, MOV, WebM) as a track.")
+    ] = False,
+    burn: Annotated[
+        bool, typer.Option("--burn", help="Write a copy with the subtitles in the picture: movie.subtitled.mp4.")
+    ] = False,
+    burn_quality: Annotated[
+        int, typer.Option(min=0, max=51, metavar="N", help="Quality of that copy: 0 (best) to 51.")
+    ] = 20,
+    burn_style: Annotated[
+        str, typer.Option(metavar="STYLE", help="outline, box, or ASS fields such as Fontname=Arial,Fontsize=20.")
+    ] = "outline",
     quiet: Quiet = False,
     verbose: Verbose = False,
     version: Annotated[
@@ -63,7 +75,7 @@ def run(
         from gptasr_subs.pipeline import Options
 
         options = Options(
-            formats=parse_formats(format or "srt"),
+            formats=() if (embed or burn) and not format else parse_formats(format or "srt"),
             language=lang,
             output=None if output == STDOUT else output,
             output_dir=output_dir,
@@ -75,11 +87,16 @@ def run(
             max_lines=max_lines,
             sdh=sdh,
             forced=forced,
+            embed=embed,
+            burn=burn,
+            burn_quality=burn_quality,
+            burn_style=burn_style,
         )
         check_options(options)
         files, failed = _find_inputs(inputs, verbose)
         if output:
-            check_output(output, parse_formats(format) if format else (), max(len(inputs), len(files)))
+            named = parse_formats(format) if format else ()
+            check_output(output, named, max(len(inputs), len(files)), into_film=embed or burn)
         do = _print_subtitles if output == STDOUT else _subtitle
         failed += do(files, options, model, device, quiet, verbose)
         if failed:
@@ -111,8 +128,10 @@ def _subtitle(files: list[Path], options: Options, model: str, device: str, quie
     failed = 0
     for file in files:
         batch.prepare(file)
-        with progress(shown(Path(file.name)), place_in_film(), quiet) as update:
-            outcome = batch.subtitle(file, lambda place: update(place.done, place.total))
+        with stages(shown(Path(file.name)), place_in_film, quiet) as update:
+            outcome = batch.subtitle(
+                file, lambda place: update(place.done, place.total, "into the picture" if place.burning else "")
+            )
         if isinstance(outcome, Failure):
             show_error(outcome.error, verbose, file)
             failed += 1
@@ -144,11 +163,12 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
 def _close(result: Result) -> None:
     """What was written, how long the sound was, how long it took."""
     for path in result.kept:
-        say(f"{shown(path)} is there already and was kept; --overwrite replaces it.")
+        inside = "holds such a track already, which" if path == result.media else "is there already and"
+        say(f"{shown(path)} {inside} was kept; --overwrite replaces it.")
     if result.document is None:
         return
     what = ", ".join(map(shown, result.written)) or shown(Path(result.media.name))
     count = len(result.document.cues)
     cues = f"{count} subtitle{'s' * (count != 1)}" if count else "no speech found, so no subtitles in it"
     speed = f"{clock(result.seconds)} of sound in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
-    say(f"{what}: {cues}; {speed}.")
+    say(f"{what}: {cues}; {f'taken from {shown(result.ready)}' if result.ready else speed}.")
