@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 # Points for ending a line between two words, after the line treatment rules of Netflix's timed text guides:
 # break after punctuation, before conjunctions and prepositions, never inside a phrase.
@@ -129,11 +130,22 @@ class Layouts:
     """
 
     def __init__(
-        self, words: Sequence[str], penalties: Floats, *, max_chars: int, max_lines: int, max_words: int
+        self,
+        words: Sequence[str],
+        penalties: Floats,
+        *,
+        max_chars: int,
+        max_lines: int,
+        max_words: int,
+        new_lines: Bools | None = None,
     ) -> None:
-        """Lay out all runs; ``penalties`` as from ``break_penalties``, shape (n + 1,)."""
+        """Lay out all runs; ``penalties`` as from ``break_penalties``, shape (n + 1,).
+
+        Words marked in ``new_lines``, shape (n,), begin a line wherever they stand.
+        """
         self.words = words
         self._max_chars = max_chars
+        self._new_lines = np.cumsum(np.zeros(len(words)) if new_lines is None else new_lines)
         self._edges = np.concatenate(([0], np.cumsum([len(word) + 1 for word in words], dtype=np.int64)))
         self._turns = _TURN_WEIGHT * penalties
         self.reach = max(1, min(max_words, self._most_words(max_lines * (max_chars + 1))))
@@ -167,7 +179,8 @@ class Layouts:
 
     def _single_line(self, d: int) -> Floats:
         chars = self.chars(d)
-        fits = (chars <= self._max_chars) | (d == 1)
+        whole = self._new_lines[d - 1 :] == self._new_lines[: len(self.words) - d + 1]
+        fits = (chars <= self._max_chars) & whole | (d == 1)
         return np.where(fits, _RAGGED_WEIGHT * (chars / self._max_chars) ** 2, np.inf)
 
     def _with_line_above(self, top: dict[int, Floats], rest: dict[int, Floats], sizes: range) -> dict[int, Floats]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gptasr_subs.burning import burn, burned_path
-from gptasr_subs.cues import CueOptions, shape_cues
+from gptasr_subs.cues import shape_cues
 from gptasr_subs.embedding import Track, embed, embedded_track
 from gptasr_subs.errors import OutputError
 from gptasr_subs.files import write_atomically
 from gptasr_subs.formats import Document, ReadableFormat, find_formats, get_format, read, render
 from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
 from gptasr_subs.names import existing_subtitles, sidecar_path
+from gptasr_subs.norms import NETFLIX, Norms
 from gptasr_subs.recognizer import Recognizer, load_model
 from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks
 from gptasr_subs.types import FloatArray, Span, Word
@@ -39,15 +40,13 @@ class Options:
     audio_track: int | str | None = None
     batch_size: int = 0
     beams: int = 0
-    max_chars: int = 42
-    max_lines: int = 2
+    norms: Norms = NETFLIX
     sdh: bool = False
     forced: bool = False
     embed: bool = False
     burn: bool = False
     burn_quality: int = 20
     burn_style: str = "outline"
-    cues: CueOptions = field(default_factory=CueOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +216,8 @@ class _Clock:
 
 def document_of(words: Sequence[Word], media: Path, info: MediaInfo, model: str, options: Options) -> Document:
     """Words shaped into cues, with the facts of the film."""
-    timing = replace(options.cues, fps=info.fps) if info.fps else options.cues
-    cues = shape_cues(words, max_chars=options.max_chars, max_lines=options.max_lines, options=timing)
+    norms = replace(options.norms, fps=info.fps) if info.fps else options.norms
+    cues = shape_cues(words, norms)
     return Document(tuple(cues), tuple(words), media.name, info.duration, options.language, model)
 
 

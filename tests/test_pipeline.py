@@ -16,6 +16,7 @@ from media_maker import RATE
 from gptasr_subs.errors import FormatError, MediaError, OutputError
 from gptasr_subs.formats import read
 from gptasr_subs.media import find_ffmpeg, probe
+from gptasr_subs.norms import Norms
 from gptasr_subs.pipeline import Options, Progress, recognize, recognize_file, subtitle, target_paths, transcribe
 from gptasr_subs.segmentation import Window
 from gptasr_subs.types import Span, Word
@@ -103,7 +104,7 @@ def test_of_several_formats_only_the_missing_ones_are_written(film: Path, tmp_pa
 
 def test_options_reach_those_they_are_for(film: Path) -> None:
     recognizer = FakeRecognizer()
-    options = Options(batch_size=3, beams=5, max_chars=9, max_lines=1)
+    options = Options(batch_size=3, beams=5, norms=Norms(max_chars=9, max_lines=1))
     document = recognize_file(film, recognizer, options=options)
     assert recognizer.asked[0] == {"clips": 2, "batch_size": 3, "beams": 5}
     assert max(len(line) for cue in document.cues for line in cue.lines) <= 9

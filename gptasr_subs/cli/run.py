@@ -11,8 +11,10 @@ import typer
 
 from gptasr_subs import __version__
 from gptasr_subs.cli.console import clock, put, say, sentences, show_error, shown
+from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_film, progress, stages
+from gptasr_subs.norms import Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.pipeline import Options, Result
@@ -24,6 +26,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+@with_norms
 def run(
     inputs: Annotated[list[Path], typer.Argument(metavar="FILES_OR_FOLDERS...", hidden=True)],
     output: Annotated[
@@ -44,8 +47,6 @@ def run(
     device: Device = "auto",
     beams: Beams = 0,
     batch_size: BatchSize = 0,
-    max_chars: Annotated[int, typer.Option(min=1, metavar="N", help="Characters a line at the most.")] = 42,
-    max_lines: Annotated[int, typer.Option(min=1, metavar="N", help="Lines a subtitle at the most.")] = 2,
     sdh: Annotated[bool, typer.Option("--sdh", help="Name the file as subtitles for the deaf (.sdh).")] = False,
     forced: Annotated[bool, typer.Option("--forced", help="Name the file as forced subtitles (.forced).")] = False,
     embed: Annotated[
@@ -65,6 +66,8 @@ def run(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    *,
+    norms: Norms,
 ) -> None:
     """Write English subtitles beside videos or sound files, offline: movie.mp4 gets movie.en.srt.
 
@@ -83,8 +86,7 @@ def run(
             audio_track=int(audio_track) if audio_track.isdecimal() else audio_track or None,
             batch_size=batch_size,
             beams=beams,
-            max_chars=max_chars,
-            max_lines=max_lines,
+            norms=norms,
             sdh=sdh,
             forced=forced,
             embed=embed,

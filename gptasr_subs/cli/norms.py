@@ -1,0 +1,59 @@
+"""``--preset`` and a flag for every norm, made from the table of norms, so that none is written twice."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields, replace
+from enum import Enum
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from gptasr_subs.cli.console import sentences
+from gptasr_subs.norms import PRESETS, Norms
+
+Preset = Enum("Preset", {name: name for name in PRESETS}, type=str)  # type: ignore[misc]
+Fps = Annotated[float, typer.Option(metavar="X", help="Frames a second of the video; gaps are counted in them.")]
+
+_FLAGS = [norm for norm in fields(Norms) if norm.metadata]
+
+
+def with_norms(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, which takes ``norms``, the flags that choose them; a flag beats the preset."""
+
+    @wraps(command)
+    def chosen(*args: Any, preset: Preset, **options: Any) -> None:
+        flags = {norm.name: options.pop(norm.name) for norm in _FLAGS}
+        with sentences(quiet=False, verbose=False):
+            given = {name: value for name, value in flags.items() if value is not None}
+            norms = replace(PRESETS[preset.value], **given)
+        command(*args, norms=norms, **options)
+
+    _declare(chosen, inspect.signature(command, eval_str=True))
+    return chosen
+
+
+def _declare(command: Callable[..., None], signature: inspect.Signature) -> None:
+    """Show typer the flags where ``norms`` stands in the signature."""
+    parameters = list(signature.parameters.values())
+    place = [parameter.name for parameter in parameters].index("norms")
+    parameters[place : place + 1] = [_preset(), *map(_flag, _FLAGS)]
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+
+
+def _preset() -> inspect.Parameter:
+    option = typer.Option(help="The norms to keep; the flags that follow change single ones.")
+    return _parameter("preset", Annotated[Preset, option], next(iter(Preset)))
+
+
+def _flag(norm: Any) -> inspect.Parameter:
+    kind = int if norm.type == "int" else float
+    option = typer.Option(metavar="N" if kind is int else "X", help=norm.metadata["help"])
+    return _parameter(norm.name, Annotated[kind | None, option], None)
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
