@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasr_subs.cli.console import say, sentences, shown
-from gptasr_subs.cli.options import Quiet, Verbose
+from gptasr_subs.cli.options import BatchSize, Beams, Device, Quiet, Verbose
 from gptasr_subs.cli.progress import progress
 from gptasr_subs.errors import UsageError
 
@@ -112,6 +112,35 @@ def prepare(
         _say_report(prepare(corpora, store, dev or (), formatted or ()), store, quiet)
 
 
+def label(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A folder or a manifest; text is not needed.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The labelled corpus; what is there is gone on with.")],
+    teacher: Annotated[str, typer.Option(metavar="NAME|PATH", help="The model that listens.")] = "default",
+    recognizer: Annotated[
+        str, typer.Option(metavar="NAME", help="What runs the model: gptasr, or what another package offers.")
+    ] = "gptasr",
+    least_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Drop clips of which the model is less sure.")
+    ] = 0.0,
+    device: Device = "auto",
+    beams: Beams = 0,
+    batch_size: BatchSize = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
+    with sentences(quiet, verbose):
+        require_extra()
+        from gptasr_subs import recognizer as recognizers
+        from gptasr_subs.training.labelling import Labelling, label
+
+        model = recognizers.find_recognizer(recognizer)(teacher, device)
+        options = Labelling(least_confidence, batch_size, beams)
+        with progress(shown(Path(corpus.name)), _place_in_clips, quiet) as update:
+            report = label(corpus, model, out, options, update)
+        _say_report(report, out, quiet)
+
+
 def require_extra() -> None:
     """Raise ``UsageError`` where the extra ``train`` is not installed."""
     missing = [name for name in _EXTRA if find_spec(name) is None]
@@ -128,4 +157,4 @@ def _say_report(report: Report, folder: Path, quiet: bool) -> None:
 
 
 def _place_in_clips(done: float, total: float | None) -> str:
-    return f"{int(done):,} clips"
+    return f"{int(done):,} / {int(total):,} clips" if total else f"{int(done):,} clips"

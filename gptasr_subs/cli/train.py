@@ -35,6 +35,7 @@ app = typer.Typer(
 
 app.command()(corpora.synthesise)
 app.command("import")(corpora.import_)
+app.command()(corpora.label)
 app.command()(corpora.prepare)
 
 

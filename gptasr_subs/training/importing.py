@@ -6,30 +6,23 @@ import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from gptasr_subs.errors import FormatError, MediaError, UsageError
+from gptasr_subs.errors import FormatError, UsageError
 from gptasr_subs.model import ctc
-from gptasr_subs.training.corpora import COLUMNS, MANIFEST_FILE, Clip, cut, read_clips, read_rows, read_sound
+from gptasr_subs.training.corpora import Clip, read_clips
+from gptasr_subs.training.growing import GrowingCorpus, manifest_row
+from gptasr_subs.training.hearing import Heard, hear, origin
 from gptasr_subs.training.readers import LAYOUTS, Layout
 from gptasr_subs.training.readers.utterance import Utterance
 from gptasr_subs.training.report import Report
-from gptasr_subs.training.shards import Row, add_rows, open_table, write_shard
-from gptasr_subs.types import FloatArray
+from gptasr_subs.training.shards import Row, write_shard
 
-DROPPED_FILE = "dropped.tsv"
-
-_ORIGIN = "origin"  # column that says where a clip was found: by it is known what is there already
-_DROPPED_COLUMNS = (_ORIGIN, "source", "seconds", "reason")
 _CLIPS_PER_SHARD = 50
 _SHARD_NAME = re.compile(r"(\d{6})-\d+$")
-_BREAKS_LINES = re.compile(r"[\t\n\r]")
 
 Numbered = tuple[int, list[Utterance]]
 
@@ -46,19 +39,13 @@ class Importing:
 
 @dataclass(slots=True)
 class _Batch:
-    """Rows of the manifest and of the table of what was dropped."""
+    """Rows of the manifest, and what was dropped."""
 
     rows: list[Row] = field(default_factory=list)
-    dropped: list[Row] = field(default_factory=list)
+    dropped: list[tuple[Clip, str]] = field(default_factory=list)
 
-
-class _Heard(NamedTuple):
-    """A clip with its length and samples (n_samples,), or the reason why not."""
-
-    clip: Clip
-    samples: FloatArray
-    rate: int
-    reason: str
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.dropped)
 
 
 def import_corpus(
@@ -70,25 +57,21 @@ def import_corpus(
 ) -> Report:
     """Bring the corpus of layout ``kind`` in ``root`` into ``folder``, or go on with it; report on all that is there.
 
-    ``listener`` hears how many utterances have been looked at. Raises ``UsageError`` where there are none.
+    ``listener`` hears how many utterances have been looked at. Raises ``UsageError`` where there are none, and
+    ``FormatError`` where a table of the corpus is not as it should be.
     """
     options, layout = options or Importing(), _layout(kind)
-    if root.resolve() == folder.resolve():
-        raise UsageError(f"{folder} is the corpus itself; give another folder to --out.")
-    manifest = open_table(folder / MANIFEST_FILE, (*COLUMNS, _ORIGIN))
-    dropped = open_table(folder / DROPPED_FILE, _DROPPED_COLUMNS)
-    known = {row.get(_ORIGIN, "") for table in (manifest, dropped) for row in read_rows(table)}
-    fresh = (found for found in _read(kind, root, options.parts) if _origin(found.clip) not in known)
-    looked_at = 0
-    for batch in _in_order(partial(_take, folder, options), _batches(fresh, _next_number(manifest)), options.workers):
-        add_rows(manifest, batch.rows)
-        add_rows(dropped, batch.dropped)
-        looked_at += len(batch.rows) + len(batch.dropped)
+    corpus, looked_at = GrowingCorpus(folder, root), 0
+    fresh = (found for found in _read(kind, root, options.parts) if origin(found.clip) not in corpus.known)
+    batches = _batches(fresh, _next_number(corpus.manifest))
+    for batch in _in_order(partial(_take, folder, options), batches, options.workers):
+        corpus.add(batch.rows, batch.dropped)
+        looked_at += len(batch)
         if listener:
             listener(looked_at)
-    if not known and not looked_at:
+    if not corpus.known and not looked_at:
         raise UsageError(f"{root} has nothing of a {kind} corpus to read; its folder would hold {layout.holds}.")
-    return _report(manifest, dropped)
+    return corpus.report()
 
 
 def _layout(kind: str) -> Layout:
@@ -101,13 +84,7 @@ def _read(kind: str, root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
     try:
         yield from _layout(kind).read(root, parts)
     except (KeyError, ValueError, IndexError) as error:  # a column or a number that is not there
-        raise FormatError(
-            f"A table of the corpus in {root} is not as {kind} has it ({error!r}); look at it."
-        ) from error
-
-
-def _origin(clip: Clip) -> str:
-    return _BREAKS_LINES.sub("?", f"{clip.file.absolute()}@{clip.offset:.3f}")
+        raise FormatError(f"A table in {root} is not as {kind} has it ({error!r}); look at it.") from error
 
 
 def _next_number(manifest: Path) -> int:
@@ -136,13 +113,13 @@ def _in_order(make: Callable[[Numbered], _Batch], batches: Iterable[Numbered], w
 def _take(folder: Path, options: Importing, numbered: Numbered) -> _Batch:
     """Hear the clips of a batch, and write a shard for each sample rate among them, unless they stay in place."""
     number, utterances = numbered
-    batch, shards = _Batch(), defaultdict[int, list[_Heard]](list)
-    for heard in _hear(utterances, options.untranscribed):
-        clip = heard.clip
-        if heard.reason:
-            batch.dropped.append((_origin(clip), clip.source, f"{clip.seconds:.3f}", heard.reason))
+    batch, shards = _Batch(), defaultdict[int, list[Heard]](list)
+    clips = [utterance.clip for utterance in utterances]
+    for utterance, heard in zip(utterances, hear(clips), strict=True):
+        if reason := utterance.unfit or heard.trouble or _lacks_text(heard.clip, options):
+            batch.dropped.append((heard.clip, reason))
         elif options.in_place:
-            batch.rows.append(_row(str(clip.file.absolute()), clip.offset, clip))
+            batch.rows.append(manifest_row(str(heard.clip.file.absolute()), heard.clip.offset, heard.clip, heard.clip))
         else:
             shards[heard.rate].append(heard)
     for rate, sounds in shards.items():
@@ -150,49 +127,13 @@ def _take(folder: Path, options: Importing, numbered: Numbered) -> _Batch:
     return batch
 
 
-def _hear(utterances: Iterable[Utterance], untranscribed: bool) -> Iterator[_Heard]:
-    """Every utterance with its sound, each file read once."""
-    for file, group in groupby(utterances, key=lambda utterance: utterance.clip.file):
-        mono, rate, trouble = _sound(file)
-        for clip, unfit in group:
-            samples = cut(mono, rate, clip) if clip.seconds else mono[round(clip.offset * rate) :]
-            known = replace(clip, seconds=len(samples) / rate)
-            without = "" if untranscribed or ctc.spell_text(clip.text) else "no transcript"
-            silent = "" if samples.any() else "no sound"
-            yield _Heard(known, samples, rate, unfit or trouble or without or silent)
+def _lacks_text(clip: Clip, options: Importing) -> str:
+    return "" if options.untranscribed or ctc.spell_text(clip.text) else "no transcript"
 
 
-def _sound(file: Path) -> tuple[FloatArray, int, str]:
-    """Samples and rate, or what is wrong with the file."""
-    nothing = np.zeros(0, np.float32), 1
-    if _BREAKS_LINES.search(str(file)):
-        return *nothing, "tab or line break in its name"
-    if not file.exists():
-        return *nothing, "file missing"
-    try:
-        return *read_sound(file), ""
-    except MediaError:
-        return *nothing, "unreadable"
-
-
-def _write(folder: Path, name: str, rate: int, sounds: Sequence[_Heard]) -> Iterator[Row]:
+def _write(folder: Path, name: str, rate: int, sounds: Sequence[Heard]) -> Iterator[Row]:
     write_shard(folder / name, [heard.samples for heard in sounds], rate)
     position = 0
     for heard in sounds:
-        yield _row(name, position / rate, heard.clip)
+        yield manifest_row(name, position / rate, heard.clip, heard.clip)
         position += len(heard.samples)
-
-
-def _row(file: str, offset: float, clip: Clip) -> Row:
-    words = (" ".join(text.split()) for text in (clip.speaker, clip.source, clip.licence, clip.text))
-    return file, f"{offset:.6f}", f"{clip.seconds:.6f}", *words, _origin(clip)
-
-
-def _report(manifest: Path, dropped: Path) -> Report:
-    """On everything in the folder, and left there."""
-    report = Report(list(read_clips(manifest)))
-    for row in read_rows(dropped):
-        clip = Clip(Path(row[_ORIGIN]), 0.0, float(row["seconds"]), "", row["source"], "", "")
-        report.dropped.append((clip, row["reason"]))
-    report.write(manifest.parent)
-    return report

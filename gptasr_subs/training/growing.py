@@ -1,0 +1,57 @@
+"""A corpus that is made batch by batch and gone on with after a kill: what is in it, and what was dropped and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gptasr_subs.errors import UsageError
+from gptasr_subs.training.corpora import COLUMNS, MANIFEST_FILE, Clip, read_clips, read_rows
+from gptasr_subs.training.hearing import origin
+from gptasr_subs.training.report import Report
+from gptasr_subs.training.shards import Row, add_rows, open_table
+
+DROPPED_FILE = "dropped.tsv"
+
+_ORIGIN = "origin"  # column that says where a clip was found: by it is known what is there already
+_DROPPED_COLUMNS = (_ORIGIN, "source", "seconds", "reason")
+
+
+class GrowingCorpus:
+    """``manifest.tsv`` and ``dropped.tsv`` in one folder; ``known`` are the origins of all clips in either."""
+
+    def __init__(self, folder: Path, made_of: Path, columns: Sequence[str] = ()) -> None:
+        """Begin, or go on with it. ``columns`` are more ones of the manifest, behind the usual and the origin.
+
+        Raises ``UsageError`` where ``made_of``, what the corpus is made of, lies in the same folder.
+        """
+        if folder.resolve() in (made_of.resolve(), made_of.resolve().parent):
+            raise UsageError(f"{folder} is the corpus itself; give another folder to --out.")
+        self.folder, self.manifest = folder, folder / MANIFEST_FILE
+        open_table(self.manifest, (*COLUMNS, _ORIGIN, *columns))
+        self._dropped = open_table(folder / DROPPED_FILE, _DROPPED_COLUMNS)
+        self.known = {row.get(_ORIGIN, "") for table in (self.manifest, self._dropped) for row in read_rows(table)}
+
+    def add(self, kept: Iterable[Row], dropped: Iterable[tuple[Clip, str]]) -> None:
+        """Rows of the manifest, and clips with the reason why they are not in it."""
+        add_rows(self.manifest, kept)
+        add_rows(self._dropped, (_dropped_row(*pair) for pair in dropped))
+
+    def report(self) -> Report:
+        """On everything in the folder, and left there."""
+        report = Report(list(read_clips(self.manifest)))
+        for row in read_rows(self._dropped):
+            clip = Clip(Path(row[_ORIGIN]), 0.0, float(row["seconds"]), "", row["source"], "", "")
+            report.dropped.append((clip, row["reason"]))
+        report.write(self.folder)
+        return report
+
+
+def manifest_row(file: str, offset: float, clip: Clip, found_in: Clip) -> Row:
+    """Columns of ``clip`` where its sound lies now, and where that was found."""
+    words = (" ".join(text.split()) for text in (clip.speaker, clip.source, clip.licence, clip.text))
+    return file, f"{offset:.6f}", f"{clip.seconds:.6f}", *words, origin(found_in)
+
+
+def _dropped_row(clip: Clip, reason: str) -> Row:
+    return origin(clip), clip.source, f"{clip.seconds:.3f}", reason

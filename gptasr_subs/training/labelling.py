@@ -1,0 +1,125 @@
+"""Pseudo-labels: what a recogniser hears in clips that nobody transcribed, where it is sure enough of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from gptasr_subs.pipeline import window_limits
+from gptasr_subs.recognizer import Recognizer
+from gptasr_subs.segmentation import Window, segment_blocks
+from gptasr_subs.training.corpora import Clip, read_clips
+from gptasr_subs.training.growing import GrowingCorpus, manifest_row
+from gptasr_subs.training.hearing import Heard, hear, origin
+from gptasr_subs.training.report import Report
+from gptasr_subs.training.shards import Row
+from gptasr_subs.types import FloatArray, Span, Word
+
+CONFIDENCE = "confidence"  # column of the manifest, see the function
+
+_WINDOWS_AT_ONCE = 64
+_LEAST = 1e-4  # confidence of a word, so that one cannot take all of a clip's
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """What is less sure than ``least_confidence`` is dropped; the others are for the recogniser (0: it chooses)."""
+
+    least_confidence: float = 0.0
+    batch_size: int = 0
+    beams: int = 0
+
+
+class _Piece(NamedTuple):
+    """A stretch to recognise of ``whole``, the clip that it was found in."""
+
+    whole: Clip
+    clip: Clip
+    samples: FloatArray
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Pieces of some clips, and those clips that have none."""
+
+    clips: int = 0
+    pieces: list[_Piece] = field(default_factory=list)
+    dropped: list[tuple[Clip, str]] = field(default_factory=list)
+
+
+def label(
+    manifest: Path,
+    recognizer: Recognizer,
+    folder: Path,
+    options: Labelling | None = None,
+    listener: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Make a corpus in ``folder`` of the sound of ``manifest`` and what ``recognizer`` hears in it, or go on with it.
+
+    The sound stays where it is; clips longer than the recogniser's window become several. ``listener`` hears how many
+    clips are done, and of how many. Raises ``UsageError`` and ``FormatError``.
+    """
+    options, done = options or Labelling(), 0
+    corpus = GrowingCorpus(folder, manifest, (CONFIDENCE,))
+    clips = [clip for clip in read_clips(manifest) if origin(clip) not in corpus.known]
+    for batch in _batches(hear(clips), recognizer):
+        rows = list(_labelled(batch, recognizer, options))
+        corpus.add(rows, batch.dropped)
+        done += batch.clips
+        if listener:
+            listener(done, len(clips))
+    return corpus.report()
+
+
+def confidence(words: Sequence[Word]) -> float:
+    """Of a whole clip, 0 to 1: the geometric mean over its words; 0 where there are none."""
+    logs = [math.log(max(word.confidence, _LEAST)) for word in words]
+    return math.exp(math.fsum(logs) / len(logs)) if logs else 0.0
+
+
+def _batches(sounds: Iterable[Heard], recognizer: Recognizer) -> Iterator[_Batch]:
+    """Whole clips whose windows together are worth a call."""
+    batch = _Batch()
+    for heard in sounds:
+        pieces = [] if heard.trouble else list(_pieces(heard, recognizer))
+        batch.clips += 1
+        batch.pieces += pieces
+        if not pieces:
+            batch.dropped.append((heard.clip, heard.trouble or "no speech"))
+        if len(batch.pieces) >= _WINDOWS_AT_ONCE:
+            yield batch
+            batch = _Batch()
+    if batch.clips:
+        yield batch
+
+
+def _pieces(heard: Heard, recognizer: Recognizer) -> Iterator[_Piece]:
+    """A clip that fits into one window whole, else its stretches of speech."""
+    import soxr
+
+    rate, limits = recognizer.sample_rate, window_limits(recognizer)
+    samples = heard.samples if heard.rate == rate else soxr.resample(heard.samples, heard.rate, rate)
+    whole = Span(0.0, heard.clip.seconds)
+    fits = whole.end <= limits.max_seconds
+    for window in [Window(whole, samples, (whole,))] if fits else segment_blocks([samples], rate, limits):
+        offset, seconds = heard.clip.offset + window.span.start, window.span.end - window.span.start
+        yield _Piece(heard.clip, replace(heard.clip, offset=offset, seconds=seconds), window.samples)
+
+
+def _labelled(batch: _Batch, recognizer: Recognizer, options: Labelling) -> Iterator[Row]:
+    """Rows of the pieces of which the recogniser is sure; the others join what is dropped."""
+    sounds = [piece.samples for piece in batch.pieces]
+    found = dict(recognizer.transcribe(sounds, batch_size=options.batch_size, beams=options.beams))
+    for index, piece in enumerate(batch.pieces):
+        words = found.get(index, [])
+        sure = confidence(words)
+        if words and sure >= options.least_confidence:
+            said = replace(piece.clip, text=" ".join(word.text for word in words))
+            row = manifest_row(str(said.file.absolute()), said.offset, said, piece.whole)
+            yield (*row, f"{sure:.4f}")
+        else:
+            reason = f"confidence under {options.least_confidence:g}" if words else "nothing heard"
+            batch.dropped.append((replace(piece.whole, seconds=piece.clip.seconds), reason))
