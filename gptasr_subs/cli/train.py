@@ -46,7 +46,9 @@ def run(
     config: Annotated[
         str, typer.Option(metavar="NAME|JSON", help="Shape: shipped, small, large, or a file of what differs.")
     ] = "",
-    start: Annotated[str, typer.Option(metavar="NAME|PATH", help="Begin with the weights of this checkpoint.")] = "",
+    start: Annotated[  # not --start, which torchrun takes for an option of its own
+        str, typer.Option("--begin-with", metavar="NAME|PATH", help="Begin with the weights of this checkpoint.")
+    ] = "",
     teacher: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="Learn from this larger checkpoint too, with its vocabulary.")
     ] = "",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from gptasr_subs.model import ctc
@@ -20,6 +21,7 @@ from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.augmentation import Mel, augment, mask
 from gptasr_subs.training.corpora import MelStore
+from gptasr_subs.training.dense import DenseTargets, Indices, Rows, row_frames
 from gptasr_subs.training.options import Augmentation, Sampling
 from gptasr_subs.training.sampling import POOL, Item, Sampler
 
@@ -38,10 +40,22 @@ class Batch:
     spelled: Tensor  # all CTC targets of the batch in one row
     spelled_lengths: Tensor  # (B,)
     seconds: float
+    dense: Tensor | None = None  # (B, rows, dimensions), see dense.py; zeros where nothing is known
 
     def to(self, device: torch.device) -> Batch:
         """The same on ``device``; lengths stay, as CTC reads them on the processor."""
-        return replace(self, mel=self.mel.to(device), tokens=self.tokens.to(device), spelled=self.spelled.to(device))
+        dense = None if self.dense is None else self.dense.to(device)
+        mel, tokens, spelled = (part.to(device) for part in (self.mel, self.tokens, self.spelled))
+        return replace(self, mel=mel, tokens=tokens, spelled=spelled, dense=dense)
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    """Normalised log-mel (n_frames, n_mels), text, and the rows of dense targets (rows, dimensions)."""
+
+    mel: Mel
+    text: str
+    dense: Rows
 
 
 class Batches:
@@ -62,6 +76,7 @@ class Batches:
         self.sampling, self.rank, self.world = sampling, rank, world
         seconds = np.array([row["seconds"] for row in store.rows], dtype=np.float64)
         self._sampler = Sampler([row["source"] for row in store.rows], seconds, sampling)
+        self.dense = DenseTargets(store)
         self._pool: tuple[tuple[int, int], list[list[Item]]] = ((-1, 0), [])
 
     def share(self, part: int, parts: int) -> int:
@@ -81,42 +96,62 @@ class Batches:
             self._pool = (number, shares), self._sampler.pool(number, shares)
         return self._pool[1]
 
-    def _example(self, item: Item, options: Augmentation, rng: np.random.Generator) -> tuple[Mel, str]:
-        """Normalised log-mel (n_frames, n_mels) and text."""
+    def _example(self, item: Item, options: Augmentation, rng: np.random.Generator) -> _Example:
         front = self.config.front_end
-        mel = self._joined(item, options, rng) if item else self._noise(rng)
-        mel = augment(mel, self.noises, options, rng)[: self.config.max_mel_frames - 8]
+        clean, origin = self._joined(item, options, rng) if item else self._noise(rng)
+        mel = augment(clean, self.noises, options, rng)
+        dense = self._dense(origin, len(mel))
+        mel = mel[: self.config.max_mel_frames - 8]
         shift, scale = np.array(front.shift or (0.0,), np.float32), np.array(front.scale or (1.0,), np.float32)
         normal: Mel = (mel - shift) / scale
-        return mask(normal, options, rng), " ".join(self.store.text(index) for index in item)
+        return _Example(mask(normal, options, rng), " ".join(self.store.text(index) for index in item), dense)
 
-    def _noise(self, rng: np.random.Generator) -> Mel:
+    def _dense(self, origin: Indices, size: int) -> Rows:
+        """Rows of a mel of ``size`` frames that was stretched from frames whose rows are ``origin``."""
+        if not self.dense.dimensions:
+            return np.zeros((0, 0), np.float16)
+        stretched = row_frames(size) * ((len(origin) - 1) / max(1, size - 1))
+        return self.dense.at(origin[stretched.round().astype(int)])
+
+    def _noise(self, rng: np.random.Generator) -> tuple[Mel, Indices]:
         noise = self.noises[rng.integers(len(self.noises))]
         size = int(rng.uniform(1, 6) * self.config.front_end.frames_per_second)
-        return np.take(noise, np.arange(size) + rng.integers(len(noise)), axis=0, mode="wrap")
+        mel = np.take(noise, np.arange(size) + rng.integers(len(noise)), axis=0, mode="wrap")
+        return mel, np.full(size, -1)
 
-    def _joined(self, item: Item, options: Augmentation, rng: np.random.Generator) -> Mel:
-        """The clips of ``item``, before each a pause of its own quietest sound."""
+    def _joined(self, item: Item, options: Augmentation, rng: np.random.Generator) -> tuple[Mel, Indices]:
+        """The clips of ``item``, before each a pause of its own quietest sound, and the dense row of each frame.
+
+        The frames of the pauses have none: -1.
+        """
         parts: list[Mel] = []
+        rows: list[Indices] = []
         for index in item:
             mel = self.store.mel(index)
             pause = int(rng.uniform(0.05, 0.5) * self.config.front_end.frames_per_second * options.amount)
             flutter = rng.normal(0, 0.5, (pause, mel.shape[1])).astype(np.float32)
             parts += [np.repeat(_hush(mel), pause, 0) + flutter, mel]
-        return np.concatenate(parts).astype(np.float32)
+            rows += [np.full(pause, -1), self.dense.numbers(index, len(mel))]
+        return np.concatenate(parts).astype(np.float32), np.concatenate(rows)
 
-    def _collate(self, examples: list[tuple[Mel, str]]) -> Batch:
-        size = max(len(mel) for mel, _ in examples)
-        mels = np.stack([_pad(mel, size) for mel, _ in examples])
-        texts = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for _, text in examples]
-        spelled = [ctc.spell(text) for _, text in examples]
+    def _collate(self, examples: list[_Example]) -> Batch:
+        size = max(len(example.mel) for example in examples)
+        mels = np.stack([_pad(example.mel, size) for example in examples])
+        texts = [self.tokenizer.encode(example.text)[: self.config.max_text_tokens - 1] for example in examples]
+        spelled = [ctc.spell(example.text) for example in examples]
         return Batch(
             torch.from_numpy(mels).transpose(1, 2).contiguous(),
             token_rows(texts, self.config),
             torch.tensor([letter for text in spelled for letter in text], dtype=torch.long),
             torch.tensor([len(text) for text in spelled]),
-            sum(len(mel) for mel, _ in examples) / self.config.front_end.frames_per_second,
+            sum(len(example.mel) for example in examples) / self.config.front_end.frames_per_second,
+            _stacked([example.dense for example in examples]) if self.dense.dimensions else None,
         )
+
+
+def _stacked(rows: Sequence[Rows]) -> Tensor:
+    """(B, most rows, dimensions), zeros behind the shorter ones."""
+    return pad_sequence([torch.from_numpy(one) for one in rows], batch_first=True)
 
 
 class TextBatches:

@@ -152,6 +152,7 @@ class MelStore:
 
     def __init__(self, folder: Path, n_mels: int = 80) -> None:
         """Open the store in ``folder``; it is mapped, not read. Raises ``UsageError`` where there is none."""
+        self.folder = folder
         if not (folder / _CLIPS_FILE).exists():
             raise UsageError(f"{folder} holds no store of clips; make one with: gptasr-subs-train prepare")
         self.rows = json.loads((folder / _CLIPS_FILE).read_text(encoding="utf-8"))
@@ -164,8 +165,18 @@ class MelStore:
 
     def mel(self, index: int) -> Mel:
         """Log-mel (n_frames, n_mels) of one clip."""
+        start, frames = self.place(index)
+        return self._frames[start : start + frames].astype(np.float32)
+
+    def place(self, index: int) -> tuple[int, int]:
+        """First frame of one clip among those of the whole store, and how many it has."""
         row = self.rows[index]
-        return self._frames[row["start"] : row["start"] + row["frames"]].astype(np.float32)
+        return int(row["start"]), int(row["frames"])
+
+    def clip(self, index: int) -> Clip:
+        """The clip whose log-mel this is, with the file of its sound."""
+        row = self.rows[index]
+        return Clip(Path(row["file"]), *(row[column] for column in COLUMNS[1:]))
 
     def text(self, index: int) -> str:
         """Written text of one clip."""
@@ -202,7 +213,7 @@ def _write_mels(sounds: Iterable[tuple[Clip, FloatArray]], file: Path, log_mel: 
         for clip, samples in sounds:
             mel = store_mel(log_mel, samples)
             out.write(mel.astype(np.float16).tobytes())
-            facts = {"seconds": clip.seconds, "speaker": clip.speaker, "source": clip.source, "text": clip.text}
+            facts = {**asdict(clip), "file": str(clip.file.resolve())}
             rows.append({"start": start, "frames": len(mel), **facts})
             start += len(mel)
     return rows

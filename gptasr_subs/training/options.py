@@ -49,6 +49,7 @@ class TrainOptions:
     accumulate: int = 1  # micro-batches a step, in each process
     ctc_weight: float = 0.5
     teacher_weight: float = 1.0  # of the distance from a teacher, where there is one
+    dense_weight: float = 1.0  # of what another encoder hears, where the store has it
     smoothing: float = 0.1
     text_every: int = 4  # steps between two text-only batches (0: none)
     weight_decay: float = 0.03

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, made_ahead
+from gptasr_subs.training.dense import DenseHead
 from gptasr_subs.training.distillation import Teacher
 from gptasr_subs.training.options import Augmentation, TrainOptions
 
@@ -57,7 +58,10 @@ class Trainer:
         self.network, self.batches, self.options, self.folder = network, batches, options, folder
         self.evaluate, self.texts, self.report, self.teacher = evaluate, texts, report, teacher
         self.device = network.text_head.weight.device
-        self.optimiser = _optimiser(network, options)
+        dimensions = batches.dense.dimensions
+        self.dense = DenseHead(network.config.width, dimensions).to(self.device) if dimensions else None
+        self._trained = nn.ModuleList([network, self.dense] if self.dense else [network])
+        self.optimiser = _optimiser(self._trained, options)
         self.average = {name: p.detach().clone() for name, p in network.named_parameters()}
         self.step, self.heard = 0, 0.0
         self._recent: list[dict[str, float]] = []
@@ -82,6 +86,8 @@ class Trainer:
         if self.batches.rank:
             return
         state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        if self.dense:
+            state["dense"] = self.dense.state_dict()
         temporary = self.folder / "last.tmp"
         with temporary.open("wb") as file:
             torch.save({**state, "average": self.average, "step": self.step, "heard": self.heard}, file)
@@ -96,6 +102,8 @@ class Trainer:
     def _resume(self) -> None:
         state = read_state(self.folder, self.device)
         self.network.load_state_dict(state["network"])
+        if self.dense:
+            self.dense.load_state_dict(state["dense"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average, self.step, self.heard = state["average"], state["step"], state["heard"]
 
@@ -111,7 +119,7 @@ class Trainer:
         self.heard += numbers.pop("seconds") * len(parts) * self.batches.world
         if not math.isfinite(numbers["loss"]):
             raise ModelError(f"The loss of step {self.step} is no number; go on from {STATE_FILE} with a lower rate.")
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
+        nn.utils.clip_grad_norm_(self._trained.parameters(), self.options.clip)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
@@ -121,26 +129,34 @@ class Trainer:
 
     def _backward(self, batch: Batch, part: int) -> dict[str, float]:
         """Add the gradients of one micro-batch; its losses, and the seconds of sound in it."""
-        joint = self.step >= self.options.ctc_steps
-        batch = batch.to(self.device)
         with self._precision():
-            encoded = self.network.encode(batch.mel)
-            ctc = ctc_loss(self.network, encoded.features, batch)
-            logits = self.network.read(encoded, _inputs(batch.tokens)) if joint else None
-            text = None if logits is None else self._text_loss(logits, batch.tokens)
-            loss = ctc if text is None else text + self.options.ctc_weight * ctc
-            alone = self._text_alone(joint, part)
-            loss = loss if alone is None else loss + 0.5 * alone
-            taught = self._taught(encoded, logits, batch)
-            loss = loss if taught is None else loss + self.options.teacher_weight * taught
+            terms = self._terms(batch.to(self.device), part)
+            loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         (loss / self.options.accumulate).backward()  # type: ignore[no-untyped-call]
-        losses = {"loss": loss, "ctc": ctc, "text": text, "alone": alone, "taught": taught}
-        return {name: value.item() for name, value in losses.items() if value is not None} | {"seconds": batch.seconds}
+        values = {name: value.item() for name, (_, value) in terms.items()}
+        return {"loss": loss.item(), **values, "seconds": batch.seconds}
+
+    def _terms(self, batch: Batch, part: int) -> dict[str, tuple[float, Tensor]]:
+        """The losses of one micro-batch, each with its weight in their sum."""
+        options, joint = self.options, self.step >= self.options.ctc_steps
+        encoded = self.network.encode(batch.mel)
+        logits = self.network.read(encoded, _inputs(batch.tokens)) if joint else None
+        terms: dict[str, tuple[float, Tensor | None]] = {
+            "ctc": (options.ctc_weight if joint else 1.0, ctc_loss(self.network, encoded.features, batch)),
+            "text": (1.0, None if logits is None else self._text_loss(logits, batch.tokens)),
+            "alone": (0.5, self._text_alone(joint, part)),
+            "taught": (options.teacher_weight, self._taught(encoded, logits, batch)),
+            "dense": (options.dense_weight, self._dense_loss(encoded.features, batch)),
+        }
+        return {name: (weight, value) for name, (weight, value) in terms.items() if value is not None}
 
     def _taught(self, encoded: Encoded, logits: Tensor | None, batch: Batch) -> Tensor | None:
         if self.teacher is None:
             return None
         return self.teacher.loss(self.network, encoded, logits, batch, self.options.ctc_weight)
+
+    def _dense_loss(self, features: Tensor, batch: Batch) -> Tensor | None:
+        return None if self.dense is None or batch.dense is None else self.dense.loss(features, batch.dense)
 
     def _text_alone(self, joint: bool, part: int) -> Tensor | None:
         if not (joint and self.texts and self._due(self.options.text_every)):
@@ -162,7 +178,7 @@ class Trainer:
         """Average the gradients and ``numbers`` of all processes, in one message."""
         if self.batches.world == 1:
             return numbers
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        gradients = [p.grad for p in self._trained.parameters() if p.grad is not None]
         own = gradients[0].new_tensor(list(numbers.values()))
         flat = torch.cat([*(g.flatten() for g in gradients), own])
         dist.all_reduce(flat)
