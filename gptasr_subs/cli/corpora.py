@@ -141,6 +141,26 @@ def label(
         _say_report(report, out, quiet)
 
 
+def hear(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="What `prepare` made.")],
+    encoder: Annotated[str, typer.Option(metavar="FOLDER", help="A Whisper model in the format of faster-whisper.")],
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Have another encoder hear the clips of a store, so that a run learns its features too."""
+    with sentences(quiet, verbose):
+        require_extra()
+        from gptasr_subs.training import dense
+        from gptasr_subs.training.corpora import MelStore
+
+        clips = MelStore(store)
+        with progress("heard", _place_in_clips, quiet) as update:
+            for done in dense.hear(clips, dense.WhisperEncoder(encoder)):
+                update(done, len(clips))
+        if not quiet:
+            say(f"{shown(store)}: {len(clips)} clips heard by {encoder}.")
+
+
 def require_extra() -> None:
     """Raise ``UsageError`` where the extra ``train`` is not installed."""
     missing = [name for name in _EXTRA if find_spec(name) is None]

@@ -37,6 +37,7 @@ app.command()(corpora.synthesise)
 app.command("import")(corpora.import_)
 app.command()(corpora.label)
 app.command()(corpora.prepare)
+app.command()(corpora.hear)
 
 
 @app.command()

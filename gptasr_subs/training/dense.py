@@ -66,7 +66,7 @@ class WhisperEncoder:
         mel = self._model.feature_extractor(samples, padding=0)
         size = 3000  # frames that the encoder always reads
         padded = np.pad(mel[:, :size], ((0, 0), (0, max(0, size - mel.shape[1]))), constant_values=mel.min())
-        encoded = np.asarray(self._model.encode(padded.astype(np.float32)), dtype=np.float32)[0]
+        encoded: FloatArray = np.asarray(self._model.encode(padded.astype(np.float32)), dtype=np.float32)[0]
         return encoded[: mel.shape[1] // 2]
 
 
@@ -79,13 +79,13 @@ class Basis:
 
     def __call__(self, features: FloatArray) -> FloatArray:
         """Coordinates of ``features``."""
-        coordinates: FloatArray = (features - self.mean) @ self.axes
+        coordinates: FloatArray = np.matmul(features - self.mean, self.axes, dtype=np.float32)
         return coordinates
 
 
 def find_basis(features: FloatArray, dimensions: int = DIMENSIONS) -> Basis:
     """Principal components of ``features`` (n, width), at most ``dimensions``."""
-    mean: FloatArray = features.mean(0)
+    mean = features.mean(0, dtype=np.float32)
     centred = features - mean
     spread, axes = np.linalg.eigh(centred.T @ centred / len(centred))
     chosen = np.argsort(spread)[::-1][:dimensions]
@@ -165,9 +165,7 @@ def _begun(store: MelStore, encoder: Encoder) -> tuple[Basis, int]:
     return basis, 0
 
 
-def _windows(
-    store: MelStore, encoder: Encoder, chosen: Sequence[int]
-) -> Iterator[tuple[list[int], list[FloatArray]]]:
+def _windows(store: MelStore, encoder: Encoder, chosen: Sequence[int]) -> Iterator[tuple[list[int], list[FloatArray]]]:
     """Neighbours among the clips ``chosen`` that fit into one window: their numbers and sounds."""
     indices: list[int] = []
     sounds: list[FloatArray] = []
