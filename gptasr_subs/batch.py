@@ -13,7 +13,7 @@ from gptasr_subs.errors import FormatError, MediaError, OutputError, UsageError
 from gptasr_subs.formats import get_format
 from gptasr_subs.languages import same_language
 from gptasr_subs.pipeline import Listener, Options, Result, make_plan, subtitle, target_paths
-from gptasr_subs.recognizer import Recognizer
+from gptasr_subs.recognizer import OWN, Recognizer, split_model
 
 STDOUT = Path("-")
 
@@ -29,11 +29,11 @@ class Failure:
     error: Exception
 
 
-def check_options(options: Options) -> None:
+def check_options(options: Options, model: str = "default") -> None:
     """Raise UsageError for what no file could be written with, before any work is done."""
     if not _LANGUAGE.fullmatch(options.language):
         raise UsageError(f"{options.language!r} is no language code; write it like en or en-US.")
-    if not same_language(options.language, "en"):
+    if split_model(model)[0] == OWN and not same_language(options.language, "en"):
         _log.warning("The models write English; --lang %s only goes into the file's name.", options.language)
     if options.burn and not re.fullmatch(r"[\w&=,. #-]+", options.burn_style):
         raise UsageError("--burn-style is outline, box, or ASS fields such as Fontname=Arial,Fontsize=20.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from gptasr_subs.errors import ModelError
+from gptasr_subs.errors import GptasrError, ModelError
+from gptasr_subs.plugins import find_entries
 from gptasr_subs.types import FloatArray, Word
 
 if TYPE_CHECKING:
@@ -17,14 +18,16 @@ if TYPE_CHECKING:
     from gptasr_subs.model.checkpoint import Checkpoint
     from gptasr_subs.model.decoding import Decoded, DecodingOptions
 
-ENTRY_POINTS = "gptasr_subs.recognizers"
+OWN = "gptasr"
+
+_PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would be a disk of Windows
 
 _SECONDS_AT_ONCE = {"cpu": 160.0, "cuda": 4000.0, "mps": 640.0}  # of sound in a batch, at one beam
 _MOST_AT_ONCE = 256
 
 
 class Recognizer(Protocol):
-    """Turns windows of sound into words. Others are found through the entry point ``gptasr_subs.recognizers``."""
+    """Turns windows of sound into words. Those of other packages are found by ``gptasr_subs.plugins``."""
 
     @property
     def name(self) -> str:
@@ -148,15 +151,40 @@ class GptAsrRecognizer:
         return words or words_without_ctc(pieces, best.token_log_probs, clip, self.sample_rate)
 
 
-def load_model(name_or_path: str | Path = "default", device: str = "auto") -> GptAsrRecognizer:
-    """GPT-ASR with a shipped, cached or own checkpoint; ``device`` is auto, cpu, cuda (or cuda:1) or mps.
+def load_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> Recognizer:
+    """A recogniser: GPT-ASR with a shipped, cached or own checkpoint, or ``NAME:MODEL``, that of another package.
 
-    Raises ``ModelError`` where the checkpoint or the device is not there.
+    ``device`` is auto, cpu, cuda (or cuda:1) or mps; ``language`` is what is spoken. Raises ``ModelError`` where the
+    model or the device is not there.
     """
+    recognizer, model = split_model(name_or_path)
+    if recognizer == OWN:
+        return load_gptasr(model, device, language)
+    try:
+        return find_recognizer(recognizer)(str(model), device, language)
+    except GptasrError:
+        raise
+    except Exception as error:  # a stranger's code may fail in any way
+        raise ModelError(f"The recogniser {recognizer!r} cannot load {str(model)!r} ({error}).") from error
+
+
+def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> GptAsrRecognizer:
+    """GPT-ASR; it writes English whatever ``language`` is. Raises ``ModelError``."""
     from gptasr_subs.model.checkpoint import load_checkpoint
 
     chosen = choose_device(device)
-    return GptAsrRecognizer(load_checkpoint(name_or_path, chosen), chosen)
+    return GptAsrRecognizer(load_checkpoint(name_or_path or "default", chosen), chosen)
+
+
+def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
+    """Which recogniser is asked for, and which model of it: ``whisper:tiny.en`` is ``("whisper", "tiny.en")``.
+
+    What has no prefix, and every file that is there, belongs to GPT-ASR.
+    """
+    prefix = _PREFIX.fullmatch(str(name_or_path))
+    if not prefix or Path(name_or_path).exists():
+        return OWN, name_or_path
+    return prefix[1], prefix[2]
 
 
 def choose_device(wanted: str = "auto") -> str:
@@ -177,17 +205,23 @@ def choose_device(wanted: str = "auto") -> str:
     return wanted
 
 
-def find_recognizer(name: str) -> Callable[..., Recognizer]:
-    """What the entry point ``name`` offers: called with a model's name and a device it gives a recogniser.
+def find_recognizer(name: str) -> Callable[[str, str, str], Recognizer]:
+    """What a plugin offers by this name: called with a model's name (empty: its usual one), a device and a language.
 
     Raises ``ModelError`` where no installed package offers that name, or the one that does cannot be imported.
     """
-    offered: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    offered = {entry.name: entry for entry in find_entries("recognizers")}
     if name not in offered:
         known = ", ".join(sorted(offered)) or "none"
         raise ModelError(f"No installed package offers the recogniser {name!r}; there are: {known}.")
     try:
-        factory: Callable[..., Recognizer] = offered[name].load()
+        return make_recognizer(offered[name].load())
     except Exception as error:  # a stranger's import may fail in any way
         raise ModelError(f"The recogniser {name!r} cannot be loaded ({error}); reinstall its package.") from error
-    return factory
+
+
+def make_recognizer(plugin: object) -> Callable[[str, str, str], Recognizer]:
+    """The function that a plugin's entry point names. Raises TypeError where it is none."""
+    if not callable(plugin):
+        raise TypeError("it is no function of a model, a device and a language")
+    return plugin

@@ -40,7 +40,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
     recognizer = FakeRecognizer()
     loads: list[tuple[str, str]] = []
 
-    def load(model: str = "default", device: str = "auto") -> FakeRecognizer:
+    def load(model: str = "default", device: str = "auto", language: str = "en") -> FakeRecognizer:
         loads.append((model, device))
         return recognizer
 

@@ -21,6 +21,7 @@ from gptasr_subs import formats
 from gptasr_subs.errors import FormatError, OutputError
 from gptasr_subs.formats import Document, registry
 from gptasr_subs.formats.blocks import is_timing
+from gptasr_subs.plugins import BUILT_IN
 from gptasr_subs.types import Cue, Word
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -300,6 +301,9 @@ def test_a_missing_folder_is_an_output_error(tmp_path: Path) -> None:
 # ---- plugins
 
 
+GROUP = "gptasr_subs.formats"
+
+
 class Shout:
     name = "shout"
     extension = "loud"
@@ -316,7 +320,7 @@ class Mute:
 def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EntryPoint]]:
     """Entry points that other packages would have declared."""
     entries: list[EntryPoint] = []
-    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    monkeypatch.setattr("gptasr_subs.plugins.entry_points", lambda group: entries)
     registry.find_formats.cache_clear()
     yield entries
     registry.find_formats.cache_clear()
@@ -327,7 +331,7 @@ def test_formats_are_found_where_no_metadata_is_installed(plugins: list[EntryPoi
 
 
 def test_a_plugin_is_a_format_like_any_other(plugins: list[EntryPoint], tmp_path: Path) -> None:
-    plugins.append(EntryPoint("shout", f"{__name__}:Shout", registry.GROUP))
+    plugins.append(EntryPoint("shout", f"{__name__}:Shout", GROUP))
     formats.write(tmp_path / "talk.loud", CUES)
     assert (tmp_path / "talk.loud").read_text(encoding="utf-8") == "TOM & ZOË ASKED:\nIS 3 < 4?"
     assert formats.get_format("shout") is formats.get_format(".loud")
@@ -337,21 +341,22 @@ def test_a_plugin_is_a_format_like_any_other(plugins: list[EntryPoint], tmp_path
 def test_a_broken_plugin_is_named_and_left_out(
     value: str, plugins: list[EntryPoint], caplog: pytest.LogCaptureFixture
 ) -> None:
-    plugins.append(EntryPoint("broken", value, registry.GROUP))
+    plugins.append(EntryPoint("broken", value, GROUP))
     with caplog.at_level(logging.WARNING):
         assert list(formats.find_formats()) == ["srt", "vtt", "txt", "json"]
-    assert f"'broken' ({value}) is left out" in caplog.text
+    assert "The plugin broken of gptasr-subs is left out" in caplog.text
 
 
 def test_a_broken_plugin_does_not_replace_a_built_in(plugins: list[EntryPoint]) -> None:
-    plugins.append(EntryPoint("srt", "no_such_module:Srt", registry.GROUP))
+    plugins.append(EntryPoint("srt", "no_such_module:Srt", GROUP))
     assert formats.render(DOCUMENT, "srt").startswith("1\n")
 
 
-def test_the_package_declares_its_formats_as_entry_points() -> None:
+def test_the_package_declares_what_it_offers_as_entry_points() -> None:
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["entry-points"][registry.GROUP] == registry.BUILT_IN
+    declared = project["project"]["entry-points"]
+    assert declared == {f"gptasr_subs.{kind}": own for kind, own in BUILT_IN.items() if own}
 
 
 def test_importing_formats_does_not_import_pysrt() -> None:

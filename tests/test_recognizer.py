@@ -15,7 +15,6 @@ import torch
 from tiny import tiny_checkpoint, tiny_config
 from torch.nn import functional as F
 
-from gptasr_subs import recognizer as module
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import Checkpoint, save_checkpoint
@@ -23,7 +22,7 @@ from gptasr_subs.model.decoding import DecodingOptions
 from gptasr_subs.model.features import LogMel
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import train_bpe
-from gptasr_subs.recognizer import GptAsrRecognizer, choose_device, find_recognizer, load_model
+from gptasr_subs.recognizer import GptAsrRecognizer, choose_device, load_model, split_model
 from gptasr_subs.types import FloatArray, Word
 
 RATE = 22050
@@ -178,16 +177,38 @@ def test_a_missing_gpu_is_noticed_before_the_checkpoint_is_read(
 
 
 def test_recognisers_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = "gptasr_subs.recognizers"
     points = [
-        EntryPoint("mine", "gptasr_subs.recognizer:load_model", module.ENTRY_POINTS),
-        EntryPoint("broken", "no_such_package:thing", module.ENTRY_POINTS),
+        EntryPoint("mine", f"{__name__}:make_mine", group),
+        EntryPoint("broken", "no_such_package:thing", group),
+        EntryPoint("failing", f"{__name__}:fail", group),
     ]
-    monkeypatch.setattr(module, "entry_points", lambda group: points if group == module.ENTRY_POINTS else [])
-    assert find_recognizer("mine") is load_model
+    monkeypatch.setattr("gptasr_subs.plugins.entry_points", lambda group: points)
+    assert load_model("mine:tiny: 1.5", "cpu", "de") == ("tiny: 1.5", "cpu", "de")
+    assert load_model("mine:") == ("", "auto", "en")
     with pytest.raises(ModelError, match="reinstall"):
-        find_recognizer("broken")
-    with pytest.raises(ModelError, match="broken, mine"):
-        find_recognizer("other")
+        load_model("broken:x")
+    with pytest.raises(ModelError, match="'failing' cannot load 'x' \\(no such thing\\)"):
+        load_model("failing:x")
+    with pytest.raises(ModelError, match="there are: broken, failing, gptasr, mine"):
+        load_model("other:x")
+
+
+def make_mine(*arguments: str) -> tuple[str, ...]:
+    return arguments
+
+
+def fail(*arguments: str) -> None:
+    raise ValueError("no such thing")
+
+
+def test_what_has_no_prefix_or_is_a_file_belongs_to_gptasr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert split_model("whisper:tiny.en") == ("whisper", "tiny.en")
+    for name in ("default", "C:\\models\\mine", "/models/a:b", Path("x")):
+        assert split_model(name) == ("gptasr", name)
+    (tmp_path / "mine:v2").mkdir()
+    assert split_model("mine:v2") == ("gptasr", "mine:v2")
 
 
 def test_importing_the_seam_does_not_import_torch() -> None:

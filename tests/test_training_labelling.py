@@ -135,7 +135,7 @@ def test_the_command_line_goes_from_labels_of_any_recogniser_to_a_store(
     asked: list[tuple[str, str, str]] = []
 
     def find(name: str) -> object:
-        return lambda model, device: asked.append((name, model, device)) or Doubtful()
+        return lambda model, device, language: asked.append((name, model, device)) or Doubtful()
 
     monkeypatch.setattr("gptasr_subs.recognizer.find_recognizer", find)
     words = ["label", corpus, "--teacher", "tiny", "--recognizer", "whisper", "--device", "cpu"]

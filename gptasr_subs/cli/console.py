@@ -97,3 +97,10 @@ def clock(seconds: float) -> str:
     """``01:40:00``."""
     whole = int(seconds)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Columns, the first row their heads."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -134,7 +134,7 @@ def label(
         from gptasr_subs import recognizer as recognizers
         from gptasr_subs.training.labelling import Labelling, label
 
-        model = recognizers.find_recognizer(recognizer)(teacher, device)
+        model = recognizers.load_model(f"{recognizer}:{teacher}", device)
         options = Labelling(least_confidence, batch_size, beams)
         with progress(shown(Path(corpus.name)), _place_in_clips, quiet) as update:
             report = label(corpus, model, out, options, update)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, shown
+from gptasr_subs.cli.console import put, say, sentences, shown, table
 from gptasr_subs.cli.options import Quiet, Verbose
 from gptasr_subs.cli.progress import Update, place_in_bytes, progress
 
@@ -24,7 +24,7 @@ def models(context: typer.Context) -> None:
             rows = [
                 (entry.name, f"{entry.size / MIB:.0f} MiB", entry.wer or "-", entry.home) for entry in list_models()
             ]
-            put(_table([("NAME", "SIZE", "WORD ERROR RATE", "WHERE"), *rows]))
+            put(table([("NAME", "SIZE", "WORD ERROR RATE", "WHERE"), *rows]))
 
 
 @app.command()
@@ -47,9 +47,3 @@ def pull(
         folder = pull(name, report)
         if not quiet:
             say(f"{name} is in {shown(folder)}; use it with --model {name}.")
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Option(metavar="NAME|PATH", help="A model that `gptasr-subs models` lists, or a path.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|PATH",
+        help="A model that `gptasr-subs models` lists, a path, or PLUGIN:MODEL (`gptasr-subs plugins`).",
+    ),
+]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda (or cuda:1) or mps.")]
 Beams = Annotated[
     int, typer.Option(min=0, metavar="N", help="Width of the beam search: more is better and slower (0: the model's).")

@@ -18,6 +18,7 @@ from gptasr_subs.norms import Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.pipeline import Options, Result
+    from gptasr_subs.recognizer import Recognizer
 
 
 def _print_version(wanted: bool) -> None:
@@ -39,7 +40,9 @@ def run(
         str, typer.Option(metavar="srt,vtt,...", help="Formats to write: srt (the default), vtt, txt, json.")
     ] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that are there already.")] = False,
-    lang: Annotated[str, typer.Option(metavar="CODE", help="Language code in the file's name.")] = "en",
+    lang: Annotated[
+        str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")
+    ] = "en",
     audio_track: Annotated[
         str, typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language.")
     ] = "",
@@ -94,7 +97,7 @@ def run(
             burn_quality=burn_quality,
             burn_style=burn_style,
         )
-        check_options(options)
+        check_options(options, model)
         files, failed = _find_inputs(inputs, verbose)
         if output:
             named = parse_formats(format) if format else ()
@@ -121,12 +124,19 @@ def _find_inputs(inputs: Iterable[Path], verbose: bool) -> tuple[list[Path], int
     return unique(files), failed
 
 
+def _load(model: str, device: str, language: str) -> Recognizer:
+    """English is what models expect unless they are told."""
+    from gptasr_subs.languages import same_language
+    from gptasr_subs.recognizer import load_model
+
+    return load_model(model, device) if same_language(language, "en") else load_model(model, device, language)
+
+
 def _subtitle(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
     """Write subtitles of every file; gives how many failed."""
     from gptasr_subs.batch import Batch, Failure
-    from gptasr_subs.recognizer import load_model
 
-    batch = Batch(lambda: load_model(model, device), options)
+    batch = Batch(lambda: _load(model, device, options.language), options)
     failed = 0
     for file in files:
         batch.prepare(file)
@@ -148,10 +158,9 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
     """The one file's subtitles on stdout."""
     from gptasr_subs.formats import render
     from gptasr_subs.pipeline import Result, recognize_file
-    from gptasr_subs.recognizer import load_model
 
     for file in files:
-        recognizer, began = load_model(model, device), time.monotonic()
+        recognizer, began = _load(model, device, options.language), time.monotonic()
         with progress(shown(Path(file.name)), place_in_film(), quiet) as update:
             document = recognize_file(
                 file, recognizer, options=options, listener=lambda place: update(place.done, place.total)

@@ -1,26 +1,15 @@
-"""Finds subtitle formats: the built-in ones and those of other packages come in by the same entry points."""
+"""Subtitle formats by name: the built-in ones and those of other packages."""
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol, runtime_checkable
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.document import Document
+from gptasr_subs.plugins import load_plugins
 from gptasr_subs.types import Cue
-
-GROUP = "gptasr_subs.formats"
-_log = logging.getLogger(__name__)
-
-# As in pyproject.toml, for a source tree whose metadata is not installed.
-BUILT_IN = {
-    "srt": "gptasr_subs.formats.srt:Srt",
-    "vtt": "gptasr_subs.formats.vtt:Vtt",
-    "txt": "gptasr_subs.formats.txt:Txt",
-    "json": "gptasr_subs.formats.json:Json",
-}
 
 
 @runtime_checkable
@@ -50,24 +39,15 @@ class ReadableFormat(Format, Protocol):
 @cache
 def find_formats() -> dict[str, Format]:
     """Every format by name, the built-in ones first. A plugin that does not work is named in a warning and left out."""
-    candidates = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
-    candidates += [entry for entry in entry_points(group=GROUP) if BUILT_IN.get(entry.name) != entry.value]
-    formats = {}
-    for entry in candidates:
-        if (found := _load(entry)) is not None:
-            formats[found.name] = found
-    return formats
+    return {found.name: found for found in load_plugins("formats", make_format).values()}
 
 
-def _load(entry: EntryPoint) -> Format | None:
-    try:
-        found = entry.load()()
-        if not isinstance(found, Format):
-            raise TypeError("it lacks a name, an extension or write()")
-        return found
-    except Exception as error:  # whatever a stranger's code does, the other formats go on
-        _log.warning("The subtitle format %r (%s) is left out: %s", entry.name, entry.value, error)
-        return None
+def make_format(plugin: Callable[[], object]) -> Format:
+    """The format that a plugin's class is. Raises TypeError where it is none."""
+    found = plugin()
+    if not isinstance(found, Format):
+        raise TypeError("it lacks a name, an extension or write()")
+    return found
 
 
 def get_format(name: str) -> Format:

@@ -1,0 +1,88 @@
+"""What packages offer through entry points: recognisers, subtitle formats, notifiers. Our own come in the same way.
+
+A plugin that cannot be used is named in a warning and left out; it never stops the command.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
+
+_log = logging.getLogger(__name__)
+_Made = TypeVar("_Made")
+
+OWN_PACKAGE = "gptasr-subs"
+
+# Each kind has the entry point group "gptasr_subs.KIND". The built-in ones are as in pyproject.toml, for a source tree
+# whose metadata is not installed.
+BUILT_IN = {
+    "recognizers": {"gptasr": "gptasr_subs.recognizer:load_gptasr"},
+    "formats": {
+        "srt": "gptasr_subs.formats.srt:Srt",
+        "vtt": "gptasr_subs.formats.vtt:Vtt",
+        "txt": "gptasr_subs.formats.txt:Txt",
+        "json": "gptasr_subs.formats.json:Json",
+    },
+    "notifiers": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """Something that a package offers. ``package`` has its version, ``problem`` says why it cannot be used, if so."""
+
+    kind: str
+    name: str
+    package: str
+    problem: str = ""
+
+
+def find_entries(kind: str) -> list[EntryPoint]:
+    """The entry points of one kind, the built-in ones first. Nothing is imported yet."""
+    group, own = f"gptasr_subs.{kind}", BUILT_IN[kind]
+    found = [EntryPoint(name, value, group) for name, value in own.items()]
+    return found + [entry for entry in entry_points(group=group) if own.get(entry.name) != entry.value]
+
+
+def load_plugins(kind: str, make: Callable[[Any], _Made]) -> dict[str, _Made]:
+    """What ``make`` makes of each plugin of a kind, by the plugin's name; ``make`` raises where one is of no use."""
+    made = {}
+    for entry in find_entries(kind):
+        try:
+            made[entry.name] = make(entry.load())
+        except Exception as error:  # whatever a stranger's code does, the others go on
+            _log.warning("The plugin %s of %s is left out: %s", entry.name, _package(entry), _told(error))
+    return made
+
+
+def list_plugins(makers: Mapping[str, Callable[[Any], object]]) -> Iterator[Plugin]:
+    """Every plugin of the kinds in ``makers``, also those that cannot be used; see ``load_plugins``."""
+    for kind, make in makers.items():
+        for entry in find_entries(kind):
+            yield Plugin(kind, entry.name, _package(entry), _problem(entry, make))
+
+
+def make_notifier(plugin: object) -> Callable[..., object]:
+    """The function that a notifier's entry point names. Raises TypeError where it is none."""
+    if not callable(plugin):
+        raise TypeError("it is no function of an event")
+    return plugin
+
+
+def _problem(entry: EntryPoint, make: Callable[[Any], object]) -> str:
+    try:
+        make(entry.load())
+        return ""
+    except Exception as error:
+        return _told(error)
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else OWN_PACKAGE
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")

@@ -1,0 +1,1 @@
+"""A recogniser, a format and a notifier to start from."""
