@@ -18,6 +18,7 @@ class Home:
     ranges: bool = True  # whether it goes on where a client stopped
     stop_after: int | None = None  # bytes after which it hangs up
     content_type: str = "application/octet-stream"
+    content_types: dict[str, str] = field(default_factory=dict)  # of files that differ
     says_length: bool = True
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     address: str = ""
@@ -34,9 +35,9 @@ def file_server(home: Home) -> Iterator[Home]:
             if name not in home.files:
                 self.send_error(404)
                 return
-            self._send(home.files[name])
+            self._send(home.files[name], home.content_types.get(name, home.content_type))
 
-        def _send(self, data: bytes) -> None:
+        def _send(self, data: bytes, kind: str) -> None:
             wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
             begin = int(wanted[1]) if wanted and home.ranges else 0
             if wanted and home.ranges and begin >= len(data):
@@ -46,7 +47,7 @@ def file_server(home: Home) -> Iterator[Home]:
                 self.end_headers()
                 return
             self.send_response(206 if wanted and home.ranges else 200)
-            self.send_header("Content-Type", home.content_type)
+            self.send_header("Content-Type", kind)
             if home.says_length:
                 self.send_header("Content-Length", str(len(data) - begin))
             self.end_headers()

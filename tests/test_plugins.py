@@ -75,6 +75,11 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
     run(program, str(film), "--model", "counter:Part", "--format", "lrc,srt")
     assert (tmp_path / "talk.en.lrc").read_text().startswith("[00:0")
     assert "Part 1." in (tmp_path / "talk.en.srt").read_text()
+    pytest.importorskip("yt_dlp")
+    told = run(
+        program.with_name("python"), "-m", "yt_dlp", "--ignore-config", "--verbose", "--list-impersonate-targets"
+    )
+    assert "GptasrSubsPP" in told
 
 
 def install(folder: Path, *projects: Path) -> Path:
@@ -95,6 +100,7 @@ def install(folder: Path, *projects: Path) -> Path:
 
 def run(program: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, env=environment, cwd=program.parent)
-    assert done.returncode == 0, done.stderr
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run([program, *arguments], env=environment, cwd=program.parent, **piped)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stdout
     return done.stdout

@@ -1,0 +1,129 @@
+"""``yt-dlp --use-postprocessor GptasrSubs URL``: subtitles for what was downloaded, made on this computer.
+
+yt-dlp imports this file in every run, so nothing heavy is imported before there is something to do.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from yt_dlp.postprocessor.common import PostProcessor
+from yt_dlp.utils import PostProcessingError, subtitles_filename
+
+__all__ = ["GptasrSubsPP"]
+
+_STEP = 0.1  # of the film, between two lines about how far it is
+
+
+class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
+    """Options, all text: model, lang, format, device, track, preset, force."""
+
+    def __init__(
+        self,
+        downloader: Any = None,
+        *,
+        model: str = "default",
+        lang: str = "en",
+        format: str = "",
+        device: str = "auto",
+        track: str = "",
+        preset: str = "netflix",
+        force: str = "",
+        **unknown: str,
+    ) -> None:
+        """``format`` is srt, vtt, ...; left out, it is what the container takes."""
+        super().__init__(downloader)
+        self._unknown = ", ".join(unknown)
+        self._model, self._lang, self._format, self._device = model, lang, format, device
+        self._track, self._preset = track, preset
+        self._force = force.lower() not in ("", "0", "no", "false")
+        self._recognizer: Any = None  # one for all videos of a playlist
+
+    @PostProcessor._restrict_to(images=False)
+    def run(self, info: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+        """Write the subtitle beside the video and tell yt-dlp of it, so that it is embedded, moved and cut along."""
+        from gptasr_subs.errors import GptasrError
+
+        if "filepath" not in info:
+            raise PostProcessingError("GptasrSubs needs a downloaded file; write when=post_process or when=after_move")
+        there = self._given_by_the_site(info)
+        if there and not self._force:
+            self.to_screen(f'The site gave subtitles in "{there}"; none are made (force=1 makes them all the same)')
+            return [], info
+        try:
+            path = self._subtitle(info)
+        except GptasrError as error:
+            raise PostProcessingError(f"No subtitles were made: {error}") from error
+        except Exception as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise PostProcessingError(f"No subtitles were made because of a mistake in gptasr-subs ({what})") from error
+        return [], self._registered(info, path)
+
+    def _given_by_the_site(self, info: dict[str, Any]) -> str:
+        """The site's subtitles in our language among those that yt-dlp was asked to fetch."""
+        from gptasr_subs.languages import same_language
+
+        requested = info.get("requested_subtitles") or {}
+        return next((lang for lang in requested if same_language(lang, self._lang)), "")
+
+    def _subtitle(self, info: dict[str, Any]) -> str:
+        from gptasr_subs.files import write_atomically
+        from gptasr_subs.formats import get_format, render
+        from gptasr_subs.pipeline import recognize_file
+
+        options, format = self._options(), get_format(self._format or ("vtt" if info["ext"] == "webm" else "srt"))
+        film = info["filepath"]
+        path: str = subtitles_filename(film, self._lang, format.extension, info["ext"])
+        if Path(path).exists() and not (self._force or self.get_param("overwrites")):
+            self.to_screen(f'"{path}" is there already and is kept')
+            return path
+        if self._recognizer is None:
+            from gptasr_subs.recognizer import load_model
+
+            self._recognizer = load_model(self._model, self._device, self._lang)
+        self.to_screen(f'Making subtitles for "{film}"')
+        document = recognize_file(Path(film), self._recognizer, options=options, listener=self._teller())
+        write_atomically(path, render(document, format.name))
+        self.to_screen(f'Wrote {len(document.cues)} subtitles to "{path}"')
+        return path
+
+    def _options(self) -> Any:
+        from gptasr_subs.batch import check_options
+        from gptasr_subs.errors import UsageError
+        from gptasr_subs.norms import PRESETS
+        from gptasr_subs.pipeline import Options
+
+        if self._unknown:
+            raise UsageError(f"GptasrSubs has no option {self._unknown}; see docs/integrations.md of gptasr-subs.")
+        if self._preset not in PRESETS:
+            raise UsageError(f"There is no preset {self._preset!r}; choose one of {', '.join(PRESETS)}.")
+        track = int(self._track) if self._track.isdecimal() else self._track or None
+        options = Options(language=self._lang, audio_track=track, norms=PRESETS[self._preset])
+        check_options(options, self._model)
+        return options
+
+    def _teller(self) -> Any:
+        """Lines on yt-dlp's screen, and news to whoever listens to its progress."""
+        said = [0.0]
+
+        def tell(place: Any) -> None:
+            share = place.done / place.total if place.total else 0.0
+            if share - said[0] >= _STEP:
+                said[0] = share
+                self.to_screen(f"{min(share, 1):.0%} of {place.total:.0f} s")
+            self._hook_progress({"status": "processing", "gptasr_seconds": place.done}, {})
+
+        return tell
+
+    def _registered(self, info: dict[str, Any], path: str) -> dict[str, Any]:
+        from gptasr_subs.languages import language_name
+
+        subtitle = {
+            "ext": path.rpartition(".")[2],
+            "filepath": path,
+            "name": f"{language_name(self._lang)} (automatic)",
+        }
+        info["requested_subtitles"] = {**(info.get("requested_subtitles") or {}), self._lang: subtitle}
+        info.setdefault("__files_to_move", {})[path] = ""
+        return info
