@@ -36,6 +36,8 @@ class CueCosts:
     layout: float = 1.0
     # Text of the next sentence shown before the last one has ended.
     bridged_sentence: float = 1.0
+    # Text of two cues in one where cues that were there before are shaped anew: their in-times are worth keeping.
+    bridged_cue: float = 3.0
     # A silence of ``long_pause`` inside a cue; shorter ones in proportion. Breaking there is what a listener expects.
     bridged_pause: float = 4.0
 
@@ -79,8 +81,9 @@ def arrange(talk: Talk, norms: Norms) -> list[Cue]:
 def _penalties(talk: Talk, norms: Norms) -> Floats:
     """Points for a break before each word, shape (n + 1,)."""
     # Where a voice rests for half a long pause, a phrase has ended, whatever the words.
-    penalties = break_penalties(talk.words) * np.maximum(0.0, 1.0 - 2.0 * _silence(talk, norms))
-    ended = (talk.begins >= LINE) | ((talk.begins == PHRASE) & (penalties[:-1] < INSIDE_PHRASE))
+    grammar = break_penalties(talk.words)
+    penalties = grammar * np.maximum(0.0, 1.0 - 2.0 * _silence(talk, norms))
+    ended = (talk.begins >= LINE) | ((talk.begins == PHRASE) & (grammar[:-1] < INSIDE_PHRASE))
     penalties[:-1][ended] = SENTENCE_END
     return penalties
 
@@ -103,6 +106,7 @@ def _cue_costs(talk: Talk, layouts: Layouts, penalties: Floats, norms: Norms, co
     n = len(talk.words)
     bridges = costs.bridged_pause * _silence(talk, norms)
     bridges[1:-1] += costs.bridged_sentence * (penalties[1:-1] == SENTENCE_END)  # or a rest, see _penalties
+    bridges[:-1] += costs.bridged_cue * ((talk.begins == PHRASE) & (penalties[:-1] == SENTENCE_END))
     bridged = np.cumsum(bridges)
     parted = np.cumsum((talk.pauses >= norms.long_pause) | np.append(talk.begins == CUE, False))
     table = np.full((n + 1, layouts.reach), np.inf)

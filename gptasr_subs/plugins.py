@@ -23,6 +23,11 @@ BUILT_IN = {
     "formats": {
         "srt": "gptasr_subs.formats.srt:Srt",
         "vtt": "gptasr_subs.formats.vtt:Vtt",
+        "ass": "gptasr_subs.formats.ass:Ass",
+        "ttml": "gptasr_subs.formats.ttml:Ttml",
+        "sbv": "gptasr_subs.formats.sbv:Sbv",
+        "lrc": "gptasr_subs.formats.lrc:Lrc",
+        "tsv": "gptasr_subs.formats.tsv:Tsv",
         "txt": "gptasr_subs.formats.txt:Txt",
         "json": "gptasr_subs.formats.json:Json",
     },

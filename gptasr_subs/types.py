@@ -42,11 +42,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle: lines of text shown from ``start`` to ``end`` seconds."""
+    """One subtitle: lines of text shown from ``start`` to ``end`` seconds.
+
+    Lines may carry the markup of markup.py. ``position`` is the place on the screen as keys lie on a number pad: 2 is
+    at the bottom in the middle, 8 at the top.
+    """
 
     start: float
     end: float
     lines: tuple[str, ...]
+    position: int = 2
 
     @property
     def text(self) -> str:

@@ -39,6 +39,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         make_film(tmp_path / name)
     (tmp_path / "subs").mkdir()
+    (tmp_path / "movie.en.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\none two\n")
     (tmp_path / "clips" / "manifest.tsv").write_text("path\ttext\na.wav\tone two three four five\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path

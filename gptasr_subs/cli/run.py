@@ -37,7 +37,10 @@ def run(
         Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")
     ] = None,
     format: Annotated[
-        str, typer.Option(metavar="srt,vtt,...", help="Formats to write: srt (the default), vtt, txt, json.")
+        str,
+        typer.Option(
+            metavar="srt,vtt,...", help="Formats: srt (the default), vtt, ass, ttml, sbv, lrc, tsv, txt, json."
+        ),
     ] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that are there already.")] = False,
     lang: Annotated[

@@ -11,21 +11,22 @@ from gptasr_subs.types import Cue
 
 # Hours are optional and unlimited, digits may be missing, the fraction may follow a comma, a dot or a colon.
 _TIME = r"(-?)(?:(\d+)\s?:\s?)?(\d{1,2})\s?:\s?(\d{1,2})(?:\s?[.,:]\s?(\d{1,9}))?(?!\d)"
-_TIMING = re.compile(rf"\s*{_TIME}\s*--?\s?>\s*{_TIME}(?:\s.*)?", re.ASCII)
+_TIMING = re.compile(rf"\s*{_TIME}\s*--?\s?>\s*{_TIME}(\s.*)?", re.ASCII)
 _LINE_ENDS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Two times in seconds, and all the lines of the file until the next two times."""
+    """Two times in seconds, what stands behind them, and all the lines of the file until the next two times."""
 
     start: float
     end: float
+    settings: str
     lines: list[str]
 
-    def cue(self, lines: Iterable[str]) -> Cue:
+    def cue(self, lines: Iterable[str], position: int = 2) -> Cue:
         """The cue of these times with what of ``lines`` can be shown."""
-        return Cue(self.start, self.end, tuple(clean_lines(lines)))
+        return Cue(self.start, self.end, tuple(clean_lines(lines)), position)
 
 
 def scan_blocks(text: str) -> Iterator[Block]:
@@ -35,7 +36,7 @@ def scan_blocks(text: str) -> Iterator[Block]:
     stops = [*(i for i, _ in timings), len(lines)][1:]
     for (i, match), stop in zip(timings, stops, strict=True):
         times = match.groups()
-        yield Block(_seconds(*times[:5]), _seconds(*times[5:]), lines[i + 1 : stop])
+        yield Block(_seconds(*times[:5]), _seconds(*times[5:10]), times[10] or "", lines[i + 1 : stop])
 
 
 def _seconds(

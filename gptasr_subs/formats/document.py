@@ -7,6 +7,19 @@ from dataclasses import dataclass
 from gptasr_subs.types import Cue, Word
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How text looks, for the formats that can say it.
+
+    ``word_times``: each word carries its time or lights up at it. Words less sure than ``unsure_below`` are coloured.
+    ``text_height``: of a line, as a share of the picture's height.
+    """
+
+    word_times: bool = False
+    unsure_below: float = 0.0
+    text_height: float = 0.055
+
+
 @dataclass(frozen=True)
 class Document:
     """The cues of one film, the words they are made of where known, and the facts of the film."""
@@ -17,3 +30,4 @@ class Document:
     seconds: float | None = None  # its length
     language: str = "en"
     model: str = ""  # what recognised the words
+    style: Style = Style()

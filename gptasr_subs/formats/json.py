@@ -32,13 +32,17 @@ class Json:
         """The cues. Raises FormatError when the object has none."""
         try:
             cues = json.loads(text)["cues"]
-            return [Cue(float(cue["start"]), float(cue["end"]), tuple(map(str, cue["lines"]))) for cue in cues]
+            return [
+                Cue(float(cue["start"]), float(cue["end"]), tuple(map(str, cue["lines"])), int(cue.get("position", 2)))
+                for cue in cues
+            ]
         except (ValueError, KeyError, TypeError) as error:
             raise FormatError('This JSON file has no "cues" with "start", "end" and "lines".') from error
 
 
 def _cue(cue: Cue) -> dict[str, Any]:
-    return {"start": round(cue.start, 3), "end": round(cue.end, 3), "lines": list(cue.lines)}
+    content = {"start": round(cue.start, 3), "end": round(cue.end, 3), "lines": list(cue.lines)}
+    return content if cue.position == 2 else {**content, "position": cue.position}
 
 
 def _word(word: Word) -> dict[str, Any]:

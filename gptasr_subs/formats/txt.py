@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
+from gptasr_subs.markup import plain
 from gptasr_subs.types import Cue, Word
 
 PARAGRAPH_PAUSE = 2.0  # seconds; shorter pauses are for breath and for effect
@@ -31,6 +32,6 @@ def _paragraphs(spoken: Sequence[Word] | Sequence[Cue]) -> list[str]:
     for part in spoken:
         if part.start - last_end >= PARAGRAPH_PAUSE:
             paragraphs.append([])
-        paragraphs[-1] += clean_lines((part.text,))
+        paragraphs[-1] += clean_lines((plain(part.text),))
         last_end = part.end
     return [" ".join(paragraph) for paragraph in paragraphs if paragraph]

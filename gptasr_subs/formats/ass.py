@@ -1,0 +1,169 @@
+"""Advanced SubStation Alpha (.ass): styled subtitles of libass, mpv, VLC and Aegisub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gptasr_subs.errors import FormatError
+from gptasr_subs.formats.blocks import clean_lines
+from gptasr_subs.formats.document import Document, Style
+from gptasr_subs.formats.spoken import Lines, spoken_lines
+from gptasr_subs.markup import convert, name_of
+from gptasr_subs.types import Cue, Word
+
+_HEAD = """\
+[Script Info]
+ScriptType: v4.00+
+PlayResX: 1920
+PlayResY: {height}
+WrapStyle: 2
+ScaledBorderAndShadow: yes
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,{size},&H00FFFFFF,&H00A0A0A0,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,96,96,54,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+_HEIGHT = 1080
+_UNSURE = r"{\c&H00FFFF&}"  # yellow: the bytes are blue, green, red
+_SURE = r"{\c}"
+_BRACE = {"{": r"\{", "}": r"\}"}
+_JOINER = "\u2060"  # parts a backslash that is text from the letter that would make it a command
+
+_OVERRIDE = re.compile(r"(?<!\\)\{([^}]*)\}")
+_SWITCH = re.compile(r"\\([biu])(\d+)")
+_PLACE = re.compile(r"\\an([1-9])")
+_DRAWING = re.compile(r"\\p[1-9]")
+_CLOCK = re.compile(r"\s*(\d+):(\d+):(\d+(?:[.,:]\d+)?)\s*")
+# Where SubStation 4 (.ssa) puts text, as keys of a number pad.
+_LEGACY = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}
+
+
+class Ass:
+    """Times are hundredths of a second. Reading keeps text, position, italics, bold and underline of the dialogue."""
+
+    name = "ass"
+    extension = "ass"
+
+    def write(self, document: Document) -> str:
+        """One style, all cues as dialogue; words are karaoke syllables if the document's style has word times."""
+        spoken = spoken_lines(document)
+        head = _HEAD.format(height=_HEIGHT, size=round(_HEIGHT * document.style.text_height))
+        return head + "".join(
+            _line(cue, words, document.style) for cue, words in zip(document.cues, spoken, strict=True)
+        )
+
+    def read(self, text: str) -> list[Cue]:
+        """All cues in the order of their times. Raises FormatError."""
+        rows = list(_rows(text))
+        if not any(section == "events" for section, _, _ in rows) and text.strip():
+            raise FormatError("This is not an ASS file: it has no [Events].")
+        styles = {row.get("name", "").lstrip("*"): row for _, kind, row in rows if kind == "style"}
+        dialogue = [row for section, kind, row in rows if (section, kind) == ("events", "dialogue")]
+        cues = [_cue(row, styles.get(row.get("style", "").lstrip("*"), {})) for row in dialogue]
+        return sorted((cue for cue in cues if cue), key=lambda cue: cue.start)
+
+
+def _line(cue: Cue, spoken: Lines | None, style: Style) -> str:
+    if spoken is None:
+        lines = [convert(line, _tag, _escape) for line in clean_lines(cue.lines)]
+    else:
+        lines = _spoken(cue, spoken, style)
+    place = rf"{{\an{cue.position}}}" if cue.position != 2 else ""
+    times = f"{_clock(cue.start)},{_clock(cue.end)}"
+    return f"Dialogue: 0,{times},Default,,0,0,0,,{place}" + r"\N".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    return "".join(_BRACE.get(char, char + _JOINER * (char == "\\")) for char in text)
+
+
+def _tag(tag: str) -> str:
+    name = name_of(tag)
+    return rf"{{\{name}{int(not tag.startswith('</'))}}}" if name in ("b", "i", "u") else ""
+
+
+def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
+    """Each word with the hundredths until the next one begins, and in colour where it is not sure."""
+    words = [word for line in lines for word in line]
+    begins = [_hundredths(word.start) for word in words[1:]] + [_hundredths(cue.end)]
+    timed, now = [], _hundredths(cue.start)
+    for word, end in zip(words, begins, strict=True):
+        timed.append(rf"{{\kf{max(0, end - now)}}}" * style.word_times + _coloured(word, style))
+        now = max(now, end)
+    parts = iter(timed)
+    return [" ".join(next(parts) for _ in line) for line in lines]
+
+
+def _coloured(word: Word, style: Style) -> str:
+    text = _escape(word.text)
+    return f"{_UNSURE}{text}{_SURE}" if word.confidence < style.unsure_below else text
+
+
+def _hundredths(seconds: float) -> int:
+    return max(0, round(seconds * 100))
+
+
+def _clock(seconds: float) -> str:
+    whole, hundredths = divmod(_hundredths(seconds), 100)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}.{hundredths:02d}"
+
+
+def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Section, kind and fields of each line that a Format line above it explains; names in lower case."""
+    section, names = "", [""]
+    for line in text.split("\n"):
+        kind, colon, rest = line.strip().partition(":")
+        if line.startswith("["):
+            section = line.strip().strip("[]").lower()
+        elif kind.lower() == "format":
+            names = [name.strip().lower() for name in rest.split(",")]
+            yield section, "format", {}
+        elif colon:
+            yield section, kind.lower(), dict(zip(names, rest.lstrip().split(",", len(names) - 1), strict=False))
+
+
+def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
+    """What a line of dialogue shows; None for drawings and for lines without times."""
+    start, end, text = _seconds(row.get("start", "")), _seconds(row.get("end", "")), row.get("text", "")
+    if start is None or end is None or _DRAWING.search("".join(_OVERRIDE.findall(text))):
+        return None
+    place = _PLACE.search("".join(_OVERRIDE.findall(text)))
+    text = _OVERRIDE.sub(_markup, text).replace(r"\n", r"\N").replace(r"\h", "\N{NO-BREAK SPACE}")
+    lines = [_unescaped(line) for line in _closed(text).split(r"\N")]
+    if style.get("italic", "0").strip() not in ("0", ""):
+        lines = [f"<i>{line}</i>" for line in lines if line]
+    return Cue(start, end, tuple(clean_lines(lines)), int(place[1]) if place else _alignment(style))
+
+
+def _unescaped(line: str) -> str:
+    return line.replace(r"\{", "{").replace(r"\}", "}").replace("\\" + _JOINER, "\\")
+
+
+def _markup(override: re.Match[str]) -> str:
+    """The switches for italics, bold and underline in an override block as tags."""
+    return "".join(f"<{'/' * (value == '0')}{name}>" for name, value in _SWITCH.findall(override[1]))
+
+
+def _closed(text: str) -> str:
+    """Tags that were left open are closed at the end."""
+    missing = [name for name in "uib" if text.count(f"<{name}>") > text.count(f"</{name}>")]
+    return text + "".join(f"</{name}>" for name in missing)
+
+
+def _alignment(style: dict[str, str]) -> int:
+    value = style.get("alignment", "2").strip()
+    place = int(value) if value.isdecimal() else 2
+    legacy = "alphalevel" in style
+    return _LEGACY.get(place, 2) if legacy else place if 1 <= place <= 9 else 2
+
+
+def _seconds(clock: str) -> float | None:
+    found = _CLOCK.fullmatch(clock)
+    if not found:
+        return None
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(re.sub("[,:]", ".", found[3]))

@@ -1,0 +1,74 @@
+"""Lyrics (.lrc): one line of text at a time, as music players show it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gptasr_subs.errors import FormatError
+from gptasr_subs.formats.blocks import clean_lines
+from gptasr_subs.formats.document import Document
+from gptasr_subs.formats.spoken import Lines, spoken_lines
+from gptasr_subs.markup import plain
+from gptasr_subs.types import Cue
+
+_TIME = r"(\d+):(\d{1,2}(?:[.:]\d{1,3})?)"
+_LINE = re.compile(rf"\s*((?:\[{_TIME}\])+)(.*)", re.ASCII)
+_WORD = re.compile(rf"<{_TIME}>", re.ASCII)
+_OFFSET = re.compile(r"\[offset:\s*([+-]?\d+)\s*\]", re.IGNORECASE)
+_LONGEST = 7.0  # seconds a line stands where nothing follows
+
+
+class Lrc:
+    """Times are hundredths of a second. A time without text ends the line before it; lines of a cue become one."""
+
+    name = "lrc"
+    extension = "lrc"
+
+    def write(self, document: Document) -> str:
+        """All cues, each word with its time if the document's style has word times."""
+        shown = [(cue, words) for cue, words in zip(document.cues, spoken_lines(document), strict=True) if _text(cue)]
+        lines = []
+        for (cue, words), (following, _) in zip(shown, [*shown[1:], (None, None)], strict=False):
+            words = words if document.style.word_times else None
+            lines.append(f"[{_clock(cue.start)}]{_words(words) if words else _text(cue)}")
+            if following is None or _clock(following.start) != _clock(cue.end):
+                lines.append(f"[{_clock(cue.end)}]")
+        return "".join(f"{line}\n" for line in lines)
+
+    def read(self, text: str) -> list[Cue]:
+        """All lines of text as cues; each stands until the next time. Raises FormatError."""
+        found = sorted(_timed(text), key=lambda line: line[0])
+        if not found and text.strip():
+            raise FormatError("This is not an LRC file: it has no line like [00:01.00]text.")
+        ends = [start for start, _ in found[1:]] + [found[-1][0] + _LONGEST] if found else []
+        return [Cue(start, end, (line,)) for (start, line), end in zip(found, ends, strict=True) if line]
+
+
+def _text(cue: Cue) -> str:
+    """One line; a space keeps a text that looks like a time from being one."""
+    text = _WORD.sub(lambda time: f"< {time[0][1:]}", " ".join(clean_lines(map(plain, cue.lines))))
+    return f" {text}" if _LINE.fullmatch(text) else text
+
+
+def _words(lines: Lines) -> str:
+    return " ".join(f"<{_clock(word.start)}>{word.text}" for line in lines for word in line)
+
+
+def _timed(text: str) -> Iterator[tuple[float, str]]:
+    shift = _OFFSET.search(text)  # in milliseconds; positive shows lines sooner
+    sooner = int(shift[1]) / 1000 if shift else 0.0
+    for line in text.split("\n"):
+        if found := _LINE.fullmatch(line):
+            words = " ".join(clean_lines([_WORD.sub("", found[4])]))
+            for minutes, seconds in re.findall(_TIME, found[1]):
+                yield max(0.0, _seconds(minutes, seconds) - sooner), words
+
+
+def _clock(seconds: float) -> str:
+    whole, hundredths = divmod(max(0, round(seconds * 100)), 100)
+    return f"{whole // 60:02d}:{whole % 60:02d}.{hundredths:02d}"
+
+
+def _seconds(minutes: str, seconds: str) -> float:
+    return round(int(minutes) * 60 + float(seconds.replace(":", ".")), 3)
