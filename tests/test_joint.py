@@ -48,11 +48,16 @@ def probability(log_probs: Tensor, accept: object) -> float:
     return float(torch.tensor(total).log())
 
 
+def given(judge: CtcJudge, tokens: list[list[list[int]]]) -> Tensor:
+    """What the judge gives for candidates that the GPT likes equally."""
+    return judge.weigh(torch.tensor(tokens), torch.zeros(torch.tensor(tokens).shape))
+
+
 def write(judge: CtcJudge, tokens: list[int]) -> float:
     """Let a single beam write ``tokens`` one by one; the sum of what the judge gives."""
     total = 0.0
     for token in tokens:
-        total += float(judge.weigh(torch.tensor([[[token]]]))[0, 0, 0])
+        total += float(given(judge, [[[token]]])[0, 0, 0])
         judge.follow(torch.tensor([[0]]))
     return total
 
@@ -99,14 +104,14 @@ def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
 def test_each_beam_goes_on_from_the_candidate_it_took() -> None:
     log_probs = heard(6, clips=2, seed=5)
     judge = CtcJudge(log_probs, torch.tensor([6, 6]), 2, tokens_of("a", "b"), STOP, 1.0, 0.0)
-    judge.weigh(torch.tensor([[[1, 2], [1, 2]]] * 2))
+    given(judge, [[[1, 2], [1, 2]]] * 2)
     judge.follow(torch.tensor([[1, 0], [0, 3]]))  # clip 0: b, a; clip 1: a, and the second beam's b
     judge.keep(torch.tensor([1]))
-    given = judge.weigh(torch.tensor([[[2], [1]]]))[0, :, 0].tolist()
+    gained = given(judge, [[[2], [1]]])[0, :, 0].tolist()
     prefix = {
         text: probability(log_probs[1], lambda t, text=text: t.startswith(text)) for text in ("a", "b", "ab", "ba")
     }
-    assert given == pytest.approx([prefix["ab"] - prefix["a"], prefix["ba"] - prefix["b"]], abs=1e-4)
+    assert gained == pytest.approx([prefix["ab"] - prefix["a"], prefix["ba"] - prefix["b"]], abs=1e-4)
 
 
 def test_tokens_are_spelled_as_they_add_to_the_text() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import log
+
 import torch
 from torch import Tensor, nn
-from transformers.audio_utils import mel_filter_bank
 
 from gptasr_subs.model.config import FrontEnd
 
@@ -23,17 +24,8 @@ class LogMel(nn.Module):
         """Precompute the window, the mel filters and the normalisation of ``front``."""
         super().__init__()
         self.front = front
-        bank = mel_filter_bank(
-            num_frequency_bins=front.n_fft // 2 + 1,
-            num_mel_filters=front.n_mels,
-            min_frequency=0.0,
-            max_frequency=front.f_max,
-            sampling_rate=front.sample_rate,
-            norm="slaney",
-            mel_scale=front.mel_scale,
-        )
         self._constant("window", torch.hann_window(front.n_fft))
-        self._constant("filters", torch.from_numpy(bank.T.copy()).float())
+        self._constant("filters", mel_filters(front))
         self._constant("shift", torch.tensor(front.shift or (0.0,))[:, None])
         self._constant("scale", torch.tensor(front.scale or (1.0,))[:, None])
 
@@ -68,3 +60,37 @@ class LogMel(nn.Module):
         ).abs()
         mel: Tensor = self.filters @ spectrum.pow(self.front.power)
         return mel.clamp_min(self.front.floor).log()
+
+
+def mel_filters(front: FrontEnd) -> Tensor:
+    """Triangles over frequency that overlap by half, of equal area (Slaney's norm): (n_mels, n_fft / 2 + 1)."""
+    bins = torch.linspace(0, front.sample_rate / 2, front.n_fft // 2 + 1, dtype=torch.float64)
+    to_mel, to_hertz = _SCALES[front.mel_scale]
+    top = float(to_mel(torch.tensor(front.f_max, dtype=torch.float64)))
+    edges = to_hertz(torch.linspace(0, top, front.n_mels + 2, dtype=torch.float64))
+    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    triangles = torch.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)).clamp_min(0)
+    return (triangles * 2 / (high - low)).float()
+
+
+def _htk(hertz: Tensor) -> Tensor:
+    return 2595 * (1 + hertz / 700).log10()
+
+
+def _htk_hertz(mel: Tensor) -> Tensor:
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
+# Slaney's scale is linear up to 1000 Hz (15 mel) and then grows by a factor of 6.4 every 27 mel.
+_GROWTH = log(6.4) / 27
+
+
+def _slaney(hertz: Tensor) -> Tensor:
+    return torch.where(hertz < 1000, hertz * 3 / 200, 15 + (hertz / 1000).clamp_min(1).log() / _GROWTH)
+
+
+def _slaney_hertz(mel: Tensor) -> Tensor:
+    return torch.where(mel < 15, mel * 200 / 3, 1000 * ((mel - 15) * _GROWTH).exp())
+
+
+_SCALES = {"htk": (_htk, _htk_hertz), "slaney": (_slaney, _slaney_hertz)}

@@ -2,9 +2,15 @@
 
 The GPT knows language, the CTC head knows sounds. For each token a beam may write next, this gives the change in the
 CTC probability of all texts that begin so (the prefix probability of Graves, 2008; joined to an attention decoder by
-Watanabe et al., 2017). Recurrences along time are cumulative sums in the log domain, so no loop runs over frames.
+Watanabe et al., 2017). Recurrences along time are cumulative sums, so no loop runs over frames.
 
-Shapes: B clips, K beams, C candidate tokens, N = B * K * C lanes, T CTC frames; all values are natural logarithms.
+Most candidates need no exact answer. What the CTC head says of a token's first letter is one matrix product for all
+letters, and more letters can only make it less likely: so candidates are weighed in the order of that bound, until the
+rest cannot be among the best.
+
+Shapes: B clips, K beams, C candidate tokens, n lanes (candidates that are weighed), T CTC frames, W frames of a window.
+A moment lies before or behind a frame, so there are T + 1. Values of alignments are probabilities as float64, brought
+to a largest of 1 in each lane; all others are natural logarithms.
 """
 
 from __future__ import annotations
@@ -14,34 +20,47 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.tokenizer import Tokenizer
 
-_NEVER = -1e4  # stands for minus infinity, which would turn to not-a-number in differences
+_NEVER = -1e4
 _LEAST = -18.0  # no frame rules a letter out for good
-_FORGOTTEN = 25.0  # nats below the best moment at which an alignment no longer matters
-_SAID = 1.0  # nats below the best moment at which a text counts as said
+_FORGOTTEN = 1.4e-11  # share of the best moment's probability at which an alignment no longer matters
+_SAID = 0.37  # share at which a text counts as said
 _REACH = 128  # frames (4 s) within which the next token must be heard; silences in a window are far shorter
+_DEEPEST = 600.0  # nats of silence within a window; float64 holds their inverse
+_HELD = (1, 2, 4, 8)  # shifts that sum up to 15 frames (half a second) of one letter
 
 
 @dataclass(slots=True)
 class _Heard:
-    """Alignments of a text up to each of T + 1 moments: those that end in its last letter, and in a blank."""
+    """Texts and how the clip's frames may be aligned with them: one a row of ``scale``, each (n, ...).
 
-    in_letter: Tensor
-    in_blank: Tensor
+    ``letter`` and ``blank`` (n, moments): alignments up to each moment that end in the last letter, in a blank.
+    """
+
+    letter: Tensor
+    blank: Tensor
+    scale: Tensor  # what the two were divided by
     prefix: Tensor  # log-probability of all texts that begin so
     last: Tensor  # class of the last letter; a space before the first
     mute: Tensor  # whether the last token had no letter; so it is before the first
 
-    def take(self, lanes: Tensor) -> _Heard:
-        return _Heard(*(getattr(self, name)[lanes] for name in self.__slots__))
+    def take(self, rows: Tensor) -> _Heard:
+        return _Heard(*(getattr(self, name)[rows] for name in self.__slots__))
 
-    def between(self, first: int, last: int) -> _Heard:
-        """The moments ``first`` to ``last``, both included."""
-        moments = (self.in_letter[:, first : last + 1], self.in_blank[:, first : last + 1])
-        return _Heard(*moments, self.prefix, self.last, self.mute)
+
+@dataclass(slots=True)
+class _Lanes:
+    """Candidates that were weighed. ``entered`` (n, W): alignments that have just begun the last letter, ``scale``d."""
+
+    entered: Tensor
+    scale: Tensor
+    prefix: Tensor
+    last: Tensor
+    wrote: Tensor  # whether the token wrote a letter; if not, ``entered`` means nothing
 
 
 class CtcJudge:
@@ -52,99 +71,187 @@ class CtcJudge:
     ) -> None:
         """``log_probs`` (B, T, classes), ``lengths`` (B,) in frames, ``spellings`` as ``spell_tokens`` gives them.
 
-        ``weight`` multiplies what the CTC head says; ``bonus`` is given for each letter, since texts of unequal
-        length compete.
+        ``weight`` (not below 0) multiplies what the CTC head says; ``bonus`` is given for each letter, since texts of
+        unequal length compete.
         """
         clips, frames, _ = log_probs.shape
         self.spellings, self.stop, self.beams, self.weight, self.bonus = spellings, stop, beams, weight, bonus
         self._letters = ((spellings >= 0) & (spellings != ctc.SPACE)).sum(1)  # (V,)
+        self._longest = (spellings >= 0).sum(1)
         beyond = torch.arange(frames, device=lengths.device) >= lengths[:, None]
-        frame_probs = log_probs.float().clamp_min(_LEAST).masked_fill(beyond[..., None], _NEVER)
-        frame_probs[..., ctc.BLANK] = frame_probs[..., ctc.BLANK].masked_fill(beyond, 0.0)
-        self._frames = frame_probs.transpose(1, 2).contiguous()  # (B, classes, T)
-        self._silence = torch.nn.functional.pad(self._frames[:, ctc.BLANK].cumsum(-1), (1, 0))  # (B, T + 1)
-        self._rows = torch.arange(clips, device=lengths.device).repeat_interleave(beams)
-        zeros = torch.zeros(clips, device=lengths.device)
-        start = torch.full((clips,), ctc.SPACE, device=lengths.device)
-        nothing = torch.full_like(self._silence, _NEVER)
-        self._beams = _Heard(nothing, self._silence, zeros, start, zeros == 0).take(self._rows)
-        self._candidates, self._lanes, self._band = self._beams, self._rows, (0, frames)
+        logs = log_probs.double().clamp_min(_LEAST).transpose(1, 2)
+        logs[:, ctc.BLANK] = logs[:, ctc.BLANK].masked_fill(beyond, 0.0)
+        self._silence = F.pad(logs[:, ctc.BLANK].cumsum(-1), (1, 0))  # (B, T + 1)
+        self._frames = logs.exp()  # (B, classes, T)
+        self._frames[:, ctc.BLANK + 1 :] *= ~beyond[:, None]
+        silence = self._silence.exp().repeat_interleave(beams, 0)
+        zeros = silence.new_zeros(clips * beams)
+        self._texts = _Heard(
+            torch.zeros_like(silence), silence, zeros, zeros, torch.full_like(zeros, ctc.SPACE).long(), zeros == 0
+        )
 
-    def weigh(self, tokens: Tensor) -> Tensor:
-        """What to add to the log-probability of ``tokens`` (B, K, C) if each beam writes them next."""
-        self._band = first, last = self._moments()
-        self._lanes = torch.arange(len(self._rows), device=tokens.device).repeat_interleave(tokens.shape[-1])
-        heard, flat = self._beams.between(first, last).take(self._lanes), tokens.flatten()
-        before, spoken = heard.prefix.clone(), self._letters[flat]
-        letters = self.spellings[flat]
-        for place in range(letters.shape[1]):
-            self._extend(heard, letters[:, place])
-        ends = flat == self.stop
-        heard.prefix = torch.where(ends, self._to_the_end(heard)[:, -1], heard.prefix)
-        gains = self.weight * (heard.prefix - before) + self.bonus * spoken
-        mute = (spoken == 0) & ~ends  # marks cost the CTC head nothing, so two in a row would be a way to wait
-        gains = gains.masked_fill(mute & heard.mute, _NEVER)
-        heard.mute = mute
-        self._candidates = heard
-        return gains.view(tokens.shape)
+    def weigh(self, tokens: Tensor, scores: Tensor, ended: Tensor | None = None) -> Tensor:
+        """``scores`` (B, K, C) of ``tokens`` (B, K, C) with the CTC head's word added.
+
+        Those that cannot be among a clip's K best come back as minus infinity. Beams that have ``ended`` (B, K) keep
+        their scores.
+        """
+        self._look(ended)
+        self._tokens = tokens
+        self._lanes: list[_Lanes] = []
+        self._lane_of = torch.full_like(tokens.flatten(), -1)  # no lane: nothing is written
+        bounds = self._bounds(tokens).masked_fill_(self._over(ended, tokens), 0.0) + scores
+        order = bounds.flatten(1).argsort(1, descending=True)
+        weighed = torch.full_like(bounds, -torch.inf).flatten(1)
+        chunk, count = max(8, 2 * self.beams), order.shape[1]
+        for first in range(0, count, chunk):
+            some = order[:, first : first + chunk]
+            weighed.scatter_(1, some, scores.flatten(1).gather(1, some) + self._gains(some, ended))
+            if first + chunk < count:
+                rest = bounds.flatten(1).gather(1, order[:, first + chunk, None])[:, 0]
+                if bool((weighed.topk(self.beams).values[:, -1] >= rest).all()):
+                    break
+        return weighed.view_as(scores).to(scores.dtype)
 
     def follow(self, lanes: Tensor) -> None:
         """Go on from the candidates ``lanes`` (B, K), counted over each clip's K * C."""
-        per_clip = len(self._lanes) // len(lanes)
+        per_clip = self._tokens[0].numel()
         chosen = (lanes + torch.arange(len(lanes), device=lanes.device)[:, None] * per_clip).flatten()
-        heard, self._lanes = self._candidates.take(chosen), self._lanes[chosen]
-        first, last = self._band
-        after = self._silence.shape[-1] - 1 - last
-        in_letter = torch.nn.functional.pad(heard.in_letter, (first, after), value=_NEVER)
-        before = torch.full_like(in_letter[:, :first], _NEVER)
-        in_blank = torch.cat([before, heard.in_blank, self._to_the_end(heard)[:, 1:]], 1)
-        self._beams = _Heard(in_letter, in_blank, heard.prefix, heard.last, heard.mute)
+        texts, tokens = self._texts.take(chosen // self._tokens.shape[-1]), self._tokens.flatten()[chosen]
+        weighed = _joined(self._lanes)
+        lane = self._lane_of[chosen]
+        writes = ((lane >= 0) & weighed.wrote[lane]).nonzero()[:, 0]
+        texts.mute = self._letters[tokens] == 0
+        self._texts = texts
+        if len(writes):
+            self._write(writes, lane[writes], weighed)
 
     def keep(self, rows: Tensor) -> None:
         """Leave only the clips ``rows`` in the batch."""
         beams = (rows[:, None] * self.beams + torch.arange(self.beams, device=rows.device)).flatten()
-        self._beams, self._rows = self._beams.take(beams), self._rows[beams]
+        self._texts, self._silence, self._frames = self._texts.take(beams), self._silence[rows], self._frames[rows]
 
-    def _moments(self) -> tuple[int, int]:
-        """The first moment that still matters to any beam, and the last at which its next token may be heard."""
-        whole = torch.logaddexp(self._beams.in_letter, self._beams.in_blank)
-        missing = whole.amax(-1, keepdim=True) - whole
-        first, said = (missing < _FORGOTTEN).int().argmax(-1), (missing < _SAID).int().argmax(-1)
-        return int(first.min()), min(whole.shape[-1] - 1, int(said.max()) + _REACH)
+    def _look(self, ended: Tensor | None) -> None:
+        """Choose each clip's window: from the first moment that matters to a beam to the last it may write in next."""
+        whole = self._by_clip(self._texts.letter + self._texts.blank)  # (B, K, T + 1)
+        over = torch.zeros_like(whole[..., 0], dtype=torch.bool) if ended is None else ended & ~ended.all(1)[:, None]
+        frames = whole.shape[-1] - 1
+        first = (whole > _FORGOTTEN).int().argmax(-1).masked_fill(over, frames).amin(1)
+        last = (whole > _SAID).int().argmax(-1).masked_fill(over, 0).amax(1) + _REACH
+        width = int((last.clamp_max(frames) - first).max().clamp_min(1))
+        self._first = first.clamp_max(frames - width)
+        at = self._first[:, None] + torch.arange(width + 1, device=first.device)  # (B, W + 1)
+        self._at = at.repeat_interleave(self.beams, 0)
+        depth = self._silence.gather(1, at)
+        self._hush = (depth - depth[:, :1]).clamp_min(-_DEEPEST).exp()  # (B, W + 1): all blank since the first moment
+        classes = self._frames.shape[1]
+        self._sounds = self._frames.gather(2, at[:, None, :-1].expand(-1, classes, -1))  # (B, classes, W)
+        self._seen = self._texts.letter.gather(1, self._at), self._texts.blank.gather(1, self._at)
 
-    def _to_the_end(self, heard: _Heard) -> Tensor:
-        """Alignments (N, moments) that have said all by the band's last moment and rest from there on."""
-        silence = self._silence[self._rows[self._lanes], self._band[1] :]
-        whole = torch.logaddexp(heard.in_letter[:, -1:], heard.in_blank[:, -1:])
-        return whole + silence - silence[:, :1]
+    def _bounds(self, tokens: Tensor) -> Tensor:
+        """No less (B, K, C) than what each token can gain: exact where it has one letter or none."""
+        letter, blank = (self._by_clip(values[:, :-1]) for values in self._seen)
+        sounds = self._sounds.transpose(1, 2)
+        fresh = (letter + blank) @ sounds  # (B, K, classes): probability of all texts that go on with that letter
+        last = self._texts.last.view(-1, self.beams, 1)
+        fresh.scatter_(2, last, (blank @ sounds).gather(2, last))
+        fresh = fresh.log() + (self._texts.scale - self._texts.prefix).view(-1, self.beams, 1)
+        first = self.spellings[tokens, 0]
+        skipped = (first == ctc.SPACE) & (last == ctc.SPACE)
+        gains = fresh.gather(2, first.clamp_min(0)).clamp_max_(0.0).masked_fill_((first < 0) | skipped, 0.0)
+        bounds: Tensor = self.weight * gains.clamp_min_(_NEVER) + self.bonus * self._letters[tokens]
+        return bounds
 
-    def _extend(self, heard: _Heard, letters: Tensor) -> None:
-        """Write one letter in each lane that has one; a second space in a row is none."""
-        some = ((letters >= 0) & ~((letters == ctc.SPACE) & (heard.last == ctc.SPACE))).nonzero()[:, 0]
-        if not len(some):
-            return
-        now, letter, (first, last) = heard.take(some), letters[some], self._band
-        rows = self._rows[self._lanes[some]]
-        sounding, resting = self._frames[rows, letter, first:last], self._frames[rows, ctc.BLANK, first:last]
-        repeated = (now.last == letter)[:, None]
-        ready = torch.logaddexp(now.in_blank, now.in_letter.masked_fill(repeated, _NEVER))[:, :-1]
-        entered = ready + sounding
-        in_letter = _held(entered, sounding)
-        in_blank = _held(_later(in_letter)[:, :-1] + resting, resting)
-        heard.in_letter[some], heard.in_blank[some] = _later(in_letter), _later(in_blank)
-        heard.prefix[some] = entered.logsumexp(-1)
-        heard.last[some] = letter
+    def _gains(self, some: Tensor, ended: Tensor | None) -> Tensor:
+        """What the candidates ``some`` (B, m), counted over each clip's K * C, gain; their lanes are kept."""
+        clips = torch.arange(len(some), device=some.device)[:, None]
+        candidates = self._tokens.shape[-1]
+        beams, tokens = some // candidates + clips * self.beams, self._tokens.flatten(1).gather(1, some)
+        lanes = self._extended(beams.flatten(), tokens.flatten())
+        self._lane_of[(some + clips * self._tokens[0].numel()).flatten()] = torch.arange(
+            lanes.prefix.numel(), device=some.device
+        ) + sum(len(before.prefix) for before in self._lanes)
+        self._lanes.append(lanes)
+        spoken, stops = self._letters[tokens], tokens == self.stop
+        gains = self.weight * (lanes.prefix.view_as(some) - self._texts.prefix[beams]) + self.bonus * spoken
+        mute = (spoken == 0) & ~stops  # marks cost the CTC head nothing, so two in a row would be a way to wait
+        gains = gains.masked_fill(mute & self._texts.mute[beams], _NEVER)
+        return gains if ended is None else gains.masked_fill(ended.flatten()[beams], 0.0)
+
+    def _by_clip(self, values: Tensor) -> Tensor:
+        return values.reshape(-1, self.beams, values.shape[-1])
+
+    def _over(self, ended: Tensor | None, tokens: Tensor) -> Tensor:
+        return torch.zeros_like(tokens, dtype=torch.bool) if ended is None else ended[..., None].expand_as(tokens)
+
+    def _extended(self, beams: Tensor, tokens: Tensor) -> _Lanes:
+        """The texts of ``beams`` (n,) with ``tokens`` (n,) written."""
+        texts, letters = self._texts, self.spellings[tokens]
+        width = self._at.shape[1] - 1
+        entered = texts.letter.new_zeros(len(beams), width)
+        prefix = torch.where(tokens == self.stop, self._finished()[beams], texts.prefix[beams])
+        lanes = _Lanes(
+            entered, texts.scale[beams], prefix, texts.last[beams], torch.zeros_like(tokens, dtype=torch.bool)
+        )
+        for place in range(int(self._longest[tokens].max())):
+            letter = letters[:, place]
+            writes = ((letter >= 0) & ~((letter == ctc.SPACE) & (lanes.last == ctc.SPACE))).nonzero()[:, 0]
+            if len(writes):
+                self._enter(lanes, beams, writes, letter[writes])
+        return lanes
+
+    def _enter(self, lanes: _Lanes, beams: Tensor, writes: Tensor, letters: Tensor) -> None:
+        """Begin ``letters`` in the lanes ``writes``."""
+        at, last = beams[writes], lanes.last[writes]
+        before = self._seen[0][at], self._seen[1][at]
+        if bool(lanes.wrote[writes].any()):
+            written = self._settled(lanes, writes, at // self.beams)
+            before = tuple(
+                torch.where(lanes.wrote[writes, None], new, old) for new, old in zip(written, before, strict=True)
+            )  # type: ignore[assignment]
+        held, rested = before
+        ready = rested[:, :-1] + held[:, :-1] * (last != letters)[:, None]
+        entered = ready * self._sounds[at // self.beams, letters]
+        total = entered.sum(-1)
+        largest = entered.amax(-1).clamp_min(1e-300)
+        lanes.prefix[writes] = total.log().clamp_min(_NEVER) + lanes.scale[writes]
+        lanes.scale[writes] += largest.log()
+        lanes.entered[writes] = entered / largest[:, None]
+        lanes.last[writes], lanes.wrote[writes] = letters, True
+
+    def _settled(self, lanes: _Lanes, rows: Tensor, clips: Tensor) -> tuple[Tensor, Tensor]:
+        """Alignments (n, W + 1) at each moment of the window that end in the last letter, and in a blank after it."""
+        staying = self._sounds[clips, lanes.last[rows]]
+        held = lanes.entered[rows]
+        for shift in _HELD:
+            held[:, shift:] += held[:, :-shift] * staying[:, shift:]
+            staying = torch.cat([staying[:, :shift], staying[:, shift:] * staying[:, :-shift]], 1)
+        letter, hush = F.pad(held, (1, 0)), self._hush[clips]
+        rested = F.pad((letter / hush).cumsum(-1)[:, :-1], (1, 0)) * hush
+        return letter, rested
+
+    def _write(self, rows: Tensor, lanes: Tensor, weighed: _Lanes) -> None:
+        """Put what the ``lanes`` wrote into the texts ``rows``, silence behind the window."""
+        texts, clips = self._texts, rows // self.beams
+        letter, blank = self._settled(weighed, lanes, clips)
+        largest = torch.maximum(letter.amax(-1), blank.amax(-1)).clamp_min(1e-300)[:, None]
+        letter, blank = letter / largest, blank / largest
+        at, moments = self._at[rows], torch.arange(texts.letter.shape[1], device=rows.device)
+        silence, end = self._silence[clips], at[:, -1:]
+        rest = (silence - silence.gather(1, end)).clamp_max(0.0).exp() * (letter[:, -1:] + blank[:, -1:])
+        texts.letter[rows] = torch.zeros_like(rest).scatter_(1, at, letter)
+        texts.blank[rows] = (rest * (moments > end)).scatter_(1, at, blank)
+        texts.scale[rows] = weighed.scale[lanes] + largest[:, 0].log()
+        texts.prefix[rows], texts.last[rows] = weighed.prefix[lanes], weighed.last[lanes]
+
+    def _finished(self) -> Tensor:
+        """Log-probability (B * K,) of each beam's text if nothing follows it."""
+        whole = self._texts.letter[:, -1] + self._texts.blank[:, -1]
+        return (whole.log() + self._texts.scale).clamp_min(_NEVER)
 
 
-def _held(entered: Tensor, staying: Tensor) -> Tensor:
-    """x[t] = entered[t] + x[t - 1] * staying[t], in logarithms, (N, T)."""
-    path = staying.cumsum(-1)
-    return path + torch.logcumsumexp(entered - path, -1)
-
-
-def _later(values: Tensor) -> Tensor:
-    """``values`` (N, T) with a moment before the first frame, at which they are impossible."""
-    return torch.nn.functional.pad(values, (1, 0), value=_NEVER)
+def _joined(parts: list[_Lanes]) -> _Lanes:
+    return _Lanes(*(torch.cat([getattr(part, name) for part in parts]) for name in _Lanes.__slots__))
 
 
 @lru_cache(maxsize=2)

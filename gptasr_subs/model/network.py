@@ -6,14 +6,14 @@ A clip's result does not depend on what else is in its batch: lengths mask every
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import GPT2Config, GPT2Model
 
 from gptasr_subs.model.config import ModelConfig
+from gptasr_subs.model.gpt2 import Gpt2, Projection
 
 
 class Norm(nn.GroupNorm):
@@ -68,8 +68,20 @@ class Blocks(nn.ModuleList):
         return x
 
 
-def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> nn.Conv1d:
-    return nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding)
+class Conv(nn.Conv1d):
+    """A convolution over time that may multiply in another number format than its neighbours add up in."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` (B, C, T), in any format, to float32."""
+        return super().forward(x.to(self.weight.dtype)).float()
+
+    def settle(self, dtype: torch.dtype) -> None:
+        """Make ready for decoding in ``dtype``."""
+        self.to(dtype).requires_grad_(False)
+
+
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> Conv:
+    return Conv(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding)
 
 
 class MelEncoder(nn.Module):
@@ -133,17 +145,6 @@ def _time_mask(lengths: Tensor, size: int, dtype: torch.dtype) -> Tensor:
     return (torch.arange(size, device=lengths.device) < lengths[:, None])[:, None].to(dtype)
 
 
-class _NoPositions(nn.Module):
-    """Stands in for GPT-2's own position table, which generation 2 replaces by the two tables of GPT-ASR."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.width = width
-
-    def forward(self, positions: Tensor) -> Tensor:
-        return torch.zeros(*positions.shape, self.width, device=positions.device)
-
-
 class CtcHead(nn.Module):
     """Reads characters off the mel positions: several CTC frames for each position."""
 
@@ -185,6 +186,15 @@ class GptAsr(nn.Module):
         if config.text_solo:
             self.text_solo_embedding = nn.Parameter(torch.randn(1, 1, config.width) * 0.02)
 
+    def settle(self, dtype: torch.dtype = torch.float32) -> None:
+        """Make ready for decoding, for good: products in ``dtype`` and weights where they are read fastest.
+
+        Norms, sums and the two heads stay float32.
+        """
+        for module in self.modules():
+            if isinstance(module, (Conv, Projection)):
+                module.settle(dtype)
+
     def encode(self, mel: Tensor, lengths: Tensor | None = None) -> Encoded:
         """``mel`` (B, n_mels, T) and lengths in frames to mel positions, before the position table."""
         return Encoded(*self.mel_encoder(mel, lengths))
@@ -217,7 +227,7 @@ class GptAsr(nn.Module):
     def read(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """As ``forward``, from mel positions that are already encoded."""
         prefix, mask = self.prefix(encoded)
-        hidden = self._run(torch.cat([prefix, self.embed_text(tokens)], 1), _and_text(mask, tokens))
+        hidden = self.gpt(torch.cat([prefix, self.embed_text(tokens)], 1), _and_text(mask, tokens))
         return self.text_logits(hidden[:, prefix.shape[1] :])
 
     def read_text_alone(self, tokens: Tensor) -> Tensor:
@@ -225,12 +235,7 @@ class GptAsr(nn.Module):
         embedded = self.embed_text(tokens)
         if self.config.text_solo:
             embedded = embedded + self.text_solo_embedding
-        return self.text_logits(self._run(embedded, None))
-
-    def _run(self, embedded: Tensor, mask: Tensor | None) -> Tensor:
-        output: Any = self.gpt(inputs_embeds=embedded, attention_mask=mask, use_cache=False)
-        hidden: Tensor = output.last_hidden_state
-        return hidden
+        return self.text_logits(self.gpt(embedded))
 
 
 def _and_text(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
@@ -257,23 +262,7 @@ def _waves(rows: int, width: int) -> nn.Embedding:
     return table
 
 
-def _gpt2(config: ModelConfig) -> GPT2Model:
-    gpt = GPT2Model(
-        GPT2Config(
-            vocab_size=config.vocabulary,
-            n_positions=config.max_mel_positions + config.max_text_tokens + 2,
-            n_embd=config.width,
-            n_layer=config.layers,
-            n_head=config.heads,
-            activation_function="gelu_pytorch_tanh",  # the same function as gelu_new, in one kernel
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            bos_token_id=config.start_token,
-            eos_token_id=config.stop_token,
-            attn_implementation="sdpa",
-        )
-    )
-    if config.generation == 2:  # generation 1 trained with GPT-2's own table added to the other two
-        gpt.wpe = _NoPositions(config.width)
-    return gpt
+def _gpt2(config: ModelConfig) -> Gpt2:
+    # Generation 1 trained with GPT-2's own position table added to the other two, generation 2 without it.
+    own = config.max_mel_positions + config.max_text_tokens + 2 if config.generation == 1 else 0
+    return Gpt2(config.vocabulary, config.width, config.layers, config.heads, own)

@@ -25,8 +25,11 @@ _LEAVE_SHARE = 0.25  # finished clips leave when they are this share of the batc
 class Judge(Protocol):
     """A second opinion on what the beams (B, K) may write next, beside the GPT's."""
 
-    def weigh(self, tokens: Tensor) -> Tensor:
-        """What to add to the log-probability of each candidate (B, K, C)."""
+    def weigh(self, tokens: Tensor, scores: Tensor, ended: Tensor) -> Tensor:
+        """``scores`` (B, K, C) of candidates with the second opinion added, as they are for beams that have ``ended``.
+
+        Minus infinity for those that cannot be among a clip's K best.
+        """
 
     def follow(self, lanes: Tensor) -> None:
         """Go on from the candidates ``lanes`` (B, K) of those last weighed, counted over each clip's K * C."""
@@ -108,8 +111,7 @@ class _State:
             candidates = self.scores[..., None] + log_probs
         else:
             log_probs, tokens = log_probs.topk(shortlist)
-            gains = judge.weigh(tokens).masked_fill(self.ended[..., None], 0.0)
-            candidates = self.scores[..., None] + log_probs + gains
+            candidates = judge.weigh(tokens, self.scores[..., None] + log_probs, self.ended)
         self.scores, best = candidates.flatten(1).topk(self.scores.shape[1])
         if judge is not None:
             judge.follow(best)

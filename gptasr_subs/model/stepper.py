@@ -1,8 +1,8 @@
 """GPT-2 one text token at a time, for all beams of all clips of a batch.
 
-Own loop over the layers of Hugging Face's GPT-2, because what it caches differs: the keys and values of the mel
-positions are computed and kept once a clip, whatever the number of beams, and the text's are written once and never
-moved. All beams of a clip look at one cache; a mask says which entries are a beam's own past, and following
+Own loop over the layers, because what is cached differs from the usual: the keys and values of the mel positions are
+computed and kept once a clip, whatever the number of beams, and the text's are written once and never moved while any
+beam needs them. All beams of a clip look at one cache; a mask says which entries are a beam's own past, and following
 another beam is a change of that mask alone.
 
 Shapes: B clips, K beams, H heads, S slots of the cache, N mel positions (the first slots), D width, V vocabulary.
@@ -10,7 +10,7 @@ Shapes: B clips, K beams, H heads, S slots of the cache, N mel positions (the fi
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from gptasr_subs.model.network import Encoded, GptAsr
 
-_SLOTS_AHEAD = 32  # text steps the cache grows by at a time, so that memory follows the text that is really there
+_STEPS_AHEAD = 32  # text steps the cache grows by at a time, so that memory follows the text that is really there
+_CLIPS_AT_ONCE = 4  # whose mel positions are read together: neighbours are of like length, and fit into fast memory
 
 
 class Stepper:
@@ -28,81 +29,85 @@ class Stepper:
         """Read the mel positions of ``encoded``: the part that all beams of a clip share."""
         prefix, mask = network.prefix(encoded)
         self.network, self.beams, self.step_count = network, beams, 0
-        self.heads, self.used = network.config.heads, prefix.shape[1]
-        self._prefix = self.used
-        self.keys: list[Tensor] = []  # one (B, H, S, D / H) a layer
-        self.values: list[Tensor] = []
-        self.bias = _as_bias(mask, prefix, beams)
-        self._read_prefix(prefix)
+        self._layers, self._prefix = network.gpt.layers, prefix.shape[1]
+        self.used = self._prefix
+        config, (clips, size, width) = network.config, prefix.shape
+        slots, depth = size + _STEPS_AHEAD * beams, width // config.heads
+        shape = (clips, config.heads, depth, slots)  # keys lie transposed, as the products with few queries read them
+        self.keys = [prefix.new_zeros(shape, dtype=network.gpt.dtype) for _ in self._layers]
+        self.values = [keys.new_zeros((clips, config.heads, slots, depth)) for keys in self.keys]
+        self.bias = self.keys[0].new_full((clips, 1, beams, slots), -torch.inf)  # added to attention scores
+        self.bias[..., :size] = 0.0 if mask is None else _as_bias(mask, network.gpt.dtype)
+        edges = [*range(0, clips, _CLIPS_AT_ONCE), clips]
+        for first, last in pairwise(edges):
+            longest = size if mask is None else int(mask[first:last].sum(1).max())
+            self._read_prefix(prefix[first:last, :longest], slice(first, last))
 
-    def _read_prefix(self, prefix: Tensor) -> None:
+    def _read_prefix(self, prefix: Tensor, rows: slice) -> None:
         """Padding stands behind what counts, so causal attention alone keeps it out of the prefix."""
-        x = prefix + self._positions(0, self._prefix)
-        for block in self.network.gpt.h:
-            query, key, value = self._project(block, x)
-            self.keys.append(key)
-            self.values.append(value)
-            x = _finish(block, x, F.scaled_dot_product_attention(query, key, value, is_causal=True))
+        x, size = self.network.gpt.place(prefix), prefix.shape[1]
+        for layer, keys, values in zip(self._layers, self.keys, self.values, strict=True):
+            query, key, value = layer.project(x)
+            keys[rows, ..., :size], values[rows, :, :size] = key.transpose(2, 3), value
+            if layer is not self._layers[-1]:  # nothing reads what the last one says of mel positions
+                x = layer.finish(x, F.scaled_dot_product_attention(query, key, value, is_causal=True))
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed ``tokens`` (B, K), each beam's latest; log-probabilities (B, K, V) of the next, float32."""
-        self._make_room()
+        if self.used + self.beams > self.bias.shape[-1]:
+            self._make_room()
         x = self.network.embed_text(tokens.reshape(-1, 1), self.step_count).view(*tokens.shape, -1)
-        x = x + self._positions(self._prefix + self.step_count, 1)
-        end = self.used + self.beams
-        bias = torch.cat([self.bias, self._own_slot(len(tokens))], -1)
-        for layer, block in enumerate(self.network.gpt.h):
-            query, key, value = self._project(block, x)
-            self.keys[layer][:, :, self.used : end] = key
-            self.values[layer][:, :, self.used : end] = value
-            seen = self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
-            x = _finish(block, x, F.scaled_dot_product_attention(query, *seen, attn_mask=bias))
-        self.bias, self.used, self.step_count = bias, end, self.step_count + 1
+        if self.network.gpt.wpe is not None:  # all beams stand at the same position
+            x = x + self.network.gpt.wpe.weight[self._prefix + self.step_count]
+        now, self.used, self.step_count = self.used, self.used + self.beams, self.step_count + 1
+        self.bias[:, 0, :, now : self.used].diagonal(dim1=1, dim2=2).zero_()
+        bias = self.bias[..., : self.used]
+        for layer, keys, values in zip(self._layers, self.keys, self.values, strict=True):
+            query, key, value = layer.project(x)
+            keys[..., now : self.used], values[:, :, now : self.used] = key.transpose(2, 3), value
+            x = layer.finish(x, _attend(query, keys[..., : self.used], values[:, :, : self.used], bias))
         return self.network.text_logits(self.network.gpt.ln_f(x)).float().log_softmax(-1)
 
     def follow(self, parents: Tensor) -> None:
         """From now on beam k of each clip continues what beam ``parents[:, k]`` has read; ``parents`` (B, K)."""
         if self.beams > 1:
-            self.bias = self.bias.gather(2, parents[:, None, :, None].expand_as(self.bias))
+            text = self.bias[..., self._prefix : self.used]
+            text.copy_(text.gather(2, parents[:, None, :, None].expand_as(text)))
 
     def keep(self, rows: Tensor) -> None:
         """Only the clips ``rows`` stay in the batch."""
         self.bias = self.bias[rows]
-        self.keys = [key[rows] for key in self.keys]
-        self.values = [value[rows] for value in self.values]
-
-    def _project(self, block: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
-        projected = block.attn.c_attn(block.ln_1(x))
-        query, key, value = projected.view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        return query, key, value
-
-    def _positions(self, first: int, count: int) -> Tensor:
-        """GPT-2's own position table, which generation 1 adds to GPT-ASR's two; zeros in generation 2."""
-        rows: Tensor = self.network.gpt.wpe(torch.arange(first, first + count, device=self.bias.device))
-        return rows
-
-    def _own_slot(self, clips: int) -> Tensor:
-        own = torch.full((self.beams, self.beams), -torch.inf, device=self.bias.device, dtype=self.bias.dtype)
-        return own.fill_diagonal_(0.0).expand(clips, 1, -1, -1)
+        for layer in range(len(self._layers)):
+            self.keys[layer] = self.keys[layer][rows]
+            self.values[layer] = self.values[layer][rows]
 
     def _make_room(self) -> None:
-        if self.used + self.beams > self.keys[0].shape[2]:
-            more = (0, 0, 0, _SLOTS_AHEAD * self.beams)
-            self.keys = [F.pad(key, more) for key in self.keys]
-            self.values = [F.pad(value, more) for value in self.values]
+        """More slots; those that no beam of any clip sees any more are given up."""
+        live = (self.bias[..., self._prefix : self.used] == 0).any(2)[:, 0]  # (B, text slots)
+        kept = int(live.sum(1).max())
+        order = live.byte().sort(dim=1, descending=True, stable=True).indices[:, :kept] + self._prefix
+        self.used = self._prefix + kept
+        self.bias = self._moved(self.bias, order, -torch.inf)
+        for layer in range(len(self._layers)):  # one after the other, so that only one is there twice
+            self.keys[layer] = self._moved(self.keys[layer], order)
+            self.values[layer] = self._moved(self.values[layer].transpose(2, 3), order).transpose(2, 3).contiguous()
+
+    def _moved(self, cache: Tensor, order: Tensor, empty: float = 0.0) -> Tensor:
+        """``cache`` (B, ., ., S) with the text slots ``order`` (B, .) behind the prefix, and room after them."""
+        moved = cache.new_full((*cache.shape[:3], self.used + _STEPS_AHEAD * self.beams), empty)
+        moved[..., : self._prefix] = cache[..., : self._prefix]
+        slots = order[:, None, None].expand(*cache.shape[:3], -1)
+        moved[..., self._prefix : self.used] = cache.gather(3, slots)
+        return moved
 
 
-def _as_bias(mask: Tensor | None, prefix: Tensor, beams: int) -> Tensor:
-    """The mask (B, N) of mel positions that count, as (B, 1, K, N) to add to attention scores."""
-    bias = prefix.new_zeros(prefix.shape[0], 1, 1, prefix.shape[1])
-    if mask is not None:
-        bias = bias.masked_fill(mask[:, None, None] == 0, -torch.inf)
-    return bias.expand(-1, -1, beams, -1)
+def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Attention of few queries (B, H, K, D / H); two products are twice as fast here as the fused kernels for many."""
+    scores = (query * query.shape[-1] ** -0.5) @ keys + bias
+    attended: Tensor = scores.softmax(-1) @ values
+    return attended
 
 
-def _finish(block: Any, x: Tensor, attended: Tensor) -> Tensor:
-    """The rest of a GPT-2 layer after attention ``attended`` (B, H, T, D / H)."""
-    x = x + block.attn.c_proj(attended.transpose(1, 2).flatten(2))
-    out: Tensor = x + block.mlp(block.ln_2(x))
-    return out
+def _as_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """The mask (B, N) of mel positions that count, as (B, 1, 1, N) to add to attention scores."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(mask == 0, -torch.inf)[:, None, None]

@@ -1,0 +1,144 @@
+"""GPT-2 as far as GPT-ASR uses it, with the layer names of its published state dicts.
+
+Own code, for importing the library that has it takes longer than subtitling ten minutes of film.
+
+Shapes: B sequences, T positions, D width, H heads.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_STD = 0.02  # of fresh weights
+
+
+class Projection(nn.Module):
+    """A linear layer whose weight has the shape of GPT-2's state dicts, (inputs, outputs)."""
+
+    def __init__(self, inputs: int, outputs: int, std: float = _STD) -> None:
+        """Fresh weights with the deviation ``std``."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(inputs, outputs) * std)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` (..., inputs) to (..., outputs), in the weight's number format."""
+        return F.linear(x.to(self.weight.dtype), self.weight.t(), self.bias)
+
+    def settle(self, dtype: torch.dtype) -> None:
+        """Make ready for decoding in ``dtype``: the weight keeps its shape, but lies in memory the other way round.
+
+        Products with few rows, as in every step of decoding, read it so at up to twice the speed.
+        """
+        self.weight = nn.Parameter(self.weight.detach().to(dtype).t().contiguous().t(), requires_grad=False)
+        self.bias = nn.Parameter(self.bias.detach().to(dtype), requires_grad=False)
+
+
+class Attention(nn.Module):
+    """The projections around attention; what is attended to is the caller's business."""
+
+    def __init__(self, width: int, heads: int, std_out: float) -> None:
+        """``heads`` of ``width // heads`` each."""
+        super().__init__()
+        self.heads = heads
+        self.c_attn = Projection(width, 3 * width)
+        self.c_proj = Projection(width, width, std_out)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
+        projected = self.c_attn(x).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = projected.unbind()
+        return query, key, value
+
+    def join(self, attended: Tensor) -> Tensor:
+        """``attended`` (B, H, T, D / H) to (B, T, D)."""
+        joined: Tensor = self.c_proj(attended.transpose(1, 2).flatten(2))
+        return joined
+
+
+class Mlp(nn.Module):
+    """Two projections around a GELU."""
+
+    def __init__(self, width: int, std_out: float) -> None:
+        """Four times ``width`` inside."""
+        super().__init__()
+        self.c_fc = Projection(width, 4 * width)
+        self.c_proj = Projection(4 * width, width, std_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` (B, T, D) to the same shape."""
+        out: Tensor = self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        return out
+
+
+class Layer(nn.Module):
+    """Norm and attention, norm and MLP, each added to what came in."""
+
+    def __init__(self, width: int, heads: int, layers: int) -> None:
+        """One of ``layers`` layers: their number sets how loud a fresh one is."""
+        super().__init__()
+        std_out = _STD / sqrt(2 * layers)
+        self.ln_1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads, std_out)
+        self.ln_2 = nn.LayerNorm(width)
+        self.mlp = Mlp(width, std_out)
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
+        return self.attn.project(self.ln_1(x))
+
+    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
+        """``x`` (B, T, D) after this layer, given what its attention saw (B, H, T, D / H)."""
+        x = x + self.attn.join(attended)
+        out: Tensor = x + self.mlp(self.ln_2(x))
+        return out
+
+
+class Gpt2(nn.Module):
+    """The layers with the token table and, where asked for, GPT-2's own position table."""
+
+    def __init__(self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0) -> None:
+        """``positions`` are rows of the position table; with 0 there is none."""
+        super().__init__()
+        self.wte = nn.Embedding(vocabulary, width)
+        nn.init.normal_(self.wte.weight, std=_STD)
+        self.wpe = nn.Embedding(positions, width) if positions else None
+        if self.wpe is not None:
+            nn.init.normal_(self.wpe.weight, std=_STD)
+        self.h = nn.ModuleList(Layer(width, heads, layers) for _ in range(layers))
+        self.ln_f = nn.LayerNorm(width)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, the first one first."""
+        return [layer for layer in self.h if isinstance(layer, Layer)]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format that the layers multiply in; what they add up stays float32."""
+        return self.layers[0].attn.c_attn.weight.dtype
+
+    def place(self, x: Tensor, first: int = 0) -> Tensor:
+        """``x`` (B, T, D) at positions ``first``.., with their rows of the table added if there is one."""
+        return x if self.wpe is None else x + self.wpe.weight[first : first + x.shape[1]]
+
+    def forward(self, embedded: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``embedded`` (B, T, D), ``mask`` (B, T) with zeros where not to look, to the last layer (B, T, D)."""
+        x = self.place(embedded)
+        seen = None if mask is None else _causal(mask)
+        for layer in self.layers:
+            attended = F.scaled_dot_product_attention(*layer.project(x), attn_mask=seen, is_causal=seen is None)
+            x = layer.finish(x, attended)
+        out: Tensor = self.ln_f(x)
+        return out
+
+
+def _causal(mask: Tensor) -> Tensor:
+    """Which positions (B, 1, T, T) each may see: those up to itself that count."""
+    size = mask.shape[1]
+    past = torch.ones(size, size, dtype=torch.bool, device=mask.device).tril()
+    return past & (mask != 0)[:, None, None]
