@@ -27,7 +27,9 @@ class Projection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (..., inputs) to (..., outputs), in the weight's number format."""
-        return F.linear(x.to(self.weight.dtype), self.weight.t(), self.bias)
+        if self.weight.dtype != torch.float32:
+            x = x.to(self.weight.dtype)
+        return F.linear(x, self.weight.t(), self.bias)
 
     def settle(self, dtype: torch.dtype) -> None:
         """Make ready for decoding in ``dtype``: the weight keeps its shape, but lies in memory the other way round.

@@ -72,7 +72,9 @@ class Conv(nn.Conv1d):
     """A convolution over time that may multiply in another number format than its neighbours add up in."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, C, T), in any format, to float32."""
+        """``x`` (B, C, T) to its convolution."""
+        if self.weight.dtype == torch.float32:
+            return super().forward(x)
         return super().forward(x.to(self.weight.dtype)).float()
 
     def settle(self, dtype: torch.dtype) -> None:
