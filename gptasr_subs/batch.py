@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from gptasr_subs.burning import burned_path
 from gptasr_subs.errors import FormatError, MediaError, OutputError, UsageError
 from gptasr_subs.formats import get_format
 from gptasr_subs.languages import same_language
-from gptasr_subs.pipeline import Listener, Options, Result, make_plan, subtitle, target_paths
-from gptasr_subs.recognizer import OWN, Recognizer, split_model
+from gptasr_subs.lazy import LazyRecognizer
+from gptasr_subs.pipeline import Listener, Options, Result, is_recognized, make_plan, subtitle, target_paths
+from gptasr_subs.recognizer import OWN, split_model
 
 STDOUT = Path("-")
 
@@ -72,22 +73,21 @@ def parse_formats(text: str) -> tuple[str, ...]:
 class Batch:
     """Subtitles one file after the other with the same options; the model is loaded once, when first needed."""
 
-    def __init__(self, load: Callable[[], Recognizer], options: Options) -> None:
-        """``load`` gives the model."""
-        self._load, self._options = load, options
-        self._model: Recognizer | None = None
+    def __init__(self, model: LazyRecognizer, options: Options) -> None:
+        """``model`` as ``lazy_model`` gives it."""
+        self._model, self._options = model, options
         self._taken: dict[Path, Path] = {}
 
     def prepare(self, media: Path) -> None:
-        """Load the model if this file needs it; raises what ``load`` raises, for then no file can be done."""
-        if self._model is None and _needs_model(media, self._options):
-            self._model = self._load()
+        """Load the model if this file needs it; raises what loading raises, for then no file can be done."""
+        if _needs_model(media, self._options) and not is_recognized(media, self._model, self._options):
+            self._model.load()
 
     def subtitle(self, media: Path, listener: Listener | None = None) -> Result | Failure:
         """Subtitle one file that was prepared."""
         try:
             self._refuse_same_target(media)
-            return subtitle(media, self._model or "default", options=self._options, listener=listener)
+            return subtitle(media, self._model, options=self._options, listener=listener)
         except Exception as error:  # a bug met in one film is no reason to leave out the next
             return Failure(media, error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,18 +12,20 @@ from pathlib import Path
 from gptasr_subs.burning import burn, burned_path
 from gptasr_subs.cues import shape_cues
 from gptasr_subs.embedding import Track, embed, embedded_track
-from gptasr_subs.errors import OutputError
+from gptasr_subs.errors import MediaError, OutputError
 from gptasr_subs.files import write_atomically
 from gptasr_subs.formats import Document, ReadableFormat, find_formats, get_format, read, render
+from gptasr_subs.journal import Film, Heard, Journal, Transcript, file_stamp, open_journal
+from gptasr_subs.lazy import identity_of, lazy_model
 from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
 from gptasr_subs.names import existing_subtitles, sidecar_path
 from gptasr_subs.norms import NETFLIX, Norms
-from gptasr_subs.recognizer import Recognizer, load_model
+from gptasr_subs.recognition import recognize as recognize
+from gptasr_subs.recognizer import Recognizer
 from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks
 from gptasr_subs.types import FloatArray, Span, Word
 
-_FIRST_GROUP = 60.0  # seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
-_LARGEST_GROUP = 960.0  # ... up to this, enough to fill batches of windows of like length
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Options:
     """What to write and where. ``output`` names one file and its format; else one sidecar a format is written.
 
     ``embed`` puts a track into the film, ``burn`` draws the text into a copy of it; see ``embedding`` and ``burning``.
+    ``journal``: keep on disk what is recognised, and take from there what was.
     """
 
     formats: tuple[str, ...] = ("srt",)
@@ -47,6 +51,7 @@ class Options:
     burn: bool = False
     burn_quality: int = 20
     burn_style: str = "outline"
+    journal: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +195,54 @@ def recognize_file(
     """Words and cues of one media file, nothing written."""
     info = probe(media)
     track = choose_track(info, options.audio_track)
-    recognizer = load_model(model, device) if isinstance(model, str) else model
+    recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
+    with open_journal(options.journal) as journal:
+        film = _film(journal, media, recognizer, options)
+        transcript = film.finished()
+        if transcript is None:
+            report = _reporter(listener, info.duration)
+            transcript = _transcribe_film(media, track, recognizer, film, options, report)
+    info = replace(info, duration=info.duration or transcript.seconds)  # some containers do not say how long they are
+    return document_of(transcript.words, media, info, transcript.model, options)
+
+
+def is_recognized(media: Path, recognizer: Recognizer, options: Options) -> bool:
+    """Whether the journal holds all words of a film, so that no model is needed for it."""
+    with open_journal(options.journal) as journal:
+        return _film(journal, media, recognizer, options).finished() is not None
+
+
+def _film(journal: Journal, media: Path, recognizer: Recognizer, options: Options) -> Film:
+    return journal.film(media, options.audio_track, identity_of(recognizer, options.language), options.beams)
+
+
+def _reporter(listener: Listener | None, total: float) -> Callable[[float], None]:
+    return lambda done: listener(Progress(done, total)) if listener else None
+
+
+def _transcribe_film(
+    media: Path, track: int, recognizer: Recognizer, film: Film, options: Options, report: Callable[[float], None]
+) -> Transcript:
+    """Decode, split and recognise what the journal does not hold; raises MediaError if the file changes meanwhile."""
+    stamp, heard = file_stamp(media), []
     blocks = _Clock(decode_blocks(media, track=track, sample_rate=recognizer.sample_rate), recognizer.sample_rate)
     windows = segment_blocks(blocks, recognizer.sample_rate, window_limits(recognizer))
-    words: list[Word] = []
-    for window, found in recognize(recognizer, windows, batch_size=options.batch_size, beams=options.beams):
-        words += found
-        if listener:
-            listener(Progress(window.span.end, info.duration))
-    info = replace(info, duration=info.duration or blocks.seconds)  # some containers do not say how long they are
-    return document_of(words, media, info, recognizer.name, options)
+    sizes = {"batch_size": options.batch_size, "beams": options.beams}
+    for window, words in recognize(recognizer, windows, film=film, **sizes):
+        heard.append(Heard(window.span, window.speech, tuple(words)))
+        report(window.span.end)
+    if file_stamp(media) != stamp:
+        raise MediaError(f"{str(media)!r} was removed or changed while it was read; run again once it is complete.")
+    transcript = Transcript(recognizer.name, blocks.seconds, tuple(heard))
+    film.finish(transcript)
+    _warn_of_lost(media, film.lost)
+    return transcript
+
+
+def _warn_of_lost(media: Path, lost: Sequence[tuple[Span, str]]) -> None:
+    if lost:
+        places = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span, _ in lost)
+        _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, lost[-1][1])
 
 
 class _Clock:
@@ -219,17 +262,6 @@ def document_of(words: Sequence[Word], media: Path, info: MediaInfo, model: str,
     norms = replace(options.norms, fps=info.fps) if info.fps else options.norms
     cues = shape_cues(words, norms)
     return Document(tuple(cues), tuple(words), media.name, info.duration, options.language, model)
-
-
-def recognize(
-    recognizer: Recognizer, windows: Iterable[Window], *, batch_size: int = 0, beams: int = 0
-) -> Iterator[tuple[Window, list[Word]]]:
-    """Each window with its words in film time, in order. Windows are recognised in groups of growing size."""
-    for group in _groups(windows):
-        clips = [window.samples for window in group]
-        found = dict(recognizer.transcribe(clips, batch_size=batch_size, beams=beams))
-        for index, window in enumerate(group):
-            yield window, [_shifted(word, window.span) for word in found.get(index, [])]
 
 
 def transcribe(
@@ -270,20 +302,3 @@ def _refuse_unwritable(targets: Iterable[Path]) -> None:
             raise OutputError(f"The folder {str(folder)!r} does not exist; create it or choose another --output-dir.")
         if not os.access(folder, os.W_OK):
             raise OutputError(f"The folder {str(folder)!r} is not writable; choose another with --output-dir.")
-
-
-def _groups(windows: Iterable[Window]) -> Iterator[list[Window]]:
-    group: list[Window] = []
-    size = _FIRST_GROUP
-    for window in windows:
-        group.append(window)
-        if sum(member.span.seconds for member in group) >= size:
-            yield group
-            group, size = [], min(2 * size, _LARGEST_GROUP)
-    if group:
-        yield group
-
-
-def _shifted(word: Word, span: Span) -> Word:
-    start = min(span.start + word.start, span.end)
-    return replace(word, start=start, end=max(start, min(span.start + word.end, span.end)))

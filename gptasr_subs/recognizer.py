@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from gptasr_subs.errors import GptasrError, ModelError
+from gptasr_subs.model.folders import checkpoint_identity
 from gptasr_subs.plugins import find_entries
 from gptasr_subs.types import FloatArray, Word
 
@@ -31,7 +32,7 @@ class Recognizer(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person calls it, and what the cache is keyed by."""
+        """What a person calls it; the journal knows it by this too, unless it has an ``identity`` (see ``lazy.identity_of``)."""
 
     @property
     def sample_rate(self) -> int:
@@ -53,11 +54,14 @@ class Recognizer(Protocol):
 class GptAsrRecognizer:
     """GPT-ASR: any checkpoint that ``load_model`` knows, on one device."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
-        """``device`` is where the checkpoint's network already is: cpu, cuda (or cuda:1) or mps."""
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu", identity: str = "") -> None:
+        """``device`` is where the checkpoint's network already is: cpu, cuda (or cuda:1) or mps.
+
+        ``identity`` says which weights these are; without one the journal remembers nothing of them.
+        """
         from gptasr_subs.model.features import LogMel
 
-        self.checkpoint, self.device = checkpoint, device
+        self.checkpoint, self.device, self.identity = checkpoint, device, identity
         self._log_mel = LogMel(checkpoint.config.front_end).to(device)
 
     @property
@@ -172,8 +176,8 @@ def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", lang
     """GPT-ASR; it writes English whatever ``language`` is. Raises ``ModelError``."""
     from gptasr_subs.model.checkpoint import load_checkpoint
 
-    chosen = choose_device(device)
-    return GptAsrRecognizer(load_checkpoint(name_or_path or "default", chosen), chosen)
+    chosen, name = choose_device(device), name_or_path or "default"
+    return GptAsrRecognizer(load_checkpoint(name, chosen), chosen, checkpoint_identity(name))
 
 
 def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:

@@ -15,6 +15,14 @@ from films import make_film
 from gptasr_subs.cli import progress
 from gptasr_subs.cli.main import main
 from gptasr_subs.model import folders
+from gptasr_subs.places import CACHE_VARIABLE, DATA_VARIABLE
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the journal nor the queue of the person who runs the tests."""
+    for variable in (CACHE_VARIABLE, DATA_VARIABLE):
+        monkeypatch.setenv(variable, str(tmp_path_factory.mktemp("own")))
 
 
 @pytest.fixture

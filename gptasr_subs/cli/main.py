@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from gptasr_subs.cli import check, models, plugins, run, scores
+from gptasr_subs.cli import cache, check, models, plugins, run, scores
 from gptasr_subs.cli.group import DEFAULT, DefaultCommand, DefaultGroup
 
 PROGRAM = "gptasr-subs"
@@ -26,6 +26,7 @@ app.add_typer(models.app, name="models")
 app.command("plugins")(plugins.plugins)
 app.command("lint")(check.lint)
 app.command("fix")(check.fix)
+app.add_typer(cache.app, name="cache")
 app.command("evaluate")(scores.evaluate)
 app.command("transcribe")(scores.transcribe)
 

@@ -18,7 +18,6 @@ from gptasr_subs.norms import Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.pipeline import Options, Result
-    from gptasr_subs.recognizer import Recognizer
 
 
 def _print_version(wanted: bool) -> None:
@@ -67,6 +66,9 @@ def run(
     burn_style: Annotated[
         str, typer.Option(metavar="STYLE", help="outline, box, or ASS fields such as Fontname=Arial,Fontsize=20.")
     ] = "outline",
+    no_journal: Annotated[
+        bool, typer.Option("--no-journal", help="Keep no record on disk of what is recognised.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     version: Annotated[
@@ -99,6 +101,7 @@ def run(
             burn=burn,
             burn_quality=burn_quality,
             burn_style=burn_style,
+            journal=not no_journal,
         )
         check_options(options, model)
         files, failed = _find_inputs(inputs, verbose)
@@ -127,19 +130,12 @@ def _find_inputs(inputs: Iterable[Path], verbose: bool) -> tuple[list[Path], int
     return unique(files), failed
 
 
-def _load(model: str, device: str, language: str) -> Recognizer:
-    """English is what models expect unless they are told."""
-    from gptasr_subs.languages import same_language
-    from gptasr_subs.recognizer import load_model
-
-    return load_model(model, device) if same_language(language, "en") else load_model(model, device, language)
-
-
 def _subtitle(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
     """Write subtitles of every file; gives how many failed."""
     from gptasr_subs.batch import Batch, Failure
+    from gptasr_subs.lazy import lazy_model
 
-    batch = Batch(lambda: _load(model, device, options.language), options)
+    batch = Batch(lazy_model(model, device, options.language), options)
     failed = 0
     for file in files:
         batch.prepare(file)
@@ -161,9 +157,10 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
     """The one file's subtitles on stdout."""
     from gptasr_subs.formats import render
     from gptasr_subs.pipeline import Result, recognize_file
+    from gptasr_subs.lazy import lazy_model
 
     for file in files:
-        recognizer, began = _load(model, device, options.language), time.monotonic()
+        recognizer, began = lazy_model(model, device, options.language), time.monotonic()
         with progress(shown(Path(file.name)), place_in_film(), quiet) as update:
             document = recognize_file(
                 file, recognizer, options=options, listener=lambda place: update(place.done, place.total)

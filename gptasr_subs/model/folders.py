@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from gptasr_subs.model.config import PUBLISHED
 
 FORMAT = 1
 WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"
-MEL_NORMS_FILE = "mel_norms.pth"
+MEL_NORMS_FILE, VOCABULARY_FILE = "mel_norms.pth", "bpe_lowercase_asr_256.json"
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
@@ -31,6 +32,18 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     if Path(name).expanduser().is_dir():
         raise ModelError(f"The folder {name!r} holds no model; it should hold {DESCRIPTION_FILE} or a file of weights.")
     raise ModelError(f"There is no model {name!r}: no file or folder, and no name that `gptasr-subs models` lists.")
+
+
+def checkpoint_identity(name_or_path: str | Path) -> str:
+    """A hash of all that a checkpoint consists of, whatever it is called; raises ``ModelError`` where there is none."""
+    found = find_checkpoint(name_or_path)
+    described = found.name == DESCRIPTION_FILE
+    companions = [WEIGHTS_FILE] if described else [VOCABULARY_FILE, MEL_NORMS_FILE]
+    state = blake2b(digest_size=16)
+    for path in [found, *map(found.with_name, companions)]:
+        if path.is_file():
+            state.update(path.read_bytes())
+    return state.hexdigest()
 
 
 def checkpoint_cache() -> Path:

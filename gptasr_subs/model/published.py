@@ -15,10 +15,8 @@ from torch import Tensor
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import GENERATION_1, GENERATION_2, PUBLISHED, FrontEnd, ModelConfig
-from gptasr_subs.model.folders import MEL_NORMS_FILE
+from gptasr_subs.model.folders import MEL_NORMS_FILE, VOCABULARY_FILE
 from gptasr_subs.model.tokenizer import BpeTokenizer, CharacterTokenizer, Tokenizer
-
-VOCABULARY_FILE = "bpe_lowercase_asr_256.json"
 
 State = dict[str, Tensor]
 

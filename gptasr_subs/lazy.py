@@ -1,0 +1,80 @@
+"""A recogniser that is loaded when it is needed, and what the journal knows it by before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from gptasr_subs import recognizer as recognizers
+from gptasr_subs.errors import ModelError
+from gptasr_subs.languages import same_language, shortest_code
+from gptasr_subs.model.folders import checkpoint_identity
+from gptasr_subs.recognizer import OWN, Recognizer, split_model
+from gptasr_subs.types import FloatArray, Word
+
+
+class LazyRecognizer:
+    """A recogniser that is loaded when it is needed; its identity may be known before."""
+
+    def __init__(self, load: Callable[[], Recognizer], identity: str = "") -> None:
+        """``load`` gives the recogniser; ``identity`` is what its ``identity`` will be, empty where not known."""
+        self._load, self._identity = load, identity
+        self._loaded: Recognizer | None = None
+
+    def load(self) -> Recognizer:
+        """The recogniser itself; raises what loading raises."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    @property
+    def identity(self) -> str:
+        """Which weights these are."""
+        return self._identity or identity_of(self.load())
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.load().name
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that ``transcribe`` expects."""
+        return self.load().sample_rate
+
+    @property
+    def max_seconds(self) -> float:
+        """The longest window it takes."""
+        return self.load().max_seconds
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
+    ) -> Iterator[tuple[int, list[Word]]]:
+        """As the protocol says."""
+        return self.load().transcribe(clips, batch_size=batch_size, beams=beams)
+
+
+def lazy_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> LazyRecognizer:
+    """What ``load_model`` gives, loaded when it is needed. Raises nothing before."""
+    spoken = () if same_language(language, "en") else (language,)  # models expect English unless they are told
+    return LazyRecognizer(lambda: recognizers.load_model(name_or_path, device, *spoken), _known_identity(name_or_path))
+
+
+def _known_identity(name_or_path: str | Path) -> str:
+    recognizer, model = split_model(name_or_path)
+    try:
+        return checkpoint_identity(model or "default") if recognizer == OWN else ""
+    except (ModelError, OSError):  # loading it will say what is wrong
+        return ""
+
+
+def identity_of(recognizer: Recognizer, language: str = "en") -> str:
+    """What the journal knows a recogniser by: two that may find other words in the same sound must differ in it.
+
+    That is its attribute ``identity`` where it has one (empty: nothing is to be remembered), else its class and name,
+    with the language that it was told is spoken.
+    """
+    kind = type(recognizer)
+    known = hasattr(recognizer, "identity")
+    identity = str(recognizer.identity) if known else f"{kind.__module__}.{kind.__qualname__} {recognizer.name}"  # type: ignore[attr-defined]
+    return f"{identity} {shortest_code(language)}" if identity else ""
