@@ -25,3 +25,7 @@ class FormatError(GptasrError):
 
 class UsageError(GptasrError):
     """The options contradict one another; the command line exits with 2."""
+
+
+class QueueError(GptasrError):
+    """The queue cannot be read or written, or holds no such job."""

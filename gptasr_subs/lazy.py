@@ -30,7 +30,7 @@ class LazyRecognizer:
     @property
     def identity(self) -> str:
         """Which weights these are."""
-        return self._identity or identity_of(self.load())
+        return self._identity or _identity(self.load())
 
     @property
     def name(self) -> str:
@@ -74,7 +74,12 @@ def identity_of(recognizer: Recognizer, language: str = "en") -> str:
     That is its attribute ``identity`` where it has one (empty: nothing is to be remembered), else its class and name,
     with the language that it was told is spoken.
     """
-    kind = type(recognizer)
-    known = hasattr(recognizer, "identity")
-    identity = str(recognizer.identity) if known else f"{kind.__module__}.{kind.__qualname__} {recognizer.name}"  # type: ignore[attr-defined]
+    identity = _identity(recognizer)
     return f"{identity} {shortest_code(language)}" if identity else ""
+
+
+def _identity(recognizer: Recognizer) -> str:
+    if hasattr(recognizer, "identity"):
+        return str(recognizer.identity)
+    kind = type(recognizer)
+    return f"{kind.__module__}.{kind.__qualname__} {recognizer.name}"

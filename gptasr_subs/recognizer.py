@@ -32,7 +32,7 @@ class Recognizer(Protocol):
 
     @property
     def name(self) -> str:
-        """What a person calls it; the journal knows it by this too, unless it has an ``identity`` (see ``lazy.identity_of``)."""
+        """What a person calls it; the journal knows it by this unless it has an ``identity``, see ``lazy``."""
 
     @property
     def sample_rate(self) -> int:

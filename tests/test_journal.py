@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,11 @@ from tiny import tiny_checkpoint
 from gptasr_subs import journal as module
 from gptasr_subs.errors import MediaError
 from gptasr_subs.journal import Heard, Journal, Transcript, journal_path, open_journal
+from gptasr_subs.lazy import lazy_model
 from gptasr_subs.model.checkpoint import save_checkpoint
 from gptasr_subs.model.folders import checkpoint_identity
+from gptasr_subs.norms import NETFLIX
 from gptasr_subs.pipeline import Options, recognize_file, subtitle
-from gptasr_subs.lazy import lazy_model
 from gptasr_subs.segmentation import Window
 from gptasr_subs.types import Span, Word
 
@@ -155,7 +157,7 @@ def test_a_second_run_recognises_nothing_and_writes_the_same(film: Path) -> None
 def test_other_cues_need_neither_the_model_nor_the_sound(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = recognize_file(film, FakeRecognizer()).words
     monkeypatch.setattr("gptasr_subs.pipeline.decode_blocks", lambda *_, **__: pytest.fail("decoded again"))
-    document = recognize_file(film, FakeRecognizer(), options=Options(max_chars=9, max_lines=1))
+    document = recognize_file(film, FakeRecognizer(), options=Options(norms=replace(NETFLIX, max_chars=9, max_lines=1)))
     assert document.words == words and max(len(cue.text) for cue in document.cues) <= 9
 
 

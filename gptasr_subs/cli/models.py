@@ -10,7 +10,6 @@ import typer
 from gptasr_subs.cli.console import put, say, sentences, shown, table
 from gptasr_subs.cli.options import Quiet, Verbose
 from gptasr_subs.cli.progress import Update, place_in_bytes, progress
-from gptasr_subs.cli.table import table
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 

@@ -156,8 +156,8 @@ def _subtitle(files: list[Path], options: Options, model: str, device: str, quie
 def _print_subtitles(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
     """The one file's subtitles on stdout."""
     from gptasr_subs.formats import render
-    from gptasr_subs.pipeline import Result, recognize_file
     from gptasr_subs.lazy import lazy_model
+    from gptasr_subs.pipeline import Result, recognize_file
 
     for file in files:
         recognizer, began = lazy_model(model, device, options.language), time.monotonic()
