@@ -17,6 +17,7 @@ from gptasr_subs.scoring import normalize, tally
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "examples" / "sample.mp4"
 TALK = REPOSITORY.parent / "shared" / "media" / "talk.mkv"
+NOISES = REPOSITORY.parent / "shared" / "speech" / "noise"
 
 SILENCES = {
     "silence": "anullsrc=r=44100:cl=mono",
@@ -26,6 +27,12 @@ SILENCES = {
     "hum": "sine=frequency=100",
     "chord": "aevalsrc=0.2*sin(2*PI*220*t)+0.2*sin(2*PI*277.2*t)+0.2*sin(2*PI*329.6*t)",
     "beat": "aevalsrc=0.6*sin(2*PI*80*t)*exp(-12*mod(t\\,0.5))+0.2*sin(2*PI*440*t)*exp(-4*mod(t\\,0.25))",
+}
+MUSIC = {
+    "melody": "aevalsrc=0.4*sin(2*PI*t*220*pow(2\\,floor(mod(t*3\\,7))*2/12))*exp(-4*mod(t\\,1/3))",
+    "two voices": "aevalsrc=0.2*sin(2*PI*t*330*pow(2\\,floor(mod(t*2\\,5))/12))*exp(-2*mod(t\\,0.5))"
+    "+0.2*sin(2*PI*t*110*pow(2\\,floor(mod(t\\,4))*5/12))",
+    "tremolo": "sine=frequency=392,tremolo=f=6:d=0.8,vibrato=f=5:d=0.4",
 }
 
 
@@ -52,6 +59,26 @@ def test_its_words_and_cues_are_in_order_and_inside_the_film(model: GptAsrRecogn
 def test_where_nobody_speaks_nothing_is_written(sound: str, model: GptAsrRecognizer, tmp_path: Path) -> None:
     run_ffmpeg("-f", "lavfi", "-i", SILENCES[sound], "-t", "20", str(tmp_path / "quiet.wav"))
     assert recognize_file(tmp_path / "quiet.wav", model).words == ()
+
+
+@pytest.mark.slow
+def test_ten_minutes_of_music_noise_and_silence_have_no_words(model: GptAsrRecognizer, tmp_path: Path) -> None:
+    sounds = [*SILENCES.values(), *MUSIC.values()]
+    sources = [word for sound in sounds for word in ("-f", "lavfi", "-t", "60", "-i", sound)]
+    joined = f"concat=n={len(sounds)}:v=0:a=1"
+    run_ffmpeg(*sources, "-filter_complex", joined, str(tmp_path / "quiet.wav"))
+    document = recognize_file(tmp_path / "quiet.wav", model)
+    assert document.seconds == pytest.approx(600, abs=1)
+    assert document.words == ()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not NOISES.exists(), reason="the recorded noises are not at hand")
+def test_recorded_noises_have_no_words(model: GptAsrRecognizer) -> None:
+    noises = sorted(NOISES.glob("noise-*.flac"))
+    found = {noise.name: " ".join(word.text for word in recognize_file(noise, model).words) for noise in noises}
+    assert len(noises) > 10
+    assert {name: text for name, text in found.items() if text} == {}
 
 
 @pytest.mark.skipif(not TALK.exists(), reason="the reference film is not at hand")

@@ -71,10 +71,19 @@ def test_principal_components_keep_what_varies_most() -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(500, 200)).astype(np.float32)
     features[:, 7] *= 50
-    rows = find_basis(features)(features)
+    rows = find_basis([features])(features)
     assert rows.shape == (500, DIMENSIONS)
     assert abs(np.corrcoef(rows[:, 0], features[:, 7])[0, 1]) > 0.99
     assert np.square(rows).mean() == pytest.approx(1, rel=0.01)
+
+
+def test_what_only_tells_the_place_in_a_window_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    heard = rng.normal(size=(30, 100, 4)).astype(np.float32)
+    place = np.sin(np.arange(100) / 5)[:, None] * np.array([9, 0, 0, 0], np.float32)
+    basis = find_basis(list(heard + place))
+    rows, without = basis(heard[3] + place), (heard[3] - heard.mean((0, 1))) @ basis.axes
+    assert np.corrcoef(rows.ravel(), without.ravel())[0, 1] > 0.95
 
 
 def test_batches_bring_the_rows_of_stretched_and_joined_clips(store: MelStore) -> None:

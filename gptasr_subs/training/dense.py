@@ -29,7 +29,7 @@ Indices = NDArray[np.int64]
 
 _FILE, _BASIS_FILE, _DONE_FILE = "dense.f16", "dense.npz", "dense.json"
 _CENTRE = 1  # frame of a row's four whose time it is; that of a mel position's eight too
-_BASIS_CLIPS = 200  # from which the principal components are found
+_BASIS_CLIPS = 300  # from which the principal components are found
 _NO_ROWS: Rows = np.zeros(0, np.float16)
 _PAUSE = 0.2  # seconds between the clips that share a window
 _SMOOTHED = 3  # features that are averaged around a row's time: as much time as the row covers
@@ -72,24 +72,49 @@ class WhisperEncoder:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """Turns features (n, width) into rows (n, dimensions) of mean 0 and, taken together, variance 1."""
+    """Turns features of a window (n, width) into rows (n, dimensions) of mean 0 and, taken together, variance 1.
 
-    mean: FloatArray
+    ``means`` (positions, width) holds the mean feature at each place of a window: encoders with absolute positions mix
+    these into what they hear (two fifths of Whisper's variance), and nobody could predict them from the sound.
+    """
+
+    means: FloatArray
     axes: FloatArray
 
     def __call__(self, features: FloatArray) -> FloatArray:
-        """Coordinates of ``features``."""
-        coordinates: FloatArray = np.matmul(features - self.mean, self.axes, dtype=np.float32)
+        """Coordinates of the features of a whole window, from its beginning."""
+        coordinates: FloatArray = np.matmul(features - self._means(len(features)), self.axes, dtype=np.float32)
         return coordinates
 
+    def _means(self, size: int) -> FloatArray:
+        return self.means[np.minimum(np.arange(size), len(self.means) - 1)]
 
-def find_basis(features: FloatArray, dimensions: int = DIMENSIONS) -> Basis:
-    """Principal components of ``features`` (n, width), at most ``dimensions``."""
-    mean = features.mean(0, dtype=np.float32)
-    centred = features - mean
+
+def find_basis(windows: Sequence[FloatArray], dimensions: int = DIMENSIONS) -> Basis:
+    """Means by position, and at most so many principal components, of the features (n, width) of ``windows``."""
+    size = max(map(len, windows))
+    stacked = np.stack([np.pad(w, ((0, size - len(w)), (0, 0)), constant_values=np.nan) for w in windows])
+    means = _means_by_position(stacked)
+    centred = (stacked - means).reshape(-1, stacked.shape[-1])
+    centred = centred[np.isfinite(centred[:, 0])]
     spread, axes = np.linalg.eigh(centred.T @ centred / len(centred))
     chosen = np.argsort(spread)[::-1][:dimensions]
-    return Basis(mean, (axes[:, chosen] / np.sqrt(spread[chosen].mean())).astype(np.float32))
+    return Basis(means, (axes[:, chosen] / np.sqrt(spread[chosen].mean())).astype(np.float32))
+
+
+def _means_by_position(stacked: FloatArray) -> FloatArray:
+    """Means (positions, width) over the windows of ``stacked`` (windows, positions, width), NaN where they have ended.
+
+    A few windows differ from place to place by chance: so much of it as chance would make is not believed.
+    """
+    overall: FloatArray = np.nanmean(stacked, (0, 1))
+    by_position = np.nanmean(stacked, 0)
+    if len(stacked) == 1:  # all of it could be chance
+        return overall[None]
+    chance = np.nanvar(stacked, 0).mean(0) / max(1, len(stacked) - 1)
+    trust = np.clip(1 - chance / np.maximum(by_position.var(0), 1e-9), 0, 1)
+    means: FloatArray = (overall + trust * (by_position - overall)).astype(np.float32)
+    return means
 
 
 class DenseTargets:
@@ -139,11 +164,11 @@ def hear(store: MelStore, encoder: Encoder) -> Iterator[int]:
     targets = DenseTargets(store, writable=True)
     for indices, sounds in _windows(store, encoder, range(done, len(store))):
         window, places = _joined(sounds, encoder)
-        features = _smooth(encoder(window))
+        rows = basis(_smooth(encoder(window)))
         for index, place in zip(indices, places, strict=True):
             times = place + targets.times(index, store.front.frames_per_second)
-            chosen = (times * encoder.features_per_second).round().astype(int).clip(0, len(features) - 1)
-            targets.put(index, basis(features[chosen]))
+            chosen = (times * encoder.features_per_second).round().astype(int).clip(0, len(rows) - 1)
+            targets.put(index, rows[chosen])
         done = indices[-1] + 1
         write_atomically(store.folder / _DONE_FILE, json.dumps({"clips": done}))
         yield done
@@ -154,11 +179,11 @@ def _begun(store: MelStore, encoder: Encoder) -> tuple[Basis, int]:
     basis_file, done_file = store.folder / _BASIS_FILE, store.folder / _DONE_FILE
     if done_file.exists():
         with np.load(basis_file) as arrays:
-            return Basis(arrays["mean"], arrays["axes"]), json.loads(done_file.read_text())["clips"]
+            return Basis(arrays["means"], arrays["axes"]), json.loads(done_file.read_text())["clips"]
     chosen = sorted(np.random.default_rng(0).permutation(len(store))[:_BASIS_CLIPS].tolist())
     windows = (_joined(sounds, encoder)[0] for _, sounds in _windows(store, encoder, chosen))
-    basis = find_basis(np.concatenate([_smooth(encoder(window)) for window in windows]))
-    np.savez(basis_file, mean=basis.mean, axes=basis.axes)
+    basis = find_basis([_smooth(encoder(window)) for window in windows])
+    np.savez(basis_file, means=basis.means, axes=basis.axes)
     rows = sum(-(-store.place(index)[1] // FRAMES_A_ROW) for index in range(len(store)))
     np.zeros((rows, basis.axes.shape[1]), np.float16).tofile(store.folder / _FILE)
     write_atomically(done_file, json.dumps({"clips": 0}))
