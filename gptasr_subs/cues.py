@@ -14,7 +14,7 @@ import numpy as np
 from gptasr_subs.linebreaks import INSIDE_PHRASE, SENTENCE_END, Floats, Ints, Layouts, break_penalties
 from gptasr_subs.norms import NETFLIX, Norms
 from gptasr_subs.talk import CUE, LINE, PHRASE, Talk, talk_of, tokens
-from gptasr_subs.timing import out_times, reading_seconds, shortest_seconds
+from gptasr_subs.timing import out_times, reading_seconds, shortest_seconds, snap_ends, snap_starts
 from gptasr_subs.types import Cue, Word
 
 _FLASH_FRAMES = 2  # how long a cue shows at the least, where many words were given one and the same time
@@ -46,9 +46,16 @@ COSTS = CueCosts()
 
 
 def shape_cues(
-    words: Sequence[Word], norms: Norms = NETFLIX, *, max_chars: int | None = None, max_lines: int | None = None
+    words: Sequence[Word],
+    norms: Norms = NETFLIX,
+    *,
+    max_chars: int | None = None,
+    max_lines: int | None = None,
+    shots: Sequence[float] = (),
 ) -> list[Cue]:
     """Break words into cues that are easy to read; ``max_chars`` and ``max_lines`` take the place of the norms'.
+
+    Where cues begin or end near one of ``shots`` (seconds at which the picture is cut, in order) they do so with it.
 
     Always holds: at most ``max_lines`` lines of ``max_chars`` characters, at most ``max_seconds``, every word once and
     in the order given, cues in order with ``gap`` between them. The one exception: a word longer than ``max_chars``
@@ -58,10 +65,10 @@ def shape_cues(
     """
     chars = norms.max_chars if max_chars is None else max_chars
     lines = norms.max_lines if max_lines is None else max_lines
-    return arrange(talk_of(list(tokens(words))), replace(norms, max_chars=chars, max_lines=lines))
+    return arrange(talk_of(list(tokens(words))), replace(norms, max_chars=chars, max_lines=lines), shots)
 
 
-def arrange(talk: Talk, norms: Norms) -> list[Cue]:
+def arrange(talk: Talk, norms: Norms, shots: Sequence[float] = ()) -> list[Cue]:
     """The cues of a talk; in its texts spaces are allowed, and no line or cue ends at them."""
     if not talk.words:
         return []
@@ -75,7 +82,7 @@ def arrange(talk: Talk, norms: Norms) -> list[Cue]:
         new_lines=talk.begins >= LINE,
     )
     costs = _cue_costs(talk, layouts, penalties, norms)
-    return _timed(talk, layouts, _cheapest_runs(costs), norms)
+    return _timed(talk, layouts, _cheapest_runs(costs), norms, shots)
 
 
 def _penalties(talk: Talk, norms: Norms) -> Floats:
@@ -146,7 +153,9 @@ def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
     return runs[::-1]
 
 
-def _timed(talk: Talk, layouts: Layouts, runs: list[tuple[int, int]], norms: Norms) -> list[Cue]:
+def _timed(
+    talk: Talk, layouts: Layouts, runs: list[tuple[int, int]], norms: Norms, shots: Sequence[float]
+) -> list[Cue]:
     """The runs as cues. In-times are the first words' starts, unless those crowd: then later cues wait their turn."""
     firsts = np.array([i for i, _ in runs])
     sizes = np.array([d for _, d in runs])
@@ -154,7 +163,9 @@ def _timed(talk: Talk, layouts: Layouts, runs: list[tuple[int, int]], norms: Nor
     for k in range(1, len(starts)):
         starts[k] = max(starts[k], starts[k - 1] + _FLASH_FRAMES / norms.fps + norms.gap)
     ends = np.maximum(starts, talk.ends[firsts + sizes - 1])
+    starts = snap_starts(starts, ends, shots, norms, talk.until)
     lines = [layouts.lines(i, d) for i, d in runs]
     chars = np.array([len(" ".join(text)) for text in lines])
     outs = out_times(starts, ends, np.append(starts[1:], talk.until), chars, sizes, norms)
+    outs = snap_ends(starts, ends, outs, shots, norms, talk.until)
     return [Cue(float(start), float(out), text) for start, out, text in zip(starts, outs, lines, strict=True)]

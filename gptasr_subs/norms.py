@@ -40,6 +40,10 @@ class Norms:
     # No cue reaches across a silence of this length: the lead-out of one cue and a dark gap fit into it, and text that
     # shows earlier than this before its voice counts as too early.
     long_pause: float = _norm(1.0, "Silence that no subtitle reaches across.")
+    # Farther away, a cue that starts with a cut of the picture would no longer start with its voice.
+    shot_frames: int = _norm(6, "With --shot-changes: a subtitle moves to a cut at most so many frames away.")
+    # A line of letters as a share of the picture's height, in formats that say how large text is.
+    text_height: float = _norm(0.055, "Height of a line of text as a share of the picture's (ass, ttml).")
     # Frames a second of the video. A fact and no norm, but gaps are counted in it.
     fps: float = 24.0
 
@@ -50,9 +54,9 @@ class Norms:
                 "A cue needs room for at least one character and one line; raise --max-chars or --max-lines."
             )
         above = self.min_seconds, self.max_chars_per_second, self.max_words_per_minute, self.fps, self.long_pause
-        if not all(norm > 0 for norm in above):  # also where it is no number at all
-            raise UsageError("A cue's shortest duration, speeds, frame rate and long pause must be above 0.")
-        rests = self.min_seconds_per_word, self.gap_frames, self.lead_out, self.min_dark
+        if not all(norm > 0 for norm in (*above, self.text_height)):  # also where it is no number at all
+            raise UsageError("A cue's shortest duration, speeds, frame rate, long pause and text must be above 0.")
+        rests = self.min_seconds_per_word, self.gap_frames, self.lead_out, self.min_dark, self.shot_frames
         if not (self.max_seconds >= self.min_seconds and all(norm >= 0 for norm in rests)):
             raise UsageError("A cue's longest duration must reach its shortest, and its gaps cannot be negative.")
 
@@ -77,7 +81,7 @@ BBC = Norms(
     long_pause=1.5,
 )
 
-# Our own, for videos watched on a telephone: one short line that keeps pace with the voice.
-SOCIAL = Norms(max_chars=24, max_lines=1, min_seconds=0.5, max_seconds=3.0, lead_out=0.3)
+# Our own, for videos watched on a telephone: one short line in large letters that keeps pace with the voice.
+SOCIAL = Norms(max_chars=24, max_lines=1, min_seconds=0.5, max_seconds=3.0, lead_out=0.3, text_height=0.09)
 
 PRESETS = {"netflix": NETFLIX, "bbc": BBC, "social": SOCIAL}

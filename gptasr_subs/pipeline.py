@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gptasr_subs.burning import burn, burned_path
@@ -14,7 +14,7 @@ from gptasr_subs.cues import shape_cues
 from gptasr_subs.embedding import Track, embed, embedded_track
 from gptasr_subs.errors import MediaError, OutputError
 from gptasr_subs.files import write_atomically
-from gptasr_subs.formats import Document, ReadableFormat, find_formats, get_format, read, render
+from gptasr_subs.formats import Document, ReadableFormat, Style, find_formats, get_format, read, render
 from gptasr_subs.journal import Film, Heard, Journal, Transcript, file_stamp, open_journal
 from gptasr_subs.lazy import identity_of, lazy_model
 from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
@@ -23,6 +23,7 @@ from gptasr_subs.norms import NETFLIX, Norms
 from gptasr_subs.recognition import recognize as recognize
 from gptasr_subs.recognizer import Recognizer
 from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks
+from gptasr_subs.shots import find_shot_changes
 from gptasr_subs.types import FloatArray, Span, Word
 
 _log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Options:
 
     ``embed`` puts a track into the film, ``burn`` draws the text into a copy of it; see ``embedding`` and ``burning``.
     ``journal``: keep on disk what is recognised, and take from there what was.
+    ``top`` places the text at the top of the picture; ``shot_changes`` has cues begin and end with near cuts.
     """
 
     formats: tuple[str, ...] = ("srt",)
@@ -52,6 +54,9 @@ class Options:
     burn_quality: int = 20
     burn_style: str = "outline"
     journal: bool = True
+    style: Style = field(default_factory=Style)
+    top: bool = False
+    shot_changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +265,10 @@ class _Clock:
 def document_of(words: Sequence[Word], media: Path, info: MediaInfo, model: str, options: Options) -> Document:
     """Words shaped into cues, with the facts of the film."""
     norms = replace(options.norms, fps=info.fps) if info.fps else options.norms
-    cues = shape_cues(words, norms)
-    return Document(tuple(cues), tuple(words), media.name, info.duration, options.language, model)
+    shots = find_shot_changes(media) if options.shot_changes and info.fps else []
+    cues = [replace(cue, position=8) if options.top else cue for cue in shape_cues(words, norms, shots=shots)]
+    style = replace(options.style, text_height=norms.text_height)
+    return Document(tuple(cues), tuple(words), media.name, info.duration, options.language, model, style)
 
 
 def transcribe(

@@ -1,6 +1,9 @@
-"""How long cues should stand: for reading, at the least, and until what time."""
+"""When cues begin and end: for reading, at the least, and with the cuts of the picture."""
 
 from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -37,3 +40,36 @@ def out_times(
     # a cue that may not last until the next one gains nothing by lingering half the way
     lingering = np.where(closed <= longest, closed, usual)
     return np.minimum(np.where(flickers, np.where(stays, lingering, dark), usual), longest)
+
+
+def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Norms, until: float) -> Floats:
+    """In-times moved to a cut nearby; ``ends`` are when voices end. No voice is cut off, no cue becomes too short."""
+    snapped: Floats = starts.copy()
+    next_starts, reach = np.append(starts[1:], until), norms.shot_frames / norms.fps
+    for k, start in enumerate(starts if len(shots) else ()):
+        cut = _nearest(shots, float(start))
+        earliest = max(ends[k - 1], snapped[k - 1] + norms.min_seconds) + norms.gap if k else 0.0
+        latest = min(ends[k], next_starts[k] - norms.gap - norms.min_seconds)
+        if abs(cut - start) <= reach and earliest <= cut <= latest and ends[k] - cut <= norms.max_seconds:
+            snapped[k] = cut
+    return snapped
+
+
+def snap_ends(starts: Floats, ends: Floats, outs: Floats, shots: Sequence[float], norms: Norms, until: float) -> Floats:
+    """Out-times moved to just before a cut nearby, not before the voice has ended, and not so that a gap flickers."""
+    snapped: Floats = outs.copy()
+    next_starts, reach = np.append(starts[1:], until), norms.shot_frames / norms.fps
+    for k, next_start in enumerate(next_starts if len(shots) else ()):
+        out = _nearest(shots, float(outs[k]) + norms.gap) - norms.gap
+        dark = next_start - out
+        shortest = min(norms.min_seconds, outs[k] - starts[k])
+        fits = starts[k] + shortest <= out <= starts[k] + norms.max_seconds and out >= ends[k]
+        if abs(out - outs[k]) <= reach and fits and (dark >= norms.min_dark or abs(dark - norms.gap) < 1e-9):
+            snapped[k] = min(out, next_start - norms.gap)
+    return snapped
+
+
+def _nearest(shots: Sequence[float], seconds: float) -> float:
+    """The cut nearest to a time; ``shots`` are in order and not empty."""
+    k = bisect(shots, seconds)
+    return min(shots[max(0, k - 1) : k + 1], key=lambda shot: abs(shot - seconds))

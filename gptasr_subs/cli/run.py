@@ -69,6 +69,16 @@ def run(
     no_journal: Annotated[
         bool, typer.Option("--no-journal", help="Keep no record on disk of what is recognised.")
     ] = False,
+    word_times: Annotated[
+        bool, typer.Option("--word-times", help="Each word lights up when it is spoken (vtt, ass, lrc).")
+    ] = False,
+    unsure_below: Annotated[
+        float, typer.Option(min=0, max=1, metavar="X", help="Words of lower confidence are yellow (vtt, ass).")
+    ] = 0.0,
+    top: Annotated[bool, typer.Option("--top", help="Place the text at the top of the picture.")] = False,
+    shot_changes: Annotated[
+        bool, typer.Option("--shot-changes", help="Subtitles begin and end with cuts of the picture that are near.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     version: Annotated[
@@ -83,6 +93,7 @@ def run(
     """
     with sentences(quiet, verbose):
         from gptasr_subs.batch import STDOUT, check_options, check_output, parse_formats
+        from gptasr_subs.formats import Style
         from gptasr_subs.pipeline import Options
 
         options = Options(
@@ -102,6 +113,9 @@ def run(
             burn_quality=burn_quality,
             burn_style=burn_style,
             journal=not no_journal,
+            style=Style(word_times=word_times, unsure_below=unsure_below),
+            top=top,
+            shot_changes=shot_changes,
         )
         check_options(options, model)
         files, failed = _find_inputs(inputs, verbose)
