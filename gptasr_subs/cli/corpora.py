@@ -101,15 +101,21 @@ def prepare(
             metavar="MANIFEST", help="Text of the same clips with case and marks, by a recogniser. Repeatable."
         ),
     ] = None,
+    codecs: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of clips to copy through telephone, MP3 or Opus.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Which clips, and which codec.")] = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Check the clips of corpora and make a store of those that are fit."""
     with sentences(quiet, verbose):
         require_extra()
+        from gptasr_subs.training.codecs import Copies
         from gptasr_subs.training.preparation import prepare
 
-        _say_report(prepare(corpora, store, dev or (), formatted or ()), store, quiet)
+        report = prepare(corpora, store, dev or (), formatted or (), copies=Copies(codecs, seed))
+        _say_report(report, store, quiet)
 
 
 def label(

@@ -44,6 +44,9 @@ class Clip:
     text: str
 
 
+Sound = tuple[Clip, FloatArray]  # and its samples (n_samples,)
+
+
 def read_manifest(manifest: Path) -> list[Clip]:
     """Read a tab-separated manifest whose ``file`` (or ``path``) column is relative to the manifest's folder.
 
@@ -111,7 +114,7 @@ def sound_seconds(file: Path) -> float:
         raise MediaError(f"{file} cannot be read as sound ({error}); correct the manifest.") from error
 
 
-def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[tuple[Clip, FloatArray]]:
+def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[Sound]:
     """Yield each clip with its mono samples at ``sample_rate``, reading every shard once. Raises ``MediaError``."""
     import soxr
 
@@ -191,23 +194,23 @@ def build_store(
     clips: Sequence[Clip],
     folder: Path,
     front: FrontEnd = STORE_FRONT,
-    accept: Callable[[Clip, FloatArray], bool] | None = None,
+    change: Callable[[Iterator[Sound]], Iterator[Sound]] | None = None,
 ) -> None:
     """Compute the log-mels of ``clips`` with ``front`` (levelled, not normalised) into ``folder``.
 
-    ``accept`` sees each clip with its samples and may refuse it. There is no store until all of it is written.
+    ``change`` may leave out clips with their samples, and add others. There is no store until all of it is written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _CLIPS_FILE).unlink(missing_ok=True)
-    sounds = (s for s in read_samples(clips, front.sample_rate) if accept is None or accept(*s))
+    sounds = read_samples(clips, front.sample_rate)
     temporary = folder / "mels.tmp"
-    rows = _write_mels(sounds, temporary, LogMel(front))
+    rows = _write_mels(change(sounds) if change else sounds, temporary, LogMel(front))
     temporary.replace(folder / _MELS_FILE)
     write_atomically(folder / _FRONT_FILE, json.dumps(asdict(front)))
     write_atomically(folder / _CLIPS_FILE, json.dumps(rows))
 
 
-def _write_mels(sounds: Iterable[tuple[Clip, FloatArray]], file: Path, log_mel: LogMel) -> list[dict[str, Any]]:
+def _write_mels(sounds: Iterable[Sound], file: Path, log_mel: LogMel) -> list[dict[str, Any]]:
     rows, start = [], 0
     with file.open("wb") as out:
         for clip, samples in sounds:

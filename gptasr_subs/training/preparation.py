@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -15,7 +15,8 @@ from gptasr_subs.errors import UsageError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import FrontEnd
 from gptasr_subs.training.casing import borrow_case, is_plain, sentence_case
-from gptasr_subs.training.corpora import STORE_FRONT, Clip, build_store, read_manifest, read_samples
+from gptasr_subs.training.codecs import NO_COPIES, Copies, with_copies
+from gptasr_subs.training.corpora import STORE_FRONT, Clip, Sound, build_store, read_manifest, read_samples
 from gptasr_subs.training.numerals import spell_numbers
 from gptasr_subs.training.report import Report
 from gptasr_subs.types import FloatArray
@@ -46,11 +47,12 @@ def prepare(
     dev: Sequence[Path] = (),
     formatted: Sequence[Path] = (),
     front: FrontEnd = STORE_FRONT,
+    copies: Copies = NO_COPIES,
 ) -> Report:
     """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests ``dev``.
 
-    ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks. The report is
-    left in the folder too. Raises ``UsageError`` where no clip passes.
+    ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks; ``copies`` are
+    spoilt by codecs. The report is left in the folder too. Raises ``UsageError`` where no clip passes.
     """
     clips = [clip for manifest in manifests for clip in read_manifest(manifest)]
     held_out, report = read_held_out(dev, front.sample_rate), Report()
@@ -58,12 +60,12 @@ def prepare(
     if not passed:
         raise UsageError(f"No clip is fit for training ({_reasons(report)}); look at the manifests.")
 
-    def accept(clip: Clip, samples: FloatArray) -> bool:
-        known = sound_hash(samples) in held_out.sounds
-        report.dropped.append((clip, "held-out sound")) if known else report.kept.append(clip)
-        return not known
+    def change(sounds: Iterator[Sound]) -> Iterator[Sound]:
+        for clip, samples in with_copies(_unknown(sounds, held_out, report), copies, front.sample_rate):
+            report.kept.append(clip)
+            yield clip, samples
 
-    build_store(sorted(passed, key=lambda clip: (str(clip.file), clip.offset)), folder, front, accept)
+    build_store(sorted(passed, key=lambda clip: (str(clip.file), clip.offset)), folder, front, change)
     report.write(folder)
     return report
 
@@ -110,6 +112,14 @@ def _checked(clips: Iterable[Clip], held_out: HeldOut, report: Report) -> list[C
         else:
             passed.append(clip)
     return passed
+
+
+def _unknown(sounds: Iterable[Sound], held_out: HeldOut, report: Report) -> Iterator[Sound]:
+    for clip, samples in sounds:
+        if sound_hash(samples) in held_out.sounds:
+            report.dropped.append((clip, "held-out sound"))
+        else:
+            yield clip, samples
 
 
 def _with_text(clips: Iterable[Clip], formatted: Sequence[Path]) -> list[Clip]:
