@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,10 @@ from gptasr_subs.types import FloatArray, Span
 
 @dataclass(slots=True)
 class Transcript:
-    """What was heard in one sound file of ``seconds``, or why it could not be read."""
+    """What was heard in one sound file, or in a ``span`` of it, of ``seconds``; or why it could not be read."""
 
     path: Path
+    span: Span | None = None
     text: str = ""
     seconds: float = 0.0
     error: GptasrError | None = None
@@ -32,15 +34,17 @@ def transcribe_clips(
     paths: Sequence[Path],
     recognizer: Recognizer,
     *,
+    spans: Sequence[Span | None] = (),
     batch_size: int = 0,
     beams: int = 0,
     listener: Callable[[int], None] | None = None,
 ) -> list[Transcript]:
     """The text of each file, in order. Windows of several files share a batch.
 
-    A file that cannot be read has its error in its place; ``listener`` hears the number of files done so far.
+    Where ``spans`` (seconds) has one for a file, it is the text of that part. A file that cannot be read has its error
+    in its place; ``listener`` hears the number of files done so far.
     """
-    transcripts = [Transcript(path) for path in paths]
+    transcripts = [Transcript(path, span) for path, span in zip_longest(paths, spans)]
     owners: list[int] = []
 
     def windows() -> Iterator[Window]:
@@ -84,10 +88,10 @@ def _readable_windows(transcript: Transcript, recognizer: Recognizer) -> Iterato
 
 
 def _windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]:
-    """A file that fits into one window whole, else its stretches of speech."""
+    """A file (or span) that fits into one window whole, else its stretches of speech."""
     rate, limits = recognizer.sample_rate, window_limits(recognizer)
     track = choose_track(probe(transcript.path), None)
-    blocks = _counted(decode_blocks(transcript.path, track=track, sample_rate=rate), transcript, rate)
+    blocks = _counted(_decode(transcript, track, rate), transcript, rate)
     head: list[FloatArray] = []
     for block in blocks:
         head.append(block)
@@ -97,6 +101,17 @@ def _windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]
     if transcript.seconds:
         span = Span(0.0, transcript.seconds)
         yield Window(span, np.concatenate(head), (span,))
+
+
+def _decode(transcript: Transcript, track: int, rate: int) -> Iterator[FloatArray]:
+    span = transcript.span
+    blocks = decode_blocks(transcript.path, track=track, sample_rate=rate, start=span.start if span else 0.0)
+    left = round((span.end - span.start) * rate) if span else sys.maxsize
+    for block in blocks:
+        yield block[:left]
+        left -= len(block)
+        if left <= 0:
+            return
 
 
 def _counted(blocks: Iterable[FloatArray], transcript: Transcript, rate: int) -> Iterator[FloatArray]:

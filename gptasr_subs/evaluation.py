@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -15,18 +14,23 @@ from gptasr_subs.clips import Transcript, transcribe_clips
 from gptasr_subs.errors import FormatError, GptasrError
 from gptasr_subs.files import read_text
 from gptasr_subs.recognizer import Recognizer
-from gptasr_subs.scoring import Tally, confidence_interval, normalize, tally
+from gptasr_subs.scoring import Tally, confidence_interval, is_plain, normalize, tally
+from gptasr_subs.types import Span
 
-_CASE_OR_PUNCTUATION = re.compile(r"[A-Z.,;:!?]")
+_MANIFEST_FILE = "manifest.tsv"  # of a corpus that is given as a folder
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One line of a manifest: what is said in the file ``path``, and by whom where that is known."""
+    """One line of a manifest: what is said in the file ``path``, and by whom where that is known.
+
+    ``span`` is the part of the file, in seconds; without one it is all of it.
+    """
 
     path: Path
     text: str
     speaker: str = ""
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,17 @@ class Evaluation:
 
     @property
     def written_total(self) -> Tally | None:
-        """Errors with case and punctuation; None where the manifest's texts have neither."""
-        if not any(_CASE_OR_PUNCTUATION.search(scored.clip.text) for scored in self.clips):
-            return None
-        return _total(scored.written_tally for scored in self.clips)
+        """Errors with case and punctuation, in the clips whose text has them; None where there are none."""
+        return _total(self._written) if self._written else None
+
+    @property
+    def written_interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of that rate, in percent."""
+        return confidence_interval(self._written) if self._written else None
+
+    @property
+    def _written(self) -> list[Tally]:
+        return [scored.written_tally for scored in self.clips if not is_plain(scored.clip.text)]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -89,7 +100,7 @@ class Evaluation:
 
     def to_dict(self, worst: int = 10) -> dict[str, Any]:
         """Everything as plain values for JSON; rates are percent."""
-        written = self.written_total
+        written, written_interval = self.written_total, self.written_interval
         return {
             "model": self.model,
             "clips": len(self.clips),
@@ -100,18 +111,21 @@ class Evaluation:
             **_rates(self.total),
             "interval": [round(end, 3) for end in self.interval],
             "wer_with_case_and_punctuation": round(written.wer, 3) if written else None,
+            "interval_with_case_and_punctuation": [round(end, 3) for end in written_interval or ()] or None,
             "speakers": {name: _rates(total) for name, total in self.speakers.items()},
             "worst": [_plain(scored) for scored in self.worst(worst)],
         }
 
 
 def read_manifest(path: Path) -> list[Clip]:
-    """Clips of a tab-separated file with a header: columns path and text, speaker if there; others are ignored.
+    """Clips of a tab-separated file with a header: columns path (or file) and text; others are ignored.
 
-    Paths are relative to the manifest's folder. Raises FormatError.
+    But for speaker, and offset and seconds, which say where in the file the clip lies. Paths are relative to the
+    manifest's folder; a folder stands for the ``manifest.tsv`` in it. Raises FormatError.
     """
+    path = path / _MANIFEST_FILE if path.is_dir() else path
     rows = csv.reader(io.StringIO(read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = next(rows, [])
+    header = ["path" if name == "file" else name for name in next(rows, [])]
     if missing := [name for name in ("path", "text") if name not in header]:
         raise FormatError(f"{str(path)!r} has no column {missing[0]!r}; its first line must name the columns.")
     clips = []
@@ -121,10 +135,22 @@ def read_manifest(path: Path) -> list[Clip]:
             raise FormatError(f"{str(path)!r}: {line}; columns are separated by single tabs.")
         if row:
             fields = dict(zip(header, row, strict=True))
-            clips.append(Clip(path.parent / fields["path"], fields["text"], fields.get("speaker", "")))
+            speaker, span = fields.get("speaker", ""), _span(path, fields)
+            clips.append(Clip(path.parent / fields["path"], fields["text"], speaker, span))
     if not clips:
         raise FormatError(f"{str(path)!r} lists no clips; add a line for each clip below the header.")
     return clips
+
+
+def _span(manifest: Path, fields: dict[str, str]) -> Span | None:
+    """Where in its file a clip lies; None where the manifest does not say: then it is all of it."""
+    if not (fields.get("offset") and fields.get("seconds")):
+        return None
+    try:
+        offset, seconds = (float(fields[name]) for name in ("offset", "seconds"))
+    except ValueError as error:
+        raise FormatError(f"{str(manifest)!r} has an offset or a length that is no number ({error}).") from error
+    return Span(offset, offset + seconds)
 
 
 def evaluate(
@@ -137,8 +163,8 @@ def evaluate(
 ) -> Evaluation:
     """Recognise and score the clips. Raises the error of the first where not one can be read."""
     began = time.monotonic()
-    paths = [clip.path for clip in clips]
-    found = transcribe_clips(paths, recognizer, batch_size=batch_size, beams=beams, listener=listener)
+    paths, spans = [clip.path for clip in clips], [clip.span for clip in clips]
+    found = transcribe_clips(paths, recognizer, spans=spans, batch_size=batch_size, beams=beams, listener=listener)
     elapsed = time.monotonic() - began
     failures = tuple(transcript.error for transcript in found if transcript.error)
     if len(failures) == len(clips):

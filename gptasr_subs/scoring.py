@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gptasr_subs.errors import UsageError
+
+_MARKS = re.compile(r"[.,;:!?]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ def normalize(text: str) -> str:
     from gptasr_subs.model.ctc import spell_text
 
     return spell_text(text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether ``text`` is written in one case and without marks, as transcripts for scoring are."""
+    return not _MARKS.search(text) and (text == text.lower() or text == text.upper())
 
 
 def tally(said: str, written: str) -> Tally:

@@ -39,6 +39,16 @@ def test_evaluate_prints_json_for_programs(program: Program, fake: FakeRecognize
     assert set(scores["speakers"]) == {"ann", "bob"} and len(scores["worst"]) == 1
 
 
+def test_evaluate_scores_case_and_punctuation_too(program: Program, fake: FakeRecognizer, clips: Path) -> None:
+    assert "as written" not in program("evaluate", clips).out
+    clips.write_text("path\ttext\na.wav\tOne, two three four Five.\nmore/b.wav\tONE TWO\n")
+    ended = program("evaluate", clips)
+    assert "WER        0.00 %" in ended.out and "as written 20.00 %" in ended.out
+    scores = json.loads(program("evaluate", clips, "--json").out)
+    assert scores["wer"] == 0 and scores["wer_with_case_and_punctuation"] == 20.0
+    assert scores["interval_with_case_and_punctuation"] == [20.0, 20.0]
+
+
 def test_evaluate_scores_what_it_can_and_names_what_it_cannot(
     program: Program, fake: FakeRecognizer, clips: Path
 ) -> None:

@@ -11,6 +11,7 @@ from films import make_film
 from gptasr_subs.clips import to_tsv, transcribe_clips
 from gptasr_subs.errors import FormatError, MediaError
 from gptasr_subs.evaluation import Clip, evaluate, read_manifest
+from gptasr_subs.types import Span
 
 SHORT = [(0.5, "one"), (1.0, "two")]
 LONG = [(1.0 + 10 * n, word) for n, word in enumerate(["one", "two", "three", "four"])]  # three pauses of 9.6 s
@@ -38,6 +39,19 @@ def test_a_manifest_gives_clips_relative_to_itself_and_ignores_other_columns(tmp
         Clip(tmp_path / "a b" / "c.wav", 'say "hi", it\'s', "ann"),
         Clip(tmp_path / "d.wav", "", ""),
     ]
+
+
+def test_a_corpus_in_the_format_of_the_training_is_read(tmp_path: Path) -> None:
+    """A folder with a manifest whose clips lie one after the other in a shard."""
+    lines = ["file\toffset\tseconds\tspeaker\ttext", "a.flac\t0.0\t1.5\tann\tSo.", "a.flac\t1.5\t2\tbob\tNo."]
+    (tmp_path / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert read_manifest(tmp_path) == [
+        Clip(tmp_path / "a.flac", "So.", "ann", Span(0.0, 1.5)),
+        Clip(tmp_path / "a.flac", "No.", "bob", Span(1.5, 3.5)),
+    ]
+    (tmp_path / "manifest.tsv").write_text("file\ttext\toffset\tseconds\na.flac\tSo.\t1\tlong\n", encoding="utf-8")
+    with pytest.raises(FormatError, match="no number"):
+        read_manifest(tmp_path)
 
 
 def test_a_manifest_of_windows_is_read(tmp_path: Path) -> None:
@@ -136,6 +150,21 @@ def test_case_and_punctuation_count_only_where_the_manifest_has_them(short: Path
     assert evaluate([Clip(short, "one two")], FakeRecognizer()).written_total is None
 
 
+def test_a_set_without_case_or_marks_has_no_score_as_written(short: Path) -> None:
+    mixed = evaluate([Clip(short, "One two."), Clip(short, "ONE TWO"), Clip(short, "one two")], FakeRecognizer())
+    assert mixed.written_total is not None and mixed.written_total.words == 2
+    assert evaluate([Clip(short, "ONE TWO")], FakeRecognizer()).written_interval is None
+
+
+def test_clips_are_cut_out_of_their_file(long: Path) -> None:
+    clips = [Clip(long, "two three", span=Span(10.5, 21.8)), Clip(long, "four", span=Span(30.5, 34.0))]
+    clips.append(Clip(long, "one two three four"))
+    recognizer = FakeRecognizer()
+    found = evaluate(clips, recognizer)
+    assert [scored.text for scored in found.clips] == [clip.text for clip in clips]
+    assert [scored.seconds for scored in found.clips] == pytest.approx([11.3, 3.5, 35.0], abs=0.01)
+
+
 def test_what_cannot_be_read_is_named_and_not_scored(short: Path, tmp_path: Path) -> None:
     found = evaluate([Clip(short, "one two"), Clip(tmp_path / "gone.wav", "three")], FakeRecognizer())
     assert found.total.words == 2 and found.total.wer == 0.0
@@ -157,3 +186,4 @@ def test_everything_is_in_the_plain_values(short: Path) -> None:
     }  # fmt: skip
     assert plain["worst"][0]["said"] == "one three" and plain["worst"][0]["written"] == "one two"
     assert plain["wer_with_case_and_punctuation"] is None and plain["model"] == "fake"
+    assert plain["interval_with_case_and_punctuation"] is None

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def evaluate(
     manifest: Annotated[
-        Path, typer.Argument(metavar="MANIFEST", help="TSV with a header: path, text, and speaker if known.")
+        Path,
+        typer.Argument(
+            metavar="MANIFEST", help="TSV with a header: path, text; speaker, offset, seconds if known. Or its folder."
+        ),
     ],
     model: Model = "default",
     device: Device = "auto",
@@ -106,13 +109,17 @@ def _report(found: Evaluation, worst: int) -> str:
 
 
 def _summary(found: Evaluation) -> Iterator[str]:
-    total, (low, high) = found.total, found.interval
+    total = found.total
     yield f"model      {found.model}"
-    yield f"WER        {total.wer:.2f} %  (95 % interval {low:.2f} to {high:.2f})"
+    yield f"WER        {total.wer:.2f} %  (95 % interval {_between(found.interval)})"
     yield f"errors     {_kinds(total)} in {total.words} words of {len(found.clips)} clips"
-    if written := found.written_total:
-        yield f"as written {written.wer:.2f} %  (with case and punctuation; {_kinds(written)})"
+    if (written := found.written_total) and (interval := found.written_interval):
+        yield f"as written {written.wer:.2f} %  (with case and punctuation; 95 % interval {_between(interval)})"
     yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of sound in {found.elapsed:.1f} s)"
+
+
+def _between(interval: tuple[float, float]) -> str:
+    return "{:.2f} to {:.2f}".format(*interval)
 
 
 def _kinds(total: Tally) -> str:

@@ -101,6 +101,7 @@ def run(
     ] = _PLAN.text_every,
     ema: Annotated[float, typer.Option(min=0, max=1, help="Decay of the averaged weights.")] = _PLAN.ema,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between saves.")] = _PLAN.save_every,
+    report_every: Annotated[int, typer.Option(min=1, help="Steps between points of the curves.")] = _PLAN.report_every,
     evaluate_every: Annotated[int, typer.Option(min=0, help="Steps between scores (0: none).")] = _PLAN.evaluate_every,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make batches ahead.")] = _PLAN.workers,
     bf16: Annotated[bool, typer.Option("--bf16/--no-bf16", help="Multiply in bfloat16.")] = _PLAN.bf16,

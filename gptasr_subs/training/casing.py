@@ -11,16 +11,10 @@ from gptasr_subs.training.numerals import spell_numbers
 _ASKING = re.compile(
     r"(what|who|where|when|why|how|is|are|do|does|did|can|could|would|will|shall|have|has|was|were|may)$"
 )
-_MARKS = re.compile(r"[.,;:!?]")
 _LONE_I = re.compile(r"\bi(?='|\b)")
 _ENDS = (".", "?", "!")
 _QUOTES = '"“”'
 _LEAST_BORROWED = 0.5  # share of the words that the formatted text must confirm before its marks are believed
-
-
-def is_plain(text: str) -> bool:
-    """Whether ``text`` is written in one case and without marks, as transcripts for scoring are."""
-    return not _MARKS.search(text) and (text == text.lower() or text == text.upper())
 
 
 def sentence_case(plain: str) -> str:
