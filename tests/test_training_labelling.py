@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -100,8 +101,10 @@ def test_a_long_recording_becomes_several_clips(tmp_path: Path) -> None:
 def test_an_interrupted_labelling_goes_on_where_it_was(tmp_path: Path) -> None:
     recording(tmp_path / "raw" / "a.wav", [(0.2, "one"), (1.2, "two")], 1.9)
     lines = ["file\toffset\tseconds", *(f"a.wav\t{n % 2}\t{0.8 + n / 1000}" for n in range(2))]
+    for word in ("one", "two"):
+        recording(tmp_path / f"{word}.wav", [(0.2, word)], 0.8)
     for number in range(150):
-        recording(tmp_path / "raw" / f"{number}.wav", [(0.2, "one" if number % 3 else "two")], 0.8)
+        shutil.copy(tmp_path / ("one.wav" if number % 3 else "two.wav"), tmp_path / "raw" / f"{number}.wav")
         lines.append(f"{number}.wav\t\t")
     (tmp_path / "raw" / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     options, heard = Labelling(0.5), []
@@ -149,6 +152,9 @@ def test_the_command_line_goes_from_labels_of_any_recogniser_to_a_store(
 
 
 def test_what_cannot_be_labelled_is_refused_in_a_sentence(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.tsv").write_text("file\ttext\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="no clips to put into"):
+        label(tmp_path / "empty.tsv", Doubtful(), tmp_path / "out")
     with pytest.raises(UsageError, match="the corpus itself"):
         label(corpus, Doubtful(), corpus)
     done = command("label", corpus, "--recognizer", "nobody", "--out", tmp_path / "out")

@@ -275,6 +275,7 @@ def test_what_cannot_be_imported_is_refused_in_a_sentence(tmp_path: Path) -> Non
     assert done.exit_code == 2 and "take one of commonvoice, hifitts" in done.stderr
     done = command("import", "libritts", tmp_path, "--out", tmp_path / "out")
     assert done.exit_code == 2 and "nothing of a libritts corpus" in done.stderr
+    assert not (tmp_path / "out").exists()
     write(tmp_path / "raw" / "train.stm" / "stm" / "a.stm", "a 1 a soon later <o,f0,male> so\n")
     with pytest.raises(FormatError, match="not as tedlium has it"):
         import_corpus("tedlium", tmp_path / "raw", tmp_path / "out")

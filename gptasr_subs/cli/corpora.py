@@ -114,7 +114,8 @@ def prepare(
         from gptasr_subs.training.codecs import Copies
         from gptasr_subs.training.preparation import prepare
 
-        report = prepare(corpora, store, dev or (), formatted or (), copies=Copies(codecs, seed))
+        with progress(shown(Path(store.name)), _place_in_clips, quiet) as update:
+            report = prepare(corpora, store, dev or (), formatted or (), copies=Copies(codecs, seed), listener=update)
         _say_report(report, store, quiet)
 
 

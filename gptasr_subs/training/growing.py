@@ -27,18 +27,29 @@ class GrowingCorpus:
         """
         if folder.resolve() in (made_of.resolve(), made_of.resolve().parent):
             raise UsageError(f"{folder} is the corpus itself; give another folder to --out.")
-        self.folder, self.manifest = folder, folder / MANIFEST_FILE
-        open_table(self.manifest, (*COLUMNS, _ORIGIN, *columns))
-        self._dropped = open_table(folder / DROPPED_FILE, _DROPPED_COLUMNS)
-        self.known = {row.get(_ORIGIN, "") for table in (self.manifest, self._dropped) for row in read_rows(table)}
+        self.folder, self.manifest, self._dropped = folder, folder / MANIFEST_FILE, folder / DROPPED_FILE
+        self._columns = {self.manifest: (*COLUMNS, _ORIGIN, *columns), self._dropped: _DROPPED_COLUMNS}
+        self.begun = self.manifest.exists()
+        if self.begun:
+            self._open()
+        self.known = {row.get(_ORIGIN, "") for table in self._columns if self.begun for row in read_rows(table)}
+
+    def _open(self) -> None:
+        for table, columns in self._columns.items():
+            open_table(table, columns)
+        self.begun = True
 
     def add(self, kept: Iterable[Row], dropped: Iterable[tuple[Clip, str]]) -> None:
-        """Rows of the manifest, and clips with the reason why they are not in it."""
+        """Rows of the manifest, and clips with the reason why they are not in it. The first ones make the folder."""
+        if not self.begun:
+            self._open()
         add_rows(self.manifest, kept)
         add_rows(self._dropped, (_dropped_row(*pair) for pair in dropped))
 
     def report(self) -> Report:
-        """On everything in the folder, and left there."""
+        """On everything in the folder, and left there; ``UsageError`` where nothing has ever been added."""
+        if not self.begun:
+            raise UsageError(f"There are no clips to put into {self.folder}; look at what it is to be made of.")
         report = Report(list(read_clips(self.manifest)))
         for row in read_rows(self._dropped):
             clip = Clip(Path(row[_ORIGIN]), 0.0, float(row["seconds"]), "", row["source"], "", "")

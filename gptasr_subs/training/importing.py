@@ -63,13 +63,13 @@ def import_corpus(
     options, layout = options or Importing(), _layout(kind)
     corpus, looked_at = GrowingCorpus(folder, root), 0
     fresh = (found for found in _read(kind, root, options.parts) if origin(found.clip) not in corpus.known)
-    batches = _batches(fresh, _next_number(corpus.manifest))
+    batches = _batches(fresh, _next_number(corpus.manifest) if corpus.begun else 0)
     for batch in _in_order(partial(_take, folder, options), batches, options.workers):
         corpus.add(batch.rows, batch.dropped)
         looked_at += len(batch)
         if listener:
             listener(looked_at)
-    if not corpus.known and not looked_at:
+    if not corpus.begun:
         raise UsageError(f"{root} has nothing of a {kind} corpus to read; its folder would hold {layout.holds}.")
     return corpus.report()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
@@ -49,11 +49,13 @@ def prepare(
     formatted: Sequence[Path] = (),
     front: FrontEnd = STORE_FRONT,
     copies: Copies = NO_COPIES,
+    listener: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
     """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests ``dev``.
 
     ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks; ``copies`` are
-    spoilt by codecs. The report is left in the folder too. Raises ``UsageError`` where no clip passes.
+    spoilt by codecs; ``listener`` hears how many clips are done, and of how many. The report is left in the folder too.
+    Raises ``UsageError`` where no clip passes.
     """
     clips = [clip for manifest in manifests for clip in read_manifest(manifest)]
     held_out, report = read_held_out(dev, front.sample_rate), Report()
@@ -62,7 +64,8 @@ def prepare(
         raise UsageError(f"No clip is fit for training ({_reasons(report)}); look at the manifests.")
 
     def change(sounds: Iterator[Sound]) -> Iterator[Sound]:
-        for clip, samples in with_copies(_unknown(sounds, held_out, report), copies, front.sample_rate):
+        heard = _counted(sounds, len(passed), listener)
+        for clip, samples in with_copies(_unknown(heard, held_out, report), copies, front.sample_rate):
             report.kept.append(clip)
             yield clip, samples
 
@@ -113,6 +116,12 @@ def _checked(clips: Iterable[Clip], held_out: HeldOut, report: Report) -> list[C
         else:
             passed.append(clip)
     return passed
+
+
+def _counted(sounds: Iterable[Sound], total: int, listener: Callable[[int, int], None]) -> Iterator[Sound]:
+    for done, sound in enumerate(sounds, 1):
+        yield sound
+        listener(done, total)
 
 
 def _unknown(sounds: Iterable[Sound], held_out: HeldOut, report: Report) -> Iterator[Sound]:

@@ -39,6 +39,7 @@ def write_shard(file: Path, clips: Sequence[FloatArray], rate: int) -> None:
     """Write ``clips`` (n_samples,) one after the other, as 16-bit FLAC at ``rate`` Hz; whole or not at all."""
     import soundfile
 
+    file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".tmp")
     soundfile.write(temporary, np.concatenate(clips), rate, format="FLAC", subtype="PCM_16")
     temporary.replace(file)
