@@ -141,7 +141,7 @@ def test_the_command_line_goes_from_labels_of_any_recogniser_to_a_store(
         return lambda model, device, language: asked.append((name, model, device)) or Doubtful()
 
     monkeypatch.setattr("gptasr_subs.recognizer.find_recognizer", find)
-    words = ["label", corpus, "--teacher", "tiny", "--recognizer", "whisper", "--device", "cpu"]
+    words = ["label", corpus, "--teacher", "whisper:tiny", "--device", "cpu"]
     done = command(*words, "--least-confidence", 0.8, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert asked == [("whisper", "tiny", "cpu")]
@@ -157,7 +157,7 @@ def test_what_cannot_be_labelled_is_refused_in_a_sentence(corpus: Path, tmp_path
         label(tmp_path / "empty.tsv", Doubtful(), tmp_path / "out")
     with pytest.raises(UsageError, match="the corpus itself"):
         label(corpus, Doubtful(), corpus)
-    done = command("label", corpus, "--recognizer", "nobody", "--out", tmp_path / "out")
+    done = command("label", corpus, "--teacher", "nobody:any", "--out", tmp_path / "out")
     assert done.exit_code == 1 and "recogniser 'nobody'" in done.stderr
 
 

@@ -122,10 +122,9 @@ def prepare(
 def label(
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A folder or a manifest; text is not needed.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The labelled corpus; what is there is gone on with.")],
-    teacher: Annotated[str, typer.Option(metavar="NAME|PATH", help="The model that listens.")] = "default",
-    recognizer: Annotated[
-        str, typer.Option(metavar="NAME", help="What runs the model: gptasr, or what another package offers.")
-    ] = "gptasr",
+    teacher: Annotated[
+        str, typer.Option(metavar="NAME|PATH", help="The model that listens; as --model of gptasr-subs.")
+    ] = "default",
     least_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Drop clips of which the model is less sure.")
     ] = 0.0,
@@ -138,10 +137,10 @@ def label(
     """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
     with sentences(quiet, verbose):
         require_extra()
-        from gptasr_subs import recognizer as recognizers
+        from gptasr_subs.recognizer import load_model
         from gptasr_subs.training.labelling import Labelling, label
 
-        model = recognizers.load_model(f"{recognizer}:{teacher}", device)
+        model = load_model(teacher, device)
         options = Labelling(least_confidence, batch_size, beams)
         with progress(shown(Path(corpus.name)), _place_in_clips, quiet) as update:
             report = label(corpus, model, out, options, update)
