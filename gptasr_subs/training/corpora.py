@@ -63,11 +63,11 @@ def read_clips(manifest: Path) -> Iterator[Clip]:
     return (_clip(manifest, row) for row in read_rows(manifest))
 
 
-def read_rows(manifest: Path) -> list[dict[str, str]]:
+def read_rows(manifest: Path) -> Iterator[dict[str, str]]:
     """Lines of a tab-separated file with a header; quotation marks are text. Raises ``FormatError``."""
     lines = io.StringIO(read_text(_manifest(manifest)), newline="")
     rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [{name: value or "" for name, value in row.items() if name} for row in rows]
+    return ({name: value or "" for name, value in row.items() if name} for row in rows)
 
 
 def write_manifest(manifest: Path, clips: Iterable[Clip]) -> None:

@@ -1,4 +1,4 @@
-"""A trainer that is killed with SIGKILL, as a real program and at any moment, ends as if it had not been."""
+"""The trainer as a real program: killed with SIGKILL at any moment, and started by torchrun, it computes the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ PLAN = f"--steps {STEPS} --ctc-steps 6 --save-every 3 --report-every 1 --batch 3
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
 
 
-def start(folder: Path, run: str) -> subprocess.Popen[str]:
+def start(folder: Path, run: str, *more: str, launcher: Sequence[str] = (sys.executable,)) -> subprocess.Popen[str]:
     words = [
         "run",
         "--store",
@@ -36,7 +37,7 @@ def start(folder: Path, run: str) -> subprocess.Popen[str]:
         folder / "shape.json",
         *PLAN.split(),
     ]
-    command = [sys.executable, "-m", "gptasr_subs.cli.train", *map(str, words), "--vocabulary", "64"]
+    command = [*launcher, "-m", "gptasr_subs.cli.train", *map(str, words), "--vocabulary", "64", *more]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -85,3 +86,16 @@ def test_a_trainer_killed_at_random_ends_as_if_it_had_not_been(tmp_path: Path) -
     for part in ("network", "average"):
         assert all(torch.equal(value, states[1][part][name]) for name, value in states[0][part].items())
     assert not list((tmp_path / "killed").glob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_torchrun_gives_the_losses_of_one_process_with_the_same_batches(tmp_path: Path) -> None:
+    make_store(tmp_path, clips=12)
+    (tmp_path / "shape.json").write_text(json.dumps(SHAPE), encoding="utf-8")
+    together = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    children = start(tmp_path, "one", "--accumulate", "2"), start(tmp_path, "two", launcher=together)
+    for child in children:
+        _, said = child.communicate(timeout=600)
+        assert child.returncode == 0, said
+    one, two = ({step: float(*values) for step, values in losses(tmp_path / run).items()} for run in ("one", "two"))
+    assert list(one) == list(range(1, STEPS + 1)) and two == pytest.approx(one, rel=1e-4)
