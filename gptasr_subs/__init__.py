@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from gptasr_subs.formats import read as read
     from gptasr_subs.formats import write as write
     from gptasr_subs.media import decode_audio as decode_audio
+    from gptasr_subs.norms import Norms as Norms
     from gptasr_subs.pipeline import subtitle as subtitle
     from gptasr_subs.pipeline import transcribe as transcribe
     from gptasr_subs.recognizer import load_model as load_model
+    from gptasr_subs.repair import fix_cues as fix_cues
     from gptasr_subs.segmentation import split_speech as split_speech
     from gptasr_subs.types import Cue as Cue
     from gptasr_subs.types import Span as Span
@@ -25,9 +27,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Cue": "types",
+    "Norms": "norms",
     "Span": "types",
     "Word": "types",
     "decode_audio": "media",
+    "fix_cues": "repair",
     "load_model": "recognizer",
     "read": "formats",
     "shape_cues": "cues",
@@ -39,9 +43,11 @@ _HOMES = {
 
 __all__ = [
     "Cue",
+    "Norms",
     "Span",
     "Word",
     "decode_audio",
+    "fix_cues",
     "load_model",
     "read",
     "shape_cues",

@@ -61,11 +61,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far recognition (or drawing into the picture) is: ``done`` of ``total`` seconds of the film."""
+    """How far the work is: ``done`` of ``total`` seconds of the film.
+
+    ``stage`` says what is done with it in a few words, nothing for the recognition.
+    """
 
     done: float
     total: float
-    burning: bool = False
+    stage: str = ""
 
 
 Listener = Callable[[Progress], None]
@@ -180,7 +183,7 @@ def _track(options: Options) -> Track:
 def _change_picture(media: Path, plan: Plan, document: Document, options: Options, listener: Listener | None) -> None:
     def report(done: float, total: float) -> None:
         if listener:
-            listener(Progress(done, total, burning=True))
+            listener(Progress(done, total, "into the picture"))
 
     if plan.burned:
         style, quality = options.burn_style, options.burn_quality
@@ -208,7 +211,16 @@ def recognize_file(
             report = _reporter(listener, info.duration)
             transcript = _transcribe_film(media, track, recognizer, film, options, report)
     info = replace(info, duration=info.duration or transcript.seconds)  # some containers do not say how long they are
-    return document_of(transcript.words, media, info, transcript.model, options)
+    shots = _shots(media, info, listener) if options.shot_changes and info.fps else ()
+    return document_of(transcript.words, media, info, transcript.model, options, shots)
+
+
+def _shots(media: Path, info: MediaInfo, listener: Listener | None) -> list[float]:
+    def report(done: float) -> None:
+        if listener:
+            listener(Progress(min(done, info.duration), info.duration, "cuts of the picture"))
+
+    return find_shot_changes(media, report)
 
 
 def is_recognized(media: Path, recognizer: Recognizer, options: Options) -> bool:
@@ -262,10 +274,11 @@ class _Clock:
             yield block
 
 
-def document_of(words: Sequence[Word], media: Path, info: MediaInfo, model: str, options: Options) -> Document:
-    """Words shaped into cues, with the facts of the film."""
+def document_of(
+    words: Sequence[Word], media: Path, info: MediaInfo, model: str, options: Options, shots: Sequence[float] = ()
+) -> Document:
+    """Words shaped into cues, with the facts of the film; ``shots`` as for ``shape_cues``."""
     norms = replace(options.norms, fps=info.fps) if info.fps else options.norms
-    shots = find_shot_changes(media) if options.shot_changes and info.fps else []
     cues = [replace(cue, position=8) if options.top else cue for cue in shape_cues(words, norms, shots=shots)]
     style = replace(options.style, text_height=norms.text_height)
     return Document(tuple(cues), tuple(words), media.name, info.duration, options.language, model, style)

@@ -18,6 +18,7 @@ from gptasr_subs.cues import shape_cues
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import read
 from gptasr_subs.norms import NETFLIX, Norms
+from gptasr_subs.pipeline import Options, Progress, subtitle
 from gptasr_subs.shots import find_shot_changes
 from gptasr_subs.types import Word
 
@@ -65,6 +66,14 @@ def test_subtitles_begin_and_end_with_the_cuts_of_the_film(film: Path, program: 
     assert program(film, "--overwrite").code == 0
     first, second = read(film.with_suffix(".en.srt"))
     assert first.start == pytest.approx(1.0, abs=0.03) and second.end == pytest.approx(6.4, abs=0.03)
+
+
+def test_the_search_for_cuts_is_a_stage_of_its_own(film: Path, tmp_path: Path) -> None:
+    places: list[Progress] = []
+    options = Options(output_dir=tmp_path, shot_changes=True, journal=False)
+    subtitle(film, FakeRecognizer(), options=options, listener=places.append)
+    assert list(dict.fromkeys(place.stage for place in places)) == ["", "cuts of the picture"]
+    assert places[-1].done == pytest.approx(places[-1].total, abs=0.1)
 
 
 def test_sound_alone_is_subtitled_without_cuts(tmp_path: Path, program: Program, fake: FakeRecognizer) -> None:

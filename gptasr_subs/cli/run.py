@@ -13,7 +13,7 @@ from gptasr_subs import __version__
 from gptasr_subs.cli.console import clock, put, say, sentences, show_error, shown
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, progress, stages
+from gptasr_subs.cli.progress import place_in_film, stages
 from gptasr_subs.norms import Norms
 
 if TYPE_CHECKING:
@@ -154,9 +154,7 @@ def _subtitle(files: list[Path], options: Options, model: str, device: str, quie
     for file in files:
         batch.prepare(file)
         with stages(shown(Path(file.name)), place_in_film, quiet) as update:
-            outcome = batch.subtitle(
-                file, lambda place: update(place.done, place.total, "into the picture" if place.burning else "")
-            )
+            outcome = batch.subtitle(file, lambda place: update(place.done, place.total, place.stage))
         if isinstance(outcome, Failure):
             show_error(outcome.error, verbose, file)
             failed += 1
@@ -175,9 +173,9 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
 
     for file in files:
         recognizer, began = lazy_model(model, device, options.language), time.monotonic()
-        with progress(shown(Path(file.name)), place_in_film(), quiet) as update:
+        with stages(shown(Path(file.name)), place_in_film, quiet) as update:
             document = recognize_file(
-                file, recognizer, options=options, listener=lambda place: update(place.done, place.total)
+                file, recognizer, options=options, listener=lambda place: update(place.done, place.total, place.stage)
             )
         put(render(document, options.formats[0]))
         if not quiet:
