@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -16,6 +18,7 @@ _FLAGS = frozenset({"sdh", "cc", "hi", "forced", "default"})
 
 # Some tools write the name of the language, and the players know it.
 _SPELLED_OUT = {"english": "en"}
+_LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*|english")
 
 
 def sidecar_path(
@@ -42,6 +45,38 @@ def existing_subtitles(media: Path, lang: str, *, forced: bool = False, director
         return []
     found = [name for name in names if _matches(name, media.stem, lang, forced)]
     return [(directory or media.parent) / name for name in sorted(found)]
+
+
+def sidecars(media: Path) -> list[Path]:
+    """All subtitle files of exactly this film, of any language or none, sorted."""
+    try:
+        names = [entry.name for entry in media.parent.iterdir()]
+    except OSError:
+        return []
+    return [media.parent / name for name in sorted(names) if _is_sidecar(name, media.stem)]
+
+
+def move_sidecars(old: Path, new: Path) -> list[Path]:
+    """Let the subtitle files of a film that was renamed or moved follow it; gives the names that were taken already."""
+    taken = []
+    for sidecar in sidecars(old):
+        target = new.with_name(new.stem + sidecar.name[len(old.stem) :])
+        if target.exists():
+            taken.append(target)
+        else:
+            shutil.move(sidecar, target)
+    return taken
+
+
+def _is_sidecar(name: str, base: str) -> bool:
+    """Whether between the base and the extension there is nothing but a language and flags."""
+    if not name.startswith(f"{base}."):
+        return False
+    *middle, extension = name[len(base) + 1 :].lower().split(".")
+    if extension not in SUBTITLE_EXTENSIONS:
+        return False
+    tags = [part for part in middle if part not in _FLAGS]
+    return not tags or (len(tags) == 1 and bool(_LANGUAGE.fullmatch(tags[0])))
 
 
 def _matches(name: str, base: str, lang: str, forced: bool) -> bool:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 
 from gptasr_subs.burning import burn, burned_path
@@ -20,7 +21,9 @@ from gptasr_subs.lazy import identity_of, lazy_model
 from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
 from gptasr_subs.names import existing_subtitles, sidecar_path
 from gptasr_subs.norms import NETFLIX, Norms
+from gptasr_subs.previews import Preview, previews
 from gptasr_subs.recognition import recognize as recognize
+from gptasr_subs.recognition import recognize_groups
 from gptasr_subs.recognizer import Recognizer
 from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks
 from gptasr_subs.shots import find_shot_changes
@@ -34,7 +37,8 @@ class Options:
     """What to write and where. ``output`` names one file and its format; else one sidecar a format is written.
 
     ``embed`` puts a track into the film, ``burn`` draws the text into a copy of it; see ``embedding`` and ``burning``.
-    ``journal``: keep on disk what is recognised, and take from there what was.
+    ``journal``: keep on disk what is recognised, and take from there what was. ``start``: seconds at which to begin
+    listening; what is before comes last. ``progressive``: write the files again and again while they grow.
     ``top`` places the text at the top of the picture; ``shot_changes`` has cues begin and end with near cuts.
     """
 
@@ -57,6 +61,8 @@ class Options:
     style: Style = field(default_factory=Style)
     top: bool = False
     shot_changes: bool = False
+    start: float = 0.0
+    progressive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+_Report = Callable[[Sequence[Heard], float], None]  # what is heard so far, and how many seconds are done
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,9 @@ def subtitle(
     if plan.ready:
         document = Document(tuple(read(plan.ready)))
     else:
-        document = recognize_file(path, model, device=device, options=options, listener=listener)
+        with previews(plan.wanted if options.progressive else {}) as write:
+            preview = write if options.progressive else None
+            document = recognize_file(path, model, device=device, options=options, listener=listener, preview=preview)
     for name, target in plan.wanted.items():
         write_atomically(target, render(document, name))
     _change_picture(path, plan, document, options, listener)
@@ -199,8 +208,9 @@ def recognize_file(
     device: str = "auto",
     options: Options = Options(),
     listener: Listener | None = None,
+    preview: Preview | None = None,
 ) -> Document:
-    """Words and cues of one media file, nothing written."""
+    """Words and cues of one media file, nothing written; ``preview`` is called with what is known so far."""
     info = probe(media)
     track = choose_track(info, options.audio_track)
     recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
@@ -208,8 +218,15 @@ def recognize_file(
         film = _film(journal, media, recognizer, options)
         transcript = film.finished()
         if transcript is None:
-            report = _reporter(listener, info.duration)
-            transcript = _transcribe_film(media, track, recognizer, film, options, report)
+
+            def show(heard: Sequence[Heard], done: float) -> None:
+                if listener:
+                    listener(Progress(done, info.duration))
+                if preview:
+                    quick = replace(options, shot_changes=False)  # to look for them takes long
+                    preview(document_of(_words(heard), media, info, recognizer.name, quick))
+
+            transcript = _transcribe_film(media, track, recognizer, film, options, show)
     info = replace(info, duration=info.duration or transcript.seconds)  # some containers do not say how long they are
     shots = _shots(media, info, listener) if options.shot_changes and info.fps else ()
     return document_of(transcript.words, media, info, transcript.model, options, shots)
@@ -233,25 +250,30 @@ def _film(journal: Journal, media: Path, recognizer: Recognizer, options: Option
     return journal.film(media, options.audio_track, identity_of(recognizer, options.language), options.beams)
 
 
-def _reporter(listener: Listener | None, total: float) -> Callable[[float], None]:
-    return lambda done: listener(Progress(done, total)) if listener else None
+def _words(heard: Iterable[Heard]) -> list[Word]:
+    """In the order of the film."""
+    return [word for part in sorted(heard, key=lambda part: part.span.start) for word in part.words]
 
 
 def _transcribe_film(
-    media: Path, track: int, recognizer: Recognizer, film: Film, options: Options, report: Callable[[float], None]
+    media: Path, track: int, recognizer: Recognizer, film: Film, options: Options, report: _Report
 ) -> Transcript:
     """Decode, split and recognise what the journal does not hold; raises MediaError if the file changes meanwhile."""
-    stamp, heard = file_stamp(media), []
-    blocks = _Clock(decode_blocks(media, track=track, sample_rate=recognizer.sample_rate), recognizer.sample_rate)
-    windows = segment_blocks(blocks, recognizer.sample_rate, window_limits(recognizer))
+    stamp, heard, done = file_stamp(media), [], 0.0
     sizes = {"batch_size": options.batch_size, "beams": options.beams}
-    for window, words in recognize(recognizer, windows, film=film, **sizes):
-        heard.append(Heard(window.span, window.speech, tuple(words)))
-        report(window.span.end)
+    for start, seconds in [(options.start, inf), (0.0, options.start)] if options.start else [(0.0, inf)]:
+        decoded = decode_blocks(media, track=track, sample_rate=recognizer.sample_rate, start=start)
+        blocks = _Clock(decoded, recognizer.sample_rate, seconds)
+        windows = segment_blocks(blocks, recognizer.sample_rate, window_limits(recognizer))
+        for group in recognize_groups(recognizer, (_later(w, start) for w in windows), film=film, **sizes):
+            heard += [Heard(window.span, window.speech, tuple(words)) for window, words in group]
+            report(heard, done + heard[-1].span.end - start)
+        done += blocks.seconds
     if file_stamp(media) != stamp:
         raise MediaError(f"{str(media)!r} was removed or changed while it was read; run again once it is complete.")
-    transcript = Transcript(recognizer.name, blocks.seconds, tuple(heard))
-    film.finish(transcript)
+    transcript = Transcript(recognizer.name, done, tuple(sorted(heard, key=lambda part: part.span.start)))
+    if not options.start:  # windows lie elsewhere than in an undisturbed run
+        film.finish(transcript)
     _warn_of_lost(media, film.lost)
     return transcript
 
@@ -262,16 +284,28 @@ def _warn_of_lost(media: Path, lost: Sequence[tuple[Span, str]]) -> None:
         _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, lost[-1][1])
 
 
-class _Clock:
-    """Passes sound on and counts it."""
+def _later(window: Window, seconds: float) -> Window:
+    """A window of sound that was decoded from ``seconds`` on, in film time."""
+    if not seconds:
+        return window
+    span, *speech = (Span(part.start + seconds, part.end + seconds) for part in (window.span, *window.speech))
+    return replace(window, span=span, speech=tuple(speech))
 
-    def __init__(self, blocks: Iterable[FloatArray], sample_rate: int) -> None:
-        self.seconds, self._blocks, self._sample_rate = 0.0, blocks, sample_rate
+
+class _Clock:
+    """Passes sound on, at most so many seconds of it, and counts it."""
+
+    def __init__(self, blocks: Iterable[FloatArray], sample_rate: int, limit: float = inf) -> None:
+        self.seconds, self._blocks, self._sample_rate, self._limit = 0.0, blocks, sample_rate, limit
 
     def __iter__(self) -> Iterator[FloatArray]:
         for block in self._blocks:
+            if self.seconds + len(block) / self._sample_rate >= self._limit:
+                block = block[: round((self._limit - self.seconds) * self._sample_rate)]
             self.seconds += len(block) / self._sample_rate
             yield block
+            if self.seconds >= self._limit - 0.5 / self._sample_rate:
+                return
 
 
 def document_of(

@@ -23,7 +23,20 @@ def recognize(
     beams: int = 0,
     film: Film | None = None,
 ) -> Iterator[tuple[Window, list[Word]]]:
-    """Each window with its words in film time, in order. Windows are recognised in groups of growing size.
+    """Each window with its words in film time, in order; see ``recognize_groups``."""
+    for group in recognize_groups(recognizer, windows, batch_size=batch_size, beams=beams, film=film):
+        yield from group
+
+
+def recognize_groups(
+    recognizer: Recognizer,
+    windows: Iterable[Window],
+    *,
+    batch_size: int = 0,
+    beams: int = 0,
+    film: Film | None = None,
+) -> Iterator[list[tuple[Window, list[Word]]]]:
+    """The windows with their words in film time, in the groups of growing size in which they are recognised.
 
     With a ``film``, what its journal holds is not recognised again, the rest is put there, and a window that fails has
     no words; without one the first error is raised.
@@ -31,8 +44,7 @@ def recognize(
     listener = _Listener(recognizer, batch_size, beams, film)
     for group in _groups(windows):
         found = listener.words_of(group)
-        for index, window in enumerate(group):
-            yield window, list(heard_in(window.span, (), found.get(index, [])).words)
+        yield [(w, list(heard_in(w.span, (), found.get(index, [])).words)) for index, w in enumerate(group)]
     listener.refuse_nothing()
 
 

@@ -18,6 +18,15 @@ from gptasr_subs.formats import find_formats
 REPOSITORY = Path(__file__).parent.parent
 TEMPLATE = REPOSITORY / "plugins" / "template"
 
+NOTIFY = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from gptasr_subs.plugins import load_plugins, make_notifier
+event = SimpleNamespace(media=Path(sys.argv[1]), state="failed", outputs=(), reason="no voice")
+load_plugins("notifiers", make_notifier)["logbook"](event)
+"""
+
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,10 +80,13 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
     listed = run(program, "plugins")
     assert "recognizers  counter  gptasr-subs-template 0.1.0" in listed
     assert "formats      lrc      gptasr-subs-template 0.1.0" in listed
+    assert "notifiers    logbook  gptasr-subs-template 0.1.0" in listed
     assert "formats      srt      gptasr-subs" in listed and "left out" not in listed
     run(program, str(film), "--model", "counter:Part", "--format", "lrc,srt")
     assert (tmp_path / "talk.en.lrc").read_text().startswith("[00:0")
     assert "Part 1." in (tmp_path / "talk.en.srt").read_text()
+    run(program.with_name("python"), "-c", NOTIFY, str(film))
+    assert (tmp_path / "gptasr-subs.log").read_text() == "talk.wav: failed no voice\n"
     pytest.importorskip("yt_dlp")
     told = run(
         program.with_name("python"), "-m", "yt_dlp", "--ignore-config", "--verbose", "--list-impersonate-targets"

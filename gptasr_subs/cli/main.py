@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from gptasr_subs.cli import cache, check, models, plugins, run, scores
+from gptasr_subs.cli import arr, cache, check, models, plugins, run, scores
 from gptasr_subs.cli.group import DEFAULT, DefaultCommand, DefaultGroup
 
 PROGRAM = "gptasr-subs"
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command(DEFAULT, cls=DefaultCommand, hidden=True, no_args_is_help=True)(run.run)
 app.add_typer(models.app, name="models")
 app.command("plugins")(plugins.plugins)
+app.command("arr")(arr.arr)
 app.command("lint")(check.lint)
 app.command("fix")(check.fix)
 app.add_typer(cache.app, name="cache")

@@ -79,6 +79,13 @@ def run(
     shot_changes: Annotated[
         bool, typer.Option("--shot-changes", help="Subtitles begin and end with cuts of the picture that are near.")
     ] = False,
+    progressive: Annotated[
+        bool,
+        typer.Option("--progressive", help="Write the file while the film is listened to, always whole and valid."),
+    ] = False,
+    start: Annotated[
+        float, typer.Option("--from", min=0, metavar="SECONDS", help="Begin here; what is before comes last.")
+    ] = 0.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
     version: Annotated[
@@ -112,6 +119,8 @@ def run(
             burn=burn,
             burn_quality=burn_quality,
             burn_style=burn_style,
+            progressive=progressive,
+            start=start,
             journal=not no_journal,
             style=Style(word_times=word_times, unsure_below=unsure_below),
             top=top,

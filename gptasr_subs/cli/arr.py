@@ -1,0 +1,42 @@
+"""``gptasr-subs arr``: the custom script of Sonarr, Radarr and Lidarr."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from gptasr_subs.cli.console import say, sentences
+from gptasr_subs.cli.options import Quiet, Verbose
+
+
+def arr(
+    format: Annotated[str, typer.Option(metavar="srt,vtt,...", help="Formats to write.")] = "",
+    lang: Annotated[str, typer.Option(metavar="CODE", help="Language spoken.")] = "",
+    folders: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="THERE=HERE", help="A folder as that program calls it, and as it is called here."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Be the custom script of Sonarr, Radarr or Lidarr: enqueue what they import, move subtitles along on renaming.
+
+    The options left out are those of `jobs run`.
+    """
+    with sentences(quiet, verbose):
+        from gptasr_subs.arr import Kind, handle, parse_mapping, read_event
+        from gptasr_subs.jobs import open_queue
+
+        event, mapping = read_event(os.environ), parse_mapping(folders or [])
+        formats = [name.strip() for name in format.split(",") if name.strip()]
+        given = {name: value for name, value in {"formats": formats, "language": lang}.items() if value}
+        with open_queue() as queue:
+            jobs = handle(event, queue, given, mapping)
+        if event.kind is Kind.TEST and not quiet:
+            say(f"gptasr-subs is ready for {event.program.capitalize()}.")
+        for job in [] if quiet else jobs:
+            say(f"{job.path} is in the queue.")

@@ -1,0 +1,12 @@
+"""A notifier: every film that is done, skipped or has failed becomes a line of ``gptasr-subs.log`` in its folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def note(event: Any) -> None:
+    """What the entry point names. ``event`` has media, state, outputs, reason, language, seconds and elapsed."""
+    written = ", ".join(path.name for path in event.outputs)
+    with (event.media.parent / "gptasr-subs.log").open("a", encoding="utf-8") as log:
+        log.write(f"{event.media.name}: {event.state} {event.reason or written}\n")
