@@ -221,6 +221,24 @@ def long_corpus(folder: Path, clips: int) -> list[str]:
     return sentences
 
 
+def test_a_long_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest, read = make_corpus(tmp_path / "raw", texts(130)), []
+    sound(tmp_path / "raw" / "other.wav")
+    with manifest.open("a", encoding="utf-8") as out:
+        out.write("other.wav\t0\t0.5\tann\tother\tCC0\tBah.\n")
+
+    def count(file: Path) -> object:
+        read.append(file.name)
+        return read_sound(file)
+
+    monkeypatch.setattr("gptasr_subs.training.hearing.read_sound", count)
+    import_corpus("tsv", manifest, tmp_path / "out")
+    assert sorted(read) == ["other.wav", "tones.flac"]
+    clips = read_manifest(tmp_path / "out")
+    assert [clip.text for clip in clips] == [*texts(130), "Bah."]
+    assert len({clip.file for clip in clips}) == 2
+
+
 @pytest.mark.parametrize("in_place", [False, True])
 def test_an_interrupted_import_goes_on_where_it_was(in_place: bool, tmp_path: Path) -> None:
     sentences = long_corpus(tmp_path / "raw", 120)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError, UsageError
@@ -21,7 +21,7 @@ from gptasr_subs.training.readers.utterance import Utterance
 from gptasr_subs.training.report import Report
 from gptasr_subs.training.shards import Row, write_shard
 
-_CLIPS_PER_SHARD = 50
+_CLIPS_PER_SHARD = 50  # at the least, but in the last one
 _SHARD_NAME = re.compile(r"(\d{6})-\d+$")
 
 Numbered = tuple[int, list[Utterance]]
@@ -92,10 +92,16 @@ def _next_number(manifest: Path) -> int:
     return 1 + max((int(name[1]) for name in names if name), default=-1)
 
 
-def _batches(utterances: Iterator[Utterance], first: int) -> Iterator[Numbered]:
-    while batch := list(islice(utterances, _CLIPS_PER_SHARD)):
+def _batches(utterances: Iterable[Utterance], first: int) -> Iterator[Numbered]:
+    """Numbered from ``first``; neighbours in one file share a batch, or it would be decoded for each."""
+    batch: list[Utterance] = []
+    for _, neighbours in groupby(utterances, key=lambda utterance: utterance.clip.file):
+        batch += neighbours
+        if len(batch) >= _CLIPS_PER_SHARD:
+            yield first, batch
+            batch, first = [], first + 1
+    if batch:
         yield first, batch
-        first += 1
 
 
 def _in_order(make: Callable[[Numbered], _Batch], batches: Iterable[Numbered], workers: int) -> Iterator[_Batch]:
