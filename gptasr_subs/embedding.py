@@ -78,8 +78,9 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         command = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", address(media), "-i", address(text)]
         command += [*_maps(mapped), "-map", "1:0", *_attachments(streams, mapped, covers), "-c", "copy"]
         command += [f"-c:s:{number}", codec, *_labels(track, number), "-copy_unknown", *_container(media)[3]]
-        command += ["-f", muxer, address(temporary), *_maps(kept), *_HASHES]
-        before = _hashes(command, media)
+        command += ["-f", muxer, address(temporary), "-map", "0", *_HASHES]
+        left_out = set(range(len(streams))) - set(kept)
+        before = [found for index, found in _hashes(command, media).items() if index not in left_out]
         _refuse_changes(before, temporary, media)
 
 
@@ -154,7 +155,7 @@ _HASHES = ["-c", "copy", "-copy_unknown", "-f", "streamhash", "-hash", "murmur3"
 def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None:
     """Raise MediaError unless the new file holds what the old one did, and one track more."""
     command = [find_ffmpeg(), "-nostdin", "-v", "error", "-i", address(temporary), "-map", "0", *_HASHES]
-    after = _hashes(command, media)
+    after = list(_hashes(command, media).values())
     for fingerprint in before:
         if fingerprint not in after:
             raise MediaError(
@@ -164,9 +165,10 @@ def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None
         after.remove(fingerprint)
 
 
-def _hashes(command: list[str], media: Path) -> list[str]:
-    """Kind and hash of each stream that the command passes on."""
-    return [line.split(",", 1)[1] for line in _finish(command, media).splitlines()]
+def _hashes(command: list[str], media: Path) -> dict[int, str]:
+    """Kind and hash of each stream that the command passes on, by its number."""
+    lines = (line.split(",", 1) for line in _finish(command, media).splitlines())
+    return {int(index): fingerprint for index, fingerprint in lines}
 
 
 def _finish(command: list[str], media: Path) -> str:

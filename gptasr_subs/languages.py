@@ -42,6 +42,12 @@ def shortest_code(tag: str) -> str:
     return "" if primary in _UNKNOWN else _SHORT.get(primary, primary)
 
 
+def player_tag(tag: str) -> str:
+    """A tag as names of subtitle files have it: the language by its shortest code, the rest as it is."""
+    primary, *rest = re.split("[-_]", tag.strip())
+    return "-".join([_SHORT.get(primary.lower(), primary), *rest])
+
+
 def same_language(one: str, other: str) -> bool:
     """Whether two tags mean one language; an unknown language is the same as none."""
     return bool(shortest_code(one)) and shortest_code(one) == shortest_code(other)

@@ -103,8 +103,7 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What ffprobe tells of a media file as JSON ("format", "streams"). Raises MediaError where it is not media."""
-    media = Path(path)
-    _refuse_unreadable(media)
+    _refuse_unreadable(media := Path(path))
     return _ask_ffprobe(media) if shutil.which("ffprobe") else _ask_ffmpeg(media)
 
 
@@ -200,8 +199,7 @@ def address(media: Path) -> str:
 @contextmanager
 def running(command: list[str], folder: str | None = None) -> Iterator[tuple[subprocess.Popen[bytes], deque[str]]]:
     """Run ffmpeg (in ``folder``), with the last lines of what it says; on leaving it has ended and said all."""
-    output, null = subprocess.PIPE, subprocess.DEVNULL
-    child = subprocess.Popen(command, cwd=folder, stdin=null, stdout=output, stderr=output)
+    child = subprocess.Popen(command, -1, None, subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE, cwd=folder)
     complaints: deque[str] = deque(maxlen=_COMPLAINTS)
     listener = threading.Thread(target=_drain, args=(child.stderr, complaints), daemon=True)
     listener.start()
@@ -333,7 +331,7 @@ def _ask_ffprobe(media: Path) -> dict[str, Any]:
 
 
 _CLOCK = re.compile(r" +Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
-_STREAM = re.compile(r" +Stream #0:\d+(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: (\w+): (\w+)(.*)")
+_STREAM = re.compile(r" +Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: (\w+): (\w+)(.*)")
 _TAG = re.compile(r" +(\w+) +: (.*)")
 
 
@@ -352,14 +350,16 @@ def _ask_ffmpeg(media: Path) -> dict[str, Any]:
             streams[-1]["tags"].setdefault(tag[1], tag[2])
     if not streams:
         raise _not_media(media, told)
-    return {"format": container, "streams": streams}
+    # Streams that belong together are told together, wherever they stand.
+    return {"format": container, "streams": sorted(streams, key=lambda stream: stream["index"])}
 
 
-def _told_stream(language: str, kind: str, codec: str, facts: str) -> dict[str, Any]:
+def _told_stream(index: str, language: str, kind: str, codec: str, facts: str) -> dict[str, Any]:
     marks = {mark.replace(" ", "_"): 1 for mark in re.findall(r"\(([a-z ]+)\)", facts)}
     fps, size = re.search(r"([\d.]+) fps", facts), re.search(r" (\d{2,5})x(\d{2,5})", facts)
     layout, tag = re.search(r" Hz, ([^,\n]+)", facts), re.search(r"\((\w+) / 0x", facts)
     return {
+        "index": int(index),
         "codec_type": kind.lower(),
         "codec_name": "unknown" if codec == "none" else codec,
         "codec_tag_string": tag[1] if tag else "",

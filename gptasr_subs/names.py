@@ -7,7 +7,7 @@ import shutil
 import unicodedata
 from pathlib import Path
 
-from gptasr_subs.languages import same_language
+from gptasr_subs.languages import player_tag, same_language
 
 SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"})
 
@@ -26,10 +26,11 @@ def sidecar_path(
 ) -> Path:
     """``Base.en.srt``, ``Base.en.sdh.srt`` or ``Base.en.forced.srt``, beside the film or in ``directory``.
 
-    ``lang`` is an ISO 639-1 code; it stands directly after the base, or players do not see it.
+    The language stands directly after the base, as ISO 639-1 has it (``eng`` becomes ``en``, ``en-US`` stays), or
+    players do not see it.
     """
     flags = ["sdh"] * sdh + ["forced"] * forced
-    name = ".".join([media.stem, lang, *flags, extension.lstrip(".")])
+    name = ".".join([media.stem, player_tag(lang), *flags, extension.lstrip(".")])
     return (directory or media.parent) / name
 
 

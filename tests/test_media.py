@@ -53,6 +53,22 @@ def beeps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_wav(tmp_path_factory.mktemp("beeps") / "beeps.wav", BEEPS)
 
 
+def test_streams_are_counted_in_the_order_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = """Input #0, mov,mp4, from 'x':
+  Duration: 00:00:05.04, start: 0.000000, bitrate: 100 kb/s
+  Stream group #0:0[0x6]: Track Reference:
+    Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p, 128x96, 25 fps, 25 tbr (default)
+    Stream #0:3[0x6](eng): Data: none (tmcd / 0x64636D74), 0 kb/s
+    Stream #0:2[0x3](fre): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s
+  Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s (default)
+"""
+    monkeypatch.setattr(media.shutil, "which", lambda name: None)
+    monkeypatch.setattr(media, "_run", lambda command, path: subprocess.CompletedProcess(command, 1, "", told))
+    (tmp_path / "x").write_bytes(b"x")
+    assert [track.language for track in probe(tmp_path / "x").audio] == ["eng", "fre"]
+    find_ffmpeg.cache_clear()
+
+
 def test_probe_tells_what_is_in_a_film(tools: str, film: Path) -> None:
     info = probe(film)
     assert info.duration == pytest.approx(5, abs=0.05)

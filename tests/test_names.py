@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasr_subs.names import existing_subtitles, sidecar_path
+from gptasr_subs.names import existing_subtitles, move_sidecars, sidecar_path, sidecars
 
 FILM = Path("/films/Alien.1979.mkv")
 
@@ -15,6 +15,11 @@ FILM = Path("/films/Alien.1979.mkv")
 def test_the_language_follows_the_base() -> None:
     assert sidecar_path(FILM, "en", "srt") == Path("/films/Alien.1979.en.srt")
     assert sidecar_path(FILM, "en", ".vtt") == Path("/films/Alien.1979.en.vtt")
+
+
+def test_the_language_is_written_as_players_expect() -> None:
+    for tag, written in [("eng", "en"), ("GER", "de"), ("en-US", "en-US"), ("pt_BR", "pt-BR"), ("haw", "haw")]:
+        assert sidecar_path(FILM, tag, "srt").name == f"Alien.1979.{written}.srt"
 
 
 def test_flags_follow_the_language() -> None:
@@ -80,6 +85,19 @@ def test_another_folder_may_be_searched(tmp_path: Path) -> None:
     (tmp_path / "Alien.1979.en.srt").touch()
     assert existing_subtitles(FILM, "en", directory=tmp_path) == [tmp_path / "Alien.1979.en.srt"]
     assert existing_subtitles(tmp_path / "none" / "a.mkv", "en") == []
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.en.srt", "a.pt-BR.forced.vtt", "a.de.sdh.ass", "a.english.srt"])
+def test_every_sidecar_follows_its_film(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(name)
+    assert move_sidecars(tmp_path / "a.mkv", tmp_path / "b.c.mkv") == []
+    assert [path.name for path in tmp_path.iterdir()] == [f"b.c{name[1:]}"]
+
+
+@pytest.mark.parametrize("name", ["a.nfo", "ab.en.srt", "a.part two.srt", "a.en.de.srt", "a.mkv"])
+def test_what_is_no_sidecar_stays(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    assert sidecars(tmp_path / "a.mkv") == move_sidecars(tmp_path / "a.mkv", tmp_path / "b.mkv") == []
 
 
 def test_letters_composed_or_not_are_the_same_name(tmp_path: Path) -> None:

@@ -76,13 +76,14 @@ def test_every_template_is_short() -> None:
 @pytest.mark.slow
 def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
     film = make_film(tmp_path / "talk.wav")
-    program = install(tmp_path, REPOSITORY, TEMPLATE)
+    program = install(tmp_path, REPOSITORY, TEMPLATE, REPOSITORY / "plugins" / "whisper")
     listed = run(program, "plugins")
     assert "recognizers  counter  gptasr-subs-template 0.1.0" in listed
     assert "formats      lrc      gptasr-subs-template 0.1.0" in listed
+    assert "recognizers  whisper  gptasr-subs-whisper 0.1.0" in listed
     assert "notifiers    logbook  gptasr-subs-template 0.1.0" in listed
     assert "formats      srt      gptasr-subs" in listed and "left out" not in listed
-    run(program, str(film), "--model", "counter:Part", "--format", "lrc,srt")
+    run(program, str(film), "--model", "counter:Part", "--format", "lrc,srt", "--no-journal")
     assert (tmp_path / "talk.en.lrc").read_text().startswith("[00:0")
     assert "Part 1." in (tmp_path / "talk.en.srt").read_text()
     run(program.with_name("python"), "-c", NOTIFY, str(film))

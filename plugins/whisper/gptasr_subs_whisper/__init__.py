@@ -33,7 +33,8 @@ def load(model: str, device: str, language: str) -> Recognizer:
         ) from error
     if code not in whisper.supported_languages:
         raise ModelError(f"The Whisper model {model!r} does not know the language {language!r}; choose another --lang.")
-    return Whisper(whisper, f"whisper-{Path(model).name}-{code}", code)
+    place = str(Path(model).resolve()) if Path(model).exists() else model
+    return Whisper(whisper, f"whisper-{Path(model).name}-{code}", code, f"faster-whisper {place} {processor}")
 
 
 class Whisper:
@@ -42,9 +43,12 @@ class Whisper:
     sample_rate = 16000
     max_seconds = 30.0
 
-    def __init__(self, model: Any, name: str, language: str) -> None:
-        """``model`` is faster-whisper's, ``language`` an ISO 639-1 code."""
-        self.name, self._model, self._language = name, model, language
+    def __init__(self, model: Any, name: str, language: str, identity: str = "") -> None:
+        """``model`` is faster-whisper's, ``language`` an ISO 639-1 code.
+
+        ``identity`` tells its results from those of other models in the journal; without one nothing is remembered.
+        """
+        self.name, self.identity, self._model, self._language = name, identity, model, language
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
