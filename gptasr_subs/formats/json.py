@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 from gptasr_subs.errors import FormatError
@@ -31,13 +32,16 @@ class Json:
     def read(self, text: str) -> list[Cue]:
         """The cues. Raises FormatError when the object has none."""
         try:
-            cues = json.loads(text)["cues"]
-            return [
-                Cue(float(cue["start"]), float(cue["end"]), tuple(map(str, cue["lines"])), int(cue.get("position", 2)))
-                for cue in cues
-            ]
+            return [_read(cue) for cue in json.loads(text)["cues"]]
         except (ValueError, KeyError, TypeError) as error:
             raise FormatError('This JSON file has no "cues" with "start", "end" and "lines".') from error
+
+
+def _read(cue: dict[str, Any]) -> Cue:
+    start, end, position = float(cue["start"]), float(cue["end"]), int(cue.get("position", 2))
+    if not (isfinite(start) and isfinite(end) and 1 <= position <= 9):
+        raise ValueError("no time or no place")
+    return Cue(start, end, tuple(map(str, cue["lines"])), position)
 
 
 def _cue(cue: Cue) -> dict[str, Any]:

@@ -74,7 +74,10 @@ class Ttml:
             raise FormatError(f"This is not a TTML file: it is no XML ({error}).") from error
         if _local(root.tag) != "tt":
             raise FormatError(f"This is not a TTML file: it begins with <{_local(root.tag)}>, not with <tt>.")
-        reader = _Reader.of(root)
+        try:
+            reader = _Reader.of(root)
+        except (ValueError, ZeroDivisionError) as error:
+            raise FormatError("This TTML file has a frame or tick rate that is no number.") from error
         return sorted(reader.cues(root, 0.0, 2), key=lambda cue: cue.start)
 
 
