@@ -79,12 +79,12 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
     program = install(tmp_path, REPOSITORY, TEMPLATE, REPOSITORY / "plugins" / "whisper")
     listed = run(program, "plugins")
     assert "recognizers  counter  gptasr-subs-template 0.1.0" in listed
-    assert "formats      lrc      gptasr-subs-template 0.1.0" in listed
+    assert "formats      notes    gptasr-subs-template 0.1.0" in listed
     assert "recognizers  whisper  gptasr-subs-whisper 0.1.0" in listed
     assert "notifiers    logbook  gptasr-subs-template 0.1.0" in listed
     assert "formats      srt      gptasr-subs" in listed and "left out" not in listed
-    run(program, str(film), "--model", "counter:Part", "--format", "lrc,srt", "--no-journal")
-    assert (tmp_path / "talk.en.lrc").read_text().startswith("[00:0")
+    run(program, str(film), "--model", "counter:Part", "--format", "notes,srt", "--no-journal")
+    assert (tmp_path / "talk.en.md").read_text().startswith("# talk.wav\n\n- 0:0")
     assert "Part 1." in (tmp_path / "talk.en.srt").read_text()
     run(program.with_name("python"), "-c", NOTIFY, str(film))
     assert (tmp_path / "gptasr-subs.log").read_text() == "talk.wav: failed no voice\n"
