@@ -94,7 +94,7 @@ class Queue:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """``clock`` gives seconds since 1970."""
-        self._path, self._clock = path, clock
+        self.path, self._clock = path, clock
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._database = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
@@ -164,13 +164,17 @@ class Queue:
         sql = "UPDATE OR IGNORE jobs SET path = ? WHERE path = ? AND state = 'waiting'"
         self._ask(sql, _stored(new), _stored(old))
 
-    def take(self, worker: str) -> Job | None:
-        """The next job, for ``worker`` alone until its lease ends; None where nothing is due."""
+    def take(self, worker: str, newest_first: bool = False) -> Job | None:
+        """The next job, for ``worker`` alone until its lease ends; None where nothing is due.
+
+        Of jobs of the same priority that came first is taken, or with ``newest_first`` that which came last.
+        """
+        order = "added DESC, id DESC" if newest_first else "due, id"
         now = self._clock()
         with self._transaction():
             self._free_dead(now)
             rows = self._ask(
-                "SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? ORDER BY priority DESC, due, id LIMIT 1", now
+                f"SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? ORDER BY priority DESC, {order} LIMIT 1", now
             )
             if not rows:
                 return None
@@ -247,7 +251,7 @@ class Queue:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> QueueError:
-        return QueueError(f"The queue {str(self._path)!r} cannot be used ({error}); check the disk and your rights.")
+        return QueueError(f"The queue {str(self.path)!r} cannot be used ({error}); check the disk and your rights.")
 
 
 _COLUMNS = "id, path, options, priority, state, reason, attempts, added, due, changed, worker, lease"

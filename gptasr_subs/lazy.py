@@ -30,7 +30,7 @@ class LazyRecognizer:
     @property
     def identity(self) -> str:
         """Which weights these are."""
-        return self._identity or _identity(self.load())
+        return self._identity or raw_identity(self.load())
 
     @property
     def name(self) -> str:
@@ -74,11 +74,12 @@ def identity_of(recognizer: Recognizer, language: str = "en") -> str:
     That is its attribute ``identity`` where it has one (empty: nothing is to be remembered), else its class and name,
     with the language that it was told is spoken.
     """
-    identity = _identity(recognizer)
+    identity = raw_identity(recognizer)
     return f"{identity} {shortest_code(language)}" if identity else ""
 
 
-def _identity(recognizer: Recognizer) -> str:
+def raw_identity(recognizer: Recognizer) -> str:
+    """As ``identity_of``, without the language."""
     if hasattr(recognizer, "identity"):
         return str(recognizer.identity)
     kind = type(recognizer)

@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from gptasr_subs.cli import arr, cache, check, models, plugins, run, scores
+from gptasr_subs.cli import arr, cache, check, jobs, models, plugins, run, scores, watch
 from gptasr_subs.cli.group import DEFAULT, DefaultCommand, DefaultGroup
 
 PROGRAM = "gptasr-subs"
@@ -27,6 +27,9 @@ app.command("plugins")(plugins.plugins)
 app.command("arr")(arr.arr)
 app.command("lint")(check.lint)
 app.command("fix")(check.fix)
+app.command("watch")(watch.watch)
+app.add_typer(jobs.app, name="jobs")
+app.command("explain")(watch.explain)
 app.add_typer(cache.app, name="cache")
 app.command("evaluate")(scores.evaluate)
 app.command("transcribe")(scores.transcribe)

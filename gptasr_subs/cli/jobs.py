@@ -1,0 +1,238 @@
+"""``gptasr-subs jobs``: the queue of films, and working it off."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gptasr_subs.cli.console import put, say, sentences, show_error, shown, table
+from gptasr_subs.cli.options import (
+    Device,
+    Format,
+    Lang,
+    Length,
+    Model,
+    NewestFirst,
+    OnDone,
+    OnError,
+    OnlyIfAudio,
+    OutputDir,
+    Overwrite,
+    Quiet,
+    Size,
+    Verbose,
+)
+
+if TYPE_CHECKING:
+    from gptasr_subs.hooks import Event
+    from gptasr_subs.jobs import Job
+    from gptasr_subs.pipeline import Options
+    from gptasr_subs.work import Worker
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(metavar="JOB", help="Its number in the list.")]
+
+
+@app.callback()
+def jobs() -> None:
+    """A queue of films that survives everything: add, list, show, retry, cancel, run."""
+
+
+@app.command()
+def add(
+    inputs: Annotated[list[Path], typer.Argument(metavar="FILES_OR_FOLDERS...")],
+    priority: Annotated[int, typer.Option(metavar="N", help="Jobs of a higher one run first.")] = 0,
+    format: Format = "",
+    lang: Lang = "",
+    output_dir: OutputDir = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Put films into the queue; the options left out are those of `jobs run`."""
+    with sentences(quiet, verbose):
+        from gptasr_subs.batch import parse_formats
+        from gptasr_subs.errors import MediaError
+        from gptasr_subs.inputs import find_media
+        from gptasr_subs.jobs import open_queue
+
+        given = {
+            "formats": parse_formats(format) if format else (),
+            "language": lang,
+            "output_dir": output_dir and output_dir.absolute(),
+            "overwrite": overwrite,
+        }
+        failed = False
+        with open_queue() as queue:
+            for path in inputs:
+                try:
+                    for file in find_media(path):
+                        job = queue.add(file, {name: value for name, value in given.items() if value}, priority)
+                        if not quiet:
+                            say(f"{shown(job.path)}: job {job.id}, {job.state.value}.")
+                except MediaError as error:
+                    show_error(error, verbose, path)
+                    failed = True
+        if failed:
+            raise typer.Exit(1)
+
+
+@app.command("list")
+def list_jobs(
+    state: Annotated[list[str] | None, typer.Option(metavar="STATE", help="Only these. Repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the jobs: those that run, then as they will run, then those that are over."""
+    with sentences(quiet=False, verbose=False):
+        from gptasr_subs.errors import UsageError
+        from gptasr_subs.jobs import State, open_queue
+
+        try:
+            states = [State(name) for name in state or ()]
+        except ValueError as error:
+            known = ", ".join(member.value for member in State)
+            raise UsageError(f"There is no state of a job like that ({error}); choose from: {known}.") from error
+        with open_queue() as queue:
+            found = queue.jobs(*states)
+        if as_json:
+            put(json.dumps([_plain(job) for job in found], indent=2) + "\n")
+            return
+        rows = [(str(job.id), job.state.value, _when(job.changed), shown(job.path), job.reason) for job in found]
+        put(table([("JOB", "STATE", "SINCE", "FILE", "REASON"), *rows]))
+
+
+@app.command()
+def show(number: Number) -> None:
+    """All that is known of one job."""
+    with sentences(quiet=False, verbose=False):
+        from gptasr_subs.jobs import open_queue
+
+        with open_queue() as queue:
+            put(json.dumps(_plain(queue.get(number)), indent=2, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def retry(number: Number, quiet: Quiet = False) -> None:
+    """Let a job that failed, was cancelled or waits for its next attempt start at once."""
+    with sentences(quiet, verbose=False):
+        from gptasr_subs.jobs import open_queue
+
+        with open_queue() as queue:
+            job = queue.retry(number)
+        if not quiet:
+            say(f"{shown(job.path)}: job {job.id}, {job.state.value}.")
+
+
+@app.command()
+def cancel(number: Number, quiet: Quiet = False) -> None:
+    """Take a job out; one that runs stops soon."""
+    with sentences(quiet, verbose=False):
+        from gptasr_subs.jobs import open_queue
+
+        with open_queue() as queue:
+            job = queue.cancel(number)
+        if not quiet:
+            say(f"{shown(job.path)}: job {job.id}, {job.state.value}.")
+
+
+@app.command()
+def run(
+    format: Format = "srt",
+    lang: Lang = "en",
+    output_dir: OutputDir = None,
+    overwrite: Overwrite = False,
+    model: Model = "default",
+    device: Device = "auto",
+    only_if_audio: OnlyIfAudio = "",
+    length: Length = "",
+    size: Size = "",
+    newest_first: NewestFirst = False,
+    on_done: OnDone = "",
+    on_error: OnError = "",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Work the queue off and end; any number of these may run at once."""
+    with sentences(quiet, verbose):
+        from gptasr_subs.hooks import Hooks
+        from gptasr_subs.jobs import open_queue
+        from gptasr_subs.lazy import lazy_model
+        from gptasr_subs.rules import parse_limits
+        from gptasr_subs.work import Worker
+
+        options = make_options(format, lang, output_dir, overwrite)
+        with open_queue() as queue:
+            worker = Worker(
+                queue,
+                lazy_model(model, device, lang),
+                options=options,
+                limits=parse_limits(only_if_audio, length, size),
+                hooks=Hooks(on_done, on_error),
+                report=Reporter(quiet),
+                newest_first=newest_first,
+            )
+            with stopped_by_signals(worker):
+                worker.run()
+
+
+def make_options(format: str, lang: str, output_dir: Path | None, overwrite: bool) -> Options:
+    """The options of a run; raises UsageError."""
+    from gptasr_subs.batch import check_options, parse_formats
+    from gptasr_subs.pipeline import Options
+
+    options = Options(parse_formats(format), lang, output_dir=output_dir, overwrite=overwrite)
+    check_options(options)
+    return options
+
+
+class Reporter:
+    """A line for each job that is over, or will be tried again."""
+
+    def __init__(self, quiet: bool) -> None:
+        """``quiet``: only what failed."""
+        self._quiet = quiet
+
+    def __call__(self, job: Job, event: Event) -> None:
+        """Errors are said even when ``quiet``."""
+        if event.state == "failed":
+            later = f" It is tried again at {_when(job.due)}." if job.state.value == "waiting" else ""
+            say(f"{shown(job.path)}: {event.reason}{later}")
+        elif not self._quiet:
+            what = ", ".join(map(shown, event.outputs)) if event.outputs else f"skipped, {event.reason}"
+            say(f"{shown(job.path)}: {what}.")
+
+
+@contextmanager
+def stopped_by_signals(worker: Worker) -> Iterator[None]:
+    """SIGTERM and SIGINT end the work after the current window; a second one ends it at once."""
+
+    def stop(number: int, frame: object) -> None:
+        worker.stop()
+        for other in before:
+            signal.signal(other, before[other])
+
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _plain(job: Job) -> dict[str, object]:
+    return {**asdict(job), "path": str(job.path), "state": job.state.value, "options": dict(job.options)}
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

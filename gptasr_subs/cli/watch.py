@@ -1,0 +1,122 @@
+"""``gptasr-subs watch`` and ``gptasr-subs explain``: folders whose films get subtitles, and why one does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gptasr_subs.cli.console import put, say, sentences, shown
+from gptasr_subs.cli.jobs import Reporter, make_options, stopped_by_signals
+from gptasr_subs.cli.options import (
+    Device,
+    Format,
+    Lang,
+    Length,
+    Model,
+    NewestFirst,
+    OnDone,
+    OnError,
+    OnlyIfAudio,
+    OutputDir,
+    Overwrite,
+    Quiet,
+    Size,
+    Verbose,
+)
+
+
+def watch(
+    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...")],
+    poll: Annotated[bool, typer.Option("--poll", help="Look every few seconds: for network shares.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when all that is there is done.")] = False,
+    settle: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="A file is complete when unchanged for so long.")
+    ] = 10.0,
+    format: Format = "srt",
+    lang: Lang = "en",
+    output_dir: OutputDir = None,
+    overwrite: Overwrite = False,
+    model: Model = "default",
+    device: Device = "auto",
+    only_if_audio: OnlyIfAudio = "",
+    length: Length = "",
+    size: Size = "",
+    newest_first: NewestFirst = False,
+    on_done: OnDone = "",
+    on_error: OnError = "",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write subtitles for all films in folders and below, and for those that will arrive."""
+    with sentences(quiet, verbose):
+        from gptasr_subs.arrivals import Arrivals
+        from gptasr_subs.hooks import Hooks
+        from gptasr_subs.jobs import open_queue, queue_path
+        from gptasr_subs.lazy import lazy_model
+        from gptasr_subs.rules import parse_limits
+        from gptasr_subs.watch import POLL_SECONDS, Watcher
+        from gptasr_subs.work import Worker
+
+        options, limits = make_options(format, lang, output_dir, overwrite), parse_limits(only_if_audio, length, size)
+        arrivals = Arrivals(settle, patience=max(60.0, 3 * settle) if not once else 3 * settle)
+        watcher = Watcher(
+            *(folders, queue_path()),
+            options=options,
+            limits=limits,
+            arrivals=arrivals,
+            poll=POLL_SECONDS if poll else 0.0,
+            tick=min(1.0, settle / 4 + 0.05),
+        )
+        with open_queue() as queue:
+            worker = Worker(
+                queue,
+                lazy_model(model, device, lang),
+                options=options,
+                limits=limits,
+                hooks=Hooks(on_done, on_error),
+                report=Reporter(quiet),
+                newest_first=newest_first,
+            )
+            with stopped_by_signals(worker):
+                watcher.start()
+                try:
+                    if not quiet:
+                        say(f"Watching {', '.join(map(shown, folders))}.")
+                    if once:
+                        worker.run(until=watcher.is_settled, longest_wait=0.2)
+                    else:
+                        worker.run(until=lambda: False, longest_wait=1.0)
+                finally:
+                    watcher.stop()
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    format: Format = "srt",
+    lang: Lang = "en",
+    output_dir: OutputDir = None,
+    overwrite: Overwrite = False,
+    only_if_audio: OnlyIfAudio = "",
+    length: Length = "",
+    size: Size = "",
+    verbose: Verbose = False,
+) -> None:
+    """Say whether the queue or a watched folder would subtitle a file, and which rule decides."""
+    with sentences(quiet=False, verbose=verbose):
+        from gptasr_subs.errors import MediaError
+        from gptasr_subs.pipeline import target_paths
+        from gptasr_subs.rules import Film, judge, parse_limits
+
+        options = make_options(format, lang, output_dir, overwrite)
+        film = Film(file, options, parse_limits(only_if_audio, length, size))
+        if not file.exists():
+            raise MediaError(f"There is no file {str(file)!r}; check the name.")
+        for verdict in judge(film):
+            put(f"{'passed' if verdict.passed else 'SKIP'}: {verdict.rule}: {verdict.reason}\n")
+        if verdict.passed:
+            targets = ", ".join(map(shown, target_paths(file, options).values()))
+            put(f"{shown(file)} would get subtitles: {targets}\n")
+        else:
+            put(f"{shown(file)} would be skipped; the rule {verdict.rule!r} decided: {verdict.reason}.\n")
