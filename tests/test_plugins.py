@@ -18,15 +18,6 @@ from gptasr_subs.formats import find_formats
 REPOSITORY = Path(__file__).parent.parent
 TEMPLATE = REPOSITORY / "plugins" / "template"
 
-NOTIFY = """
-import sys
-from pathlib import Path
-from types import SimpleNamespace
-from gptasr_subs.plugins import load_plugins, make_notifier
-event = SimpleNamespace(media=Path(sys.argv[1]), state="failed", outputs=(), reason="no voice")
-load_plugins("notifiers", make_notifier)["logbook"](event)
-"""
-
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,8 +77,12 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
     run(program, str(film), "--model", "counter:Part", "--format", "notes,srt", "--no-journal")
     assert (tmp_path / "talk.en.md").read_text().startswith("# talk.wav\n\n- 0:0")
     assert "Part 1." in (tmp_path / "talk.en.srt").read_text()
-    run(program.with_name("python"), "-c", NOTIFY, str(film))
-    assert (tmp_path / "gptasr-subs.log").read_text() == "talk.wav: failed no voice\n"
+    queued = make_film(tmp_path / "queued.wav")
+    arrived = {"radarr_eventtype": "Download", "radarr_moviefile_path": str(queued)}
+    run(program, "arr", **arrived)
+    run(program, "jobs", "run", "--model", "counter:Part", "--format", "notes")
+    assert (tmp_path / "queued.en.md").exists()
+    assert (tmp_path / "gptasr-subs.log").read_text() == "queued.wav: done queued.en.md\n"
     pytest.importorskip("yt_dlp")
     told = run(
         program.with_name("python"), "-m", "yt_dlp", "--ignore-config", "--verbose", "--list-impersonate-targets"
@@ -111,8 +106,9 @@ def install(folder: Path, *projects: Path) -> Path:
     return python.with_name("gptasr-subs")
 
 
-def run(program: Path, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def run(program: Path, *arguments: str, **facts: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | facts
+    environment |= {name: str(program.parent) for name in ("GPTASR_SUBS_CACHE", "GPTASR_SUBS_DATA")}
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     done = subprocess.run([program, *arguments], env=environment, cwd=program.parent, **piped)  # type: ignore[call-overload]
     assert done.returncode == 0, done.stdout
