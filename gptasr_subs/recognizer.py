@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from gptasr_subs.batches import batch_size as clips_that_fit
+from gptasr_subs.batches import count_workers, in_halves, run, split_batches
 from gptasr_subs.errors import GptasrError, ModelError
 from gptasr_subs.model.folders import checkpoint_identity
 from gptasr_subs.plugins import find_entries
 from gptasr_subs.types import FloatArray, Word
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from gptasr_subs.model.checkpoint import Checkpoint
     from gptasr_subs.model.decoding import Decoded, DecodingOptions
 
 OWN = "gptasr"
+PRECISION = "GPTASR_SUBS_PRECISION"
 
 _PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would be a disk of Windows
-
-_SECONDS_AT_ONCE = {"cpu": 160.0, "cuda": 4000.0, "mps": 640.0}  # of sound in a batch, at one beam
-_MOST_AT_ONCE = 256
 
 
 class Recognizer(Protocol):
@@ -88,18 +90,22 @@ class GptAsrRecognizer:
         options = replace(options, beams=beams) if beams else options
         order = sorted((i for i, clip in enumerate(clips) if len(clip)), key=lambda i: -len(clips[i]))
         yield from ((index, []) for index, clip in enumerate(clips) if not len(clip))
-        while order:
-            size = batch_size or self._batch_size(len(clips[order[0]]), options.beams)
-            batch, order = order[:size], order[size:]
-            decoded = self._decode([clips[index] for index in batch], options)
-            for index, result in zip(batch, decoded, strict=True):
-                yield index, self._words(clips[index], result)
+        if not order:
+            return
+        size = batch_size or self._batch_size(len(clips[order[0]]), options.beams)
+        found = split_batches(order, size, count_workers(self.device))
+        heard = run(lambda batch: self._hear([clips[index] for index in batch], options), found, self.device)
+        for batch, words in zip(found, heard, strict=True):
+            yield from zip(batch, words, strict=True)
 
     def _batch_size(self, longest: int, beams: int) -> int:
-        """Clips at once: as many seconds of sound as the device takes, fewer with many beams."""
-        seconds = max(1.0, longest / self.sample_rate)
-        budget = _SECONDS_AT_ONCE[self.device.partition(":")[0]] / (1 + beams / 8)
-        return max(1, min(_MOST_AT_ONCE, int(budget / seconds)))
+        bytes_each = self.checkpoint.model.gpt.dtype.itemsize
+        return clips_that_fit(self.checkpoint.config, longest / self.sample_rate, beams, self.device, bytes_each)
+
+    def _hear(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
+        """The words of one batch."""
+        decoded = in_halves(lambda some: self._decode(some, options), clips, self.name)
+        return [self._words(clip, result) for clip, result in zip(clips, decoded, strict=True)]
 
     def _refuse_long(self, clips: Sequence[FloatArray]) -> None:
         longest = max((len(clip) for clip in clips), default=0) / self.sample_rate
@@ -110,23 +116,12 @@ class GptAsrRecognizer:
             )
 
     def _decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
-        """One batch; where the device has too little memory, in halves."""
-        import torch
-
         from gptasr_subs.model.decoding import decode
 
-        try:
-            mel, lengths = self._log_mels(clips)
-            return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel, lengths, options)
-        except torch.cuda.OutOfMemoryError as error:
-            if len(clips) == 1:
-                advice = "use fewer beams, or --device cpu"
-                raise ModelError(f"The GPU has too little free memory for {self.name!r}; {advice}.") from error
-        torch.cuda.empty_cache()
-        half = len(clips) // 2
-        return self._decode(clips[:half], options) + self._decode(clips[half:], options)
+        mel, lengths = self.log_mels(clips)
+        return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel, lengths, options)
 
-    def _log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
+    def log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         """Log-mels (B, n_mels, T) and lengths (B,); each clip by itself, for its edges are reflected."""
         import torch
         from torch.nn.utils.rnn import pad_sequence
@@ -177,7 +172,9 @@ def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", lang
     from gptasr_subs.model.checkpoint import load_checkpoint
 
     chosen, name = choose_device(device), name_or_path or "default"
-    return GptAsrRecognizer(load_checkpoint(name, chosen), chosen, checkpoint_identity(name))
+    checkpoint = load_checkpoint(name, chosen)
+    checkpoint.model.settle(number_format(chosen))
+    return GptAsrRecognizer(checkpoint, chosen, checkpoint_identity(name))
 
 
 def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
@@ -189,6 +186,21 @@ def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
     if not prefix or Path(name_or_path).exists():
         return OWN, name_or_path
     return prefix[1], prefix[2]
+
+
+def number_format(device: str) -> torch.dtype:
+    """What the network multiplies in: two bytes where the device has instructions for them, else float32.
+
+    ``GPTASR_SUBS_PRECISION=float32`` asks for the latter.
+    """
+    import torch
+
+    if os.environ.get(PRECISION) == "float32":
+        return torch.float32
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    told = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if device == "cpu" and told() else torch.float32
 
 
 def choose_device(wanted: str = "auto") -> str:

@@ -15,6 +15,8 @@ import torch
 from tiny import tiny_checkpoint, tiny_config
 from torch.nn import functional as F
 
+from gptasr_subs import batches as batching
+from gptasr_subs import recognizer as module
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import Checkpoint, save_checkpoint
@@ -94,7 +96,13 @@ def test_the_longest_clip_fits_and_a_longer_one_is_refused_in_a_sentence(taught:
         heard(taught, [np.zeros(len(longest) + RATE, np.float32)])
 
 
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (module, batching):
+        monkeypatch.setattr(place, "count_workers", lambda device: 1)
+
+
 def test_long_clips_come_first_and_share_batches(taught: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_worker(monkeypatch)
     batches: list[list[int]] = []
     decode = taught._decode
 
@@ -104,35 +112,38 @@ def test_long_clips_come_first_and_share_batches(taught: GptAsrRecognizer, monke
 
     monkeypatch.setattr(taught, "_decode", spy)
     heard(taught, [sound(300.0, seconds) for seconds in (0.5, 1.0, 0.8, 0.9)], batch_size=3)
-    assert batches == [[22050, 19845, 17640], [11025]]
+    assert batches == [[22050, 17640], [19845, 11025]]
 
 
-def test_batches_shrink_with_longer_clips_and_more_beams(taught: GptAsrRecognizer) -> None:
-    sizes = [taught._batch_size(RATE * seconds, beams) for seconds, beams in ((2, 1), (16, 1), (16, 8), (1000, 1))]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] > sizes[1] > sizes[2] > sizes[3] == 1
-
-
-def test_too_little_gpu_memory_halves_the_batch_then_says_so(
-    taught: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (torch.cuda.OutOfMemoryError("out of memory"), "The GPU .* fewer beams, or --device cpu"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "fewer beams"),
+        (MemoryError(), "fewer beams"),
+    ],
+)
+def test_too_little_memory_halves_the_batch_then_says_so(
+    taught: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch, error: Exception, advice: str
 ) -> None:
-    log_mels, sizes = taught._log_mels, []
+    one_worker(monkeypatch)
+    log_mels, sizes = taught.log_mels, []
 
     def crowded(most: int) -> None:
         def refuse(clips: Sequence[FloatArray]) -> tuple[torch.Tensor, torch.Tensor]:
             sizes.append(len(clips))
             if len(clips) > most:
-                raise torch.cuda.OutOfMemoryError("out of memory")
+                raise error
             return log_mels(clips)
 
-        monkeypatch.setattr(taught, "_log_mels", refuse)
+        monkeypatch.setattr(taught, "log_mels", refuse)
 
     crowded(1)
     words = heard(taught, [sound(300.0), sound(1100.0), sound(300.0)], batch_size=3)
     assert [clip[0].text for clip in words] == ["hello", "good", "hello"]
     assert sizes == [3, 1, 2, 1, 1]
     crowded(0)
-    with pytest.raises(ModelError, match="fewer beams"):
+    with pytest.raises(ModelError, match=advice):
         heard(taught, [sound(300.0)])
 
 

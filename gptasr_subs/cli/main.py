@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from gptasr_subs.cli import arr, cache, check, jobs, models, plugins, run, scores, watch
+from gptasr_subs.cli import arr, bench, cache, check, jobs, models, plugins, run, scores, watch
 from gptasr_subs.cli.group import DEFAULT, DefaultCommand, DefaultGroup
 
 PROGRAM = "gptasr-subs"
@@ -31,6 +31,7 @@ app.command("watch")(watch.watch)
 app.add_typer(jobs.app, name="jobs")
 app.command("explain")(watch.explain)
 app.add_typer(cache.app, name="cache")
+app.command("bench")(bench.bench)
 app.command("evaluate")(scores.evaluate)
 app.command("transcribe")(scores.transcribe)
 

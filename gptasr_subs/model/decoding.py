@@ -74,7 +74,7 @@ def decode(
     network: GptAsr, tokenizer: Tokenizer, mel: Tensor, lengths: Tensor, options: DecodingOptions
 ) -> list[Decoded]:
     """Read ``mel`` (B, n_mels, T) with ``lengths`` (B,) in frames; clips of similar length are the fastest."""
-    encoded = network.encode(mel, lengths)
+    encoded = network.encode_in_parts(mel, lengths)
     if network.ctc_head is None:
         return [Decoded(_ranked(found, tokenizer, options)) for found in _search(network, encoded, lengths, options)]
     log_probs = network.ctc_head(encoded.features)

