@@ -33,6 +33,7 @@ LIMIT = 200 * MIB  # bytes; a film of two hours takes about one MiB
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WAIT = 10.0  # for another process that writes
 _DECIDES_WORDS = ("media.py", "detection.py", "segmentation.py", "recognizer.py", "recognition.py", "model/*.py")
+_reported: set[Path | None] = set()  # journals of which it was said that they cannot be used; once is enough
 _SCHEMA = """
 PRAGMA auto_vacuum = FULL;
 PRAGMA journal_mode = WAL;
@@ -174,7 +175,9 @@ class Journal:
 
     def _give_up(self, error: Exception) -> None:
         self.close()
-        _log.warning("The journal %r cannot be used (%s); work goes on without it.", str(self._path), error)
+        if self._path not in _reported:
+            _reported.add(self._path)
+            _log.warning("The journal %r cannot be used (%s); work goes on without it.", str(self._path), error)
         if (
             type(error) is sqlite3.DatabaseError and self._path
         ):  # damaged: out of the way, so that the next run begins a new one

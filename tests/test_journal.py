@@ -276,6 +276,7 @@ def test_a_cache_folder_that_cannot_be_written_breaks_nothing(
     film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("GPTASR_SUBS_CACHE", "/proc/self/nothing")
+    monkeypatch.setattr(module, "_reported", set())
     assert subtitle(film, FakeRecognizer()).written
     assert len(caplog.records) == 1
 
