@@ -11,6 +11,7 @@ from pathlib import Path
 from gptasr_subs.burning import burned_path
 from gptasr_subs.errors import FormatError, MediaError, OutputError, UsageError
 from gptasr_subs.formats import get_format
+from gptasr_subs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.languages import same_language
 from gptasr_subs.lazy import LazyRecognizer
 from gptasr_subs.pipeline import Listener, Options, Result, is_recognized, make_plan, subtitle, target_paths
@@ -73,9 +74,9 @@ def parse_formats(text: str) -> tuple[str, ...]:
 class Batch:
     """Subtitles one file after the other with the same options; the model is loaded once, when first needed."""
 
-    def __init__(self, model: LazyRecognizer, options: Options) -> None:
-        """``model`` as ``lazy_model`` gives it."""
-        self._model, self._options = model, options
+    def __init__(self, model: LazyRecognizer, options: Options, hooks: Hooks | None = None) -> None:
+        """``model`` as ``lazy_model`` gives it; ``hooks`` are told of each file, by default the notifiers alone."""
+        self._model, self._options, self._hooks = model, options, hooks or Hooks()
         self._taken: dict[Path, Path] = {}
 
     def prepare(self, media: Path) -> None:
@@ -87,9 +88,12 @@ class Batch:
         """Subtitle one file that was prepared."""
         try:
             self._refuse_same_target(media)
-            return subtitle(media, self._model, options=self._options, listener=listener)
+            result = subtitle(media, self._model, options=self._options, listener=listener)
         except Exception as error:  # a bug met in one film is no reason to leave out the next
+            self._hooks.tell(Event(media, "failed", (), reason_of(error), self._options.language))
             return Failure(media, error)
+        self._hooks.tell(event_of(result, self._options))
+        return result
 
     def _refuse_same_target(self, media: Path) -> None:
         """Films of one name in several folders would overwrite each other's subtitles in one --output-dir."""

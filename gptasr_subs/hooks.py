@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gptasr_subs.errors import GptasrError
+from gptasr_subs.pipeline import Options, Result
 from gptasr_subs.plugins import load_plugins, make_notifier
 
 PATIENCE = 300.0  # seconds that a command may take
@@ -30,6 +32,18 @@ class Event:
     language: str = "en"
     seconds: float = 0.0
     elapsed: float = 0.0
+
+
+def event_of(result: Result, options: Options) -> Event:
+    """What there is to tell of a film that did not fail."""
+    written, reason = result.written, "" if result.written else "all that is asked for is there already"
+    state = "done" if written else "skipped"
+    return Event(result.media, state, written, reason, options.language, result.seconds, result.elapsed)
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line."""
+    return str(error) if isinstance(error, GptasrError) else " ".join(f"{type(error).__name__}: {error}".split())
 
 
 @dataclass

@@ -12,13 +12,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from gptasr_subs.errors import GptasrError, MediaError, QueueError
-from gptasr_subs.hooks import Event, Hooks
+from gptasr_subs.errors import MediaError, QueueError
+from gptasr_subs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.jobs import LEASE, Job, Queue, State
 from gptasr_subs.journal import file_stamp
 from gptasr_subs.lazy import raw_identity
 from gptasr_subs.norms import Norms
-from gptasr_subs.pipeline import Options, Progress, Result, subtitle
+from gptasr_subs.pipeline import Options, Progress, subtitle
 from gptasr_subs.recognizer import Recognizer
 from gptasr_subs.rules import Film, Limits, decide
 from gptasr_subs.types import FloatArray, Word
@@ -91,10 +91,10 @@ class Worker:
         if not verdict.passed:
             return Event(job.path, "skipped", (), f"{verdict.rule}: {verdict.reason}", options.language)
         result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, listener=_checking(stopped))
-        return _event(result, options)
+        return event_of(result, options)
 
     def _failed(self, job: Job, error: Exception, stamp: object) -> Event:
-        reason = str(error) if isinstance(error, GptasrError) else f"{type(error).__name__}: {error}"
+        reason = reason_of(error)
         if not job.path.exists() and job.path.parent.is_dir():
             self._queue.cancel(job.id, "the file is gone")
             return Event(job.path, "skipped", (), "the file is gone")
@@ -123,12 +123,6 @@ def options_of(job: Job, usual: Options) -> Options:
     if isinstance(asked.get("norms"), Mapping):
         asked["norms"] = Norms(**asked["norms"])
     return replace(usual, **asked)
-
-
-def _event(result: Result, options: Options) -> Event:
-    written, reason = result.written, "" if result.written else "all that is asked for is there already"
-    state = "done" if written else "skipped"
-    return Event(result.media, state, written, reason, options.language, result.seconds, result.elapsed)
 
 
 class _Stoppable:

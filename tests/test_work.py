@@ -164,6 +164,14 @@ def test_commands_and_notifiers_get_the_facts(queue: Queue, folder: Path, tmp_pa
     assert [event.state for event in events] == ["done", "failed"]
 
 
+def test_the_plain_command_tells_too(program: Program, fake: FakeRecognizer, folder: Path, tmp_path: Path) -> None:
+    (folder / "bad.mkv").write_text("text")
+    told = tmp_path / "told"
+    command = f"echo $GPTASR_STATE $GPTASR_MEDIA >> '{told}'"
+    assert program(folder, "--on-done", command, "--on-error", command).code == 1
+    assert told.read_text().splitlines() == [f"failed {folder / 'bad.mkv'}", f"done {folder / 'talk.wav'}"]
+
+
 def test_a_broken_hook_is_reported_and_breaks_nothing(
     queue: Queue, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,11 +12,12 @@ import typer
 from gptasr_subs import __version__
 from gptasr_subs.cli.console import clock, put, say, sentences, show_error, shown
 from gptasr_subs.cli.norms import with_norms
-from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
+from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, OnDone, OnError, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_film, stages
 from gptasr_subs.norms import Norms
 
 if TYPE_CHECKING:
+    from gptasr_subs.hooks import Hooks
     from gptasr_subs.pipeline import Options, Result
 
 
@@ -66,6 +67,8 @@ def run(
     burn_style: Annotated[
         str, typer.Option(metavar="STYLE", help="outline, box, or ASS fields such as Fontname=Arial,Fontsize=20.")
     ] = "outline",
+    on_done: OnDone = "",
+    on_error: OnError = "",
     no_journal: Annotated[
         bool, typer.Option("--no-journal", help="Keep no record on disk of what is recognised.")
     ] = False,
@@ -101,6 +104,7 @@ def run(
     with sentences(quiet, verbose):
         from gptasr_subs.batch import STDOUT, check_options, check_output, parse_formats
         from gptasr_subs.formats import Style
+        from gptasr_subs.hooks import Hooks
         from gptasr_subs.pipeline import Options
 
         options = Options(
@@ -131,8 +135,10 @@ def run(
         if output:
             named = parse_formats(format) if format else ()
             check_output(output, named, max(len(inputs), len(files)), into_film=embed or burn)
-        do = _print_subtitles if output == STDOUT else _subtitle
-        failed += do(files, options, model, device, quiet, verbose)
+        if output == STDOUT:
+            failed += _print_subtitles(files, options, model, device, quiet, verbose)
+        else:
+            failed += _subtitle(files, options, model, device, quiet, verbose, Hooks(on_done, on_error))
         if failed:
             raise typer.Exit(1)
 
@@ -153,12 +159,14 @@ def _find_inputs(inputs: Iterable[Path], verbose: bool) -> tuple[list[Path], int
     return unique(files), failed
 
 
-def _subtitle(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
+def _subtitle(
+    files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool, hooks: Hooks
+) -> int:
     """Write subtitles of every file; gives how many failed."""
     from gptasr_subs.batch import Batch, Failure
     from gptasr_subs.lazy import lazy_model
 
-    batch = Batch(lazy_model(model, device, options.language), options)
+    batch = Batch(lazy_model(model, device, options.language), options, hooks)
     failed = 0
     for file in files:
         batch.prepare(file)
