@@ -93,9 +93,11 @@ class Watcher:
                     self._arrivals.see(path)
             while not self._stopped.is_set():
                 for event in self._noted():
-                    self._take_note(event, queue)
+                    with _going_on():
+                        self._take_note(event, queue)
                 for path in self._arrivals.complete():
-                    self._enqueue(path, queue)
+                    with _going_on():
+                        self._enqueue(path, queue)
                 if not self._arrivals and self._events.empty():
                     self._settled.set()
 
@@ -148,6 +150,15 @@ class Watcher:
                 _log.info("%s: skipped by the rule %r: %s.", path, verdict.rule, verdict.reason)
                 return
         queue.add(path)
+
+
+@contextlib.contextmanager
+def _going_on() -> Iterator[None]:
+    """What goes wrong with one file is said, and the watch goes on."""
+    try:
+        yield
+    except Exception as error:
+        _log.warning("One file could not be queued: %s", error)
 
 
 class _Notes(FileSystemEventHandler):
