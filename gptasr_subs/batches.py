@@ -21,6 +21,7 @@ _Result = TypeVar("_Result")
 _CPU_BYTES = 192 << 20  # of cached keys and values in one batch
 _FREE_SHARE = 0.4  # of a GPU's free memory that they may take
 _MOST_AT_ONCE = 256
+_MOST_ON_CPU = 24  # more gain little and cost memory
 _MOST_WORKERS = 4
 _TEXT_SHARE = 0.4  # text tokens for each mel position, as fast speech has them
 
@@ -31,7 +32,8 @@ def batch_size(config: ModelConfig, seconds: float, beams: int, device: str, byt
     mel = config.max_mel_positions if config.generation == 1 else seconds * second
     positions = mel + beams * _TEXT_SHARE * seconds * second
     clip = 2 * config.layers * config.width * bytes_each * max(1.0, positions)
-    return max(1, min(_MOST_AT_ONCE, int(_memory(device) / clip)))
+    most = _MOST_AT_ONCE if device.startswith("cuda") else _MOST_ON_CPU
+    return max(1, min(most, int(_memory(device) / clip)))
 
 
 def _memory(device: str) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from gptasr_subs.ahead import ahead
 from gptasr_subs.journal import Film, heard_in
 from gptasr_subs.recognizer import Recognizer
 from gptasr_subs.segmentation import Window
@@ -13,6 +14,7 @@ from gptasr_subs.types import Word
 
 _FIRST_GROUP = 60.0  # seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
 _LARGEST_GROUP = 960.0  # ... up to this, enough to fill batches of windows of like length
+_AHEAD = 32  # windows that are cut while others are recognised
 
 
 def recognize(
@@ -42,7 +44,7 @@ def recognize_groups(
     no words; without one the first error is raised.
     """
     listener = _Listener(recognizer, batch_size, beams, film)
-    for group in _groups(windows):
+    for group in _groups(ahead(windows, _AHEAD)):
         found = listener.words_of(group)
         yield [(w, list(heard_in(w.span, (), found.get(index, [])).words)) for index, w in enumerate(group)]
     listener.refuse_nothing()

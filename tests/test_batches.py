@@ -17,7 +17,6 @@ def test_batches_shrink_with_longer_clips_more_beams_and_larger_networks() -> No
     small, large = PUBLISHED["small"], PUBLISHED["large"]
     sizes = [
         batch_size(small, 2.0, 1, "cpu", 2),
-        batch_size(small, 16.0, 1, "cpu", 2),
         batch_size(small, 16.0, 8, "cpu", 2),
         batch_size(small, 16.0, 8, "cpu", 4),
         batch_size(large, 16.0, 8, "cpu", 4),
