@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -38,6 +39,7 @@ app.command("transcribe")(scores.transcribe)
 
 def main() -> None:
     """Run the command line and exit."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are small: more threads only wait
     signal.signal(signal.SIGTERM, _terminate)
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app(prog_name=PROGRAM)

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
+_ROUND = 64  # slots: each new shape of a product costs a CPU's library time and memory, for good
 _STEPS_AHEAD = 32  # text steps the cache grows by at a time, so that memory follows the text that is really there
 
 
@@ -60,11 +61,12 @@ class Stepper:
             x = x + self.network.gpt.wpe.weight[self._prefix + self.step_count]
         now, self.used, self.step_count = self.used, self.used + self.beams, self.step_count + 1
         self.bias[:, 0, :, now : self.used].diagonal(dim1=1, dim2=2).zero_()
-        bias = self.bias[..., : self.used]
+        end = min(self.bias.shape[-1], -(-self.used // _ROUND) * _ROUND)  # what is not used yet is masked
+        bias = self.bias[..., :end]
         for layer, keys, values in zip(self._layers, self.keys, self.values, strict=True):
             query, key, value = layer.project(x)
             keys[..., now : self.used], values[:, :, now : self.used] = key.transpose(2, 3), value
-            x = layer.finish(x, _attend(query, keys[..., : self.used], values[:, :, : self.used], bias))
+            x = layer.finish(x, _attend(query, keys[..., :end], values[:, :, :end], bias))
         return self.network.text_logits(self.network.gpt.ln_f(x)).float().log_softmax(-1)
 
     def follow(self, parents: Tensor) -> None:
