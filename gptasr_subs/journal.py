@@ -25,6 +25,7 @@ from typing import Any
 from gptasr_subs import __version__
 from gptasr_subs.places import cache_folder
 from gptasr_subs.segmentation import Window
+from gptasr_subs.snapping import snap_words
 from gptasr_subs.types import Span, Word
 
 MIB = 1 << 20
@@ -255,8 +256,9 @@ class Film:
 
 
 def heard_in(span: Span, speech: Iterable[Span], words: Iterable[Word]) -> Heard:
-    """What a window holds; ``words`` have their times from its start and are kept inside it."""
-    return Heard(span, tuple(speech), tuple(_shifted(word, span) for word in words))
+    """What a window holds; ``words`` have their times from its start, and are kept inside it and snapped to speech."""
+    speech = tuple(speech)
+    return Heard(span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech)))
 
 
 def file_stamp(media: Path) -> tuple[int, int, int] | None:

@@ -1,4 +1,4 @@
-"""One media file in, its subtitles out: probe, decode, split at silences, recognise, shape cues, write."""
+"""One media file in, its subtitles out: probe, decode, split at silences, recognise, snap, shape cues, write."""
 
 from __future__ import annotations
 
@@ -323,7 +323,10 @@ def transcribe(
 ) -> list[Word]:
     """Words of the spans of ``audio`` (n_samples,) at the model's sample rate, in order, with times in seconds."""
     rate = model.sample_rate
-    windows = (Window(span, audio[round(span.start * rate) : round(span.end * rate)], (span,)) for span in spans)
+    speech = [part for window in segment_blocks([audio], rate, window_limits(model)) for part in window.speech]
+    windows = (
+        Window(span, audio[round(span.start * rate) : round(span.end * rate)], _within(span, speech)) for span in spans
+    )
     found = recognize(model, windows, batch_size=batch_size, beams=beams)
     return [word for _, words in found for word in words]
 
@@ -356,3 +359,8 @@ def _refuse_unwritable(targets: Iterable[Path]) -> None:
             raise OutputError(f"The folder {str(folder)!r} does not exist; create it or choose another --output-dir.")
         if not os.access(folder, os.W_OK):
             raise OutputError(f"The folder {str(folder)!r} is not writable; choose another with --output-dir.")
+
+
+def _within(span: Span, parts: Iterable[Span]) -> tuple[Span, ...]:
+    cut = (Span(max(part.start, span.start), min(part.end, span.end)) for part in parts)
+    return tuple(part for part in cut if part.seconds > 0)

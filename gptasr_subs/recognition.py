@@ -46,7 +46,7 @@ def recognize_groups(
     listener = _Listener(recognizer, batch_size, beams, film)
     for group in _groups(ahead(windows, _AHEAD)):
         found = listener.words_of(group)
-        yield [(w, list(heard_in(w.span, (), found.get(index, [])).words)) for index, w in enumerate(group)]
+        yield [(w, list(heard_in(w.span, w.speech, found.get(index, [])).words)) for index, w in enumerate(group)]
     listener.refuse_nothing()
 
 

@@ -14,8 +14,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gptasr_subs.detection import Detection, detect_speech, hop_size, running_mean
+from gptasr_subs.detection import BoolArray, Detection, detect_speech, hop_size, running_mean
 from gptasr_subs.types import FloatArray, Span
 
 
@@ -26,7 +27,7 @@ class SegmentationOptions:
     ``max_seconds``: no window is longer. ``pad``: sound kept before and after speech, at most half a pause.
     ``longest_pause`` is bridged in a window that has just begun, ``usual_pause`` in one of a fifth of the greatest
     length, ``shortest_pause`` in one that is nearly full. ``breath``: pauses this short are not reported in
-    ``Window.speech``. ``click``: sound this short, all alone, is no word.
+    ``Window.speech``. ``click``: sound this short, all alone or before a word, is no part of one.
     """
 
     max_seconds: float = 16.0
@@ -42,7 +43,7 @@ class SegmentationOptions:
 class Window:
     """Sound to recognise at once: where it lies, its samples (n_samples,), and where in it somebody speaks.
 
-    ``speech`` are spans in film time, in order, all inside ``span``.
+    ``speech`` are spans in film time, in order, all inside ``span``; they begin and end with the voice itself.
     """
 
     span: Span
@@ -82,6 +83,11 @@ class _Run(NamedTuple):
 
 _NEVER = _Run(sys.maxsize, sys.maxsize)
 
+_STEP = 6.0  # dB by which a voice that sets in rises above the quietest of what was there before
+_REACH = 0.02  # seconds from the middle of a frame, by which it hears a voice before it sets in and after it ends
+_BESIDE = 0.1  # seconds that tell what was there before, or is after
+_BLUR = 0.7  # seconds by which detection may be off beside noise or music that stops or begins
+
 
 class _Cutter:
     """Holds sound that is not in a window yet; gives a window once nothing that follows can change it."""
@@ -118,8 +124,7 @@ class _Cutter:
 
     def _runs(self) -> list[_Run]:
         """Speech with its breaths filled and clicks left out."""
-        edges = np.flatnonzero(np.diff(self._speech, prepend=False, append=False))
-        starts, ends = edges[::2], edges[1::2]
+        starts, ends = _islands(self._speech)
         apart = starts[1:] - ends[:-1] > self._frames(self._options.breath)
         starts, ends = starts[np.append(True, apart)[: len(starts)]], ends[np.append(apart, True)[: len(ends)]]
         click = self._frames(self._options.click)
@@ -151,8 +156,30 @@ class _Cutter:
         samples = self._samples[start * self._hop : stop * self._hop].copy()
         begin = (self._begun + start) * self._hop
         span = Span(begin / self._rate, (begin + len(samples)) / self._rate)
-        inside = [Span(self._seconds(run.start), min(self._seconds(run.end), span.end)) for run in runs]
+        voiced = map(self._voiced, runs)
+        inside = [Span(self._seconds(run.start), min(self._seconds(run.end), span.end)) for run in voiced]
         return Window(span, samples, tuple(part for part in inside if part.start < span.end))
+
+    def _voiced(self, run: _Run) -> _Run:
+        """The run from where its level first rises to where it last falls, clicks before it left out.
+
+        Beside noise or music, detection blurs its edges: there the level does not step, and they move inwards.
+        """
+        before, after = min(run.start, self._frames(_BESIDE)), self._frames(_BESIDE)
+        speech = self._speech[run.start : run.end]
+        rises = _rises(self._level[run.start - before : run.end])[before:] & speech
+        falls = _rises(self._level[run.start : run.end + after][::-1])[::-1][: len(speech)] & speech
+        starts, ends = _islands(speech)
+        words = np.flatnonzero(ends - starts > self._frames(self._options.click))
+        clicks = int(starts[words[0]]) if len(words) else 0
+        reach = self._frames(_REACH)
+        voiced = _Run(run.start + self._first(rises, clicks) + reach, run.end - self._first(falls[::-1]) - reach)
+        return voiced if voiced.start < voiced.end else run
+
+    def _first(self, steps: BoolArray, least: int = 0) -> int:
+        """How many frames from an edge, at least ``least``, the first step lies; 0 where there is none nearby."""
+        found = np.flatnonzero(steps[least:]) + least
+        return int(found[0]) if len(found) and found[0] <= self._frames(_BLUR) else 0
 
     def _drop(self, frames: int) -> None:
         self._begun += frames
@@ -164,3 +191,15 @@ class _Cutter:
 
     def _seconds(self, frame: int) -> float:
         return (self._begun + frame) * self._hop / self._rate
+
+
+def _islands(mask: BoolArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First frame of every stretch that is true, and the frame after its last."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    return edges[::2], edges[1::2]
+
+
+def _rises(level: FloatArray) -> BoolArray:
+    """Where the level is well above the quietest that went before."""
+    above: BoolArray = level > np.minimum.accumulate(level) + _STEP
+    return above

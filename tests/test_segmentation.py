@@ -117,6 +117,19 @@ def test_between_speech_they_cost_at_most_the_padding_and_half_a_second(kind: st
     assert not [w for w in windows if w.span.end > 8 + reach and w.span.start < 38 - reach]
 
 
+@pytest.mark.parametrize("kind", ["white noise", "pink noise", "one long chord"])
+def test_speech_is_reported_without_the_noise_that_stops_before_it_or_begins_behind_it(kind: str) -> None:
+    sound = place(30, (0, NO_SPEECH[kind][: 10 * RATE]), (10.15, speech(4)), (14.3, NO_SPEECH[kind][: 15 * RATE]))
+    part = max((part for window in windows_of(sound) for part in window.speech), key=lambda part: part.seconds)
+    assert (part.start, part.end) == pytest.approx((10.15, 14.15), abs=EDGE)
+
+
+def test_a_click_just_before_speech_is_not_reported_as_its_beginning() -> None:
+    sound = place(10, (2.85, noise(0.005, 0.5)), (3, speech(2)))
+    (part,) = (part for window in windows_of(sound) for part in window.speech)
+    assert part.start == pytest.approx(3, abs=EDGE)
+
+
 def test_sound_that_begins_or_ends_with_speech_loses_nothing() -> None:
     windows = windows_of(speech(5))
     assert [(w.span.start, w.span.end) for w in windows] == [(0.0, 5.0)]

@@ -1,0 +1,62 @@
+"""Word edges moved to where the sound of speech begins and ends.
+
+A recogniser knows roughly when a word is heard; where the voice sets in after a pause, and where it falls silent, the
+segmentation knows better. The first word of a stretch of speech begins with it, and the last one ends with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from gptasr_subs.types import Span, Word
+
+REACH = 1.0  # seconds an edge may move: as long as a word or two that the recogniser missed
+_TOUCH = 0.1  # seconds of a word that must lie in a stretch of speech to belong to it; half of what is shorter
+_SHORTEST = 0.08  # seconds: no word is cut down below
+
+
+def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REACH) -> list[Word]:
+    """``words`` (in order, none overlapping the next) with their edges on those of ``speech`` (in order, apart).
+
+    Texts, order and confidences stay; no word comes to overlap the next or loses its length. A stretch of speech that
+    no word touches, such as a cough, attracts none; a word that touches no speech keeps its times.
+    """
+    homes = [[part for part in speech if _belongs(word, part)] for word in words]
+    snapped = []
+    for word, before, home, after in zip(words, [[], *homes], homes, [*homes[1:], []], strict=False):
+        if home and home[0] not in before:
+            word = _begin(word, home[0].start, reach)
+        if home and home[-1] not in after:
+            word = _finish(word, home[-1].end, reach)
+        snapped.append(word)
+    return _in_order(snapped, words)
+
+
+def _belongs(word: Word, part: Span) -> bool:
+    shared = min(word.end, part.end) - max(word.start, part.start)
+    return shared > 0 and shared >= min(_TOUCH, word.end - word.start, part.seconds) / 2
+
+
+def _begin(word: Word, edge: float, reach: float) -> Word:
+    moves = abs(edge - word.start) <= reach and edge <= max(word.start, word.end - _SHORTEST)
+    return replace(word, start=edge) if moves else word
+
+
+def _finish(word: Word, edge: float, reach: float) -> Word:
+    moves = abs(edge - word.end) <= reach and edge >= min(word.end, word.start + _SHORTEST)
+    return replace(word, end=edge) if moves else word
+
+
+def _in_order(snapped: Sequence[Word], before: Sequence[Word]) -> list[Word]:
+    """Where two words came to overlap, the edges between them go back to what they were."""
+    clashes = [False, *(left.end > right.start for left, right in pairwise(snapped)), False]
+    return [
+        replace(
+            word,
+            start=max(word.start, old.start) if left else word.start,
+            end=min(word.end, old.end) if right else word.end,
+        )
+        for word, old, left, right in zip(snapped, before, clashes, clashes[1:], strict=False)
+    ]

@@ -1,0 +1,105 @@
+"""First and last words of a stretch of speech reach its edges; whatever goes in, words keep their order and length."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gptasr_subs.snapping import snap_words
+from gptasr_subs.types import Span, Word
+
+
+def word(start: float, end: float, text: str = "word", confidence: float = 0.5) -> Word:
+    return Word(text, start, end, confidence)
+
+
+def times(words: list[Word]) -> list[tuple[float, float]]:
+    return [(w.start, w.end) for w in words]
+
+
+def snapped(
+    words: list[tuple[float, float]], *speech: tuple[float, float], reach: float = 1.0
+) -> list[tuple[float, float]]:
+    return times(snap_words([word(*edges) for edges in words], [Span(*edges) for edges in speech], reach))
+
+
+def test_the_first_word_begins_and_the_last_ends_with_the_speech() -> None:
+    assert snapped([(1.2, 1.5), (1.6, 1.9), (2.0, 2.4)], (1.0, 2.7)) == [(1.0, 1.5), (1.6, 1.9), (2.0, 2.7)]
+
+
+def test_edges_that_reach_into_silence_move_inwards() -> None:
+    assert snapped([(0.8, 1.5), (2.0, 2.9)], (1.0, 2.7)) == [(1.0, 1.5), (2.0, 2.7)]
+
+
+def test_each_stretch_has_its_own_first_and_last_word() -> None:
+    found = snapped([(1.1, 1.4), (1.5, 1.8), (3.2, 3.5), (3.6, 3.8)], (1.0, 2.0), (3.0, 4.0))
+    assert found == [(1.0, 1.4), (1.5, 2.0), (3.0, 3.5), (3.6, 4.0)]
+
+
+def test_a_lone_word_takes_the_whole_stretch() -> None:
+    assert snapped([(1.3, 1.4)], (1.0, 1.9)) == [(1.0, 1.9)]
+
+
+def test_an_edge_out_of_reach_stays() -> None:
+    assert snapped([(2.5, 2.8), (3.0, 3.2)], (1.0, 3.4)) == [(2.5, 2.8), (3.0, 3.4)]
+    assert snapped([(2.5, 2.8)], (2.2, 3.4), reach=0.4) == [(2.2, 2.8)]
+
+
+def test_a_burst_before_the_word_attracts_nothing() -> None:
+    assert snapped([(2.1, 2.5)], (1.2, 1.3), (2.0, 2.6)) == [(2.0, 2.6)]
+
+
+def test_a_word_that_barely_reaches_into_the_stretch_before_does_not_belong_there() -> None:
+    found = snapped([(1.0, 1.9), (1.98, 3.5)], (1.0, 2.0), (2.8, 4.0))
+    assert found == [(1.0, 2.0), (2.8, 4.0)]
+
+
+def test_a_word_across_two_stretches_spans_both() -> None:
+    assert snapped([(1.2, 3.5)], (1.0, 2.0), (3.0, 3.8)) == [(1.0, 3.8)]
+
+
+def test_a_word_in_silence_keeps_its_times() -> None:
+    assert snapped([(5.0, 5.4)], (1.0, 2.0), (6.0, 7.0)) == [(5.0, 5.4)]
+    assert snapped([(5.0, 5.4)]) == [(5.0, 5.4)]
+
+
+def test_a_short_word_is_not_cut_to_nothing() -> None:
+    assert snapped([(0.98, 1.1)], (1.04, 2.0)) == [(0.98, 2.0)]
+
+
+def test_text_and_confidence_stay() -> None:
+    (found,) = snap_words([word(1.2, 1.4, "Oh", 0.3)], [Span(1.0, 1.5)])
+    assert found == Word("Oh", 1.0, 1.5, 0.3)
+
+
+@pytest.mark.parametrize("reach", [0.0, 0.3, 1.0])
+def test_snapping_twice_changes_nothing_more(reach: float) -> None:
+    edges, speech = [(1.2, 1.5), (1.6, 1.9), (2.8, 3.4)], [(1.0, 2.2), (2.5, 3.0)]
+    once = snapped(edges, *speech, reach=reach)
+    assert snapped(once, *speech, reach=reach) == once
+
+
+@st.composite
+def intervals(draw: st.DrawFn, least: float) -> list[tuple[float, float]]:
+    """Edges in order, one interval after the other, each at least so long."""
+    found, now = [], 0.0
+    for gap, length in draw(st.lists(st.tuples(st.floats(0, 1.5), st.floats(least, 1.5)), max_size=12)):
+        start = now + gap
+        now = start + length
+        found.append((start, now))
+    return found
+
+
+@given(intervals(0.0), intervals(0.01), st.floats(0, 2))
+def test_no_word_crosses_another_goes_far_or_loses_its_length(
+    edges: list[tuple[float, float]], speech: list[tuple[float, float]], reach: float
+) -> None:
+    found = snapped(edges, *speech, reach=reach)
+    assert len(found) == len(edges)
+    assert all(left[1] <= right[0] for left, right in pairwise(found))
+    for (start, end), (old_start, old_end) in zip(found, edges, strict=True):
+        assert max(abs(start - old_start), abs(end - old_end)) <= reach + 1e-9
+        assert end - start >= min(0.08, old_end - old_start) - 1e-9
