@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gptasr_subs.batches import batch_size as clips_that_fit
 from gptasr_subs.batches import count_workers, in_halves, run, split_batches
@@ -53,6 +53,18 @@ class Recognizer(Protocol):
         """
 
 
+@runtime_checkable
+class FollowingRecognizer(Recognizer, Protocol):
+    """One that can also follow a known text: it tells what letters it hears, frame by frame."""
+
+    @property
+    def frame_seconds(self) -> float:
+        """Length of a frame of ``listen``."""
+
+    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
+        """CTC log-probabilities (T, C) of each clip, over the alphabet of ``model.ctc``."""
+
+
 class GptAsrRecognizer:
     """GPT-ASR: any checkpoint that ``load_model`` knows, on one device."""
 
@@ -64,6 +76,7 @@ class GptAsrRecognizer:
         from gptasr_subs.model.features import LogMel
 
         self.checkpoint, self.device, self.identity = checkpoint, device, identity
+        self._heads = checkpoint.heads
         self._log_mel = LogMel(checkpoint.config.front_end).to(device)
 
     @property
@@ -98,6 +111,29 @@ class GptAsrRecognizer:
         for batch, words in zip(found, heard, strict=True):
             yield from zip(batch, words, strict=True)
 
+    @property
+    def frame_seconds(self) -> float:
+        """Length of a frame of ``listen``."""
+        return self.checkpoint.config.seconds_per_ctc_frame
+
+    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
+        """As the protocol of those that follow a text says.
+
+        Raises ``ModelError`` where the checkpoint has no CTC head, or as ``transcribe`` does.
+        """
+        import torch
+
+        network = self.checkpoint.model
+        if network.ctc_head is None:
+            raise ModelError(f"The model {self.name!r} has no CTC head to follow a text with; use --model default.")
+        self._refuse_long(clips)
+        heard = []
+        with torch.inference_mode():
+            for clip in clips:  # one at a time: without the text there is little to gain by batches
+                encoded = network.encode(*self.log_mels([clip]))
+                heard.append(network.ctc_head(encoded.features)[0].cpu().numpy())
+        return heard
+
     def _batch_size(self, longest: int, beams: int) -> int:
         bytes_each = self.checkpoint.model.gpt.dtype.itemsize
         return clips_that_fit(self.checkpoint.config, longest / self.sample_rate, beams, self.device, bytes_each)
@@ -131,23 +167,38 @@ class GptAsrRecognizer:
         return pad_sequence(mels, batch_first=True).transpose(1, 2), lengths
 
     def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
-        from gptasr_subs.model.alignment import align_words, words_without_ctc
+        """By the CTC head where there is one, else by attention, else spread over the voiced sound."""
+        from gptasr_subs.model.alignment import align_words, words_by_tokens, words_without_ctc
 
         if not decoded.text:
             return []
         checkpoint, best = self.checkpoint, decoded.hypotheses[0]
         words: list[Word] = []
+        seconds = len(clip) / self.sample_rate
         if decoded.ctc_log_probs is not None:
             words = align_words(
                 best.text,
                 decoded.ctc_log_probs,
                 checkpoint.config.seconds_per_ctc_frame,
-                seconds=len(clip) / self.sample_rate,
+                seconds=seconds,
                 start_offset=checkpoint.start_offset,
                 end_offset=checkpoint.end_offset,
             )
         pieces = checkpoint.tokenizer.pieces(best.tokens)
+        if not words and best.tokens:
+            begins = self._token_times(clip, best.tokens)
+            words = words_by_tokens(pieces, best.token_log_probs, begins, seconds)
         return words or words_without_ctc(pieces, best.token_log_probs, clip, self.sample_rate)
+
+    def _token_times(self, clip: FloatArray, tokens: Sequence[int]) -> list[float]:
+        """When each token begins and the last one ends, by attention; heads not stored are chosen by the first clip."""
+        from gptasr_subs.model.attention import attention_to_sound, choose_heads, token_positions
+
+        checkpoint = self.checkpoint
+        attention = attention_to_sound(checkpoint.model, *self.log_mels([clip]), tokens)
+        self._heads = self._heads or choose_heads([attention])
+        times: list[float] = (checkpoint.config.seconds_per_position * token_positions(attention, self._heads)).tolist()
+        return times
 
 
 def load_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> Recognizer:

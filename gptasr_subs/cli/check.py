@@ -11,11 +11,13 @@ import typer
 
 from gptasr_subs.cli.console import put, say, sentences, show_error, shown
 from gptasr_subs.cli.norms import Fps, with_norms
-from gptasr_subs.cli.options import Quiet, Verbose
+from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
+from gptasr_subs.cli.progress import place_in_film, progress
 from gptasr_subs.norms import NETFLIX, Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.lint import Fault, Report
+    from gptasr_subs.types import Cue
 
 
 @with_norms
@@ -57,7 +59,12 @@ def fix(
     ] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file itself.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file to write if it is there.")] = False,
+    video: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The film, by whose sound the subtitles are timed first.")
+    ] = None,
     fps: Fps = NETFLIX.fps,
+    model: Model = "default",
+    device: Device = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
@@ -77,7 +84,8 @@ def fix(
         norms = replace(norms, fps=fps)
         target = _target(file, output, in_place, overwrite)
         cues = read(file)
-        fixed = fix_cues(cues, norms)
+        timed = _timed_by(video, cues, model, device, quiet) if video else cues
+        fixed = fix_cues(timed, norms)
         text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
         if target == STDOUT:
             put(text)
@@ -86,6 +94,16 @@ def fix(
         if not quiet:
             before, after = lint(cues, norms), lint(fixed, norms)
             say(f"{shown(target if target != STDOUT else file)}: {_count(after)}; before, {_count(before)}.")
+
+
+def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
+    """The cues at the times of their voices."""
+    from gptasr_subs.recognizer import load_model
+    from gptasr_subs.script import listen, place_cues
+
+    with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
+        heard = listen(video, load_model(model, device), listener=update)
+    return list(place_cues(cues, heard, each=True).cues)
 
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:

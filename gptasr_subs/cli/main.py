@@ -9,7 +9,7 @@ from types import FrameType
 
 import typer
 
-from gptasr_subs.cli import arr, bench, cache, check, jobs, models, plugins, run, scores, watch
+from gptasr_subs.cli import align, arr, bench, cache, check, jobs, models, picture, plugins, run, scores, watch
 from gptasr_subs.cli.group import DEFAULT, DefaultCommand, DefaultGroup
 
 PROGRAM = "gptasr-subs"
@@ -33,7 +33,9 @@ app.add_typer(jobs.app, name="jobs")
 app.command("explain")(watch.explain)
 app.add_typer(cache.app, name="cache")
 app.command("bench")(bench.bench)
+app.command("align")(align.align)
 app.command("evaluate")(scores.evaluate)
+app.command("preview")(picture.preview)
 app.command("transcribe")(scores.transcribe)
 
 

@@ -1,4 +1,4 @@
-"""When each word of a text is heard: by forced alignment on the CTC head, else by its share of the voiced sound."""
+"""When each word of a text is heard: by forced alignment on the CTC head, else by what the GPT looks at."""
 
 from __future__ import annotations
 
@@ -45,13 +45,24 @@ def align_words(
     return _settle(found, seconds)
 
 
+def words_by_tokens(
+    pieces: Sequence[str], log_probs: Sequence[float], begins: Sequence[float], seconds: float
+) -> list[Word]:
+    """Words of a clip of ``seconds`` whose tokens add ``pieces`` to the text and begin at ``begins``.
+
+    ``begins`` has one more entry: when the last token ends. A word reaches to where the token after it begins.
+    """
+    owners = [token for token, piece in enumerate(pieces) for _ in piece]
+    found = re.finditer(r"\S+", "".join(pieces))
+    spans = [(match.group(), begins[owners[match.start()]], begins[owners[match.end() - 1] + 1]) for match in found]
+    confidences = word_confidences(pieces, log_probs)
+    return _settle([Word(*span, sure) for span, sure in zip(spans, confidences, strict=True)], seconds)
+
+
 def words_without_ctc(
     pieces: Sequence[str], log_probs: Sequence[float], samples: FloatArray, sample_rate: int
 ) -> list[Word]:
-    """Words of a checkpoint that has no CTC head; ``pieces`` and ``log_probs`` are its tokens'.
-
-    The one place that knows how they are timed: spread over the voiced part of ``samples``.
-    """
+    """Words spread over the voiced part of ``samples``, where nothing better is known; ``pieces`` are the tokens'."""
     confidences = word_confidences(pieces, log_probs)
     return spread_words("".join(pieces), confidences, voiced_span(samples, sample_rate))
 

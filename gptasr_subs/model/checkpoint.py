@@ -14,6 +14,7 @@ from safetensors.torch import save
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.files import write_atomically
+from gptasr_subs.model.attention import Heads
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding import DecodingOptions
 from gptasr_subs.model.folders import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, find_checkpoint, read_description
@@ -27,7 +28,8 @@ class Checkpoint:
     """A network ready to run and all that belongs to it.
 
     ``start_offset`` and ``end_offset`` (seconds) are added to where CTC hears a word begin and end; ``metadata`` is for
-    people: what it was trained on, its measured WER.
+    people: what it was trained on, its measured WER. ``heads`` (layer, head) look at the sound of the token they write,
+    as ``attention.choose_heads`` found; where there are none, the first clip decides.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Checkpoint:
     end_offset: float = 0.0
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    heads: Heads = ()
 
 
 def load_checkpoint(name_or_path: str | Path = "default", device: str = "cpu") -> Checkpoint:
@@ -68,6 +71,7 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
         "tokenizer": json.loads(checkpoint.tokenizer.to_json()),
         "start_offset": checkpoint.start_offset,
         "end_offset": checkpoint.end_offset,
+        "heads": checkpoint.heads,
         "decoding": asdict(checkpoint.decoding),
         "metadata": dict(checkpoint.metadata),
     }
@@ -88,12 +92,13 @@ def _load_own(folder: Path) -> Checkpoint:
         config = ModelConfig.from_dict(description["config"])
         tokenizer = tokenizer_from_json(json.dumps(description["tokenizer"]))
         decoding = DecodingOptions(**description.get("decoding", {}))
+        heads = tuple((int(layer), int(head)) for layer, head in description.get("heads", ()))
         offsets = float(description.get("start_offset", 0.0)), float(description.get("end_offset", 0.0))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} lacks or misspells a setting ({error}); fetch the checkpoint again.") from error
     model = _build(config, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
     name, metadata = str(description.get("name", folder.name)), dict(description.get("metadata", {}))
-    return Checkpoint(name, config, model, tokenizer, *offsets, decoding, metadata)
+    return Checkpoint(name, config, model, tokenizer, *offsets, decoding, metadata, heads)
 
 
 def _build(config: ModelConfig, state: State, path: Path) -> GptAsr:

@@ -77,9 +77,14 @@ class ModelConfig:
         return (self.max_mel_frames - 1) * self.front_end.hop / self.front_end.sample_rate
 
     @property
+    def seconds_per_position(self) -> float:
+        """Length of one mel position in seconds."""
+        return self.reduction * self.front_end.hop / self.front_end.sample_rate
+
+    @property
     def seconds_per_ctc_frame(self) -> float:
         """Length of one frame of the CTC head's output in seconds."""
-        return self.reduction * self.front_end.hop / self.front_end.sample_rate / self.ctc_frames
+        return self.seconds_per_position / self.ctc_frames
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -1,0 +1,97 @@
+"""``gptasr-subs align``: a script or a badly timed subtitle, timed by the sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasr_subs.cli.console import put, say, sentences, shown
+from gptasr_subs.cli.norms import with_norms
+from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
+from gptasr_subs.cli.progress import place_in_film, progress
+from gptasr_subs.norms import Norms
+
+if TYPE_CHECKING:
+    from gptasr_subs.formats import Document
+    from gptasr_subs.script import Heard
+
+_SHOWN = 8  # phrases that were not heard
+
+
+@with_norms
+def align(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or sound file.")],
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="A script (plain text), or a subtitle of any timing.")],
+    *,
+    norms: Norms,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write here (- for SRT on stdout), not beside the video."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there already.")] = False,
+    each_cue: Annotated[
+        bool | None,
+        typer.Option("--each-cue/--as-a-whole", help="Time each cue of a subtitle by its words, or move all alike."),
+    ] = None,
+    lang: Annotated[str, typer.Option(metavar="CODE", help="Language code in the file's name.")] = "en",
+    audio_track: Annotated[
+        str, typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language.")
+    ] = "",
+    model: Model = "default",
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Time a script, or mend the times of a subtitle, by the sound of a video."""
+    with sentences(quiet, verbose):
+        from gptasr_subs.clips import refuse_existing
+        from gptasr_subs.files import write_atomically
+        from gptasr_subs.formats import get_format, render
+        from gptasr_subs.names import sidecar_path
+        from gptasr_subs.recognizer import load_model
+        from gptasr_subs.script import listen, read_text_or_cues
+
+        target = output or sidecar_path(video, lang, "srt")
+        to_stdout = str(target) == "-"
+        form = "srt" if to_stdout else get_format(target.suffix).name
+        if not (to_stdout or overwrite):
+            refuse_existing(target)
+        given = read_text_or_cues(text)
+        recognizer = load_model(model, device)
+        with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
+            heard = listen(video, recognizer, audio_track=audio_track or None, listener=update)
+        document, unheard = _timed(given, heard, norms, each_cue, text, video, quiet)
+        if to_stdout:
+            put(render(document, form))
+        else:
+            write_atomically(target, render(document, form))
+        if not quiet:
+            _say_unheard(unheard, isinstance(given, str))
+            say(f"{shown(target)}: {len(document.cues)} subtitles.")
+
+
+def _timed(
+    given: object, heard: Heard, norms: Norms, each: bool | None, text: Path, video: Path, quiet: bool
+) -> tuple[Document, tuple[str, ...]]:
+    from gptasr_subs.cues import shape_cues
+    from gptasr_subs.formats import Document
+    from gptasr_subs.script import place_cues, place_script
+
+    if isinstance(given, str):
+        words, unheard = place_script(given, heard)
+        return Document(tuple(shape_cues(words, norms)), tuple(words), video.name), tuple(unheard)
+    timed = place_cues(given, heard, each=each)  # type: ignore[arg-type]
+    if not quiet:
+        say(f"{shown(text)} {timed.shift}; mended (confidence {timed.shift.confidence:.2f}).")
+    return Document(timed.cues, (), video.name), timed.unspoken
+
+
+def _say_unheard(phrases: tuple[str, ...], left_out: bool) -> None:
+    """What of the text was not found in the sound."""
+    if not phrases:
+        return
+    words = sum(len(phrase.split()) for phrase in phrases)
+    some = "; ".join(f"“{phrase}”" for phrase in phrases[:_SHOWN]) + "; ..." * (len(phrases) > _SHOWN)
+    say(f"Not heard{' and left out' if left_out else ''} ({words} word{'s' * (words != 1)}): {some}.")
