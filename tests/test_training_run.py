@@ -26,11 +26,12 @@ from gptasr_subs.cli.train import app
 from gptasr_subs.errors import ModelError, UsageError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import load_checkpoint
+from gptasr_subs.model.features import LogMel
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.training.batches import Batches, TextBatches
 from gptasr_subs.training.corpora import STORE_FRONT, MelStore, build_store, read_manifest
 from gptasr_subs.training.curves import Curves, last_points
-from gptasr_subs.training.evaluation import score
+from gptasr_subs.training.evaluation import read_dev_set, score
 from gptasr_subs.training.export import export
 from gptasr_subs.training.options import Augmentation, Recipe, Sampling, TrainOptions
 from gptasr_subs.training.recipe import SHAPES, open_run, read_sentences, read_shape, train
@@ -354,3 +355,10 @@ def test_the_page_on_training_names_only_options_that_exist() -> None:
     known = {(name, o) for name, part in get_command(app).commands.items() for p in part.params for o in p.opts}  # type: ignore[attr-defined]
     assert {name for name, _ in used} == {"import", "synthesise", "label", "prepare", "run"}
     assert used <= known
+
+
+def test_dev_clips_longer_than_the_network_reads_are_not_scored(tmp_path: Path) -> None:
+    manifest = make_corpus(tmp_path, ["Bah.", "Bah dee koo sow bah dee koo sow."])
+    config = tiny_setting(make_store(tmp_path / "clips"))[0]
+    clips = read_dev_set(manifest, LogMel(config.front_end), 10, max_frames=150)
+    assert [text for _, text in clips] == ["Bah."]

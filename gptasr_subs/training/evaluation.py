@@ -46,11 +46,12 @@ class DevScore:
         return ", ".join(f"{name} {rate:.1f} %" for name, rate in self.to_dict().items()) + f"; {self.sample}"
 
 
-def read_dev_set(manifest: Path, front_end: LogMel, most: int) -> list[DevClip]:
-    """Log-mels (n_mels, T) and texts of the first ``most`` clips, shortest first."""
+def read_dev_set(manifest: Path, front_end: LogMel, most: int, max_frames: int) -> list[DevClip]:
+    """Log-mels (n_mels, T) and texts of the first ``most`` clips, shortest first, without those over ``max_frames``."""
     sounds = read_samples(read_manifest(manifest)[:most], front_end.front.sample_rate)
     pairs = [(front_end(torch.from_numpy(samples.copy())[None])[0], clip.text) for clip, samples in sounds]
-    return sorted(pairs, key=lambda pair: pair[0].shape[-1])
+    fit = (pair for pair in pairs if pair[0].shape[-1] <= max_frames)
+    return sorted(fit, key=lambda pair: pair[0].shape[-1])
 
 
 @torch.inference_mode()

@@ -177,7 +177,8 @@ def _watched(trainer: Trainer, recipe: Recipe) -> Iterator[None]:
     """Let ``trainer`` write its curves, and score itself on the dev sets as it goes."""
     curves = Curves(recipe.folder, trainer.step)
     front_end = LogMel(trainer.network.config.front_end)
-    dev = {_dev_name(manifest): read_dev_set(manifest, front_end, recipe.dev_clips) for manifest in recipe.dev}
+    limits = recipe.dev_clips, trainer.network.config.max_mel_frames
+    dev = {_dev_name(manifest): read_dev_set(manifest, front_end, *limits) for manifest in recipe.dev}
 
     def report(step: int, values: dict[str, float]) -> None:
         curves.add(step, {f"train/{name}": value for name, value in values.items()})
