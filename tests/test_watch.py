@@ -272,7 +272,7 @@ def watch_a_tree(tmp_path: Path, files: int, seconds: float, poll: float) -> Non
 
 @pytest.mark.parametrize("poll", [0.0, 0.2])
 def test_films_arrive_in_every_way_and_each_is_done_once(poll: float, tmp_path: Path) -> None:
-    watch_a_tree(tmp_path, files=18, seconds=3.0, poll=poll)
+    watch_a_tree(tmp_path, files=12, seconds=2.0, poll=poll)
 
 
 @pytest.mark.slow
