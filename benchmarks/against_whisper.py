@@ -72,7 +72,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(wanted.threads)
     with tempfile.TemporaryDirectory() as folder:
         srt, film = str(Path(folder) / "out.srt"), str(wanted.film)
-        ours = [sys.executable, "-m", "gptasr_subs", "--overwrite", "--quiet", "-o", srt, film]
+        ours = [sys.executable, "-m", "gptasr_subs", "--overwrite", "--quiet", "--no-journal", "-o", srt, film]
         script = [sys.executable, str(HERE / "whisper_command.py"), film, srt, str(model)]
         theirs = {size: [*script, size, str(wanted.threads)] for size in wanted.batch_sizes.split(",")}
         run(ours)  # what was not in memory is now

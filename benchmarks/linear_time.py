@@ -31,7 +31,9 @@ def measure(film: Path, minutes: list[float]) -> list[dict[str, float]]:
     with tempfile.TemporaryDirectory() as name:
         for length in minutes:
             sound, srt = looped(film, length, Path(name)), str(Path(name) / "out.srt")
-            seconds, peak = run([sys.executable, "-m", "gptasr_subs", "-q", "--overwrite", "-o", srt, str(sound)])
+            seconds, peak = run(
+                [sys.executable, "-m", "gptasr_subs", "-q", "--no-journal", "--overwrite", "-o", srt, str(sound)]
+            )
             rows.append({"minutes": length, "seconds": round(seconds, 2), "peak_mib": peak >> 20})
             print(json.dumps(rows[-1]), flush=True)
     return rows
