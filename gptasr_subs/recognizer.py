@@ -168,7 +168,13 @@ class GptAsrRecognizer:
 
     def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
         """By the CTC head where there is one, else by attention, else spread over the voiced sound."""
-        from gptasr_subs.model.alignment import align_words, words_by_tokens, words_without_ctc
+        from gptasr_subs.model.alignment import (
+            agreed,
+            align_words,
+            word_confidences,
+            words_by_tokens,
+            words_without_ctc,
+        )
 
         if not decoded.text:
             return []
@@ -185,6 +191,7 @@ class GptAsrRecognizer:
                 end_offset=checkpoint.end_offset,
             )
         pieces = checkpoint.tokenizer.pieces(best.tokens)
+        words = agreed(words, word_confidences(pieces, best.token_log_probs))
         if not words and best.tokens:
             begins = self._token_times(clip, best.tokens)
             words = words_by_tokens(pieces, best.token_log_probs, begins, seconds)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.alignment import (
+    agreed,
     align_words,
     spellable_words,
     spread_words,
@@ -119,6 +120,15 @@ def test_spread_words_share_the_voiced_part_by_length() -> None:
 def test_token_probabilities_become_word_confidences() -> None:
     confidences = word_confidences([" He", "llo", "", " the"], [math.log(0.9), math.log(0.4), 0.0, math.log(0.5)])
     assert confidences == pytest.approx([(0.9**2 * 0.4**3) ** (1 / 5), 0.5])
+
+
+def test_ctc_and_gpt_agree_on_a_confidence() -> None:
+    heard = [Word("Oh", 0, 1, 0.9), Word("yes —", 1, 2, 0.4)]
+    found = agreed(heard, [0.4, 0.5, 0.3])
+    assert [(word.text, word.start, word.end) for word in found] == [
+        (word.text, word.start, word.end) for word in heard
+    ]
+    assert [word.confidence for word in found] == pytest.approx([0.6, 0.4])
 
 
 def test_voiced_span_is_where_the_sound_is() -> None:

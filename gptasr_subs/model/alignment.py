@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,6 +44,19 @@ def align_words(
         sure = float(np.mean([letter.posterior for letter in letters[first : last + 1]]))
         found.append(Word(word, start, end, min(1.0, sure)))
     return _settle(found, seconds)
+
+
+def agreed(words: Sequence[Word], confidences: Sequence[float]) -> list[Word]:
+    """CTC's ``words``, each as sure as CTC and the GPT are in the geometric mean; ``confidences`` are the GPT's.
+
+    On real voices that tells right words from wrong ones better than either alone, and is nearer to the share of words
+    that are right. One of ``words`` may hold several that are written apart.
+    """
+    sure = iter(confidences)
+    means = [float(np.mean([next(sure) for _ in word.text.split()])) for word in words]
+    return [
+        replace(word, confidence=math.sqrt(word.confidence * mean)) for word, mean in zip(words, means, strict=True)
+    ]
 
 
 def words_by_tokens(
