@@ -8,8 +8,7 @@ from pathlib import Path
 from gptasr_subs import recognizer as recognizers
 from gptasr_subs.errors import ModelError
 from gptasr_subs.languages import same_language, shortest_code
-from gptasr_subs.model.folders import checkpoint_identity
-from gptasr_subs.recognizer import OWN, Recognizer, split_model
+from gptasr_subs.recognizer import OWN, Recognizer, own_identity, split_model
 from gptasr_subs.types import FloatArray, Word
 
 
@@ -63,7 +62,7 @@ def lazy_model(name_or_path: str | Path = "default", device: str = "auto", langu
 def _known_identity(name_or_path: str | Path) -> str:
     recognizer, model = split_model(name_or_path)
     try:
-        return checkpoint_identity(model or "default") if recognizer == OWN else ""
+        return own_identity(model or "default") if recognizer == OWN else ""
     except (ModelError, OSError):  # loading it will say what is wrong
         return ""
 

@@ -232,7 +232,12 @@ def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", lang
     chosen, name = choose_device(device), name_or_path or "default"
     checkpoint = load_checkpoint(name, chosen)
     checkpoint.model.settle(number_format(chosen))
-    return GptAsrRecognizer(checkpoint, chosen, checkpoint_identity(name))
+    return GptAsrRecognizer(checkpoint, chosen, own_identity(name))
+
+
+def own_identity(name_or_path: str | Path) -> str:
+    """What the journal knows a checkpoint of GPT-ASR by: its weights, and the number format that was asked for."""
+    return f"{checkpoint_identity(name_or_path)} {os.environ.get(PRECISION, '')}".rstrip()
 
 
 def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:

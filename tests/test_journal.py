@@ -317,6 +317,14 @@ def test_real_weights_are_known_by_what_they_hold(tmp_path: Path) -> None:
     assert lazy_model(tmp_path / "one", "cpu").identity == lazy_model(tmp_path / "one", "cpu").load().identity
 
 
+def test_another_number_format_may_find_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path, tiny_checkpoint())
+    usual = lazy_model(tmp_path, "cpu").identity
+    monkeypatch.setenv("GPTASR_SUBS_PRECISION", "float32")
+    assert lazy_model(tmp_path, "cpu").identity not in ("", usual)
+    assert lazy_model(tmp_path, "cpu").identity == lazy_model(tmp_path, "cpu").load().identity
+
+
 RESHAPE = """
 import sys
 from gptasr_subs.cli.main import main
