@@ -23,6 +23,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from gptasr_subs.database import open_database
 from gptasr_subs.errors import QueueError
 from gptasr_subs.places import data_folder
 
@@ -96,9 +97,7 @@ class Queue:
         """``clock`` gives seconds since 1970."""
         self.path, self._clock = path, clock
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._database = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
-            self._database.executescript(_SCHEMA)
+            self._database = open_database(path, _SCHEMA, _SECONDS_TO_WAIT)
         except (sqlite3.Error, OSError) as error:
             raise self._failure(error) from error
 

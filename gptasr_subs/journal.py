@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gptasr_subs import __version__
+from gptasr_subs.database import open_database
 from gptasr_subs.places import cache_folder
 from gptasr_subs.segmentation import Window
 from gptasr_subs.snapping import snap_words
@@ -170,10 +171,7 @@ class Journal:
 
     def _open(self, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Every statement is a transaction of its own, on disk as far as a killed process is concerned.
-            self._database = sqlite3.connect(path, timeout=_SECONDS_TO_WAIT, isolation_level=None)
-            self._database.executescript(_SCHEMA)
+            self._database = open_database(path, _SCHEMA, _SECONDS_TO_WAIT)
         except (sqlite3.Error, OSError) as error:
             self._give_up(error)
 
