@@ -1,31 +1,37 @@
-"""A database that many open at once is there for all of them."""
+"""A database that many processes open at once is there for all of them."""
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 
 from gptasr_subs.database import open_database
 
 SCHEMA = "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS things (name TEXT UNIQUE);"
-OPENERS = 8
+OPENERS, ROUNDS = 8, 40  # without waiting, SQLite refuses one of some hundred openers
+
+
+def write(path: Path, number: int, together: Barrier) -> None:
+    together.wait(20)
+    database = open_database(path, SCHEMA, 20)
+    database.execute("INSERT INTO things VALUES (?)", (str(number),))
+    database.close()
 
 
 def test_many_that_begin_a_database_at_once_all_get_it(tmp_path: Path) -> None:
-    def write(path: Path, number: int, together: Barrier) -> None:
-        together.wait(20)
-        database = open_database(path, SCHEMA, 20)
-        database.execute("INSERT INTO things VALUES (?)", (str(number),))
-        database.close()
-
-    for round_ in range(15):
-        path, together = tmp_path / str(round_) / "things", Barrier(OPENERS)
-        with ThreadPoolExecutor(OPENERS) as pool:
-            list(pool.map(lambda number, p=path, t=together: write(p, number, t), range(OPENERS)))
+    forking = multiprocessing.get_context("fork")
+    for number in range(ROUNDS):
+        path, together = tmp_path / str(number) / "things", forking.Barrier(OPENERS)
+        openers = [forking.Process(target=write, args=(path, opener, together)) for opener in range(OPENERS)]
+        for opener in openers:
+            opener.start()
+        for opener in openers:
+            opener.join()
+        assert [opener.exitcode for opener in openers] == [0] * OPENERS
         assert open_database(path, SCHEMA, 1).execute("SELECT count(*) FROM things").fetchone() == (OPENERS,)
 
 
