@@ -111,7 +111,7 @@ def _means_by_position(stacked: FloatArray) -> FloatArray:
     by_position = np.nanmean(stacked, 0)
     if len(stacked) == 1:  # all of it could be chance
         return overall[None]
-    chance = np.nanvar(stacked, 0).mean(0) / max(1, len(stacked) - 1)
+    chance = np.nanvar(stacked, 0).mean(0) / (len(stacked) - 1)
     trust = np.clip(1 - chance / np.maximum(by_position.var(0), 1e-9), 0, 1)
     means: FloatArray = (overall + trust * (by_position - overall)).astype(np.float32)
     return means
@@ -123,8 +123,7 @@ class DenseTargets:
     def __init__(self, store: MelStore, writable: bool = False) -> None:
         """Nothing is read yet."""
         file = store.folder / _FILE
-        counts = [-(-store.place(index)[1] // FRAMES_A_ROW) for index in range(len(store))]
-        self._starts = np.cumsum([0, *counts])
+        self._starts = np.cumsum([0, *_row_counts(store)])
         self._rows: Rows = np.memmap(file, np.float16, "r+" if writable else "r") if file.exists() else _NO_ROWS
         self._rows = self._rows.reshape(self._starts[-1], -1)
 
@@ -150,6 +149,10 @@ class DenseTargets:
         """Seconds from the beginning of a clip that its rows stand for."""
         count = self._starts[index + 1] - self._starts[index]
         return (np.arange(count) * FRAMES_A_ROW + _CENTRE) / frames_per_second
+
+
+def _row_counts(store: MelStore) -> list[int]:
+    return [-(-store.place(index)[1] // FRAMES_A_ROW) for index in range(len(store))]
 
 
 def row_frames(frames: int) -> Indices:
@@ -184,8 +187,7 @@ def _begun(store: MelStore, encoder: Encoder) -> tuple[Basis, int]:
     windows = (_joined(sounds, encoder)[0] for _, sounds in _windows(store, encoder, chosen))
     basis = find_basis([_smooth(encoder(window)) for window in windows])
     np.savez(basis_file, means=basis.means, axes=basis.axes)
-    rows = sum(-(-store.place(index)[1] // FRAMES_A_ROW) for index in range(len(store)))
-    np.zeros((rows, basis.axes.shape[1]), np.float16).tofile(store.folder / _FILE)
+    np.zeros((sum(_row_counts(store)), basis.axes.shape[1]), np.float16).tofile(store.folder / _FILE)
     write_atomically(done_file, json.dumps({"clips": 0}))
     return basis, 0
 
