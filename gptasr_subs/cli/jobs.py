@@ -128,8 +128,7 @@ def retry(number: Number, quiet: Quiet = False) -> None:
 
         with open_queue() as queue:
             job = queue.retry(number)
-        if not quiet:
-            say(f"{shown(job.path)}: job {job.id}, {job.state.value}.")
+        _say_state(job, quiet)
 
 
 @app.command()
@@ -140,8 +139,7 @@ def cancel(number: Number, quiet: Quiet = False) -> None:
 
         with open_queue() as queue:
             job = queue.cancel(number)
-        if not quiet:
-            say(f"{shown(job.path)}: job {job.id}, {job.state.value}.")
+        _say_state(job, quiet)
 
 
 @app.command()
@@ -182,6 +180,11 @@ def run(
             )
             with stopped_by_signals(worker):
                 worker.run()
+
+
+def _say_state(job: Job, quiet: bool) -> None:
+    if not quiet:
+        say(f"{shown(job.path)}: job {job.id}, {job.state.value}.")
 
 
 def make_options(format: str, lang: str, output_dir: Path | None, overwrite: bool) -> Options:
