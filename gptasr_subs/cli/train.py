@@ -99,6 +99,7 @@ def run(
     text_every: Annotated[
         int, typer.Option(min=0, help="Steps between text-only batches (0: none).")
     ] = _PLAN.text_every,
+    muon: Annotated[bool, typer.Option("--muon/--no-muon", help="Muon for the layers, or AdamW for all.")] = _PLAN.muon,
     ema: Annotated[float, typer.Option(min=0, max=1, help="Decay of the averaged weights.")] = _PLAN.ema,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between saves.")] = _PLAN.save_every,
     report_every: Annotated[int, typer.Option(min=1, help="Steps between points of the curves.")] = _PLAN.report_every,

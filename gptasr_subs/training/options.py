@@ -52,6 +52,7 @@ class TrainOptions:
     dense_weight: float = 1.0  # of what another encoder hears, where the store has it
     smoothing: float = 0.1
     text_every: int = 4  # steps between two text-only batches (0: none)
+    muon: bool = True  # for the layers; without it AdamW trains them too
     weight_decay: float = 0.03
     clip: float = 2.0
     ema: float = 0.998

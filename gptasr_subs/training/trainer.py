@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -22,6 +23,7 @@ from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, made_ahead
 from gptasr_subs.training.dense import DenseHead
 from gptasr_subs.training.distillation import Teacher
+from gptasr_subs.training.muon import Muon
 from gptasr_subs.training.options import Augmentation, TrainOptions
 
 STATE_FILE = "last.pt"
@@ -29,6 +31,8 @@ STATE_FILE = "last.pt"
 Evaluate = Callable[[GptAsr, int], None]
 Report = Callable[[int, dict[str, float]], None]
 State = dict[str, Tensor]
+
+_HIDDEN = re.compile(r"^0\.(mel_encoder|gpt\.h)\.")  # layers of the network, the first of what is trained
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +65,7 @@ class Trainer:
         dimensions = batches.dense.dimensions
         self.dense = DenseHead(network.config.width, dimensions).to(self.device) if dimensions else None
         self._trained = nn.ModuleList([network, self.dense] if self.dense else [network])
-        self.optimiser = _optimiser(self._trained, options)
+        self.optimisers = _optimisers(self._trained, options)
         self.average = {name: p.detach().clone() for name, p in network.named_parameters()}
         self.step, self.heard = 0, 0.0
         self._recent: list[dict[str, float]] = []
@@ -85,7 +89,7 @@ class Trainer:
         """Write ``last.pt``: all that a later process needs to go on as if nothing had happened."""
         if self.batches.rank:
             return
-        state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state = {"network": self.network.state_dict(), "optimisers": [o.state_dict() for o in self.optimisers]}
         if self.dense:
             state["dense"] = self.dense.state_dict()
         temporary = self.folder / "last.tmp"
@@ -104,7 +108,8 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         if self.dense:
             self.dense.load_state_dict(state["dense"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, own in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(own)
         self.average, self.step, self.heard = state["average"], state["step"], state["heard"]
 
     def _batch(self, key: tuple[int, int]) -> Batch:
@@ -112,16 +117,18 @@ class Trainer:
         return self.batches.at(step, augmentation_at(self.options, step), part, self.options.accumulate)
 
     def _one_step(self, upcoming: Iterator[Batch]) -> float:
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.options, self.step)
+        rate = learning_rate(self.options, self.step)
+        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
+            group["lr"] = rate
         parts = [self._backward(next(upcoming), part) for part in range(self.options.accumulate)]
         numbers = self._share({name: math.fsum(p[name] for p in parts) / len(parts) for name in parts[0]})
         self.heard += numbers.pop("seconds") * len(parts) * self.batches.world
         if not math.isfinite(numbers["loss"]):
             raise ModelError(f"The loss of step {self.step} is no number; go on from {STATE_FILE} with a lower rate.")
         nn.utils.clip_grad_norm_(self._trained.parameters(), self.options.clip)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser in self.optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self._update_average()
         self._recent.append(numbers)
@@ -282,11 +289,16 @@ def _inputs(tokens: Tensor) -> Tensor:
     return tokens[:, :-1].clamp_min(0)
 
 
-def _optimiser(network: nn.Module, options: TrainOptions) -> torch.optim.AdamW:
-    def decays(name: str, parameter: Tensor) -> bool:
-        return parameter.ndim > 1 and "pos_embedding" not in name
-
-    matrices = [p for n, p in network.named_parameters() if decays(n, p)]
-    rest = [p for n, p in network.named_parameters() if not decays(n, p)]
-    groups = [{"params": matrices, "weight_decay": options.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), fused=True)
+def _optimisers(network: nn.Module, options: TrainOptions) -> list[torch.optim.Optimizer]:
+    """Muon for what turns features into features, AdamW for tables, heads, norms and biases."""
+    matrices, tables, rest = [], [], []
+    for name, parameter in network.named_parameters():
+        if parameter.ndim < 2 or "pos_embedding" in name:
+            rest.append(parameter)
+        elif options.muon and _HIDDEN.search(name):
+            matrices.append(parameter)
+        else:
+            tables.append(parameter)
+    groups = [{"params": tables, "weight_decay": options.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    adam = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), fused=True)
+    return [adam, Muon(matrices, options.rate, options.weight_decay)] if matrices else [adam]
