@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
 from pathlib import Path
 
 from gptasr_subs import recognizer as recognizers
 from gptasr_subs.errors import ModelError
 from gptasr_subs.languages import same_language, shortest_code
+from gptasr_subs.model.config import ModelConfig
+from gptasr_subs.model.folders import described_config
 from gptasr_subs.recognizer import OWN, Recognizer, own_identity, split_model
 from gptasr_subs.types import FloatArray, Word
 
 
 class LazyRecognizer:
-    """A recogniser that is loaded when it is needed; its identity may be known before."""
+    """A recogniser that is loaded when it is needed; its identity and what it takes may be known before."""
 
-    def __init__(self, load: Callable[[], Recognizer], identity: str = "") -> None:
-        """``load`` gives the recogniser; ``identity`` is what its ``identity`` will be, empty where not known."""
-        self._load, self._identity = load, identity
+    def __init__(
+        self,
+        load: Callable[[], Recognizer],
+        identity: str = "",
+        describe: Callable[[], ModelConfig | None] = lambda: None,
+    ) -> None:
+        """``load`` gives the recogniser; ``identity`` is what its ``identity`` will be, empty where not known.
+
+        ``describe`` gives the shape of the network, if it can be told without loading it.
+        """
+        self._load, self._identity, self._describe = load, identity, describe
         self._loaded: Recognizer | None = None
+        self._loading = threading.Lock()
 
     def load(self) -> Recognizer:
         """The recogniser itself; raises what loading raises."""
-        if self._loaded is None:
-            self._loaded = self._load()
-        return self._loaded
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+    def begin(self) -> None:
+        """Load it in a thread, while sound is decoded and cut; what goes wrong is raised where it is needed."""
+
+        def load() -> None:
+            with suppress(Exception):
+                self.load()
+
+        threading.Thread(target=load, name="loading the model").start()
 
     @property
     def identity(self) -> str:
@@ -39,12 +63,16 @@ class LazyRecognizer:
     @property
     def sample_rate(self) -> int:
         """Samples a second that ``transcribe`` expects."""
-        return self.load().sample_rate
+        return self._described.front_end.sample_rate if self._described else self.load().sample_rate
 
     @property
     def max_seconds(self) -> float:
         """The longest window it takes."""
-        return self.load().max_seconds
+        return self._described.max_seconds if self._described else self.load().max_seconds
+
+    @cached_property
+    def _described(self) -> ModelConfig | None:
+        return self._describe()
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
@@ -56,7 +84,13 @@ class LazyRecognizer:
 def lazy_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> LazyRecognizer:
     """What ``load_model`` gives, loaded when it is needed. Raises nothing before."""
     spoken = () if same_language(language, "en") else (language,)  # models expect English unless they are told
-    return LazyRecognizer(lambda: recognizers.load_model(name_or_path, device, *spoken), _known_identity(name_or_path))
+    load = partial(recognizers.load_model, name_or_path, device, *spoken)
+    return LazyRecognizer(load, _known_identity(name_or_path), partial(_known_config, name_or_path))
+
+
+def _known_config(name_or_path: str | Path) -> ModelConfig | None:
+    recognizer, model = split_model(name_or_path)
+    return described_config(model or "default") if recognizer == OWN else None
 
 
 def _known_identity(name_or_path: str | Path) -> str:

@@ -17,7 +17,7 @@ from gptasr_subs.errors import MediaError, OutputError
 from gptasr_subs.files import write_atomically
 from gptasr_subs.formats import Document, ReadableFormat, Style, find_formats, get_format, read, render
 from gptasr_subs.journal import Film, Heard, Journal, Transcript, file_stamp, open_journal
-from gptasr_subs.lazy import identity_of, lazy_model
+from gptasr_subs.lazy import LazyRecognizer, identity_of, lazy_model
 from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
 from gptasr_subs.names import existing_subtitles, sidecar_path
 from gptasr_subs.norms import NETFLIX, Norms
@@ -218,6 +218,8 @@ def recognize_file(
         film = _film(journal, media, recognizer, options)
         transcript = film.finished()
         if transcript is None:
+            if isinstance(recognizer, LazyRecognizer):
+                recognizer.begin()
 
             def show(heard: Sequence[Heard], done: float) -> None:
                 if listener:

@@ -18,13 +18,15 @@ from torch.nn import functional as F
 from gptasr_subs import batches as batching
 from gptasr_subs import recognizer as module
 from gptasr_subs.errors import ModelError
+from gptasr_subs.lazy import LazyRecognizer, lazy_model
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import Checkpoint, save_checkpoint
 from gptasr_subs.model.decoding import DecodingOptions
 from gptasr_subs.model.features import LogMel
+from gptasr_subs.model.folders import described_config
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import train_bpe
-from gptasr_subs.recognizer import GptAsrRecognizer, choose_device, load_model, split_model
+from gptasr_subs.recognizer import GptAsrRecognizer, Recognizer, choose_device, load_model, split_model
 from gptasr_subs.types import FloatArray, Word
 
 RATE = 22050
@@ -225,3 +227,26 @@ def test_what_has_no_prefix_or_is_a_file_belongs_to_gptasr(tmp_path: Path, monke
 def test_importing_the_seam_does_not_import_torch() -> None:
     code = "import sys, gptasr_subs.recognizer; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_a_model_takes_is_known_before_it_is_loaded() -> None:
+    loads = []
+
+    def load() -> Recognizer:
+        loads.append(1)
+        return load_model("default", "cpu")
+
+    lazy = lazy_model("default", "cpu")
+    watched = LazyRecognizer(load, describe=lambda: described_config("default"))
+    assert (watched.sample_rate, watched.max_seconds) == (lazy.load().sample_rate, lazy.load().max_seconds)
+    assert not loads
+    watched.begin()
+    assert watched.load() is watched.load()
+    assert loads == [1]
+
+
+def test_what_goes_wrong_while_loading_ahead_is_said_where_the_model_is_needed(tmp_path: Path) -> None:
+    lazy = lazy_model(tmp_path / "nothing", "cpu")
+    lazy.begin()
+    with pytest.raises(ModelError, match="There is no model"):
+        lazy.transcribe([])

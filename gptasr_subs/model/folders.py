@@ -10,7 +10,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.config import PUBLISHED
+from gptasr_subs.model.config import PUBLISHED, ModelConfig
 
 FORMAT = 1
 WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"
@@ -62,6 +62,14 @@ def read_description(path: Path) -> dict[str, Any]:
     if description["format"] != FORMAT:
         raise ModelError(f"{path} is of a format that this version cannot read; upgrade gptasr-subs.")
     return description
+
+
+def described_config(name_or_path: str | Path) -> ModelConfig | None:
+    """The shape of a checkpoint of our own format, without its weights; none where only loading it can tell."""
+    try:
+        return ModelConfig.from_dict(read_description(find_checkpoint(name_or_path))["config"])
+    except (ModelError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _described(path: Path) -> Path:
