@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
-from gptasr_subs.bench import Setting, force_steps, machine
+from gptasr_subs.measuring.bench import Setting, force_steps, machine
 from gptasr_subs.model.config import PUBLISHED, ModelConfig
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.stepper import Stepper

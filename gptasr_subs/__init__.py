@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gptasr_subs.cues import shape_cues as shape_cues
+    from gptasr_subs.cues.norms import Norms as Norms
+    from gptasr_subs.cues.repair import fix_cues as fix_cues
+    from gptasr_subs.cues.shaping import shape_cues as shape_cues
     from gptasr_subs.formats import read as read
     from gptasr_subs.formats import write as write
     from gptasr_subs.media import decode_audio as decode_audio
-    from gptasr_subs.norms import Norms as Norms
     from gptasr_subs.pipeline import subtitle as subtitle
     from gptasr_subs.pipeline import transcribe as transcribe
     from gptasr_subs.recognizer import load_model as load_model
-    from gptasr_subs.repair import fix_cues as fix_cues
     from gptasr_subs.segmentation import split_speech as split_speech
     from gptasr_subs.types import Cue as Cue
     from gptasr_subs.types import Span as Span
@@ -27,14 +27,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Cue": "types",
-    "Norms": "norms",
+    "Norms": "cues.norms",
     "Span": "types",
     "Word": "types",
     "decode_audio": "media",
-    "fix_cues": "repair",
+    "fix_cues": "cues.repair",
     "load_model": "recognizer",
     "read": "formats",
-    "shape_cues": "cues",
+    "shape_cues": "cues.shaping",
     "split_speech": "segmentation",
     "subtitle": "pipeline",
     "transcribe": "pipeline",

@@ -10,23 +10,23 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 
-from gptasr_subs.burning import burn, burned_path
-from gptasr_subs.cues import shape_cues
-from gptasr_subs.embedding import Track, embed, embedded_track
+from gptasr_subs.cues.norms import NETFLIX, Norms
+from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError, OutputError
 from gptasr_subs.files import write_atomically
 from gptasr_subs.formats import Document, ReadableFormat, Style, find_formats, get_format, read, render
 from gptasr_subs.journal import Film, Heard, Journal, Transcript, file_stamp, open_journal
 from gptasr_subs.lazy import LazyRecognizer, identity_of, lazy_model
+from gptasr_subs.listening import recognize as recognize
+from gptasr_subs.listening import recognize_groups
 from gptasr_subs.media import MediaInfo, choose_track, decode_blocks, probe
 from gptasr_subs.names import existing_subtitles, sidecar_path
-from gptasr_subs.norms import NETFLIX, Norms
+from gptasr_subs.picture.burning import burn, burned_path
+from gptasr_subs.picture.embedding import Track, embed, embedded_track
+from gptasr_subs.picture.shots import find_shot_changes
 from gptasr_subs.previews import Preview, previews
-from gptasr_subs.recognition import recognize as recognize
-from gptasr_subs.recognition import recognize_groups
 from gptasr_subs.recognizer import Recognizer
 from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks
-from gptasr_subs.shots import find_shot_changes
 from gptasr_subs.types import FloatArray, Span, Word
 
 _log = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import FormatError, MediaError, ModelError
 from gptasr_subs.files import read_text
 from gptasr_subs.formats import ReadableFormat, find_formats, read
 from gptasr_subs.media import choose_track, decode_blocks, probe
-from gptasr_subs.norms import NETFLIX
 from gptasr_subs.pipeline import window_limits
 from gptasr_subs.recognizer import FollowingRecognizer, Recognizer
 from gptasr_subs.segmentation import Window, segment_blocks

@@ -11,10 +11,10 @@ from films import make_film
 from tiny import tiny_checkpoint
 from typer.testing import CliRunner
 
-from gptasr_subs import bench
-from gptasr_subs.bench import Setting, force_steps, measure, settings
 from gptasr_subs.cli.main import app
 from gptasr_subs.errors import UsageError
+from gptasr_subs.measuring import bench
+from gptasr_subs.measuring.bench import Setting, force_steps, measure, settings
 from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.recognizer import GptAsrRecognizer
 

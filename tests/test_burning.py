@@ -10,9 +10,9 @@ import pytest
 from films import names_in
 from media_maker import make_media, run_ffmpeg, tone
 
-from gptasr_subs.burning import burn, burned_path
 from gptasr_subs.errors import MediaError
 from gptasr_subs.media import find_ffmpeg, probe
+from gptasr_subs.picture.burning import burn, burned_path
 from gptasr_subs.types import Cue
 
 WIDTH, HEIGHT = 640, 360

@@ -12,7 +12,7 @@ from test_lint import CLEAN
 from test_repair import OTHER_TOOL, words_of
 
 from gptasr_subs import formats
-from gptasr_subs.lint import lint
+from gptasr_subs.cues.lint import lint
 
 
 @pytest.fixture

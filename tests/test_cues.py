@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gptasr_subs import formats
-from gptasr_subs.cues import _cheapest_runs, shape_cues
+from gptasr_subs.cues.norms import BBC, NETFLIX, PRESETS, SOCIAL, Norms
+from gptasr_subs.cues.shaping import _cheapest_runs, shape_cues
 from gptasr_subs.errors import UsageError
-from gptasr_subs.norms import BBC, NETFLIX, PRESETS, SOCIAL, Norms
 from gptasr_subs.types import Cue, Word
 
 GOLDEN = Path(__file__).parent / "golden"

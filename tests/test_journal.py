@@ -21,12 +21,12 @@ from media_maker import RATE
 from tiny import tiny_checkpoint
 
 from gptasr_subs import journal as module
+from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import MediaError
 from gptasr_subs.journal import Heard, Journal, Transcript, journal_path, open_journal
 from gptasr_subs.lazy import lazy_model
 from gptasr_subs.model.checkpoint import save_checkpoint
 from gptasr_subs.model.folders import checkpoint_identity
-from gptasr_subs.norms import NETFLIX
 from gptasr_subs.pipeline import Options, recognize_file, subtitle
 from gptasr_subs.segmentation import Window
 from gptasr_subs.types import Span, Word
@@ -177,7 +177,7 @@ def test_a_copy_is_known_by_its_sound(film: Path) -> None:
 
 
 def test_after_a_failure_only_the_rest_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptasr_subs.recognition._FIRST_GROUP", 5.0)
+    monkeypatch.setattr("gptasr_subs.listening._FIRST_GROUP", 5.0)
     film = make_film(tmp_path / "long.wav", LONG_TALK, 42.0)
     first, second = FakeRecognizer(fails=KeyboardInterrupt(), after=1), FakeRecognizer()
     with pytest.raises(KeyboardInterrupt):

@@ -69,7 +69,7 @@ def outputs(film: Path) -> list[bytes]:
 def test_twenty_kills_end_in_the_same_bytes_and_nothing_is_recognised_twice_but_what_was_in_flight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gptasr_subs.recognition._FIRST_GROUP", 4.0)
+    monkeypatch.setattr("gptasr_subs.listening._FIRST_GROUP", 4.0)
     chance = random.Random(6)
     film = make_film(tmp_path / "talk.wav", TALK, 68.0)
     runs: list[list[str]] = []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptasr_subs.linebreaks import (
+from gptasr_subs.cues.linebreaks import (
     BEFORE_LINK,
     CLAUSE_END,
     INSIDE_PHRASE,

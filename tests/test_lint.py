@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cues import any_norms, patiently, presets, wild_words
 
-from gptasr_subs.cues import shape_cues
-from gptasr_subs.lint import RULES, lint
-from gptasr_subs.norms import BBC, NETFLIX, SOCIAL, Norms
+from gptasr_subs.cues.lint import RULES, lint
+from gptasr_subs.cues.norms import BBC, NETFLIX, SOCIAL, Norms
+from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.types import Cue, Word
 
 HARD = {"lines", "line-length", "order", "overlap", "no-time", "too-long"}

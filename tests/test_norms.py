@@ -11,8 +11,8 @@ from ended import Program, one_line
 from fake_recognizer import FakeRecognizer
 from films import make_film
 
+from gptasr_subs.cues.norms import PRESETS, Norms
 from gptasr_subs.formats import read
-from gptasr_subs.norms import PRESETS, Norms
 
 PAGE = (Path(__file__).parent.parent / "docs" / "subtitles.md").read_text(encoding="utf-8")
 FLAGS = [norm.name for norm in fields(Norms) if norm.metadata]

@@ -11,9 +11,9 @@ from ended import Program, one_line
 from fake_recognizer import FakeRecognizer
 from films import make_film, names_in
 
-from gptasr_subs import picture as drawing
 from gptasr_subs.errors import UsageError
-from gptasr_subs.picture import Sight, draw_preview
+from gptasr_subs.picture import drawing
+from gptasr_subs.picture.drawing import Sight, draw_preview
 from gptasr_subs.types import Cue, Word
 
 pytest.importorskip("PIL")

@@ -13,10 +13,10 @@ from fake_recognizer import FakeRecognizer, say
 from films import TALK, TALK_SECONDS, make_film, make_silent_film, names_in
 from media_maker import RATE
 
+from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import FormatError, MediaError, OutputError
 from gptasr_subs.formats import read
 from gptasr_subs.media import find_ffmpeg, probe
-from gptasr_subs.norms import Norms
 from gptasr_subs.pipeline import Options, Progress, recognize, recognize_file, subtitle, target_paths, transcribe
 from gptasr_subs.segmentation import Window
 from gptasr_subs.types import Span, Word

@@ -12,7 +12,7 @@ from media_maker import Track, make_media, tone
 
 from gptasr_subs.errors import MediaError, UsageError
 from gptasr_subs.pipeline import Options
-from gptasr_subs.rules import RULES, Film, Limits, decide, judge, parse_limits
+from gptasr_subs.queue.rules import RULES, Film, Limits, decide, judge, parse_limits
 
 MIB = 1 << 20
 

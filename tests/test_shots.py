@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from media_maker import make_media, place, run_ffmpeg
 from test_cues import assert_hard_rules, patiently, presets, speak, spoken_words
 
-from gptasr_subs.cues import shape_cues
+from gptasr_subs.cues.norms import NETFLIX, Norms
+from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import read
-from gptasr_subs.norms import NETFLIX, Norms
+from gptasr_subs.picture.shots import find_shot_changes
 from gptasr_subs.pipeline import Options, Progress, subtitle
-from gptasr_subs.shots import find_shot_changes
 from gptasr_subs.types import Word
 
 CUTS = [0.92, 4.2, 6.52]

@@ -13,9 +13,9 @@ import torch
 from tones import RATE, make_corpus, make_store, say, texts
 
 from gptasr_subs.errors import FormatError, MediaError, UsageError
+from gptasr_subs.measuring.scoring import is_plain
 from gptasr_subs.model import ctc
 from gptasr_subs.model.features import LogMel
-from gptasr_subs.scoring import is_plain
 from gptasr_subs.training.casing import borrow_case, sentence_case
 from gptasr_subs.training.corpora import (
     STORE_FRONT,

@@ -164,7 +164,7 @@ def test_what_cannot_be_labelled_is_refused_in_a_sentence(corpus: Path, tmp_path
 def test_the_shipped_checkpoint_labels_a_clear_voice(tmp_path: Path) -> None:
     from media_maker import run_ffmpeg
 
-    from gptasr_subs.scoring import normalize, tally
+    from gptasr_subs.measuring.scoring import normalize, tally
 
     examples = Path(__file__).parent.parent / "examples"
     run_ffmpeg("-i", str(examples / "sample.mp4"), "-vn", str(tmp_path / "sample.wav"))

@@ -19,13 +19,13 @@ from fake_recognizer import FakeRecognizer
 from films import SPOKEN, make_film, names_in
 from test_cli_process import WAITING, posix, start
 
-from gptasr_subs.arrivals import Arrivals, find_arrived, is_open_for_writing, is_wanted
 from gptasr_subs.errors import UsageError
-from gptasr_subs.hooks import Event, Hooks
-from gptasr_subs.jobs import Job, State, open_queue
 from gptasr_subs.pipeline import Options
-from gptasr_subs.watch import Watcher, carry_subtitles
-from gptasr_subs.work import Worker
+from gptasr_subs.queue.arrivals import Arrivals, find_arrived, is_open_for_writing, is_wanted
+from gptasr_subs.queue.hooks import Event, Hooks
+from gptasr_subs.queue.jobs import Job, State, open_queue
+from gptasr_subs.queue.watch import Watcher, carry_subtitles
+from gptasr_subs.queue.work import Worker
 
 DEADLINE = 120.0  # seconds after which something is broken
 

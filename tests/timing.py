@@ -105,7 +105,7 @@ def _contestants(film: Path, model: str, whisper: str | None) -> Iterator[tuple[
 def _whisper(film: Path, model: str, vad: bool) -> Iterator[tuple[str, Sequence[Word], Sequence[Cue]]]:
     from faster_whisper import WhisperModel
 
-    from gptasr_subs.cues import shape_cues
+    from gptasr_subs.cues.shaping import shape_cues
 
     whisper = WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=2)
     segments: list[Any] = list(whisper.transcribe(str(film), language="en", word_timestamps=True, vad_filter=vad)[0])

@@ -11,7 +11,7 @@ from gptasr_subs.cli.console import put, say, sentences, shown
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_film, progress
-from gptasr_subs.norms import Norms
+from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.formats import Document
@@ -46,9 +46,9 @@ def align(
 ) -> None:
     """Time a script, or mend the times of a subtitle, by the sound of a video."""
     with sentences(quiet, verbose):
-        from gptasr_subs.clips import refuse_existing
         from gptasr_subs.files import write_atomically
         from gptasr_subs.formats import get_format, render
+        from gptasr_subs.measuring.clips import refuse_existing
         from gptasr_subs.names import sidecar_path
         from gptasr_subs.recognizer import load_model
         from gptasr_subs.script import listen, read_text_or_cues
@@ -75,7 +75,7 @@ def align(
 def _timed(
     given: object, heard: Heard, norms: Norms, each: bool | None, text: Path, video: Path, quiet: bool
 ) -> tuple[Document, tuple[str, ...]]:
-    from gptasr_subs.cues import shape_cues
+    from gptasr_subs.cues.shaping import shape_cues
     from gptasr_subs.formats import Document
     from gptasr_subs.script import place_cues, place_script
 

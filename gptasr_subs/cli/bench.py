@@ -13,7 +13,7 @@ from gptasr_subs.cli.console import put, sentences, table
 from gptasr_subs.cli.options import Device, Model, Verbose
 
 if TYPE_CHECKING:
-    from gptasr_subs.bench import Stages, Timing
+    from gptasr_subs.measuring.bench import Stages, Timing
 
 _STAGES = ("load", "decode", "segmentation", "recognition", "alignment", "cues", "whole")
 
@@ -35,7 +35,7 @@ def bench(
 ) -> None:
     """Time a model on noise of fixed length, or a film stage by stage."""
     with sentences(quiet=False, verbose=verbose):
-        from gptasr_subs import bench as module
+        from gptasr_subs.measuring import bench as module
         from gptasr_subs.recognizer import choose_device, load_gptasr
 
         where = module.machine(choose_device(device))

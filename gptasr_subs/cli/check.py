@@ -13,10 +13,10 @@ from gptasr_subs.cli.console import put, say, sentences, show_error, shown
 from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_film, progress
-from gptasr_subs.norms import NETFLIX, Norms
+from gptasr_subs.cues.norms import NETFLIX, Norms
 
 if TYPE_CHECKING:
-    from gptasr_subs.lint import Fault, Report
+    from gptasr_subs.cues.lint import Fault, Report
     from gptasr_subs.types import Cue
 
 
@@ -35,9 +35,9 @@ def lint(
     The exit code is 1 where a hard rule breaks.
     """
     with sentences(False, verbose):
+        from gptasr_subs.cues.lint import lint
         from gptasr_subs.errors import FormatError
         from gptasr_subs.formats import read
-        from gptasr_subs.lint import lint
 
         norms = replace(norms, fps=fps)
         reports: dict[Path, Report] = {}
@@ -75,11 +75,11 @@ def fix(
     Subtitles that break no rule stay as they are.
     """
     with sentences(quiet, verbose):
-        from gptasr_subs.batch import STDOUT
+        from gptasr_subs.cues.lint import lint
+        from gptasr_subs.cues.repair import fix_cues
         from gptasr_subs.files import write_atomically
+        from gptasr_subs.films import STDOUT
         from gptasr_subs.formats import Document, read, render
-        from gptasr_subs.lint import lint
-        from gptasr_subs.repair import fix_cues
 
         norms = replace(norms, fps=fps)
         target = _target(file, output, in_place, overwrite)
@@ -108,8 +108,8 @@ def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
     """The file to write. Raises UsageError or OutputError rather than lose one that is there."""
-    from gptasr_subs.batch import STDOUT
     from gptasr_subs.errors import OutputError, UsageError
+    from gptasr_subs.films import STDOUT
 
     if in_place and output:
         raise UsageError("--in-place and --output name two files to write; choose one.")

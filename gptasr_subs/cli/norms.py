@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from gptasr_subs.cli.console import sentences
-from gptasr_subs.norms import PRESETS, Norms
+from gptasr_subs.cues.norms import PRESETS, Norms
 
 Preset = Enum("Preset", {name: name for name in PRESETS}, type=str)  # type: ignore[misc]
 Fps = Annotated[float, typer.Option(metavar="X", help="Frames a second of the video; gaps are counted in them.")]

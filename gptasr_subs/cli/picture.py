@@ -32,7 +32,7 @@ def preview(
     with sentences(quiet, verbose):
         from gptasr_subs.files import write_atomically
         from gptasr_subs.formats import read
-        from gptasr_subs.picture import Sight, draw_preview, require_pillow
+        from gptasr_subs.picture.drawing import Sight, draw_preview, require_pillow
         from gptasr_subs.pipeline import recognize_file
         from gptasr_subs.recognizer import load_model
 

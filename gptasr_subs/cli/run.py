@@ -14,11 +14,11 @@ from gptasr_subs.cli.console import clock, put, say, sentences, show_error, show
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, OnDone, OnError, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_film, stages
-from gptasr_subs.norms import Norms
+from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
-    from gptasr_subs.hooks import Hooks
     from gptasr_subs.pipeline import Options, Result
+    from gptasr_subs.queue.hooks import Hooks
 
 
 def _print_version(wanted: bool) -> None:
@@ -102,10 +102,10 @@ def run(
     Folders are searched for them. A subtitle that is there already is kept.
     """
     with sentences(quiet, verbose):
-        from gptasr_subs.batch import STDOUT, check_options, check_output, parse_formats
+        from gptasr_subs.films import STDOUT, check_options, check_output, parse_formats
         from gptasr_subs.formats import Style
-        from gptasr_subs.hooks import Hooks
         from gptasr_subs.pipeline import Options
+        from gptasr_subs.queue.hooks import Hooks
 
         options = Options(
             formats=() if (embed or burn) and not format else parse_formats(format or "srt"),
@@ -163,7 +163,7 @@ def _subtitle(
     files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool, hooks: Hooks
 ) -> int:
     """Write subtitles of every file; gives how many failed."""
-    from gptasr_subs.batch import Batch, Failure
+    from gptasr_subs.films import Batch, Failure
     from gptasr_subs.lazy import lazy_model
 
     batch = Batch(lazy_model(model, device, options.language), options, hooks)

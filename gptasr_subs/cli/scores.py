@@ -15,8 +15,8 @@ from gptasr_subs.cli.progress import place_in_files, progress
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from gptasr_subs.evaluation import Evaluation
-    from gptasr_subs.scoring import Tally
+    from gptasr_subs.measuring.evaluation import Evaluation
+    from gptasr_subs.measuring.scoring import Tally
 
 
 def evaluate(
@@ -37,7 +37,7 @@ def evaluate(
 ) -> None:
     """Score a model on clips whose text is known."""
     with sentences(quiet, verbose):
-        from gptasr_subs.evaluation import evaluate, read_manifest
+        from gptasr_subs.measuring.evaluation import evaluate, read_manifest
         from gptasr_subs.recognizer import load_model
 
         clips = read_manifest(manifest)
@@ -67,10 +67,10 @@ def transcribe(
 ) -> None:
     """Write the text of every file of a folder as TSV: path, text."""
     with sentences(quiet, verbose):
-        from gptasr_subs.batch import STDOUT
-        from gptasr_subs.clips import refuse_existing, to_tsv, transcribe_clips
         from gptasr_subs.files import write_atomically
+        from gptasr_subs.films import STDOUT
         from gptasr_subs.inputs import find_media
+        from gptasr_subs.measuring.clips import refuse_existing, to_tsv, transcribe_clips
         from gptasr_subs.recognizer import load_model
 
         files = find_media(folder)

@@ -51,13 +51,13 @@ def watch(
 ) -> None:
     """Write subtitles for all films in folders and below, and for those that will arrive."""
     with sentences(quiet, verbose):
-        from gptasr_subs.arrivals import Arrivals
-        from gptasr_subs.hooks import Hooks
-        from gptasr_subs.jobs import open_queue, queue_path
         from gptasr_subs.lazy import lazy_model
-        from gptasr_subs.rules import parse_limits
-        from gptasr_subs.watch import POLL_SECONDS, Watcher
-        from gptasr_subs.work import Worker
+        from gptasr_subs.queue.arrivals import Arrivals
+        from gptasr_subs.queue.hooks import Hooks
+        from gptasr_subs.queue.jobs import open_queue, queue_path
+        from gptasr_subs.queue.rules import parse_limits
+        from gptasr_subs.queue.watch import POLL_SECONDS, Watcher
+        from gptasr_subs.queue.work import Worker
 
         options, limits = make_options(format, lang, output_dir, overwrite), parse_limits(only_if_audio, length, size)
         arrivals = Arrivals(settle, patience=max(60.0, 3 * settle) if not once else 3 * settle)
@@ -107,7 +107,7 @@ def explain(
     with sentences(quiet=False, verbose=verbose):
         from gptasr_subs.errors import MediaError
         from gptasr_subs.pipeline import target_paths
-        from gptasr_subs.rules import Film, judge, parse_limits
+        from gptasr_subs.queue.rules import Film, judge, parse_limits
 
         options = make_options(format, lang, output_dir, overwrite)
         film = Film(file, options, parse_limits(only_if_audio, length, size))

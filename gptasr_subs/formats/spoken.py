@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from gptasr_subs.cues.talk import tokens
 from gptasr_subs.formats.document import Document
-from gptasr_subs.talk import tokens
 from gptasr_subs.types import Cue, Word
 
 Lines = tuple[tuple[Word, ...], ...]

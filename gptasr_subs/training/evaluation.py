@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gptasr_subs.measuring.scoring import Tally, is_plain, tally
 from gptasr_subs.model import ctc
 from gptasr_subs.model.features import LogMel
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.search import beam_search
 from gptasr_subs.model.tokenizer import Tokenizer
-from gptasr_subs.scoring import Tally, is_plain, tally
 from gptasr_subs.training.corpora import read_manifest, read_samples
 
 DevClip = tuple[Tensor, str]  # log-mel (n_mels, T) and text

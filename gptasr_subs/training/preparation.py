@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from gptasr_subs.errors import UsageError
+from gptasr_subs.measuring.scoring import is_plain
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import FrontEnd
-from gptasr_subs.scoring import is_plain
 from gptasr_subs.training.casing import borrow_case, sentence_case
 from gptasr_subs.training.codecs import NO_COPIES, Copies, with_copies
 from gptasr_subs.training.corpora import STORE_FRONT, Clip, Sound, build_store, read_manifest, read_samples

@@ -89,9 +89,9 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         return path
 
     def _options(self) -> Any:
-        from gptasr_subs.batch import check_options
+        from gptasr_subs.cues.norms import PRESETS
         from gptasr_subs.errors import UsageError
-        from gptasr_subs.norms import PRESETS
+        from gptasr_subs.films import check_options
         from gptasr_subs.pipeline import Options
 
         if self._unknown:

@@ -17,6 +17,7 @@ import torch
 
 from gptasr_subs.errors import UsageError
 from gptasr_subs.formats import render
+from gptasr_subs.listening import recognize
 from gptasr_subs.media import choose_track, decode_blocks, probe
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint
 from gptasr_subs.model.config import PUBLISHED
@@ -25,7 +26,6 @@ from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.model.tokenizer import CharacterTokenizer
 from gptasr_subs.pipeline import Options, document_of, window_limits
-from gptasr_subs.recognition import recognize
 from gptasr_subs.recognizer import GptAsrRecognizer, choose_device, number_format
 from gptasr_subs.segmentation import segment_blocks
 from gptasr_subs.types import FloatArray, Word

@@ -2,7 +2,7 @@
 
 To enqueue from a script and exit at once::
 
-    from gptasr_subs.jobs import open_queue
+    from gptasr_subs.queue.jobs import open_queue
 
     with open_queue() as queue:
         queue.add(path, {"formats": ["srt"], "language": "en"}, priority=1)  # the same file twice is one job

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptasr_subs.burning import burned_path
 from gptasr_subs.errors import FormatError, MediaError, OutputError, UsageError
 from gptasr_subs.formats import get_format
-from gptasr_subs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.languages import same_language
 from gptasr_subs.lazy import LazyRecognizer
+from gptasr_subs.picture.burning import burned_path
 from gptasr_subs.pipeline import Listener, Options, Result, is_recognized, make_plan, subtitle, target_paths
+from gptasr_subs.queue.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.recognizer import OWN, split_model
 
 STDOUT = Path("-")

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gptasr_subs.clips import Transcript, transcribe_clips
 from gptasr_subs.errors import FormatError, GptasrError
 from gptasr_subs.files import read_text
+from gptasr_subs.measuring.clips import Transcript, transcribe_clips
+from gptasr_subs.measuring.scoring import Tally, confidence_interval, is_plain, normalize, tally
 from gptasr_subs.recognizer import Recognizer
-from gptasr_subs.scoring import Tally, confidence_interval, is_plain, normalize, tally
 from gptasr_subs.types import Span
 
 _MANIFEST_FILE = "manifest.tsv"  # of a corpus that is given as a folder

@@ -12,15 +12,15 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import MediaError, QueueError
-from gptasr_subs.hooks import Event, Hooks, event_of, reason_of
-from gptasr_subs.jobs import LEASE, Job, Queue, State
 from gptasr_subs.journal import file_stamp
 from gptasr_subs.lazy import raw_identity
-from gptasr_subs.norms import Norms
 from gptasr_subs.pipeline import Options, Progress, subtitle
+from gptasr_subs.queue.hooks import Event, Hooks, event_of, reason_of
+from gptasr_subs.queue.jobs import LEASE, Job, Queue, State
+from gptasr_subs.queue.rules import Film, Limits, decide
 from gptasr_subs.recognizer import Recognizer
-from gptasr_subs.rules import Film, Limits, decide
 from gptasr_subs.types import FloatArray, Word
 
 Report = Callable[[Job, Event], None]

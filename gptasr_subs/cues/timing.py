@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gptasr_subs.linebreaks import Floats, Ints
-from gptasr_subs.norms import Norms
+from gptasr_subs.cues.linebreaks import Floats, Ints
+from gptasr_subs.cues.norms import Norms
 
 
 def reading_seconds(chars: Ints, words: Ints | int, norms: Norms) -> Floats:

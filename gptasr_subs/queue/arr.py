@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.jobs import Job, Queue, State
 from gptasr_subs.names import move_sidecars
+from gptasr_subs.queue.jobs import Job, Queue, State
 
 _log = logging.getLogger(__name__)
 

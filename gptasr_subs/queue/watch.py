@@ -23,12 +23,12 @@ from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
-from gptasr_subs.arrivals import Arrivals, find_arrived, is_wanted
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.jobs import Queue, State, open_queue
 from gptasr_subs.names import existing_subtitles
 from gptasr_subs.pipeline import Options
-from gptasr_subs.rules import Film, Limits, decide
+from gptasr_subs.queue.arrivals import Arrivals, find_arrived, is_wanted
+from gptasr_subs.queue.jobs import Queue, State, open_queue
+from gptasr_subs.queue.rules import Film, Limits, decide
 
 POLL_SECONDS = 5.0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gptasr_subs.linebreaks import Floats, Ints
+from gptasr_subs.cues.linebreaks import Floats, Ints
 from gptasr_subs.types import Word
 
 # What a word begins beside itself; each includes those before it.

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gptasr_subs.linebreaks import INSIDE_PHRASE, SENTENCE_END, Floats, Ints, Layouts, break_penalties
-from gptasr_subs.norms import NETFLIX, Norms
-from gptasr_subs.talk import CUE, LINE, PHRASE, Talk, talk_of, tokens
-from gptasr_subs.timing import out_times, reading_seconds, shortest_seconds, snap_ends, snap_starts
+from gptasr_subs.cues.linebreaks import INSIDE_PHRASE, SENTENCE_END, Floats, Ints, Layouts, break_penalties
+from gptasr_subs.cues.norms import NETFLIX, Norms
+from gptasr_subs.cues.talk import CUE, LINE, PHRASE, Talk, talk_of, tokens
+from gptasr_subs.cues.timing import out_times, reading_seconds, shortest_seconds, snap_ends, snap_starts
 from gptasr_subs.types import Cue, Word
 
 _FLASH_FRAMES = 2  # how long a cue shows at the least, where many words were given one and the same time
