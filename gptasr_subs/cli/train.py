@@ -145,6 +145,31 @@ def export(
             say(f"{shown(folder)}: {made.name}, after {made.metadata['steps']} steps.")
 
 
+@app.command()
+def calibrate(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A checkpoint, as `export` writes it.")],
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Sentences, one a line, that flite reads.")],
+    clips: Annotated[int, typer.Option(min=1, help="Sentences that are read.")] = 150,
+    write: Annotated[bool, typer.Option("--write", help="Put what is found into the checkpoint.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure how late a checkpoint's CTC head hears words begin and end."""
+    with sentences(quiet, verbose):
+        require_extra()
+        from gptasr_subs.files import read_text
+        from gptasr_subs.model.checkpoint import set_offsets
+        from gptasr_subs.recognizer import load_gptasr
+        from gptasr_subs.training.calibration import measure_offsets, read_by_flite
+
+        found = measure_offsets(load_gptasr(folder, "cpu"), read_by_flite(read_text(text).splitlines(), clips))
+        if write:
+            set_offsets(folder, found.start, found.end)
+        if not quiet:
+            say(f"{found.words} words: add {found.start:+.3f} s to starts (then {found.start_spread:.3f} s off in the")
+            say(f"median) and {found.end:+.3f} s to ends ({found.end_spread:.3f} s).")
+
+
 def main() -> None:
     """Run the command line and exit."""
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

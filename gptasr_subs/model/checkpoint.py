@@ -79,6 +79,16 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     write_atomically(folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
 
 
+def set_offsets(folder: str | Path, start: float, end: float) -> None:
+    """Change nothing but the offsets (seconds) of a checkpoint in our own format.
+
+    Raises ``ModelError`` and ``OutputError``.
+    """
+    path = Path(folder) / DESCRIPTION_FILE
+    description = read_description(path) | {"start_offset": round(start, 3), "end_offset": round(end, 3)}
+    write_atomically(path, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+
+
 def load_published(path: Path, heads: int = 0) -> Checkpoint:
     """A published state dict with its vocabulary and constants beside it; ``heads`` where they are not 64 wide."""
     name, config, tokenizer, state = read_published(path, heads)

@@ -1,0 +1,129 @@
+"""How late CTC hears words begin and end, measured on speech whose times are known: flite tells when each sound ends.
+
+A checkpoint's ``start_offset`` and ``end_offset`` take that away again.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import numpy as np
+
+from gptasr_subs.errors import UsageError
+from gptasr_subs.model.alignment import align_words
+from gptasr_subs.recognizer import GptAsrRecognizer
+from gptasr_subs.types import FloatArray, Span, Word
+
+VOICES = ("slt", "rms", "awb")
+
+_PAUSE = "pau"
+_FEWEST_WORDS = 4
+_SURE = 0.5  # confidence of words that are measured: of others nobody knows where they were heard
+_SPEAKING_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Offsets:
+    """Of ``words`` words: median seconds to add to starts and ends, and the median distance from the truth then."""
+
+    start: float
+    end: float
+    start_spread: float
+    end_spread: float
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A sentence read aloud: mono samples, and where each of its words lies."""
+
+    samples: FloatArray
+    rate: int
+    words: tuple[str, ...]
+    spans: tuple[Span, ...]
+
+
+def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -> Offsets:
+    """What ``recognizer``'s CTC head is off, by aligning the true words; raises ``UsageError`` if it hears nothing."""
+    pairs = [pair for sentence in sentences for pair in _heard(recognizer, sentence)]
+    if not pairs:
+        raise UsageError("The model hears none of the sentences surely enough to time it; train it for longer.")
+    late = np.array([(word.start - span.start, word.end - span.end) for word, span in pairs])
+    median = np.median(late, axis=0)
+    start_spread, end_spread = np.median(np.abs(late - median), axis=0)
+    return Offsets(-float(median[0]), -float(median[1]), float(start_spread), float(end_spread), len(pairs))
+
+
+def _heard(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Word, Span]]:
+    """Words as CTC hears them with no offsets, and where they are; only those it is sure of."""
+    import soxr
+
+    samples = soxr.resample(sentence.samples, sentence.rate, recognizer.sample_rate)
+    seconds = len(samples) / recognizer.sample_rate
+    if seconds > recognizer.max_seconds:
+        return
+    (log_probs,) = recognizer.listen([samples])
+    words = align_words(" ".join(sentence.words), log_probs, recognizer.frame_seconds, seconds=seconds)
+    if len(words) == len(sentence.spans):
+        yield from ((w, s) for w, s in zip(words, sentence.spans, strict=True) if w.confidence >= _SURE)
+
+
+def read_by_flite(sentences: Iterable[str], count: int) -> Iterator[Spoken]:
+    """``count`` of the ``sentences``, voices in turn; those whose words and sounds cannot be matched are passed over.
+
+    Raises ``UsageError`` where the program is not installed.
+    """
+    found = 0
+    for number, sentence in enumerate(sentences):
+        spoken = _read(sentence, VOICES[number % len(VOICES)])
+        if spoken:
+            found += 1
+            yield spoken
+        if found == count:
+            return
+
+
+def _read(sentence: str, voice: str) -> Spoken | None:
+    words = re.findall(r"[A-Za-z']+", sentence)
+    if len(words) < _FEWEST_WORDS or any(character.isdigit() for character in sentence):
+        return None
+    import soundfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        wav = Path(folder) / "out.wav"
+        sounds = _speak(sentence, voice, str(wav))
+        samples, rate = soundfile.read(wav, dtype="float32")
+    spans = _spans_of_words(sounds, [_count_sounds(word.lower(), voice) for word in words])
+    return Spoken(samples, rate, tuple(words), spans) if spans else None
+
+
+def _spans_of_words(sounds: Sequence[tuple[str, float]], counts: Sequence[int]) -> tuple[Span, ...]:
+    """Where words of so many sounds lie among ``sounds`` with their ends; nothing if they are not as many."""
+    begins = [0.0, *(end for _, end in sounds)]
+    voiced = [Span(begin, end) for begin, (name, end) in zip(begins, sounds, strict=False) if name != _PAUSE]
+    if sum(counts) != len(voiced) or 0 in counts:
+        return ()
+    return tuple(Span(voiced[first].start, voiced[last - 1].end) for first, last in pairwise(accumulate([0, *counts])))
+
+
+@lru_cache(maxsize=4096)
+def _count_sounds(word: str, voice: str) -> int:
+    return sum(name != _PAUSE for name, _ in _speak(word, voice, "none"))
+
+
+def _speak(text: str, voice: str, wav: str) -> list[tuple[str, float]]:
+    """Read ``text`` into ``wav`` (``none``: nowhere): its sounds with the second in which each ends."""
+    command = ["flite", "-voice", voice, "-psdur", "-t", text, wav]
+    try:
+        said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SPEAKING_SECONDS)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UsageError(f"flite does not read {text!r} ({error}); install the program flite.") from error
+    pairs = (sound.rpartition(":") for sound in said.stdout.split())
+    return [(name, float(end)) for name, _, end in pairs]
