@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from queue import Empty, Queue
 from typing import TypeVar
+
+from gptasr_subs.forked import undisturbed
 
 _T = TypeVar("_T")
 _PATIENCE = 2.0  # seconds that closing waits for the thread; it ends by itself at its next item
@@ -24,10 +27,12 @@ def ahead(items: Iterable[_T], most: int) -> Iterator[_T]:
     def fetch() -> None:
         source = iter(items)
         try:
-            for item in source:
-                if stopped.is_set():
+            while not stopped.is_set():
+                with undisturbed():
+                    found = list(islice(source, 1))
+                if not found:
                     break
-                waiting.put([item])
+                waiting.put(found)
         except BaseException as error:  # of whatever kind, it belongs to the one who asks
             raised.append(error)
         finally:

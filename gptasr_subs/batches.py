@@ -1,7 +1,7 @@
 """Which clips are recognised together, and on how many threads.
 
-On a CPU several batches are worked on at once, each by few threads: products this small gain little from many, and
-while one batch waits for Python another one calculates. Batches shrink where memory does not suffice.
+On a CPU several batches are worked on at once: products this small gain little from many threads. Batches shrink where
+memory does not suffice.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from gptasr_subs.errors import ModelError
+from gptasr_subs.forked import can_fork, run_forked
 
 if TYPE_CHECKING:
     from gptasr_subs.model.config import ModelConfig
@@ -55,11 +56,19 @@ def run(work: Callable[[_Item], _Result], items: Sequence[_Item], device: str) -
     """``work`` on every item, results in order; on a CPU several at once."""
     import torch
 
-    threads = torch.get_num_threads()
     workers = min(count_workers(device), len(items))
     if workers < 2:
-        yield from map(work, items)
-        return
+        return map(work, items)
+    if can_fork():
+        return run_forked(work, items, workers)
+    return _run_in_threads(work, items, workers, torch.get_num_threads())
+
+
+def _run_in_threads(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int, threads: int
+) -> Iterator[_Result]:
+    import torch
+
     pool = ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(max(1, threads // workers)))
     try:
         yield from pool.map(work, items)

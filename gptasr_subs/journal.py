@@ -35,7 +35,7 @@ LIMIT = 200 * MIB  # bytes; a film of two hours takes about one MiB
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WAIT = 10.0  # for another process that writes
 _DECIDES_WORDS = (
-    *("media.py", "detection.py", "segmentation.py", "recognition.py", "recognizer.py", "batches.py"),
+    *("media.py", "detection.py", "segmentation.py", "listening.py", "recognizer.py", "batches.py"),
     "model/*.py",
 )
 _reported: set[Path | None] = set()  # journals of which it was said that they cannot be used; once is enough

@@ -9,6 +9,7 @@ from types import FrameType
 
 import typer
 
+from gptasr_subs import forked
 from gptasr_subs.cli import align, arr, bench, cache, check, jobs, models, picture, plugins, run, scores, watch
 from gptasr_subs.cli.group import DEFAULT, DefaultCommand, DefaultGroup
 
@@ -44,6 +45,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are small: more threads only wait
     signal.signal(signal.SIGTERM, _terminate)
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    forked.allow()
     app(prog_name=PROGRAM)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import platform
 import sys
 import time
@@ -9,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -186,16 +186,21 @@ class _Waits(Iterable[_T]):
 
 
 class _Timed(GptAsrRecognizer):
-    """Adds up, over all threads, how long decoding and alignment take."""
+    """Adds up, over all threads and copies of the process, how long decoding and alignment take."""
 
     def __init__(self, checkpoint: Checkpoint, device: str) -> None:
         super().__init__(checkpoint, device)
-        self.seconds = {"decode": 0.0, "words": 0.0}
-        self._lock = Lock()
+        self._sums = {part: multiprocessing.Value("d", 0.0) for part in ("decode", "words")}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """By part."""
+        return {part: total.value for part, total in self._sums.items()}
 
     def _add(self, part: str, began: float) -> None:
-        with self._lock:
-            self.seconds[part] += time.perf_counter() - began
+        total = self._sums[part]
+        with total.get_lock():
+            total.value += time.perf_counter() - began
 
     def _decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
         began = time.perf_counter()

@@ -24,20 +24,52 @@ class Projection(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(inputs, outputs) * std)
         self.bias = nn.Parameter(torch.zeros(outputs))
+        self._packed: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (..., inputs) to (..., outputs), in the weight's number format."""
-        if self.weight.dtype != torch.float32:
-            x = x.to(self.weight.dtype)
-        return F.linear(x, self.weight.t(), self.bias)
+        x = self._in_format(x)
+        if self._packed is None:
+            return F.linear(x, self.weight.t(), self.bias)
+        return _multiply_packed(x, self._packed, self.bias, "none")
+
+    def with_gelu(self, x: Tensor) -> Tensor:
+        """As ``forward``, and a GELU of what comes out."""
+        if self._packed is None:
+            return F.gelu(self(x), approximate="tanh")
+        return _multiply_packed(self._in_format(x), self._packed, self.bias, "gelu")
+
+    def _in_format(self, x: Tensor) -> Tensor:
+        return x if self.weight.dtype == torch.float32 else x.to(self.weight.dtype)
 
     def settle(self, dtype: torch.dtype) -> None:
         """Make ready for decoding in ``dtype``: the weight keeps its shape, but lies in memory the other way round.
 
-        Products with few rows, as in every step of decoding, read it so at up to twice the speed.
+        Products with few rows, as in every step of decoding, read it so at up to twice the speed. For bfloat16 on a CPU
+        there is a layout that is faster still.
         """
-        self.weight = nn.Parameter(self.weight.detach().to(dtype).t().contiguous().t(), requires_grad=False)
+        turned = self.weight.detach().to(dtype).t().contiguous()
+        self.weight = nn.Parameter(turned.t(), requires_grad=False)
         self.bias = nn.Parameter(self.bias.detach().to(dtype), requires_grad=False)
+        self._packed = _pack(turned)
+
+
+def _pack(weight: Tensor) -> Tensor | None:
+    """``weight`` (outputs, inputs) as oneDNN likes it laid out; none where that is not to be had or brings nothing."""
+    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
+        return None
+    try:
+        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+        _multiply_packed(weight.new_zeros(1, weight.shape[1]), packed, weight.new_zeros(weight.shape[0]), "gelu")
+    except (AttributeError, RuntimeError):  # operators that torch keeps for its compiler, and may change
+        return None
+    return packed
+
+
+def _multiply_packed(x: Tensor, packed: Tensor, bias: Tensor, then: str) -> Tensor:
+    """The linear layer, and ``then`` none or gelu, in one go: a GELU of its own takes as long as the product."""
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], "tanh" if then == "gelu" else "")
+    return out
 
 
 class Attention(nn.Module):
@@ -73,7 +105,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, T, D) to the same shape."""
-        out: Tensor = self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        out: Tensor = self.c_proj(self.c_fc.with_gelu(x))
         return out
 
 

@@ -1,0 +1,119 @@
+"""Work done by copies of this process, each on one thread, where the system can copy processes: on Linux.
+
+Python's threads hinder each other wherever little is calculated between two lines of it, as in the steps of a search.
+Copies do not, they share the memory of the model, and what they are to do need not be sent to them.
+
+A copy has only one of the threads, but all locks as they are. So a program must say that its threads are known
+(``allow``), and those of them that calculate do so inside ``undisturbed``, where no copy is made.
+"""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_at_work = threading.Lock()  # one thread has copies at a time
+_turn, _still = threading.Lock(), threading.Lock()  # who waits for a turn is next; nobody calculates while it is still
+_allowed = False
+
+
+def allow() -> None:
+    """From now on this process may be copied: it is a program of ours, whose threads are known."""
+    global _allowed
+    _allowed = sys.platform == "linux"
+
+
+def can_fork() -> bool:
+    """Whether this process may be copied now."""
+    return _allowed and not _at_work.locked()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """In here a thread that is not the main one calculates; the process is not copied meanwhile."""
+    if not _allowed:
+        yield
+        return
+    with _turn:
+        _still.acquire()
+    try:
+        yield
+    finally:
+        _still.release()
+
+
+def run_forked(work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
+    """``work`` on every item by so many copies of this process; results in order, errors raised in their place.
+
+    What a copy that died has not done is done here. Closing this early ends the copies.
+    """
+    with _at_work:
+        with _turn, _still:
+            copies = [_copy(work, items[first::workers]) for first in range(workers)]
+        try:
+            for number, item in enumerate(items):
+                yield _receive(copies[number % workers][1], work, item)
+        finally:
+            for process, _ in copies:
+                process.terminate()
+                process.join()
+
+
+def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BaseProcess, Connection]:
+    """A copy that works on ``items``, and where its answers come from."""
+    import multiprocessing
+
+    context = multiprocessing.get_context("fork")
+    answers, end = context.Pipe(duplex=False)
+    process = context.Process(target=_serve, args=(work, items, end), daemon=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python's threads here wait, decode or cut sound
+        process.start()
+    end.close()
+    return process, answers
+
+
+def _serve(work: Callable[[_Item], Any], items: Sequence[_Item], answers: Connection) -> None:
+    """The life of a copy. It leaves signals of the keyboard to the one it was copied from."""
+    import torch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    torch.set_num_threads(1)  # the threads of several are not copied
+    with suppress(BrokenPipeError):  # nobody waits for answers any more
+        for item in items:
+            answers.send_bytes(_answer(work, item))
+
+
+def _answer(work: Callable[[_Item], Any], item: _Item) -> bytes:
+    try:
+        return pickle.dumps((work(item), None))
+    except Exception as error:
+        try:
+            return pickle.dumps((None, error))
+        except Exception:  # an error that cannot be sent
+            return pickle.dumps((None, RuntimeError(str(error))))
+
+
+def _receive(answers: Connection, work: Callable[[_Item], _Result], item: _Item) -> _Result:
+    try:
+        result, error = pickle.loads(answers.recv_bytes())
+    except EOFError:  # the copy died, perhaps for want of memory: alone there is more of it
+        return work(item)
+    if error:
+        raise error
+    found: _Result = result
+    return found
