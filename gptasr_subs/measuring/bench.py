@@ -237,7 +237,7 @@ def _forget_peak(device: str) -> None:
 
 
 def _peak(device: str) -> int:
-    """The most memory taken since ``_forget_peak``, in bytes; 0 where the system does not tell."""
+    """The most memory that this process took since ``_forget_peak``, in bytes; 0 where the system does not tell."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
     if _PEAK.exists():
