@@ -28,6 +28,7 @@ _Result = TypeVar("_Result")
 _at_work = threading.Lock()  # one thread has copies at a time
 _turn, _still = threading.Lock(), threading.Lock()  # who waits for a turn is next; nobody calculates while it is still
 _allowed = False
+_ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 def allow() -> None:
@@ -61,7 +62,7 @@ def run_forked(work: Callable[[_Item], _Result], items: Sequence[_Item], workers
     What a copy that died has not done is done here. Closing this early ends the copies.
     """
     with _at_work:
-        with _turn, _still:
+        with _turn, _still, _signals_held():
             copies = [_copy(work, items[first::workers]) for first in range(workers)]
         try:
             for number, item in enumerate(items):
@@ -70,6 +71,16 @@ def run_forked(work: Callable[[_Item], _Result], items: Sequence[_Item], workers
             for process, _ in copies:
                 process.terminate()
                 process.join()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals that end the program wait: what they raise amid the copying of a process, Python would ignore."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BaseProcess, Connection]:
@@ -92,6 +103,7 @@ def _serve(work: Callable[[_Item], Any], items: Sequence[_Item], answers: Connec
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     torch.set_num_threads(1)  # the threads of several are not copied
     with suppress(BrokenPipeError):  # nobody waits for answers any more
         for item in items:

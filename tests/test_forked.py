@@ -80,6 +80,25 @@ def test_closing_early_ends_the_copies() -> None:
             os.kill(process, 0)
 
 
+def test_a_signal_amid_the_copying_is_heard_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    make = forked._copy
+
+    def copy(*given: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        made = make(*given)  # type: ignore[arg-type]
+        happened.append("copied")
+        return made
+
+    monkeypatch.setattr(forked, "_copy", copy)
+    before = signal.signal(signal.SIGTERM, lambda *_: happened.append("signal"))
+    try:
+        assert list(run_forked(lambda item: item, range(2), 2)) == [0, 1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert happened == ["copied", "copied", "signal"]
+
+
 def test_no_copy_is_made_while_another_thread_calculates() -> None:
     inside, leave, copied = threading.Event(), threading.Event(), threading.Event()
 
