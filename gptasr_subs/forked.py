@@ -28,7 +28,7 @@ _Result = TypeVar("_Result")
 _at_work = threading.Lock()  # one thread has copies at a time
 _turn, _still = threading.Lock(), threading.Lock()  # who waits for a turn is next; nobody calculates while it is still
 _allowed = False
-_ENDING = {signal.SIGINT, signal.SIGTERM}
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def allow() -> None:
@@ -69,18 +69,28 @@ def run_forked(work: Callable[[_Item], _Result], items: Sequence[_Item], workers
                 yield _receive(copies[number % workers][1], work, item)
         finally:
             for process, _ in copies:
-                process.terminate()
+                process.kill()  # there is nothing that it could leave behind
                 process.join()
 
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Signals that end the program wait: what they raise amid the copying of a process, Python would ignore."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    """Signals that end the program wait: what they raise amid the copying of a process, Python would ignore.
+
+    Python hears signals in the main thread, so in others there is nothing to do.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    before = {number: signal.signal(number, lambda heard_now, _: heard.append(heard_now)) for number in _ENDING}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for ending in set(heard):
+            signal.raise_signal(ending)
 
 
 def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BaseProcess, Connection]:
@@ -103,7 +113,6 @@ def _serve(work: Callable[[_Item], Any], items: Sequence[_Item], answers: Connec
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     torch.set_num_threads(1)  # the threads of several are not copied
     with suppress(BrokenPipeError):  # nobody waits for answers any more
         for item in items:

@@ -116,6 +116,11 @@ class GptAsrRecognizer:
         """Length of a frame of ``listen``."""
         return self.checkpoint.config.seconds_per_ctc_frame
 
+    @property
+    def ctc_offsets(self) -> tuple[float, float]:
+        """Seconds to add to where ``listen`` lets words begin and end; a following recogniser may have them."""
+        return self.checkpoint.start_offset, self.checkpoint.end_offset
+
     def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
         """As the protocol of those that follow a text says.
 

@@ -42,6 +42,7 @@ class Heard:
     times: NDArray[np.float64]
     frame: float  # seconds
     windows: tuple[Window, ...]  # without their samples
+    offsets: tuple[float, float] = (0.0, 0.0)  # seconds from where a word is heard to begin and end to where it does
 
     @property
     def speech(self) -> list[Span]:
@@ -83,7 +84,8 @@ def listen(
             listener(window.span.end, info.duration)
     if not parts:
         raise MediaError(f"Nobody speaks in {str(media)!r}, so no text can be timed by it.")
-    return Heard(np.concatenate(parts), np.concatenate(times), frame, tuple(windows))
+    offsets = getattr(recognizer, "ctc_offsets", (0.0, 0.0))
+    return Heard(np.concatenate(parts), np.concatenate(times), frame, tuple(windows), offsets)
 
 
 def read_text_or_cues(path: Path) -> str | list[Cue]:
@@ -147,7 +149,7 @@ def place_words(texts: Sequence[str], heard: Heard) -> list[Word | None]:
     if not any(words):
         return words
     clock = _Clock(heard.speech)
-    return _fill(_without_chance(_snapped(words, heard), clock), texts, clock)
+    return _fill(_without_chance(_snapped(_settled(words), heard), clock), texts, clock)
 
 
 def _hear(recognizer: FollowingRecognizer, windows: Iterable[Window]) -> Iterator[tuple[Window, FloatArray]]:
@@ -172,7 +174,18 @@ def _refuse_strange(words: Sequence[Word | None]) -> None:
 
 
 def _word(text: str, heard: Heard, first: int, last: int, posterior: float) -> Word:
-    return Word(text, float(heard.times[first]), float(heard.times[last]) + heard.frame, min(1.0, posterior))
+    start, end = float(heard.times[first]), float(heard.times[last]) + heard.frame
+    earliest = max((window.span.start for window in heard.windows if window.span.start <= start), default=0.0)
+    return Word(text, max(earliest, start + heard.offsets[0]), end + heard.offsets[1], min(1.0, posterior))
+
+
+def _settled(words: Sequence[Word | None]) -> list[Word | None]:
+    """The words that were found, two that overlap meeting in the middle."""
+    from gptasr_subs.model.alignment import settle
+
+    found = [word for word in words if word]
+    there = iter(settle(found, found[-1].end))
+    return [next(there) if word else None for word in words]
 
 
 def _snapped(words: Sequence[Word | None], heard: Heard) -> list[Word | None]:

@@ -353,7 +353,7 @@ def test_the_page_on_training_names_only_options_that_exist() -> None:
         (name or other, option) for name, rest, other, more in lines for option in re.findall(r"--[\w-]+", rest + more)
     }
     known = {(name, o) for name, part in get_command(app).commands.items() for p in part.params for o in p.opts}  # type: ignore[attr-defined]
-    assert {name for name, _ in used} == {"import", "synthesise", "label", "prepare", "hear", "run"}
+    assert {name for name, _ in used} == {"import", "synthesise", "label", "prepare", "hear", "run", "calibrate"}
     assert used <= known
 
 
