@@ -59,14 +59,16 @@ def undisturbed() -> Iterator[None]:
 def run_forked(work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
     """``work`` on every item by so many copies of this process; results in order, errors raised in their place.
 
-    What a copy that died has not done is done here. Closing this early ends the copies.
+    What a copy that died has not done is done here, and so is what one would do for which memory is too small. Closing
+    this early ends the copies.
     """
     with _at_work:
         with _turn, _still, _signals_held():
-            copies = [_copy(work, items[first::workers]) for first in range(workers)]
+            copies = _copies(work, items, workers)
         try:
             for number, item in enumerate(items):
-                yield _receive(copies[number % workers][1], work, item)
+                copy = number % workers
+                yield _receive(copies[copy][1], work, item) if copy < len(copies) else work(item)
         finally:
             for process, _ in copies:
                 process.kill()  # there is nothing that it could leave behind
@@ -91,6 +93,15 @@ def _signals_held() -> Iterator[None]:
             signal.signal(number, handler)
         for ending in set(heard):
             signal.raise_signal(ending)
+
+
+def _copies(work: Callable[[_Item], Any], items: Sequence[_Item], workers: int) -> list[tuple[BaseProcess, Connection]]:
+    """As many copies as can be had; each takes its share of the items."""
+    made: list[tuple[BaseProcess, Connection]] = []
+    with suppress(OSError):
+        for first in range(workers):
+            made.append(_copy(work, items[first::workers]))
+    return made
 
 
 def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BaseProcess, Connection]:

@@ -71,6 +71,21 @@ def test_what_a_copy_that_died_has_not_done_is_done_here() -> None:
     assert list(run_forked(work, range(6), 2)) == list(range(6))
 
 
+def test_what_no_copy_can_be_made_for_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, made = forked._copy, []
+
+    def copy(*given: object) -> object:
+        if made:
+            raise OSError("Cannot allocate memory")
+        made.append(make(*given))  # type: ignore[arg-type]
+        return made[0]
+
+    monkeypatch.setattr(forked, "_copy", copy)
+    found = list(run_forked(lambda item: (item, os.getpid()), range(4), 2))
+    assert [item for item, _ in found] == [0, 1, 2, 3]
+    assert [process == os.getpid() for _, process in found] == [False, True, False, True]
+
+
 def test_closing_early_ends_the_copies() -> None:
     results: Iterator[int] = run_forked(lambda item: os.getpid() if item < 2 else signal.pause(), range(4), 2)  # type: ignore[func-returns-value, return-value]
     processes = [next(results), next(results)]
