@@ -54,21 +54,18 @@ def split_batches(order: Sequence[int], size: int, workers: int) -> list[list[in
 
 def run(work: Callable[[_Item], _Result], items: Sequence[_Item], device: str) -> Iterator[_Result]:
     """``work`` on every item, results in order; on a CPU several at once."""
-    import torch
-
     workers = min(count_workers(device), len(items))
     if workers < 2:
         return map(work, items)
     if can_fork():
         return run_forked(work, items, workers)
-    return _run_in_threads(work, items, workers, torch.get_num_threads())
+    return _run_in_threads(work, items, workers)
 
 
-def _run_in_threads(
-    work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int, threads: int
-) -> Iterator[_Result]:
+def _run_in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
     import torch
 
+    threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(max(1, threads // workers)))
     try:
         yield from pool.map(work, items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -43,6 +44,10 @@ class Heard:
     frame: float  # seconds
     windows: tuple[Window, ...]  # without their samples
     offsets: tuple[float, float] = (0.0, 0.0)  # seconds from where a word is heard to begin and end to where it does
+
+    def window_at(self, time: float) -> int:
+        """Number of the last window that begins at ``time`` or before."""
+        return bisect_right(self.windows, time, key=lambda window: window.span.start) - 1
 
     @property
     def speech(self) -> list[Span]:
@@ -175,7 +180,7 @@ def _refuse_strange(words: Sequence[Word | None]) -> None:
 
 def _word(text: str, heard: Heard, first: int, last: int, posterior: float) -> Word:
     start, end = float(heard.times[first]), float(heard.times[last]) + heard.frame
-    earliest = max((window.span.start for window in heard.windows if window.span.start <= start), default=0.0)
+    earliest = heard.windows[heard.window_at(start)].span.start
     return Word(text, max(earliest, start + heard.offsets[0]), end + heard.offsets[1], min(1.0, posterior))
 
 
@@ -190,10 +195,9 @@ def _settled(words: Sequence[Word | None]) -> list[Word | None]:
 
 def _snapped(words: Sequence[Word | None], heard: Heard) -> list[Word | None]:
     """The words that were found on the edges of speech, window by window."""
-    starts = [window.span.start for window in heard.windows]
     there = [(index, word) for index, word in enumerate(words) if word]
     snapped = list(words)
-    for window, group in groupby(there, key=lambda pair: int(np.searchsorted(starts, pair[1].start, "right")) - 1):
+    for window, group in groupby(there, key=lambda pair: heard.window_at(pair[1].start)):
         indices, mine = zip(*group, strict=True)
         for index, word in zip(indices, snap_words(mine, heard.windows[window].speech), strict=True):
             snapped[index] = word

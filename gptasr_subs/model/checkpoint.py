@@ -76,7 +76,7 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
         "metadata": dict(checkpoint.metadata),
     }
     write_atomically(folder / WEIGHTS_FILE, save(state))
-    write_atomically(folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    _write_description(folder, description)
 
 
 def set_offsets(folder: str | Path, start: float, end: float) -> None:
@@ -84,9 +84,12 @@ def set_offsets(folder: str | Path, start: float, end: float) -> None:
 
     Raises ``ModelError`` and ``OutputError``.
     """
-    path = Path(folder) / DESCRIPTION_FILE
-    description = read_description(path) | {"start_offset": round(start, 3), "end_offset": round(end, 3)}
-    write_atomically(path, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    offsets = {"start_offset": round(start, 3), "end_offset": round(end, 3)}
+    _write_description(Path(folder), read_description(Path(folder) / DESCRIPTION_FILE) | offsets)
+
+
+def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
+    write_atomically(folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
 
 
 def load_published(path: Path, heads: int = 0) -> Checkpoint:
