@@ -12,10 +12,17 @@ from ended import Ended, Program
 from fake_recognizer import FakeRecognizer
 from films import make_film
 
+from gptasr_subs import forked
 from gptasr_subs.cli import progress
 from gptasr_subs.cli.main import main
 from gptasr_subs.model import folders
 from gptasr_subs.places import CACHE_VARIABLE, DATA_VARIABLE
+
+
+@pytest.fixture(autouse=True)
+def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program allows copies of its process; what comes after it in these tests does not want them."""
+    monkeypatch.setattr(forked, "_allowed", False)
 
 
 @pytest.fixture(autouse=True)
