@@ -94,11 +94,19 @@ def run(
         list[str] | None, typer.Option(metavar="SOURCE=W", help="How often a source is drawn (1). Repeatable.")
     ] = None,
     augment: Annotated[float, typer.Option(min=0, max=1, help="Amount of augmentation.")] = Augmentation().amount,
+    frames_a_mask: Annotated[
+        int, typer.Option(min=0, help="One more mask along time for so many mel frames (0: none).")
+    ] = Augmentation().frames_a_mask,
     ctc_weight: Annotated[float, typer.Option(min=0, help="Weight of CTC beside the text.")] = _PLAN.ctc_weight,
     teacher_weight: Annotated[float, typer.Option(min=0, help="Weight of the teacher.")] = _PLAN.teacher_weight,
     text_every: Annotated[
         int, typer.Option(min=0, help="Steps between text-only batches (0: none).")
     ] = _PLAN.text_every,
+    text_batch: Annotated[int, typer.Option(min=1, help="Sentences in a text-only batch.")] = _PLAN.text_batch,
+    dropout: Annotated[float, typer.Option(min=0, max=0.9, help="Dropout in the GPT's layers.")] = _PLAN.dropout,
+    token_noise: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the tokens read that are replaced by any.")
+    ] = _PLAN.token_noise,
     muon: Annotated[bool, typer.Option("--muon/--no-muon", help="Muon for the layers, or AdamW for all.")] = _PLAN.muon,
     ema: Annotated[float, typer.Option(min=0, max=1, help="Decay of the averaged weights.")] = _PLAN.ema,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between saves.")] = _PLAN.save_every,
@@ -179,7 +187,7 @@ def main() -> None:
 def _recipe(given: dict[str, Any]) -> Recipe:
     """A recipe of the options of ``run``; those that were left out follow from the number of steps."""
     plan = TrainOptions().over(given["steps"])
-    augmentation = Augmentation(amount=given["augment"])
+    augmentation = Augmentation(amount=given["augment"], frames_a_mask=given["frames_a_mask"])
     return Recipe(
         given["store"],
         given["out"],

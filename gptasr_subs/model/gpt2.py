@@ -120,6 +120,7 @@ class Layer(nn.Module):
         self.attn = Attention(width, heads, std_out)
         self.ln_2 = nn.LayerNorm(width)
         self.mlp = Mlp(width, std_out)
+        self.dropout = 0.0  # in training, of what either part adds
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
@@ -127,9 +128,12 @@ class Layer(nn.Module):
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """``x`` (B, T, D) after this layer, given what its attention saw (B, H, T, D / H)."""
-        x = x + self.attn.join(attended)
-        out: Tensor = x + self.mlp(self.ln_2(x))
+        x = x + self._dropped(self.attn.join(attended))
+        out: Tensor = x + self._dropped(self.mlp(self.ln_2(x)))
         return out
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout) if self.training and self.dropout else x
 
 
 class Gpt2(nn.Module):

@@ -91,10 +91,12 @@ def add_noise(mel: Mel, noise: Mel, decibels: float, rng: np.random.Generator) -
 
 def mask(mel: Mel, options: Augmentation, rng: np.random.Generator) -> Mel:
     """SpecAugment on a normalised log-mel: bands and stretches set to 0, the mean."""
-    for _ in range(options.masks):
-        width = rng.integers(0, 1 + int(14 * options.amount))
-        low = rng.integers(0, mel.shape[1] - width)
-        mel[:, low : low + width] = 0
+    more = len(mel) // options.frames_a_mask if options.frames_a_mask else 0
+    for number in range(options.masks + more):
+        if number < options.masks:
+            width = rng.integers(0, 1 + int(14 * options.amount))
+            low = rng.integers(0, mel.shape[1] - width)
+            mel[:, low : low + width] = 0
         frames = rng.integers(0, 1 + int(min(24, len(mel) * 0.06) * options.amount))
         start = rng.integers(0, len(mel) - frames)
         mel[start : start + frames] = 0

@@ -27,7 +27,7 @@ from gptasr_subs.training.sampling import POOL, Item, Sampler
 
 NO_TOKEN = -100  # stands where a row of a batch has no token: the loss leaves it out
 
-_TEXT_BATCH, _MOST_TEXT_TOKENS, _TEXT_SEED = 48, 80, 7
+_MOST_TEXT_TOKENS, _TEXT_SEED = 80, 7
 _AHEAD = 4  # batches that each worker makes in advance
 
 
@@ -44,9 +44,17 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on ``device``; lengths stay, as CTC reads them on the processor."""
-        dense = None if self.dense is None else self.dense.to(device)
-        mel, tokens, spelled = (part.to(device) for part in (self.mel, self.tokens, self.spelled))
-        return replace(self, mel=mel, tokens=tokens, spelled=spelled, dense=dense)
+        return self._each(lambda part: part.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The same where a GPU fetches it without waiting."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        dense = None if self.dense is None else change(self.dense)
+        return replace(
+            self, mel=change(self.mel), tokens=change(self.tokens), spelled=change(self.spelled), dense=dense
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +165,15 @@ def _stacked(rows: Sequence[Rows]) -> Tensor:
 class TextBatches:
     """Batches of text alone from encoded sentences, each a pure function of its number."""
 
-    def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, config: ModelConfig) -> None:
-        """Encode ``sentences``."""
+    def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, config: ModelConfig, size: int = 48) -> None:
+        """Encode ``sentences``, of which each batch has ``size``."""
         self._encoded = [tokenizer.encode(sentence) for sentence in sentences]
-        self._config = config
+        self._config, self._size = config, size
 
     def __call__(self, number: int) -> Tensor:
         """Tokens (B, U + 1) with start and stop, ``NO_TOKEN`` where there is none."""
         rng = np.random.default_rng((_TEXT_SEED, number))
-        chosen = rng.integers(len(self._encoded), size=_TEXT_BATCH)
+        chosen = rng.integers(len(self._encoded), size=self._size)
         return token_rows([self._encoded[index][:_MOST_TEXT_TOKENS] for index in chosen], self._config)
 
 
@@ -178,7 +186,7 @@ def token_rows(texts: Sequence[Sequence[int]], config: ModelConfig) -> Tensor:
 
 
 def made_ahead(
-    make: Callable[[tuple[int, int]], Batch], keys: Sequence[tuple[int, int]], workers: int
+    make: Callable[[tuple[int, int]], Batch], keys: Sequence[tuple[int, int]], workers: int, pinned: bool = False
 ) -> Iterator[Batch]:
     """``make`` of every key in order, by ``workers`` processes ahead of time where there are any."""
     if not workers:
@@ -190,6 +198,7 @@ def made_ahead(
         sampler=keys,
         num_workers=workers,
         prefetch_factor=_AHEAD,
+        pin_memory=pinned,
         multiprocessing_context="fork",  # the store is mapped once, and nothing of it is copied
     )
     return iter(loader)

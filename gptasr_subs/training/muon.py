@@ -32,40 +32,58 @@ class Muon(torch.optim.Optimizer):
         """One step along the gradients, which all processes have in common."""
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
-            steps = _together([self._direction(p, group["momentum"]) for p in parameters])
-            for parameter, step in zip(parameters, steps, strict=True):
-                rows, columns = step.shape
-                size = group["lr"] * _LIKE_ADAMW * max(rows, columns) ** 0.5
-                parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(step.view_as(parameter), alpha=-size)
+            steps = _together(self._directions(parameters, group["momentum"]))
+            torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+            sizes = [-group["lr"] * _LIKE_ADAMW * max(step.shape) ** 0.5 for step in steps]
+            torch._foreach_mul_(steps, sizes)
+            shaped = [step.view_as(parameter) for step, parameter in zip(steps, parameters, strict=True)]
+            torch._foreach_add_(parameters, shaped)
 
-    def _direction(self, parameter: nn.Parameter, momentum: float) -> Tensor:
-        state, gradient = self.state[parameter], parameter.grad
-        assert gradient is not None
+    def _directions(self, parameters: list[nn.Parameter], momentum: float) -> list[Tensor]:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        averages = [self._average(p) for p in parameters]
+        torch._foreach_lerp_(averages, gradients, 1 - momentum)
+        return [direction.flatten(1) for direction in torch._foreach_lerp(gradients, averages, momentum)]
+
+    def _average(self, parameter: nn.Parameter) -> Tensor:
+        state = self.state[parameter]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(parameter)
-        average: Tensor = state["momentum"].lerp_(gradient, 1 - momentum)
-        return gradient.lerp(average, momentum).flatten(1)
+        average: Tensor = state["momentum"]
+        return average
 
 
 def _together(directions: list[Tensor]) -> list[Tensor]:
     """All ``directions`` made orthogonal, each by one of the processes."""
     world, rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
-    own = [orthogonal(d) if i % world == rank else torch.zeros_like(d) for i, d in enumerate(directions)]
+    own = range(rank, len(directions), world)
+    steps = [torch.zeros_like(d) for d in directions] if world > 1 else list(directions)
+    for alike in _by_shape(directions, own):
+        for index, step in zip(alike, orthogonal(torch.stack([directions[i] for i in alike])), strict=True):
+            steps[index] = step
     if world == 1:
-        return own
-    flat = torch.cat([step.flatten() for step in own])
+        return steps
+    flat = torch.cat([step.flatten() for step in steps])
     dist.all_reduce(flat)
-    parts = torch.split(flat, [step.numel() for step in own])
-    return [part.view_as(step) for part, step in zip(parts, own, strict=True)]
+    parts = torch.split(flat, [step.numel() for step in steps])
+    return [part.view_as(step) for part, step in zip(parts, steps, strict=True)]
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """The nearest matrix to ``matrix`` (rows, columns) whose singular values are all about 1 (0.7 to 1.2)."""
+def _by_shape(matrices: list[Tensor], indices: Iterable[int]) -> Iterable[list[int]]:
+    """``indices`` of matrices of one shape together: a GPU takes no longer for all of them than for one."""
+    alike: dict[torch.Size, list[int]] = {}
+    for index in indices:
+        alike.setdefault(matrices[index].shape, []).append(index)
+    return alike.values()
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """The nearest ones to ``matrices`` (n, rows, columns) whose singular values are all about 1 (0.7 to 1.2)."""
     first, third, fifth = _QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.mT if tall else matrix).bfloat16()
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = (matrices.mT if tall else matrices).bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(_ITERATIONS):
         square = x @ x.mT
-        x = torch.addmm(x, torch.addmm(square, square, square, beta=third, alpha=fifth), x, beta=first)
-    return (x.mT if tall else x).to(matrix.dtype)
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=third, alpha=fifth), x, beta=first)
+    return (x.mT if tall else x).to(matrices.dtype)

@@ -18,7 +18,8 @@ class Augmentation:
     room: float = 0.3  # probability of reverberation
     noise: float = 0.6  # probability of added noise
     band: float = 0.12  # probability of a telephone's or a codec's narrow band
-    masks: int = 2  # SpecAugment masks along each axis
+    masks: int = 2  # SpecAugment masks along each axis ...
+    frames_a_mask: int = 0  # ... and one more along time for so many mel frames (0: none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ class TrainOptions:
     teacher_weight: float = 1.0  # of the distance from a teacher, where there is one
     dense_weight: float = 1.0  # of what another encoder hears, where the store has it
     smoothing: float = 0.1
+    dropout: float = 0.0  # of what each part of a GPT layer adds
+    token_noise: float = 0.0  # share of the tokens read that are replaced by any: what comes next is to be heard
     text_every: int = 4  # steps between two text-only batches (0: none)
+    text_batch: int = 48  # sentences in one
     muon: bool = True  # for the layers; without it AdamW trains them too
     weight_decay: float = 0.03
     clip: float = 2.0

@@ -31,6 +31,7 @@ STATE_FILE = "last.pt"
 Evaluate = Callable[[GptAsr, int], None]
 Report = Callable[[int, dict[str, float]], None]
 State = dict[str, Tensor]
+Losses = dict[str, Tensor]  # by name, each a number
 
 _HIDDEN = re.compile(r"^0\.(mel_encoder|gpt\.h)\.")  # layers of the network, the first of what is trained
 
@@ -68,7 +69,10 @@ class Trainer:
         self.optimisers = _optimisers(self._trained, options)
         self.average = {name: p.detach().clone() for name, p in network.named_parameters()}
         self.step, self.heard = 0, 0.0
+        self._pending: Losses = {}
         self._recent: list[dict[str, float]] = []
+        for layer in network.gpt.layers:
+            layer.dropout = options.dropout
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / STATE_FILE).exists():
             self._resume()
@@ -77,16 +81,18 @@ class Trainer:
         """Train to step ``until`` (the end by default); give the loss of each step run, over all processes."""
         end, parts, losses = until or self.options.steps, self.options.accumulate, []
         keys = [(step, part) for step in range(self.step, end) for part in range(parts)]
-        upcoming = made_ahead(self._batch, keys, self.options.workers)
+        upcoming = made_ahead(self._batch, keys, self.options.workers, pinned=self.device.type == "cuda")
         self.network.train()
         self._start_clock()
         while self.step < end:
             losses.append(self._one_step(upcoming))
             self._after_step()
-        return losses
+        self._read_pending()
+        return torch.stack(losses).tolist() if losses else []
 
     def save(self) -> None:
         """Write ``last.pt``: all that a later process needs to go on as if nothing had happened."""
+        self._read_pending()
         if self.batches.rank:
             return
         state = {"network": self.network.state_dict(), "optimisers": [o.state_dict() for o in self.optimisers]}
@@ -116,38 +122,56 @@ class Trainer:
         step, part = key
         return self.batches.at(step, augmentation_at(self.options, step), part, self.options.accumulate)
 
-    def _one_step(self, upcoming: Iterator[Batch]) -> float:
+    def _one_step(self, upcoming: Iterator[Batch]) -> Tensor:
         rate = learning_rate(self.options, self.step)
         for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
             group["lr"] = rate
         parts = [self._backward(next(upcoming), part) for part in range(self.options.accumulate)]
-        numbers = self._share({name: math.fsum(p[name] for p in parts) / len(parts) for name in parts[0]})
-        self.heard += numbers.pop("seconds") * len(parts) * self.batches.world
-        if not math.isfinite(numbers["loss"]):
-            raise ModelError(f"The loss of step {self.step} is no number; go on from {STATE_FILE} with a lower rate.")
+        numbers = self._share({name: torch.stack([p[name] for p in parts]).mean() for name in parts[0]})
+        self._read_pending()
         nn.utils.clip_grad_norm_(self._trained.parameters(), self.options.clip)
         for optimiser in self.optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self._update_average()
-        self._recent.append(numbers)
+        self._pending = numbers
         return numbers["loss"]
 
-    def _backward(self, batch: Batch, part: int) -> dict[str, float]:
+    def _read_pending(self) -> None:
+        """Numbers of the last step, a step late: to wait for them at once would leave a GPU without work."""
+        if not self._pending:
+            return
+        numbers = dict(zip(self._pending, torch.stack([*self._pending.values()]).tolist(), strict=True))
+        self._pending = {}
+        if not math.isfinite(numbers["loss"]):
+            raise ModelError(
+                f"The loss of step {self.step - 1} is no number; go on from {STATE_FILE} with a lower rate."
+            )
+        self.heard += numbers.pop("seconds") * self.options.accumulate * self.batches.world
+        self._recent.append(numbers)
+
+    def _backward(self, batch: Batch, part: int) -> Losses:
         """Add the gradients of one micro-batch; its losses, and the seconds of sound in it."""
+        self._seed(part)
         with self._precision():
             terms = self._terms(batch.to(self.device), part)
             loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         (loss / self.options.accumulate).backward()  # type: ignore[no-untyped-call]
-        values = {name: value.item() for name, (_, value) in terms.items()}
-        return {"loss": loss.item(), **values, "seconds": batch.seconds}
+        values = {name: value.detach() for name, (_, value) in terms.items()}
+        return {"loss": loss.detach(), **values, "seconds": loss.new_tensor(batch.seconds)}
+
+    def _seed(self, part: int) -> None:
+        """What is left to chance in the network depends on step and share alone, like the batches."""
+        if self.options.dropout or self.options.token_noise:
+            shares = self.batches.world * self.options.accumulate
+            torch.manual_seed(self.step * shares + self.batches.share(part, self.options.accumulate))
 
     def _terms(self, batch: Batch, part: int) -> dict[str, tuple[float, Tensor]]:
         """The losses of one micro-batch, each with its weight in their sum."""
         options, joint = self.options, self.step >= self.options.ctc_steps
         encoded = self.network.encode(batch.mel)
-        logits = self.network.read(encoded, _inputs(batch.tokens)) if joint else None
+        logits = self.network.read(encoded, self._noisy(_inputs(batch.tokens))) if joint else None
         terms: dict[str, tuple[float, Tensor | None]] = {
             "ctc": (options.ctc_weight if joint else 1.0, ctc_loss(self.network, encoded.features, batch)),
             "text": (1.0, None if logits is None else self._text_loss(logits, batch.tokens)),
@@ -156,6 +180,14 @@ class Trainer:
             "dense": (options.dense_weight, self._dense_loss(encoded.features, batch)),
         }
         return {name: (weight, value) for name, (weight, value) in terms.items() if value is not None}
+
+    def _noisy(self, tokens: Tensor) -> Tensor:
+        """``tokens`` (B, U), some replaced by any others; never the first, which begins the text."""
+        if not self.options.token_noise:
+            return tokens
+        replaced = torch.rand(tokens.shape, device=tokens.device) < self.options.token_noise
+        replaced[:, 0] = False
+        return torch.where(replaced, torch.randint_like(tokens, self.network.config.vocabulary), tokens)
 
     def _taught(self, encoded: Encoded, logits: Tensor | None, batch: Batch) -> Tensor | None:
         if self.teacher is None:
@@ -181,19 +213,19 @@ class Trainer:
     def _precision(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16)
 
-    def _share(self, numbers: dict[str, float]) -> dict[str, float]:
+    def _share(self, numbers: Losses) -> Losses:
         """Average the gradients and ``numbers`` of all processes, in one message."""
         if self.batches.world == 1:
             return numbers
         gradients = [p.grad for p in self._trained.parameters() if p.grad is not None]
-        own = gradients[0].new_tensor(list(numbers.values()))
+        own = torch.stack([*numbers.values()])
         flat = torch.cat([*(g.flatten() for g in gradients), own])
         dist.all_reduce(flat)
         flat /= self.batches.world
         *parts, shared = torch.split(flat, [*(g.numel() for g in gradients), len(numbers)])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
-        return dict(zip(numbers, shared.tolist(), strict=True))
+        return dict(zip(numbers, shared.unbind(), strict=True))
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -217,6 +249,7 @@ class Trainer:
         self._began, self._heard_before = time.monotonic(), self.heard
 
     def _report(self) -> None:
+        self._read_pending()
         names = dict.fromkeys(name for numbers in self._recent for name in numbers)
         means = {name: _mean([numbers[name] for numbers in self._recent if name in numbers]) for name in names}
         if self.report and not self.batches.rank:
