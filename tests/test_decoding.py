@@ -52,6 +52,22 @@ def test_search_finds_what_a_plain_search_finds(generation: int, beams: int, see
             assert sum(beam.token_log_probs) >= beam.log_prob - 1e-3
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_the_network_writes_without_the_sound_counts_as_much_as_is_asked(beams: int, seed: int) -> None:
+    network = eager_to_stop(2, seed)
+    mel, lengths = ragged_mels(2)
+    with torch.inference_mode():
+        encoded = network.encode(mel, lengths)
+        found = beam_search(network, encoded, [STEPS] * 4, beams, math.inf, alone_weight=0.7)
+        without = beam_search(network, encoded, [STEPS] * 4, beams, math.inf)
+    stop = network.config.stop_token
+    for clip, plain in zip(found, plain_beam_search(network, mel, lengths, beams, STEPS, 0.7), strict=True):
+        expected = {tuple(t for t in tokens if t != stop): score for tokens, score in plain}
+        assert {beam.tokens: beam.log_prob + beam.alone_log_prob for beam in clip} == pytest.approx(expected, abs=1e-3)
+    assert [[beam.tokens for beam in clip] for clip in found] != [[beam.tokens for beam in clip] for clip in without]
+
+
 @pytest.mark.parametrize("generation", [1, 2])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_plain_search_meets_stops_at_many_steps_and_limits(generation: int, seed: int) -> None:
@@ -85,15 +101,15 @@ def test_one_clip_or_many_in_a_batch_are_equal(generation: int) -> None:
         assert alone.hypotheses[0].score == pytest.approx(together[row].hypotheses[0].score, abs=1e-3)
 
 
-@pytest.mark.parametrize("generation", [1, 2])
-def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(generation: int) -> None:
+@pytest.mark.parametrize(("generation", "alone"), [(1, False), (2, False), (2, True)])
+def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(generation: int, alone: bool) -> None:
     network = tiny_network(generation)
     mel, lengths = ragged_mels(generation)
     tokens = torch.randint(2, 40, (4, 2, 6), generator=torch.Generator().manual_seed(0))
     tokens[..., 0] = network.config.start_token
     swap = torch.tensor([1, 0])
     with torch.inference_mode():
-        stepper = Stepper(network, network.encode(mel, lengths), 2)
+        stepper = Stepper(network, network.encode(mel, lengths), 2, alone)
         for step in range(3):
             stepper.step(tokens[:, :, step])
         stepper.follow(swap.expand(4, -1))
@@ -105,6 +121,10 @@ def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(g
         for beam in range(2):
             logits = network(mel[rows], history[:, beam], lengths[rows])[:, -1]
             torch.testing.assert_close(got[:, beam], logits.log_softmax(-1), atol=2e-4, rtol=0)
+            if alone:
+                assert stepper.alone is not None
+                alone_logits = network.read_text_alone(history[:, beam])[:, -1]
+                torch.testing.assert_close(stepper.alone[:, beam], alone_logits.log_softmax(-1), atol=2e-4, rtol=0)
 
 
 def test_the_cache_grows_past_its_first_size() -> None:

@@ -24,13 +24,15 @@ _PATIENCE = 2.0  # nats that an unfinished beam may trail and yet be worth a sec
 class DecodingOptions:
     """How to decode. ``least_*`` and everything of CTC only matter to checkpoints that have a CTC head.
 
-    score = log-probability of the GPT + ``ctc_weight`` * that of the CTC head + ``word_bonus`` * words.
+    score = log-probability of the GPT + ``ctc_weight`` * that of the CTC head + ``alone_weight`` * that of the GPT
+    without the sound + ``word_bonus`` * words.
     """
 
     beams: int = 4
     max_tokens: int = 0  # 0: ``tokens_per_second`` decides; never more than the network has positions for
     tokens_per_second: float = 25.0  # well above the fastest speech: only runaway text meets it
     ctc_weight: float = 0.3
+    alone_weight: float = 0.0  # for networks with ``text_solo``; most of their text they have read, not heard
     letter_bonus: float = 0.0
     shortlist: int = 16  # tokens a beam that the CTC head weighs
     word_bonus: float = 0.0
@@ -100,7 +102,8 @@ def _search(
 ) -> list[list[Beam]]:
     limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
     patience = 0.0 if judge is None else _PATIENCE
-    return beam_search(network, encoded, limits, options.beams, patience, judge, options.shortlist)
+    alone = options.alone_weight if network.config.text_solo else 0.0
+    return beam_search(network, encoded, limits, options.beams, patience, judge, options.shortlist, alone)
 
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:
@@ -118,7 +121,7 @@ def _ranked(beams: Sequence[Beam], tokenizer: Tokenizer, options: DecodingOption
 
 def _read(beam: Beam, tokenizer: Tokenizer, options: DecodingOptions) -> Hypothesis:
     text = tokenizer.decode(beam.tokens)
-    score = beam.log_prob + options.word_bonus * len(text.split())
+    score = beam.log_prob + beam.alone_log_prob + options.word_bonus * len(text.split())
     return Hypothesis(beam.tokens, text, score, beam.log_prob, beam.token_log_probs, beam.ended)
 
 

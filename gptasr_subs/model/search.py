@@ -43,12 +43,14 @@ class Beam:
     """One result of the search: tokens without the stop token, and the log-probability of each.
 
     ``log_prob`` is their sum, the stop token included; ``ended`` says that the network stopped of its own accord.
+    ``alone_log_prob`` is what the text gains by what the network makes of it without the sound, weighted.
     """
 
     tokens: tuple[int, ...]
     token_log_probs: tuple[float, ...]
     log_prob: float
     ended: bool
+    alone_log_prob: float = 0.0
 
 
 def beam_search(
@@ -59,18 +61,22 @@ def beam_search(
     patience: float = 0.0,
     judge: Judge | None = None,
     shortlist: int = 16,
+    alone_weight: float = 0.0,
 ) -> list[list[Beam]]:
     """For each clip of ``encoded`` its ``beams`` best token sequences, best first.
 
     ``limits`` is the most tokens of each clip. A clip is done when no unfinished beam is within ``patience`` (in
     log-probability) of the best finished one: 0 is enough for the best, more completes the others too. With a
-    ``judge`` each beam's ``shortlist`` best tokens are weighed by both.
+    ``judge`` each beam's ``shortlist`` best tokens are weighed by both. ``alone_weight`` multiplies what the network
+    makes of the text without the sound, and adds it.
     """
-    stepper = Stepper(network, encoded, beams)
+    stepper = Stepper(network, encoded, beams, alone=alone_weight > 0)
     state = _State(network, limits, beams, encoded.features.device)
     found: dict[int, list[Beam]] = {}
     while len(found) < len(limits):
-        stepper.follow(state.grow(stepper.step(state.tokens[..., -1]), judge, shortlist))
+        log_probs = stepper.step(state.tokens[..., -1])
+        alone = None if stepper.alone is None else alone_weight * stepper.alone
+        stepper.follow(state.grow(log_probs, judge, shortlist, alone))
         done = state.done(patience)
         for row in done.nonzero()[:, 0].tolist():
             found.setdefault(int(state.clips[row]), state.results(row))
@@ -93,6 +99,7 @@ class _State:
         self.clips = torch.arange(len(limits), device=device)
         self.tokens = torch.full((*shape, 1), config.start_token, device=device)
         self.log_probs = torch.zeros(*shape, 0, device=device)
+        self.alone = torch.zeros(shape, device=device)
         self.scores = torch.full(shape, -torch.inf, device=device)
         self.scores[:, 0] = 0.0  # all beams are the same before the first token
         self.stopped = torch.zeros(shape, dtype=torch.bool, device=device)
@@ -103,20 +110,29 @@ class _State:
         """Beams (B, K) that write no more."""
         return self.stopped | self.looped
 
-    def grow(self, log_probs: Tensor, judge: Judge | None = None, shortlist: int = 16) -> Tensor:
-        """Take the best continuations of ``log_probs`` (B, K, V); returns the beam (B, K) that each one continues."""
+    def grow(
+        self, log_probs: Tensor, judge: Judge | None = None, shortlist: int = 16, alone: Tensor | None = None
+    ) -> Tensor:
+        """Take the best continuations of ``log_probs`` (B, K, V); returns the beam (B, K) that each one continues.
+
+        ``alone`` (B, K, V) is added to what a token counts for.
+        """
         log_probs = self._frozen(log_probs)
+        counts = log_probs if alone is None else log_probs + alone.masked_fill(self.ended[..., None], 0.0)
         if judge is None:
             tokens = torch.arange(log_probs.shape[-1], device=log_probs.device).expand_as(log_probs)
-            candidates = self.scores[..., None] + log_probs
+            candidates = self.scores[..., None] + counts
         else:
-            log_probs, tokens = log_probs.topk(shortlist)
-            candidates = judge.weigh(tokens, self.scores[..., None] + log_probs, self.ended)
+            counts, tokens = counts.topk(shortlist)
+            log_probs = log_probs.gather(2, tokens)
+            candidates = judge.weigh(tokens, self.scores[..., None] + counts, self.ended)
         self.scores, best = candidates.flatten(1).topk(self.scores.shape[1])
         if judge is not None:
             judge.follow(best)
         parents = best // log_probs.shape[-1]
-        self._write(parents, tokens.flatten(1).gather(1, best), log_probs.flatten(1).gather(1, best))
+        token, gained, counted = (part.flatten(1).gather(1, best) for part in (tokens, log_probs, counts))
+        self.alone = self.alone.gather(1, parents) + (counted - gained)
+        self._write(parents, token, gained)
         return parents
 
     def _write(self, parents: Tensor, token: Tensor, gained: Tensor) -> None:
@@ -146,13 +162,13 @@ class _State:
         return at_limit | self.ended.all(1) | (finished - patience > unfinished)
 
     def keep(self, rows: Tensor) -> None:
-        for name in ("limits", "clips", "tokens", "log_probs", "scores", "stopped", "looped"):
+        for name in ("limits", "clips", "tokens", "log_probs", "alone", "scores", "stopped", "looped"):
             setattr(self, name, getattr(self, name)[rows])
 
     def results(self, row: int) -> list[Beam]:
         """The beams of one clip, those that ended by themselves first, then by score."""
         beams = [self._result(row, beam) for beam in range(self.scores.shape[1])]
-        return sorted(beams, key=lambda beam: (not beam.ended, -beam.log_prob))
+        return sorted(beams, key=lambda beam: (not beam.ended, -beam.log_prob - beam.alone_log_prob))
 
     def _result(self, row: int, beam: int) -> Beam:
         tokens: list[int] = self.tokens[row, beam, 1:].tolist()
@@ -163,7 +179,7 @@ class _State:
         if self.looped[row, beam]:
             tokens = cut_loop(tokens)
         log_prob = sum(log_probs[: len(tokens) + stopped])
-        return Beam(tuple(tokens), tuple(log_probs[: len(tokens)]), log_prob, stopped)
+        return Beam(tuple(tokens), tuple(log_probs[: len(tokens)]), log_prob, stopped, float(self.alone[row, beam]))
 
 
 def loop_period(tokens: Sequence[int]) -> int:

@@ -5,7 +5,11 @@ computed and kept once a clip, whatever the number of beams, and the text's are 
 beam needs them. All beams of a clip look at one cache; a mask says which entries are a beam's own past, and following
 another beam is a change of that mask alone.
 
-Shapes: B clips, K beams, H heads, S slots of the cache, N mel positions (the first slots), D width, V vocabulary.
+Where asked for, every beam has a twin that reads the same text without the sound, the network as a language model: one
+more row of the same products, whose mask shows it no mel positions.
+
+Shapes: B clips, K beams, L lanes (the beams and their twins), H heads, S slots of the cache, N mel positions (the first
+slots), D width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -25,19 +29,25 @@ _STEPS_AHEAD = 32  # text steps the cache grows by at a time, so that memory fol
 class Stepper:
     """The network's state after the mel positions and some text tokens of every beam."""
 
-    def __init__(self, network: GptAsr, encoded: Encoded, beams: int) -> None:
-        """Read the mel positions of ``encoded``: the part that all beams of a clip share."""
+    alone: Tensor | None = None  # what ``step`` gave, but without the sound: (B, K, V), where it was asked for
+
+    def __init__(self, network: GptAsr, encoded: Encoded, beams: int, alone: bool = False) -> None:
+        """Read the mel positions of ``encoded``: the part that all beams of a clip share.
+
+        ``alone`` asks for twins; only networks with ``text_solo`` know how to write without sound.
+        """
         prefix, mask = network.prefix(encoded)
         self.network, self.beams, self.step_count = network, beams, 0
+        self.lanes = 2 * beams if alone else beams
         self._layers, self._prefix = network.gpt.layers, prefix.shape[1]
         self.used = self._prefix
         config, (clips, size, width) = network.config, prefix.shape
-        slots, depth = size + _STEPS_AHEAD * beams, width // config.heads
+        slots, depth = size + _STEPS_AHEAD * self.lanes, width // config.heads
         shape = (clips, config.heads, depth, slots)  # keys lie transposed, as the products with few queries read them
         self.keys = [prefix.new_zeros(shape, dtype=network.gpt.dtype) for _ in self._layers]
         self.values = [keys.new_zeros((clips, config.heads, slots, depth)) for keys in self.keys]
-        self.bias = self.keys[0].new_full((clips, 1, beams, slots), -torch.inf)  # added to attention scores
-        self.bias[..., :size] = 0.0 if mask is None else _as_bias(mask, network.gpt.dtype)
+        self.bias = self.keys[0].new_full((clips, 1, self.lanes, slots), -torch.inf)  # added to attention scores
+        self.bias[:, :, :beams, :size] = 0.0 if mask is None else _as_bias(mask, network.gpt.dtype)
         edges = [*range(0, clips, clips_at_once(prefix.device)), clips]
         for first, last in pairwise(edges):
             longest = size if mask is None else int(mask[first:last].sum(1).max())
@@ -54,12 +64,10 @@ class Stepper:
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed ``tokens`` (B, K), each beam's latest; log-probabilities (B, K, V) of the next, float32."""
-        if self.used + self.beams > self.bias.shape[-1]:
+        if self.used + self.lanes > self.bias.shape[-1]:
             self._make_room()
-        x = self.network.embed_text(tokens.reshape(-1, 1), self.step_count).view(*tokens.shape, -1)
-        if self.network.gpt.wpe is not None:  # all beams stand at the same position
-            x = x + self.network.gpt.wpe.weight[self._prefix + self.step_count]
-        now, self.used, self.step_count = self.used, self.used + self.beams, self.step_count + 1
+        x = self._embedded(tokens)
+        now, self.used, self.step_count = self.used, self.used + self.lanes, self.step_count + 1
         self.bias[:, 0, :, now : self.used].diagonal(dim1=1, dim2=2).zero_()
         end = min(self.bias.shape[-1], -(-self.used // _ROUND) * _ROUND)  # what is not used yet is masked
         bias = self.bias[..., :end]
@@ -67,11 +75,22 @@ class Stepper:
             query, key, value = layer.project(x)
             keys[..., now : self.used], values[:, :, now : self.used] = key.transpose(2, 3), value
             x = layer.finish(x, _attend(query, keys[..., :end], values[:, :, :end], bias))
-        return self.network.text_logits(self.network.gpt.ln_f(x)).float().log_softmax(-1)
+        log_probs = self.network.text_logits(self.network.gpt.ln_f(x)).float().log_softmax(-1)
+        self.alone = log_probs[:, self.beams :] if self.lanes > self.beams else None
+        return log_probs[:, : self.beams]
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        """The ``tokens`` (B, K) as the lanes read them (B, L, D)."""
+        x = self.network.embed_text(tokens.reshape(-1, 1), self.step_count).view(*tokens.shape, -1)
+        if self.network.gpt.wpe is not None:  # all beams stand at the same position
+            x = x + self.network.gpt.wpe.weight[self._prefix + self.step_count]
+        return torch.cat([x, x + self.network.text_solo_embedding], 1) if self.lanes > self.beams else x
 
     def follow(self, parents: Tensor) -> None:
         """From now on beam k of each clip continues what beam ``parents[:, k]`` has read; ``parents`` (B, K)."""
         if self.beams > 1:
+            if self.lanes > self.beams:
+                parents = torch.cat([parents, parents + self.beams], 1)
             text = self.bias[..., self._prefix : self.used]
             text.copy_(text.gather(2, parents[:, None, :, None].expand_as(text)))
 
@@ -95,7 +114,7 @@ class Stepper:
 
     def _moved(self, cache: Tensor, order: Tensor, empty: float = 0.0) -> Tensor:
         """``cache`` (B, ., ., S) with the text slots ``order`` (B, .) behind the prefix, and room after them."""
-        moved = cache.new_full((*cache.shape[:3], self.used + _STEPS_AHEAD * self.beams), empty)
+        moved = cache.new_full((*cache.shape[:3], self.used + _STEPS_AHEAD * self.lanes), empty)
         moved[..., : self._prefix] = cache[..., : self._prefix]
         slots = order[:, None, None].expand(*cache.shape[:3], -1)
         moved[..., self._prefix : self.used] = cache.gather(3, slots)
