@@ -113,6 +113,14 @@ def test_masks_silence_bands_and_stretches_and_no_more() -> None:
     assert 0 < rows.sum() <= 2 * 12 and 0 < columns.sum() <= 2 * 14
 
 
+def test_a_longer_sound_has_more_masks_along_time() -> None:
+    options = replace(FULL, frames_a_mask=50)
+    often = [mask(np.ones((800, 80), np.float32), options, np.random.default_rng(seed)) == 0 for seed in range(20)]
+    hidden = [masked.all(1).sum() for masked in often]
+    assert 2 * 24 < np.mean(hidden) <= (2 + 16) * 24
+    assert max(masked.all(0).sum() for masked in often) <= 2 * 14
+
+
 def test_a_batch_is_a_function_of_seed_and_step(batches: Batches) -> None:
     again = of_rank(batches, 0, 1)
     for step in (0, 5, POOL - 1, POOL, 2 * POOL + 3):

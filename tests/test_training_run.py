@@ -37,9 +37,19 @@ from gptasr_subs.training.options import Augmentation, Recipe, Sampling, TrainOp
 from gptasr_subs.training.recipe import SHAPES, open_run, read_sentences, read_shape, train
 from gptasr_subs.training.trainer import STATE_FILE, Trainer, ctc_loss, read_state
 
-# Both phases, text-only batches, accumulation and warm-up, all within a few steps.
+# Both phases, text-only batches, accumulation, warm-up and all that is left to chance, within a few steps.
 PLAN = TrainOptions(
-    steps=9, ctc_steps=4, decay_from=6, warmup=3, accumulate=2, text_every=2, augment_over=6, save_every=3, bf16=False
+    steps=9,
+    ctc_steps=4,
+    decay_from=6,
+    warmup=3,
+    accumulate=2,
+    text_every=2,
+    augment_over=6,
+    save_every=3,
+    bf16=False,
+    dropout=0.1,
+    token_noise=0.2,
 )
 SAMPLING = Sampling(batch_seconds=3.0, longest=3.0)
 TEXTS = ["Bah dee.", "Koo sow.", "Dee."]
