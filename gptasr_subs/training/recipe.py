@@ -36,14 +36,14 @@ SHAPE_FILE, TOKENIZER_FILE = "config.json", "tokenizer.json"
 
 _SHIPPED = ModelConfig(
     generation=2,
-    layers=6,
+    layers=8,
     width=256,
     heads=4,
     vocabulary=0,  # as the run's own vocabulary turns out
     start_token=START,
     max_mel_frames=1408,
     max_text_tokens=220,
-    blocks=(1, 2, 6),
+    blocks=(1, 2, 8),
     ctc_classes=ctc.CLASSES,
     text_solo=True,
     front_end=GENERATION_2,
