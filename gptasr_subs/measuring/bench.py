@@ -94,7 +94,10 @@ def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
 
 @torch.inference_mode()
 def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Timing:
-    """Decode noise with a forced number of tokens; the CTC head is not asked. One run goes before those counted."""
+    """Decode noise with a forced number of tokens; the CTC head is not asked. One run goes before those counted.
+
+    Beams have twins that read the text alone where the checkpoint's search counts those.
+    """
     network, rate = recognizer.checkpoint.model, recognizer.sample_rate
     limit = network.config.max_text_tokens
     if setting.tokens > limit or setting.seconds > recognizer.max_seconds:
@@ -108,10 +111,10 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
 
 
 def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
-    network = recognizer.checkpoint.model
+    network, alone = recognizer.checkpoint.model, recognizer.checkpoint.decoding.alone_weight > 0
     front_end, (mel, lengths) = _timed(recognizer.device, lambda: recognizer.log_mels(clips))
     prefill, stepper = _timed(
-        recognizer.device, lambda: Stepper(network, network.encode_in_parts(mel, lengths), setting.beams)
+        recognizer.device, lambda: Stepper(network, network.encode_in_parts(mel, lengths), setting.beams, alone)
     )
     steps, _ = _timed(recognizer.device, lambda: force_steps(stepper, network, setting))
     return front_end, prefill, steps
