@@ -40,6 +40,11 @@ class DecodingOptions:
     least_evidence: float = 0.0  # nats a character by which CTC must prefer the text to silence
     least_ctc: float = -3.0  # nats a character that CTC must give the text
 
+    @property
+    def lanes(self) -> int:
+        """Texts that the network reads at a time for each clip: the beams, and their twins without the sound."""
+        return 2 * self.beams if self.alone_weight else self.beams
+
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
