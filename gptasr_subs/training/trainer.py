@@ -70,6 +70,7 @@ class Trainer:
         self.average = {name: p.detach().clone() for name, p in network.named_parameters()}
         self.step, self.heard = 0, 0.0
         self._pending: Losses = {}
+        self._losses: list[float] = []
         self._recent: list[dict[str, float]] = []
         for layer in network.gpt.layers:
             layer.dropout = options.dropout
@@ -79,16 +80,17 @@ class Trainer:
 
     def run(self, until: int | None = None) -> list[float]:
         """Train to step ``until`` (the end by default); give the loss of each step run, over all processes."""
-        end, parts, losses = until or self.options.steps, self.options.accumulate, []
+        end, parts = until or self.options.steps, self.options.accumulate
         keys = [(step, part) for step in range(self.step, end) for part in range(parts)]
         upcoming = made_ahead(self._batch, keys, self.options.workers, pinned=self.device.type == "cuda")
         self.network.train()
+        self._losses = []
         self._start_clock()
         while self.step < end:
-            losses.append(self._one_step(upcoming))
+            self._one_step(upcoming)
             self._after_step()
         self._read_pending()
-        return torch.stack(losses).tolist() if losses else []
+        return self._losses
 
     def save(self) -> None:
         """Write ``last.pt``: all that a later process needs to go on as if nothing had happened."""
@@ -122,7 +124,7 @@ class Trainer:
         step, part = key
         return self.batches.at(step, augmentation_at(self.options, step), part, self.options.accumulate)
 
-    def _one_step(self, upcoming: Iterator[Batch]) -> Tensor:
+    def _one_step(self, upcoming: Iterator[Batch]) -> None:
         rate = learning_rate(self.options, self.step)
         for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
             group["lr"] = rate
@@ -136,7 +138,6 @@ class Trainer:
         self.step += 1
         self._update_average()
         self._pending = numbers
-        return numbers["loss"]
 
     def _read_pending(self) -> None:
         """Numbers of the last step, a step late: to wait for them at once would leave a GPU without work."""
@@ -149,6 +150,7 @@ class Trainer:
                 f"The loss of step {self.step - 1} is no number; go on from {STATE_FILE} with a lower rate."
             )
         self.heard += numbers.pop("seconds") * self.options.accumulate * self.batches.world
+        self._losses.append(numbers["loss"])
         self._recent.append(numbers)
 
     def _backward(self, batch: Batch, part: int) -> Losses:
@@ -225,7 +227,7 @@ class Trainer:
         *parts, shared = torch.split(flat, [*(g.numel() for g in gradients), len(numbers)])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
-        return dict(zip(numbers, shared.unbind(), strict=True))
+        return dict(zip(numbers, shared.clone().unbind(), strict=True))  # a view would keep all the gradients
 
     @torch.no_grad()
     def _update_average(self) -> None:
