@@ -127,6 +127,17 @@ def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(g
                 torch.testing.assert_close(stepper.alone[:, beam], alone_logits.log_softmax(-1), atol=2e-4, rtol=0)
 
 
+def test_a_network_that_cannot_write_without_sound_has_no_twins() -> None:
+    network = tiny_network(1)
+    mel, lengths = ragged_mels(1)
+    with torch.inference_mode():
+        encoded = network.encode(mel, lengths)
+        assert Stepper(network, encoded, 2, alone=True).lanes == 2
+        assert beam_search(network, encoded, [STEPS] * 4, 2, alone_weight=0.5) == beam_search(
+            network, encoded, [STEPS] * 4, 2
+        )
+
+
 def test_the_cache_grows_past_its_first_size() -> None:
     network = tiny_network(2)
     mel, lengths = ragged_mels(2)

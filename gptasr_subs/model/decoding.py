@@ -107,8 +107,8 @@ def _search(
 ) -> list[list[Beam]]:
     limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
     patience = 0.0 if judge is None else _PATIENCE
-    alone = options.alone_weight if network.config.text_solo else 0.0
-    return beam_search(network, encoded, limits, options.beams, patience, judge, options.shortlist, alone)
+    beams, shortlist, alone = options.beams, options.shortlist, options.alone_weight
+    return beam_search(network, encoded, limits, beams, patience, judge, shortlist, alone)
 
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:

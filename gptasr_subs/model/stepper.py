@@ -34,11 +34,11 @@ class Stepper:
     def __init__(self, network: GptAsr, encoded: Encoded, beams: int, alone: bool = False) -> None:
         """Read the mel positions of ``encoded``: the part that all beams of a clip share.
 
-        ``alone`` asks for twins; only networks with ``text_solo`` know how to write without sound.
+        ``alone`` asks for twins; networks without ``text_solo``, which cannot write without sound, have none.
         """
         prefix, mask = network.prefix(encoded)
         self.network, self.beams, self.step_count = network, beams, 0
-        self.lanes = 2 * beams if alone else beams
+        self.lanes = 2 * beams if alone and network.config.text_solo else beams
         self._layers, self._prefix = network.gpt.layers, prefix.shape[1]
         self.used = self._prefix
         config, (clips, size, width) = network.config, prefix.shape

@@ -22,7 +22,7 @@ from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.augmentation import Mel, augment, mask
 from gptasr_subs.training.corpora import MelStore
 from gptasr_subs.training.dense import DenseTargets, Indices, Rows, row_frames
-from gptasr_subs.training.options import Augmentation, Sampling
+from gptasr_subs.training.options import Augmentation, Sampling, TrainOptions
 from gptasr_subs.training.sampling import POOL, Item, Sampler
 
 NO_TOKEN = -100  # stands where a row of a batch has no token: the loss leaves it out
@@ -165,7 +165,13 @@ def _stacked(rows: Sequence[Rows]) -> Tensor:
 class TextBatches:
     """Batches of text alone from encoded sentences, each a pure function of its number."""
 
-    def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, config: ModelConfig, size: int = 48) -> None:
+    def __init__(
+        self,
+        sentences: Sequence[str],
+        tokenizer: Tokenizer,
+        config: ModelConfig,
+        size: int = TrainOptions().text_batch,
+    ) -> None:
         """Encode ``sentences``, of which each batch has ``size``."""
         self._encoded = [tokenizer.encode(sentence) for sentence in sentences]
         self._config, self._size = config, size

@@ -166,8 +166,12 @@ class Trainer:
     def _seed(self, part: int) -> None:
         """What is left to chance in the network depends on step and share alone, like the batches."""
         if self.options.dropout or self.options.token_noise:
-            shares = self.batches.world * self.options.accumulate
-            torch.manual_seed(self.step * shares + self.batches.share(part, self.options.accumulate))
+            torch.manual_seed(self._number(part))
+
+    def _number(self, part: int) -> int:
+        """Of this process's ``part`` of the step, counted over all micro-batches of the run."""
+        shares = self.batches.world * self.options.accumulate
+        return self.step * shares + self.batches.share(part, self.options.accumulate)
 
     def _terms(self, batch: Batch, part: int) -> dict[str, tuple[float, Tensor]]:
         """The losses of one micro-batch, each with its weight in their sum."""
@@ -202,9 +206,7 @@ class Trainer:
     def _text_alone(self, joint: bool, part: int) -> Tensor | None:
         if not (joint and self.texts and self._due(self.options.text_every)):
             return None
-        shares = self.batches.world * self.options.accumulate
-        number = self.step * shares + self.batches.share(part, self.options.accumulate)
-        tokens = self.texts(number).to(self.device)
+        tokens = self.texts(self._number(part)).to(self.device)
         return self._text_loss(self.network.read_text_alone(_inputs(tokens)), tokens)
 
     def _text_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
