@@ -96,6 +96,7 @@ class _Cutter:
         self._rate, self._hop, self._options = sample_rate, hop_size(sample_rate), options
         self._pad, self._margin = self._frames(options.pad), self._frames(1.0)
         self._limit = int(options.max_seconds * sample_rate / self._hop) - 2 * self._pad  # frames of speech
+        self._reach = self._limit + self._frames(options.longest_pause) + self._margin  # what decides a window
         if self._limit < self._margin:
             raise ValueError(f"Windows of {options.max_seconds} s with {options.pad} s of padding are too short.")
         self._begun = 0  # frames that went before those held
@@ -110,11 +111,10 @@ class _Cutter:
 
     def windows(self, final: bool = False) -> Iterator[Window]:
         """The windows that are certain by now, all that are left if no more sound comes."""
-        reach = self._limit + self._frames(self._options.longest_pause) + self._margin
         while True:
             runs = self._runs()
             first = runs[0].start if runs else len(self._speech)
-            if not runs or (len(self._speech) < first + reach and not final):
+            if not runs or (len(self._speech) < first + self._reach and not final):
                 self._drop(max(0, first - self._margin))
                 return
             end, resumed = self._end(runs)
@@ -138,7 +138,7 @@ class _Cutter:
                 break
             if following.start - run.end > self._tolerance(run.end - first):
                 return run.end, following.start
-        cut = self._quietest(first, runs[-1].end)
+        cut = self._quietest(first, min(run.end, first + self._reach))
         return cut, cut
 
     def _tolerance(self, length: int) -> float:
@@ -148,7 +148,7 @@ class _Cutter:
         return float(np.interp(length, [0, self._limit / 5, self._limit], [self._frames(pause) for pause in pauses]))
 
     def _quietest(self, first: int, last: int) -> int:
-        """The best frame to cut speech that goes on too long: in the second half, and leaving no mere scrap."""
+        """The best frame to cut speech up to ``last``, too long for a window: in its second half, leaving no scrap."""
         low, high = first + self._limit // 2, min(first + self._limit, last - self._limit // 8)
         return low + int(np.argmin(running_mean(self._level, self._frames(0.15))[low:high]))
 

@@ -185,6 +185,13 @@ def test_a_cut_leaves_no_mere_scrap() -> None:
     assert windows[1].span.seconds > 1.5
 
 
+def test_a_cut_leaves_no_mere_scrap_before_a_pause_either() -> None:
+    """The voice falls quiet 6.2 s in: a cut there would leave so little of the phrase that it counts as a click."""
+    phrases = Span(0.0, 6.25), Span(7.25, 8.25)
+    sound = place(9.25, *((phrase.start, MONOLOGUE[: round(phrase.seconds * RATE)]) for phrase in phrases))
+    assert all(is_covered(phrase, windows_of(sound, max_seconds=4.0)) for phrase in phrases)
+
+
 def test_a_pause_too_short_for_both_paddings_is_split_in_the_middle() -> None:
     before, after = windows_of(place(24, (1, speech(13)), (14.4, speech(8, seed=1))), shortest_pause=0.25)
     assert before.span.end == after.span.start == pytest.approx(14.2, abs=EDGE)
