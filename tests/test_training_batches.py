@@ -18,7 +18,7 @@ from gptasr_subs.model.tokenizer import STOP
 from gptasr_subs.training.augmentation import Mel, add_noise, augment, mask, reverberate, stretch, warp
 from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, TextBatches, made_ahead
 from gptasr_subs.training.options import Augmentation, Sampling, TrainOptions
-from gptasr_subs.training.sampling import POOL, Sampler
+from gptasr_subs.training.sampling import POOL, Item, Sampler
 from gptasr_subs.training.trainer import augmentation_at, learning_rate
 
 FLOOR = np.float32(np.log(1e-5))
@@ -180,15 +180,19 @@ def sampler(**changes: object) -> Sampler:
     return Sampler(sources, seconds, replace(Sampling(batch_seconds=20.0, joined=0.3), **changes))  # type: ignore[arg-type]
 
 
+def clips(item: Item) -> list[int]:
+    return [part.clip for part in item]
+
+
 def test_clips_grow_with_the_curriculum_and_batches_hold_equal_sound() -> None:
     drawn = sampler(shortest_limit=2.0, longest=10.0, curriculum=10 * POOL)
     seconds = np.tile(np.linspace(0.5, 10.0, 50), 2)
     for number, limit in ((0, 2.0), (5, 6.0), (10, 10.0), (50, 10.0)):
         pool = drawn.pool(number, shares=2)
         assert len(pool) == 2 * POOL
-        items = [sum(seconds[list(item)]) for batch in pool for item in batch if item]
+        items = [seconds[clips(item)].sum() for batch in pool for item in batch if item]
         assert limit * 0.9 < max(items) <= limit
-        sums = [sum(seconds[list(item)].sum() if item else 3.0 for item in batch) for batch in pool]
+        sums = [sum(seconds[clips(item)].sum() if item else 3.0 for item in batch) for batch in pool]
         assert np.ptp(sums) <= 2 * limit + 3
         assert np.mean(sums) >= 20
 
@@ -196,14 +200,14 @@ def test_clips_grow_with_the_curriculum_and_batches_hold_equal_sound() -> None:
 def test_the_curriculum_may_begin_later() -> None:
     later = sampler(shortest_limit=2.0, longest=10.0, curriculum=POOL, curriculum_from=POOL)
     lengths = np.tile(np.linspace(0.5, 10.0, 50), 2)
-    longest = [max(lengths[list(item)].sum() for batch in later.pool(n, 1) for item in batch if item) for n in (1, 2)]
+    longest = [max(lengths[clips(item)].sum() for batch in later.pool(n, 1) for item in batch if item) for n in (1, 2)]
     assert longest[0] <= 2.0 < 6.0 < longest[1]
 
 
 def test_a_source_is_drawn_by_its_weight() -> None:
     def share_of_b(weights: dict[str, float]) -> float:
         items = [item for batch in sampler(weights=weights).pool(0, 4) for item in batch if item]
-        return float(np.mean([index >= 50 for item in items for index in item]))
+        return float(np.mean([clip >= 50 for item in items for clip in clips(item)]))
 
     assert share_of_b({"b": 0.0}) == 0
     assert share_of_b({}) == pytest.approx(0.5, abs=0.05)

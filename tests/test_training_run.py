@@ -329,6 +329,21 @@ def test_a_run_may_begin_with_the_weights_of_a_checkpoint(workshop: Path, tmp_pa
     assert all(torch.equal(begun[name], value) for name, value in given.items())
 
 
+def test_a_run_may_add_to_the_shape_it_begins_with(workshop: Path, tmp_path: Path) -> None:
+    start, shape, noise = str(tmp_path / "first"), tmp_path / "shape.json", workshop / "noise.tsv"
+    small = export(workshop / "run", tmp_path / "first").config
+    added = {"layers": small.layers + 1}
+    shape.write_text(json.dumps(added), encoding="utf-8")
+    recipe = Recipe(workshop / "store", tmp_path / "grown", str(shape), start, noise=noise, sampling=SAMPLING)
+    trainer = train(replace(recipe, options=replace(PLAN, steps=1, rate=0.0)))
+    assert open_run(tmp_path / "grown")[0] == replace(small, **added)
+    given, begun = load_checkpoint(start).model.state_dict(), trainer.network.state_dict()
+    assert all(torch.equal(begun[name], value) for name, value in given.items())
+    shape.write_text(json.dumps({"layers": small.layers - 1}), encoding="utf-8")
+    with pytest.raises(UsageError, match="may only add layers"):
+        train(replace(recipe, folder=tmp_path / "shrunk"))
+
+
 def test_what_cannot_be_run_or_exported_is_refused_in_a_sentence(workshop: Path, tmp_path: Path) -> None:
     other = command(*run_words(workshop), "--config", "small")
     assert other.exit_code == 2 and "has another shape" in other.stderr

@@ -167,6 +167,27 @@ def hear(
             say(f"{shown(store)}: {len(clips)} clips heard by {encoder}.")
 
 
+def place(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="What `prepare` made.")],
+    model: Annotated[str, typer.Option(metavar="NAME|PATH", help="Whose CTC head finds the words.")] = "default",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Find where the words of a store's clips lie, so that a run can splice them (`run --spliced`)."""
+    with sentences(quiet, verbose):
+        require_extra()
+        from gptasr_subs.model.checkpoint import load_checkpoint
+        from gptasr_subs.training import splicing
+        from gptasr_subs.training.corpora import MelStore
+
+        clips = MelStore(store)
+        with progress("placed", _place_in_clips, quiet) as update:
+            for done in splicing.find_words(clips, load_checkpoint(model)):
+                update(done, len(clips))
+        if not quiet:
+            say(f"{shown(store)}: the words of {len(clips)} clips placed by {model}.")
+
+
 def require_extra() -> None:
     """Raise ``UsageError`` where the extra ``train`` is not installed."""
     missing = [name for name in _EXTRA if find_spec(name) is None]

@@ -38,6 +38,7 @@ app.command("import")(corpora.import_)
 app.command()(corpora.label)
 app.command()(corpora.prepare)
 app.command()(corpora.hear)
+app.command()(corpora.place)
 
 
 @app.command()
@@ -45,7 +46,10 @@ def run(
     store: Annotated[Path, typer.Option(metavar="FOLDER", help="What `prepare` made.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run; one that is there goes on where it stopped.")],
     config: Annotated[
-        str, typer.Option(metavar="NAME|JSON", help="Shape: shipped, small, large, or a file of what differs.")
+        str,
+        typer.Option(
+            metavar="NAME|JSON", help="Shape: shipped, small, large, or a file of what differs (from --begin-with)."
+        ),
     ] = "",
     start: Annotated[  # not --start, which torchrun takes for an option of its own
         str, typer.Option("--begin-with", metavar="NAME|PATH", help="Begin with the weights of this checkpoint.")
@@ -87,6 +91,9 @@ def run(
         float, typer.Option(min=0.5, help="Longest clip at the first step, in seconds.")
     ] = _SAMPLING.shortest_limit,
     joined: Annotated[float, typer.Option(min=0, max=1, help="Share of clips that others follow.")] = _SAMPLING.joined,
+    spliced: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of items made of a few words each from many clips (see place).")
+    ] = _SAMPLING.spliced,
     noise_only: Annotated[
         float, typer.Option(min=0, max=1, help="Share of clips without speech.")
     ] = _SAMPLING.noise_only,

@@ -23,11 +23,13 @@ from gptasr_subs.training.augmentation import Mel, augment, mask
 from gptasr_subs.training.corpora import MelStore
 from gptasr_subs.training.dense import DenseTargets, Indices, Rows, row_frames
 from gptasr_subs.training.options import Augmentation, Sampling, TrainOptions
-from gptasr_subs.training.sampling import POOL, Item, Sampler
+from gptasr_subs.training.sampling import POOL, Item, Part, Sampler
+from gptasr_subs.training.splicing import Cuts
 
 NO_TOKEN = -100  # stands where a row of a batch has no token: the loss leaves it out
 
 _MOST_TEXT_TOKENS, _TEXT_SEED = 80, 7
+_PAUSED = 0.2  # share of the parts from the middle of a clip that have a pause before them
 _AHEAD = 4  # batches that each worker makes in advance
 
 
@@ -79,11 +81,13 @@ class Batches:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        """Nothing is read yet. Raises ``UsageError`` where no clip can be drawn."""
+        """Nothing is read yet but where the words lie. Raises ``UsageError`` where no clip can be drawn."""
         self.store, self.noises, self.tokenizer, self.config = store, noises, tokenizer, config
         self.sampling, self.rank, self.world = sampling, rank, world
         seconds = np.array([row["seconds"] for row in store.rows], dtype=np.float64)
-        self._sampler = Sampler([row["source"] for row in store.rows], seconds, sampling)
+        self._cuts = Cuts(store) if sampling.spliced else None
+        edges = self._cuts.seconds() if self._cuts else ()
+        self._sampler = Sampler([row["source"] for row in store.rows], seconds, sampling, edges)
         self.dense = DenseTargets(store)
         self._pool: tuple[tuple[int, int], list[list[Item]]] = ((-1, 0), [])
 
@@ -112,7 +116,7 @@ class Batches:
         mel = mel[: self.config.max_mel_frames - 8]
         shift, scale = np.array(front.shift or (0.0,), np.float32), np.array(front.scale or (1.0,), np.float32)
         normal: Mel = (mel - shift) / scale
-        return _Example(mask(normal, options, rng), " ".join(self.store.text(index) for index in item), dense)
+        return _Example(mask(normal, options, rng), " ".join(map(self._text, item)), dense)
 
     def _dense(self, origin: Indices, size: int) -> Rows:
         """Rows of a mel of ``size`` frames that was stretched from frames whose rows are ``origin``."""
@@ -128,19 +132,33 @@ class Batches:
         return mel, np.full(size, -1)
 
     def _joined(self, item: Item, options: Augmentation, rng: np.random.Generator) -> tuple[Mel, Indices]:
-        """The clips of ``item``, before each a pause of its own quietest sound, and the dense row of each frame.
+        """The parts of ``item``, before each a pause of its own quietest sound, and the dense row of each frame.
 
-        The frames of the pauses have none: -1.
+        The frames of the pauses have none: -1. What begins in the middle of its clip seldom has a pause before it.
         """
         parts: list[Mel] = []
         rows: list[Indices] = []
-        for index in item:
-            mel = self.store.mel(index)
+        for part in item:
+            mel, inside = self.store.mel(part.clip), self._inside(part)
             pause = int(rng.uniform(0.05, 0.5) * self.config.front_end.frames_per_second * options.amount)
+            if part.first and rng.random() > _PAUSED:
+                pause = 0
             flutter = rng.normal(0, 0.5, (pause, mel.shape[1])).astype(np.float32)
-            parts += [np.repeat(_hush(mel), pause, 0) + flutter, mel]
-            rows += [np.full(pause, -1), self.dense.numbers(index, len(mel))]
+            parts += [np.repeat(_hush(mel), pause, 0) + flutter, mel[inside]]
+            rows += [np.full(pause, -1), self.dense.numbers(part.clip, len(mel))[inside]]
         return np.concatenate(parts).astype(np.float32), np.concatenate(rows)
+
+    def _inside(self, part: Part) -> slice:
+        """The frames of its clip."""
+        if not (part.last and self._cuts):
+            return slice(None)
+        edges = self._cuts.words(part.clip).edges
+        return slice(edges[part.first], edges[part.last])
+
+    def _text(self, part: Part) -> str:
+        if not (part.last and self._cuts):
+            return self.store.text(part.clip)
+        return " ".join(self._cuts.words(part.clip).texts[part.first : part.last])
 
     def _collate(self, examples: list[_Example]) -> Batch:
         size = max(len(example.mel) for example in examples)

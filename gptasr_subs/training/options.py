@@ -33,6 +33,7 @@ class Sampling:
     curriculum: int = 1
     curriculum_from: int = 0  # ... from this one on
     joined: float = 0.2  # share of items made of two or three clips with a pause between
+    spliced: float = 0.0  # share of items made of a few words each from many clips; see splicing.py
     noise_only: float = 0.03  # share of items that hold no speech and have no text
     seed: int = 0
 

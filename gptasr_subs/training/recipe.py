@@ -52,6 +52,7 @@ SHAPES: dict[str, ModelConfig] = {
     "shipped": _SHIPPED,
     **{name: replace(PUBLISHED[name], start_token=START, ctc_classes=ctc.CLASSES) for name in ("small", "large")},
 }
+_NO_FIT = "The weights of {} do not fit into the shape of --config; it may only add layers or blocks."
 _TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 _log = logging.getLogger(__name__)
@@ -84,15 +85,15 @@ def _trainer(recipe: Recipe, rank: int, world: int, device: torch.device) -> Tra
     return Trainer(network, batches, recipe.options, recipe.folder, texts=texts, teacher=teacher)
 
 
-def read_shape(name_or_file: str) -> ModelConfig:
-    """A shape by name, or from a JSON file that says what differs from the shipped one. Raises ``UsageError``."""
+def read_shape(name_or_file: str, usual: ModelConfig = _SHIPPED) -> ModelConfig:
+    """A shape by name, or from a JSON file that says what differs from the ``usual`` one. Raises ``UsageError``."""
     if name_or_file in SHAPES:
         return SHAPES[name_or_file]
     if not name_or_file.endswith(".json"):
         raise UsageError(f"There is no shape {name_or_file!r}; take one of {', '.join(SHAPES)}, or a .json file.")
     try:
         values = json.loads(read_text(name_or_file))
-        return ModelConfig.from_dict({**_SHIPPED.to_dict(), **values})
+        return ModelConfig.from_dict({**usual.to_dict(), **values})
     except (ValueError, TypeError) as error:
         raise UsageError(f"{name_or_file} does not describe a network ({error}); correct it.") from error
 
@@ -101,7 +102,7 @@ def found_run(recipe: Recipe, store: MelStore, sentences: list[str]) -> None:
     """Write vocabulary and shape of a new run into its folder, the shape last: with it the run is there."""
     if recipe.start:
         begun = load_checkpoint(recipe.start)
-        config, tokenizer = begun.config, begun.tokenizer
+        config, tokenizer = _wanted_shape(recipe, begun.config), begun.tokenizer
     else:
         shift, scale = mel_statistics(store)
         front = replace(store.front, shift=shift, scale=scale)
@@ -139,18 +140,34 @@ def open_run(folder: Path, tokenizer: Path | None = None) -> tuple[ModelConfig, 
     return config, tokenizer_from_json(vocabulary)
 
 
+def _wanted_shape(recipe: Recipe, begun: ModelConfig) -> ModelConfig:
+    """What a run of the shape ``begun`` is asked to be; it keeps its tokens and its front end."""
+    if not recipe.shape:
+        return begun
+    wanted = read_shape(recipe.shape, begun) if recipe.start else read_shape(recipe.shape)
+    return replace(_speaking_as(begun, wanted), front_end=begun.front_end)
+
+
 def _refuse_other_shape(recipe: Recipe, config: ModelConfig) -> None:
-    wanted = read_shape(recipe.shape) if recipe.shape else config
-    if replace(_speaking_as(config, wanted), front_end=config.front_end) != config:
+    if _wanted_shape(recipe, config) != config:
         raise UsageError(f"The run in {recipe.folder} has another shape; leave --config out, or take another folder.")
 
 
 def start_network(recipe: Recipe, config: ModelConfig) -> GptAsr:
-    """A fresh network, the same in every process, or the weights that the run begins with."""
+    """A fresh network, the same in every process, with the weights that the run begins with where there are any.
+
+    Parts that those lack stay fresh: layers and blocks, which begin as next to nothing. Raises
+    ``UsageError`` where the weights do not fit.
+    """
     torch.manual_seed(recipe.sampling.seed)
     network = GptAsr(config)
     if recipe.start and not (recipe.folder / STATE_FILE).exists():
-        network.load_state_dict(load_checkpoint(recipe.start).model.state_dict())
+        try:
+            unknown = network.load_state_dict(load_checkpoint(recipe.start).model.state_dict(), strict=False)[1]
+        except RuntimeError as error:
+            raise UsageError(_NO_FIT.format(recipe.start)) from error
+        if unknown:
+            raise UsageError(_NO_FIT.format(recipe.start))
     return network
 
 

@@ -1,9 +1,9 @@
-"""Which clips make up which batch: drawn by weight, joined, sorted by length and cut into batches of equal sound."""
+"""Which clips make up which batch: drawn by weight, joined or spliced, sorted by length, cut into equal batches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +13,39 @@ from gptasr_subs.training.options import Sampling
 
 POOL = 24  # steps whose batches are drawn, sorted by length and shuffled together
 
-Item = tuple[int, ...]  # clips joined one after the other; none: noise without speech
+
+class Part(NamedTuple):
+    """Words ``first`` up to ``last`` of a clip, or all of it where there is no ``last``."""
+
+    clip: int
+    first: int = 0
+    last: int = 0
+
+
+Item = tuple[Part, ...]  # one after the other; none: noise without speech
 
 _SHORTEST = 0.25  # seconds of a clip that is drawn
 _NOISE_SECONDS = 3.0  # what an item without speech counts for
 _DRAWN_AT_ONCE = 32
+_WORDS_A_PART = 3.0  # on average, in a spliced item ...
+_MOST_PARTS = 24  # ... of at most so many
 
 
 class Sampler:
-    """Draws pools of batches from clips of ``seconds`` (n_clips,) that come from ``sources``."""
+    """Draws pools of batches from clips of ``seconds`` (n_clips,) that come from ``sources``.
 
-    def __init__(self, sources: Sequence[str], seconds: NDArray[np.float64], sampling: Sampling) -> None:
+    ``edges`` are the seconds between the words of each clip, of those that are not to be cut none.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        seconds: NDArray[np.float64],
+        sampling: Sampling,
+        edges: Sequence[NDArray[np.float64]] = (),
+    ) -> None:
         """Nothing is drawn yet. Raises ``UsageError`` where at first nothing could be."""
-        self.sampling = sampling
+        self.sampling, self._edges = sampling, edges
         self._weights = np.array([sampling.weights.get(source, 1.0) for source in sources])
         self._seconds = seconds
         if not self._weights[self._allowed(sampling.shortest_limit)].any():
@@ -57,25 +77,51 @@ class Sampler:
         total = 0.0
         while total < seconds:
             for index in rng.choice(allowed, _DRAWN_AT_ONCE, p=chance):
-                items.append(self._maybe_join(int(index), allowed, edges, limit, rng))
+
+                def draw() -> int:
+                    return int(allowed[np.searchsorted(edges, rng.random()).clip(0, len(allowed) - 1)])
+
+                items.append(self._item(int(index), draw, limit, rng))
                 total += self._length(items[-1])
         return items
 
-    def _maybe_join(
-        self, index: int, allowed: NDArray[np.int64], edges: NDArray[np.float64], limit: float, rng: np.random.Generator
-    ) -> Item:
+    def _item(self, index: int, draw: Callable[[], int], limit: float, rng: np.random.Generator) -> Item:
+        """One that begins with the clip ``index``, or is spliced; ``draw`` gives further clips."""
         if rng.random() < self.sampling.noise_only:
             return ()
-        item: Item = (index,)
+        if self.sampling.spliced and rng.random() < self.sampling.spliced:
+            return self._spliced(draw, limit, rng) or (Part(index),)
+        item: Item = (Part(index),)
         while rng.random() < self.sampling.joined and len(item) < 3:
-            other = int(allowed[np.searchsorted(edges, rng.random()).clip(0, len(allowed) - 1)])
-            if self._length((*item, other)) > limit:
+            joined = (*item, Part(draw()))
+            if self._length(joined) > limit:
                 break
-            item = (*item, other)
+            item = joined
+        return item
+
+    def _spliced(self, draw: Callable[[], int], limit: float, rng: np.random.Generator) -> Item:
+        """A few words each from many clips, together between a second and ``limit`` long."""
+        item: Item = ()
+        wanted = rng.uniform(min(1.0, limit), limit)
+        for _ in range(_MOST_PARTS):
+            clip, count = draw(), int(rng.geometric(1 / _WORDS_A_PART))
+            words = max(0, len(self._edges[clip]) - 1)
+            first = int(rng.integers(0, max(0, words - count) + 1))
+            grown = (*item, Part(clip, first, min(words, first + count))) if words else item
+            if self._length(grown) > limit:
+                break
+            item = grown
+            if item and self._length(item) >= wanted:
+                break
         return item
 
     def _length(self, item: Item) -> float:
-        return float(sum(self._seconds[index] for index in item)) if item else _NOISE_SECONDS
+        return sum(map(self._seconds_of, item)) if item else _NOISE_SECONDS
+
+    def _seconds_of(self, part: Part) -> float:
+        if not part.last:
+            return float(self._seconds[part.clip])
+        return float(self._edges[part.clip][part.last] - self._edges[part.clip][part.first])
 
     def _cut(self, items: list[Item], count: int) -> Iterator[list[Item]]:
         """``count`` runs of neighbours in length that hold about equally many seconds."""
