@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,10 @@ PROGRAM = "gptasr-subs-train"
 
 _PLAN, _SAMPLING = TrainOptions(), Sampling()
 _CURRICULUM_SHARE = 8  # of the steps, one part in so many
+# The library that multiplies on a CPU keeps a kernel for each new shape, and batches seldom have one twice: with its
+# own limit of 1024 a run grew by 150 MB a minute.
+_KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
+_MASKS = ("frames_a_mask", "mask_frames", "mask_bins")
 
 app = typer.Typer(
     help=__doc__,
@@ -104,13 +109,17 @@ def run(
     frames_a_mask: Annotated[
         int, typer.Option(min=0, help="One more mask along time for so many mel frames (0: none).")
     ] = Augmentation().frames_a_mask,
+    mask_frames: Annotated[int, typer.Option(min=0, help="Longest mask along time.")] = Augmentation().mask_frames,
+    mask_bins: Annotated[
+        int, typer.Option(min=0, max=79, help="Widest mask along the mel axis.")
+    ] = Augmentation().mask_bins,
     ctc_weight: Annotated[float, typer.Option(min=0, help="Weight of CTC beside the text.")] = _PLAN.ctc_weight,
     teacher_weight: Annotated[float, typer.Option(min=0, help="Weight of the teacher.")] = _PLAN.teacher_weight,
     text_every: Annotated[
         int, typer.Option(min=0, help="Steps between text-only batches (0: none).")
     ] = _PLAN.text_every,
     text_batch: Annotated[int, typer.Option(min=1, help="Sentences in a text-only batch.")] = _PLAN.text_batch,
-    dropout: Annotated[float, typer.Option(min=0, max=0.9, help="Dropout in the GPT's layers.")] = _PLAN.dropout,
+    dropout: Annotated[float, typer.Option(min=0, max=0.9, help="Dropout in the layers.")] = _PLAN.dropout,
     token_noise: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of the tokens read that are replaced by any.")
     ] = _PLAN.token_noise,
@@ -187,6 +196,7 @@ def calibrate(
 
 def main() -> None:
     """Run the command line and exit."""
+    os.environ.setdefault(*_KERNELS)
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app(prog_name=PROGRAM)
 
@@ -194,7 +204,7 @@ def main() -> None:
 def _recipe(given: dict[str, Any]) -> Recipe:
     """A recipe of the options of ``run``; those that were left out follow from the number of steps."""
     plan = TrainOptions().over(given["steps"])
-    augmentation = Augmentation(amount=given["augment"], frames_a_mask=given["frames_a_mask"])
+    augmentation = Augmentation(given["augment"], **{name: given[name] for name in _MASKS})
     return Recipe(
         given["store"],
         given["out"],

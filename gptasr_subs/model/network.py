@@ -51,11 +51,15 @@ class Block(nn.Module):
         # A fresh block starts near the identity: from there CTC leaves its all-blank plateau within 5 h of sound;
         # with weights of 1 it was still on it after 35 h.
         nn.init.constant_(last.weight, 0.1)
+        self.dropout = 0.0  # in training, of what lies between the two convolutions
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` (B, C, T) to the same shape."""
         conv_in, norm_in, _, conv_out, norm_out = self.net
-        return F.relu(norm_out(conv_out(F.relu(norm_in(conv_in(x), mask))), mask) + x)
+        between = F.relu(norm_in(conv_in(x), mask))
+        if self.training and self.dropout:
+            between = F.dropout(between, self.dropout)
+        return F.relu(norm_out(conv_out(between), mask) + x)
 
 
 class Blocks(nn.ModuleList):

@@ -94,10 +94,10 @@ def mask(mel: Mel, options: Augmentation, rng: np.random.Generator) -> Mel:
     more = len(mel) // options.frames_a_mask if options.frames_a_mask else 0
     for number in range(options.masks + more):
         if number < options.masks:
-            width = rng.integers(0, 1 + int(14 * options.amount))
+            width = rng.integers(0, 1 + int(options.mask_bins * options.amount))
             low = rng.integers(0, mel.shape[1] - width)
             mel[:, low : low + width] = 0
-        frames = rng.integers(0, 1 + int(min(24, len(mel) * 0.06) * options.amount))
+        frames = rng.integers(0, 1 + int(min(options.mask_frames, len(mel) * 0.06) * options.amount))
         start = rng.integers(0, len(mel) - frames)
         mel[start : start + frames] = 0
     return mel

@@ -20,6 +20,8 @@ class Augmentation:
     band: float = 0.12  # probability of a telephone's or a codec's narrow band
     masks: int = 2  # SpecAugment masks along each axis ...
     frames_a_mask: int = 0  # ... and one more along time for so many mel frames (0: none)
+    mask_frames: int = 24  # width of a mask along time at the most, and never over 6 % of the sound
+    mask_bins: int = 14  # width of a mask along the mel axis at the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class TrainOptions:
     teacher_weight: float = 1.0  # of the distance from a teacher, where there is one
     dense_weight: float = 1.0  # of what another encoder hears, where the store has it
     smoothing: float = 0.1
-    dropout: float = 0.0  # of what each part of a GPT layer adds
+    dropout: float = 0.0  # of what each part of a GPT layer adds, and within the encoder's blocks
     token_noise: float = 0.0  # share of the tokens read that are replaced by any: what comes next is to be heard
     text_every: int = 4  # steps between two text-only batches (0: none)
     text_batch: int = 48  # sentences in one

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.network import Encoded, GptAsr
+from gptasr_subs.model.gpt2 import Layer
+from gptasr_subs.model.network import Block, Encoded, GptAsr
 from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, made_ahead
 from gptasr_subs.training.dense import DenseHead
 from gptasr_subs.training.distillation import Teacher
@@ -72,8 +73,9 @@ class Trainer:
         self._pending: Losses = {}
         self._losses: list[float] = []
         self._recent: list[dict[str, float]] = []
-        for layer in network.gpt.layers:
-            layer.dropout = options.dropout
+        for part in network.modules():
+            if isinstance(part, (Block, Layer)):
+                part.dropout = options.dropout
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / STATE_FILE).exists():
             self._resume()
