@@ -121,6 +121,13 @@ def test_a_longer_sound_has_more_masks_along_time() -> None:
     assert max(masked.all(0).sum() for masked in often) <= 2 * 14
 
 
+def test_masks_are_as_wide_as_is_asked() -> None:
+    options = replace(FULL, masks=1, mask_frames=60, mask_bins=40)
+    often = [mask(np.ones((1200, 80), np.float32), options, np.random.default_rng(seed)) == 0 for seed in range(60)]
+    hidden = np.array([(masked.all(1).sum(), masked.all(0).sum()) for masked in often])
+    assert (hidden.max(0) <= (60, 40)).all() and (hidden.max(0) > (50, 33)).all()
+
+
 def test_a_batch_is_a_function_of_seed_and_step(batches: Batches) -> None:
     again = of_rank(batches, 0, 1)
     for step in (0, 5, POOL - 1, POOL, 2 * POOL + 3):

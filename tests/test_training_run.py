@@ -95,6 +95,16 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(store: MelStore, tmp_path: P
     assert third.heard == whole.heard
 
 
+def test_dropout_is_for_training_alone(store: MelStore, tmp_path: Path) -> None:
+    network = make_trainer(store, tmp_path).network
+    mel = torch.randn(2, 80, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        first, second = (network.train().encode(mel).features for _ in range(2))
+        assert not torch.equal(first, second)
+        still, again = (network.eval().encode(mel).features for _ in range(2))
+        assert torch.equal(still, again)
+
+
 def test_a_failed_save_leaves_the_last_one(store: MelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make_trainer(store, tmp_path)
     trainer.run(until=3)
