@@ -13,7 +13,7 @@ from gptasr_subs.segmentation import Window
 from gptasr_subs.types import Word
 
 _FIRST_GROUP = 60.0  # seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
-_LARGEST_GROUP = 960.0  # ... up to this, enough to fill batches of windows of like length
+_LARGEST_GROUP = 480.0  # ... up to this, enough to fill batches of windows of like length
 _AHEAD = 32  # windows that are cut while others are recognised
 
 
