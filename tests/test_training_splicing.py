@@ -127,7 +127,7 @@ def test_words_are_cut_where_they_are_heard(store: MelStore, monkeypatch: pytest
     assert [*find_words(store, checkpoint)] == [16]
     cuts, rate = Cuts(store), store.front.frames_per_second
     for index in range(len(store)):
-        texts, edges = cuts.words(index)
+        texts, edges = cuts.texts(index), cuts.edges(index)
         assert " ".join(texts) == store.text(index)
         assert len(edges) == len(texts) + 1
         np.testing.assert_allclose(edges / rate, np.array(true_edges(store, index)) / rate, atol=0.15)
@@ -143,7 +143,7 @@ def test_a_clip_whose_text_is_not_heard_is_not_cut(store: MelStore, monkeypatch:
         lambda store, chosen, _: [as_heard(store, index, sure=unsure.get(index, 0.99)) for index in chosen],
     )
     [*find_words(store, checkpoint)]
-    assert [index for index in range(16) if not len(Cuts(store).words(index).edges)] == [3]
+    assert [index for index in range(16) if not len(Cuts(store).edges(index))] == [3]
 
 
 def test_what_a_kill_broke_off_is_done_again_and_the_rest_is_not(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -160,9 +161,7 @@ def hear(
         from gptasr_subs.training.corpora import MelStore
 
         clips = MelStore(store)
-        with progress("heard", _place_in_clips, quiet) as update:
-            for done in dense.hear(clips, dense.WhisperEncoder(encoder)):
-                update(done, len(clips))
+        _work_off("heard", dense.hear(clips, dense.WhisperEncoder(encoder)), len(clips), quiet)
         if not quiet:
             say(f"{shown(store)}: {len(clips)} clips heard by {encoder}.")
 
@@ -181,11 +180,16 @@ def place(
         from gptasr_subs.training.corpora import MelStore
 
         clips = MelStore(store)
-        with progress("placed", _place_in_clips, quiet) as update:
-            for done in splicing.find_words(clips, load_checkpoint(model)):
-                update(done, len(clips))
+        _work_off("placed", splicing.find_words(clips, load_checkpoint(model)), len(clips), quiet)
         if not quiet:
             say(f"{shown(store)}: the words of {len(clips)} clips placed by {model}.")
+
+
+def _work_off(name: str, work: Iterable[int], clips: int, quiet: bool) -> None:
+    """Show how many of the ``clips`` are done while ``work``, which yields that, goes on."""
+    with progress(name, _place_in_clips, quiet) as update:
+        for done in work:
+            update(done, clips)
 
 
 def require_extra() -> None:

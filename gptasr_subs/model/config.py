@@ -33,6 +33,11 @@ class FrontEnd:
         """Mel frames in a second of sound."""
         return self.sample_rate / self.hop
 
+    @property
+    def plain(self) -> FrontEnd:
+        """Without what can be converted, the normalisation, and what is not heard, the loudness."""
+        return replace(self, shift=(), scale=(), level=None)
+
 
 GENERATION_1 = FrontEnd()
 GENERATION_2 = FrontEnd(power=2, mel_scale="htk")

@@ -56,9 +56,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` (B, C, T) to the same shape."""
         conv_in, norm_in, _, conv_out, norm_out = self.net
-        between = F.relu(norm_in(conv_in(x), mask))
-        if self.training and self.dropout:
-            between = F.dropout(between, self.dropout)
+        between = F.dropout(F.relu(norm_in(conv_in(x), mask)), self.dropout, self.training)
         return F.relu(norm_out(conv_out(between), mask) + x)
 
 

@@ -20,7 +20,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.augmentation import Mel, augment, mask
-from gptasr_subs.training.corpora import MelStore
+from gptasr_subs.training.corpora import MelStore, normalised
 from gptasr_subs.training.dense import DenseTargets, Indices, Rows, row_frames
 from gptasr_subs.training.options import Augmentation, Sampling, TrainOptions
 from gptasr_subs.training.sampling import POOL, Item, Part, Sampler
@@ -109,13 +109,10 @@ class Batches:
         return self._pool[1]
 
     def _example(self, item: Item, options: Augmentation, rng: np.random.Generator) -> _Example:
-        front = self.config.front_end
         clean, origin = self._joined(item, options, rng) if item else self._noise(rng)
         mel = augment(clean, self.noises, options, rng)
         dense = self._dense(origin, len(mel))
-        mel = mel[: self.config.max_mel_frames - 8]
-        shift, scale = np.array(front.shift or (0.0,), np.float32), np.array(front.scale or (1.0,), np.float32)
-        normal: Mel = (mel - shift) / scale
+        normal = normalised(mel[: self.config.max_mel_frames - 8], self.config.front_end)
         return _Example(mask(normal, options, rng), " ".join(map(self._text, item)), dense)
 
     def _dense(self, origin: Indices, size: int) -> Rows:
@@ -152,13 +149,13 @@ class Batches:
         """The frames of its clip."""
         if not (part.last and self._cuts):
             return slice(None)
-        edges = self._cuts.words(part.clip).edges
+        edges = self._cuts.edges(part.clip)
         return slice(edges[part.first], edges[part.last])
 
     def _text(self, part: Part) -> str:
         if not (part.last and self._cuts):
             return self.store.text(part.clip)
-        return " ".join(self._cuts.words(part.clip).texts[part.first : part.last])
+        return " ".join(self._cuts.texts(part.clip)[part.first : part.last])
 
     def _collate(self, examples: list[_Example]) -> Batch:
         size = max(len(example.mel) for example in examples)

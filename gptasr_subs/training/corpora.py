@@ -236,6 +236,13 @@ def _read_front(file: Path) -> FrontEnd:
     return FrontEnd(**{**json.loads(file.read_text(encoding="utf-8")), "shift": (), "scale": ()})
 
 
+def normalised(mel: Mel, front: FrontEnd) -> Mel:
+    """A log-mel (n_frames, n_mels) of a store as a network with the front end ``front`` reads it."""
+    shift, scale = (np.array(column, np.float32) for column in (front.shift or (0.0,), front.scale or (1.0,)))
+    normal: Mel = (mel - shift) / scale
+    return normal
+
+
 def mel_statistics(store: MelStore, clips: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each mel bin over some clips: the front end's ``shift`` and ``scale``.
 

@@ -5,14 +5,12 @@ The teacher hears what the student hears, changed as it is, with the same text b
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
 from gptasr_subs.errors import UsageError
 from gptasr_subs.model.checkpoint import Checkpoint
-from gptasr_subs.model.config import FrontEnd, ModelConfig
+from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.batches import NO_TOKEN, Batch
@@ -73,7 +71,7 @@ def _refuse(checkpoint: Checkpoint, config: ModelConfig, tokenizer: Tokenizer) -
         "vocabulary": checkpoint.tokenizer.to_json() == tokenizer.to_json()
         and (own.vocabulary, own.start_token, own.stop_token)
         == (config.vocabulary, config.start_token, config.stop_token),
-        "front end": _plain(own.front_end) == _plain(config.front_end),
+        "front end": own.front_end.plain == config.front_end.plain,
         "limit": own.max_mel_frames >= config.max_mel_frames and own.max_text_tokens >= config.max_text_tokens,
     }
     if wrong := next((fact for fact, same in facts.items() if not same), ""):
@@ -81,11 +79,6 @@ def _refuse(checkpoint: Checkpoint, config: ModelConfig, tokenizer: Tokenizer) -
             f"The teacher {checkpoint.name!r} has another {wrong} than the run; "
             "a new run takes over the vocabulary, and its shape must keep within the teacher's limits."
         )
-
-
-def _plain(front: FrontEnd) -> FrontEnd:
-    """Without what may differ: the normalisation is converted, and loudness is not heard."""
-    return replace(front, shift=(), scale=(), level=None)
 
 
 def _same_frames(own: ModelConfig, other: ModelConfig) -> bool:

@@ -52,7 +52,6 @@ SHAPES: dict[str, ModelConfig] = {
     "shipped": _SHIPPED,
     **{name: replace(PUBLISHED[name], start_token=START, ctc_classes=ctc.CLASSES) for name in ("small", "large")},
 }
-_NO_FIT = "The weights of {} do not fit into the shape of --config; it may only add layers or blocks."
 _TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 _log = logging.getLogger(__name__)
@@ -162,12 +161,13 @@ def start_network(recipe: Recipe, config: ModelConfig) -> GptAsr:
     torch.manual_seed(recipe.sampling.seed)
     network = GptAsr(config)
     if recipe.start and not (recipe.folder / STATE_FILE).exists():
-        try:
-            unknown = network.load_state_dict(load_checkpoint(recipe.start).model.state_dict(), strict=False)[1]
-        except RuntimeError as error:
-            raise UsageError(_NO_FIT.format(recipe.start)) from error
-        if unknown:
-            raise UsageError(_NO_FIT.format(recipe.start))
+        own, given = network.state_dict(), load_checkpoint(recipe.start).model.state_dict()
+        if any(name not in own or own[name].shape != value.shape for name, value in given.items()):
+            raise UsageError(
+                f"The weights of {recipe.start} do not fit into the shape of --config, "
+                "which may only add layers or blocks."
+            )
+        network.load_state_dict(own | given)
     return network
 
 

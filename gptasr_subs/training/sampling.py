@@ -75,12 +75,12 @@ class Sampler:
         edges = np.cumsum(chance)
         items: list[Item] = []
         total = 0.0
+
+        def draw() -> int:
+            return int(allowed[np.searchsorted(edges, rng.random()).clip(0, len(allowed) - 1)])
+
         while total < seconds:
             for index in rng.choice(allowed, _DRAWN_AT_ONCE, p=chance):
-
-                def draw() -> int:
-                    return int(allowed[np.searchsorted(edges, rng.random()).clip(0, len(allowed) - 1)])
-
                 items.append(self._item(int(index), draw, limit, rng))
                 total += self._length(items[-1])
         return items
@@ -102,18 +102,23 @@ class Sampler:
     def _spliced(self, draw: Callable[[], int], limit: float, rng: np.random.Generator) -> Item:
         """A few words each from many clips, together between a second and ``limit`` long."""
         item: Item = ()
-        wanted = rng.uniform(min(1.0, limit), limit)
-        for _ in range(_MOST_PARTS):
-            clip, count = draw(), int(rng.geometric(1 / _WORDS_A_PART))
-            words = max(0, len(self._edges[clip]) - 1)
-            first = int(rng.integers(0, max(0, words - count) + 1))
-            grown = (*item, Part(clip, first, min(words, first + count))) if words else item
-            if self._length(grown) > limit:
+        wanted, total = rng.uniform(min(1.0, limit), limit), 0.0
+        for part in (self._part(draw(), rng) for _ in range(_MOST_PARTS)):
+            total += self._seconds_of(part) if part else 0.0
+            if total > limit:
                 break
-            item = grown
-            if item and self._length(item) >= wanted:
+            item = (*item, part) if part else item
+            if total >= wanted:
                 break
         return item
+
+    def _part(self, clip: int, rng: np.random.Generator) -> Part | None:
+        """Some words of a clip in a row; none of one that is not to be cut."""
+        count, words = int(rng.geometric(1 / _WORDS_A_PART)), len(self._edges[clip]) - 1
+        if words < 1:
+            return None
+        first = int(rng.integers(0, max(0, words - count) + 1))
+        return Part(clip, first, min(words, first + count))
 
     def _length(self, item: Item) -> float:
         return sum(map(self._seconds_of, item)) if item else _NOISE_SECONDS

@@ -7,10 +7,8 @@ new ones 1 to 2. A text that goes on as no clip does must be heard.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +19,7 @@ from gptasr_subs.errors import ModelError, UsageError
 from gptasr_subs.files import write_atomically
 from gptasr_subs.model.alignment import align_words, spellable_words
 from gptasr_subs.model.checkpoint import Checkpoint
-from gptasr_subs.model.config import FrontEnd
-from gptasr_subs.training.corpora import MelStore
+from gptasr_subs.training.corpora import MelStore, normalised
 from gptasr_subs.types import FloatArray
 
 _FILE = "words.jsonl"  # a line a clip: the frames between its words, the first and the last one too; or nothing
@@ -32,15 +29,8 @@ _LEAST_SURE = 0.5  # mean posterior of a clip's letters; under it the text is ha
 Edges = NDArray[np.int64]
 
 
-class Words(NamedTuple):
-    """The words of a clip, and the frames between them: ``edges`` (words + 1,). Of clips that are not cut, nothing."""
-
-    texts: Sequence[str]
-    edges: Edges
-
-
 class Cuts:
-    """What ``find_words`` wrote beside a store."""
+    """What ``find_words`` wrote beside a store. Clips that are not to be cut have no words and no edges."""
 
     def __init__(self, store: MelStore) -> None:
         """Raises ``UsageError`` where it is not there for all clips."""
@@ -51,10 +41,13 @@ class Cuts:
         self._store = store
         self._edges = [np.array(json.loads(line), np.int64) for line in lines]
 
-    def words(self, index: int) -> Words:
-        """Of one clip."""
-        edges = self._edges[index]
-        return Words(spellable_words(self._store.text(index)) if len(edges) else (), edges)
+    def edges(self, index: int) -> Edges:
+        """The frames between the words of one clip, (words + 1,)."""
+        return self._edges[index]
+
+    def texts(self, index: int) -> list[str]:
+        """The words of one clip."""
+        return spellable_words(self._store.text(index)) if len(self._edges[index]) else []
 
     def seconds(self) -> list[NDArray[np.float64]]:
         """The edges of every clip in seconds."""
@@ -66,7 +59,7 @@ def find_words(store: MelStore, checkpoint: Checkpoint) -> Iterator[int]:
 
     Raises ``ModelError`` where the checkpoint has no CTC head, or another front end than the store.
     """
-    if checkpoint.model.ctc_head is None or _plain(checkpoint.config.front_end) != _plain(store.front):
+    if checkpoint.model.ctc_head is None or checkpoint.config.front_end.plain != store.front.plain:
         raise ModelError(f"The model {checkpoint.name!r} has no CTC head, or is not made for what the store holds.")
     path, done = store.folder / _FILE, _whole_lines(store)
     write_atomically(path, "".join(done))
@@ -91,8 +84,7 @@ def _whole_lines(store: MelStore) -> list[str]:
 def _heard(store: MelStore, chosen: range, checkpoint: Checkpoint) -> list[FloatArray]:
     """What the CTC head hears in each clip, (T, C)."""
     front, network = checkpoint.config.front_end, checkpoint.model
-    shift, scale = np.array(front.shift or (0.0,), np.float32), np.array(front.scale or (1.0,), np.float32)
-    mels = [torch.from_numpy((store.mel(index) - shift) / scale) for index in chosen]
+    mels = [torch.from_numpy(normalised(store.mel(index), front)) for index in chosen]
     lengths = torch.tensor([len(mel) for mel in mels])
     encoded = network.encode(pad_sequence(mels, batch_first=True).transpose(1, 2), lengths)
     assert network.ctc_head is not None and encoded.lengths is not None
@@ -115,8 +107,3 @@ def _edges(store: MelStore, index: int, log_probs: FloatArray, checkpoint: Check
         return []
     middles = [(word.end + following.start) / 2 for word, following in pairwise(words)]
     return [0, *(round(middle * config.front_end.frames_per_second) for middle in middles), frames]
-
-
-def _plain(front: FrontEnd) -> FrontEnd:
-    """Without what the store leaves to the network, and without the loudness, which it has set already."""
-    return replace(front, shift=(), scale=(), level=None)
