@@ -153,8 +153,8 @@ def test_mel_positions_are_kept_once_a_clip_not_once_a_beam() -> None:
     mel, lengths = ragged_mels(2)
     with torch.inference_mode():
         stepper = Stepper(network, network.encode(mel, lengths), 8)
-    assert (stepper.used, stepper.cache.keys[0].shape[:3]) == (40, (4, 4, 16))
-    assert stepper.cache.keys[0][..., :40].count_nonzero() > 0 and not stepper.cache.keys[0][..., 40:].any()
+    assert (stepper.used, stepper.keys[0].shape[:3]) == (40, (4, 4, 16))
+    assert stepper.keys[0][..., :40].count_nonzero() > 0 and not stepper.keys[0][..., 40:].any()
 
 
 def test_more_beams_never_find_a_worse_best() -> None:

@@ -6,8 +6,7 @@ beam needs them. All beams of a clip look at one cache; a mask says which entrie
 another beam is a change of that mask alone.
 
 Where asked for, every beam has a twin that reads the same text without the sound, the network as a language model: one
-more row of the same products, and a cache of its own with nothing but text in it. A twin has its beam's past, so the
-mask of the beams does for both.
+more row of the same products, whose mask shows it no mel positions.
 
 Shapes: B clips, K beams, L lanes (the beams and their twins), H heads, S slots of the cache, N mel positions (the first
 slots), D width, V vocabulary.
@@ -21,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gptasr_subs.model.cache import Cache, moved
 from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
+_ROUND = 64  # slots: each new shape of a product costs a CPU's library time and memory, for good
 _STEPS_AHEAD = 32  # text steps the cache grows by at a time, so that memory follows the text that is really there
 
 
@@ -38,89 +37,95 @@ class Stepper:
         ``alone`` asks for twins; networks without ``text_solo``, which cannot write without sound, have none.
         """
         prefix, mask = network.prefix(encoded)
-        clips, size, room = prefix.shape[0], prefix.shape[1], _STEPS_AHEAD * beams
         self.network, self.beams, self.step_count = network, beams, 0
-        self._layers, self._prefix, self.used = network.gpt.layers, size, size
-        self.cache = Cache(network.gpt, clips, size + room)
-        self.twins = Cache(network.gpt, clips, room) if alone and network.config.text_solo else None
-        self.bias = prefix.new_full((clips, 1, beams, size + room), -torch.inf, dtype=network.gpt.dtype)
-        self.bias[..., :size] = 0.0 if mask is None else _as_bias(mask, network.gpt.dtype)
+        self.lanes = 2 * beams if alone and network.config.text_solo else beams
+        self._layers, self._prefix = network.gpt.layers, prefix.shape[1]
+        self.used = self._prefix
+        config, (clips, size, width) = network.config, prefix.shape
+        slots, depth = size + _STEPS_AHEAD * self.lanes, width // config.heads
+        shape = (clips, config.heads, depth, slots)  # keys lie transposed, as the products with few queries read them
+        self.keys = [prefix.new_zeros(shape, dtype=network.gpt.dtype) for _ in self._layers]
+        self.values = [keys.new_zeros((clips, config.heads, slots, depth)) for keys in self.keys]
+        self.bias = self.keys[0].new_full((clips, 1, self.lanes, slots), -torch.inf)  # added to attention scores
+        self.bias[:, :, :beams, :size] = 0.0 if mask is None else _as_bias(mask, network.gpt.dtype)
         edges = [*range(0, clips, clips_at_once(prefix.device)), clips]
         for first, last in pairwise(edges):
             longest = size if mask is None else int(mask[first:last].sum(1).max())
             self._read_prefix(prefix[first:last, :longest], slice(first, last))
 
-    @property
-    def lanes(self) -> int:
-        """Texts of each clip that are read in one step."""
-        return 2 * self.beams if self.twins else self.beams
-
     def _read_prefix(self, prefix: Tensor, rows: slice) -> None:
         """Padding stands behind what counts, so causal attention alone keeps it out of the prefix."""
-        x = self.network.gpt.place(prefix)
-        for number, layer in enumerate(self._layers):
+        x, size = self.network.gpt.place(prefix), prefix.shape[1]
+        for layer, keys, values in zip(self._layers, self.keys, self.values, strict=True):
             query, key, value = layer.project(x)
-            self.cache.write(number, key, value, 0, rows)
+            keys[rows, ..., :size], values[rows, :, :size] = key.transpose(2, 3), value
             if layer is not self._layers[-1]:  # nothing reads what the last one says of mel positions
                 x = layer.finish(x, F.scaled_dot_product_attention(query, key, value, is_causal=True))
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed ``tokens`` (B, K), each beam's latest; log-probabilities (B, K, V) of the next, float32."""
-        if self.used + self.beams > self.bias.shape[-1]:
+        if self.used + self.lanes > self.bias.shape[-1]:
             self._make_room()
         x = self._embedded(tokens)
-        now, self.used, self.step_count = self.used, self.used + self.beams, self.step_count + 1
+        now, self.used, self.step_count = self.used, self.used + self.lanes, self.step_count + 1
         self.bias[:, 0, :, now : self.used].diagonal(dim1=1, dim2=2).zero_()
-        for number, layer in enumerate(self._layers):
+        end = min(self.bias.shape[-1], -(-self.used // _ROUND) * _ROUND)  # what is not used yet is masked
+        bias = self.bias[..., :end]
+        for layer, keys, values in zip(self._layers, self.keys, self.values, strict=True):
             query, key, value = layer.project(x)
-            x = layer.finish(x, self._attend(number, query, key, value, now))
+            keys[..., now : self.used], values[:, :, now : self.used] = key.transpose(2, 3), value
+            x = layer.finish(x, _attend(query, keys[..., :end], values[:, :, :end], bias))
         log_probs = self.network.text_logits(self.network.gpt.ln_f(x)).float().log_softmax(-1)
-        self.alone = log_probs[:, self.beams :] if self.twins else None
+        self.alone = log_probs[:, self.beams :] if self.lanes > self.beams else None
         return log_probs[:, : self.beams]
-
-    def _attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, now: int) -> Tensor:
-        """Each lane (B, H, L, D / H) to its own past: the beams to sound and text, their twins to text."""
-        beams = slice(0, self.beams)
-        self.cache.write(layer, key[:, :, beams], value[:, :, beams], now)
-        heard = self.cache.attend(layer, query[:, :, beams], self.bias, self.used)
-        if not self.twins:
-            return heard
-        twins = slice(self.beams, None)
-        self.twins.write(layer, key[:, :, twins], value[:, :, twins], now - self._prefix)
-        text = self.bias[..., self._prefix :]
-        read = self.twins.attend(layer, query[:, :, twins], text, self.used - self._prefix)
-        return torch.cat([heard, read], 2)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         """The ``tokens`` (B, K) as the lanes read them (B, L, D)."""
         x = self.network.embed_text(tokens.reshape(-1, 1), self.step_count).view(*tokens.shape, -1)
         if self.network.gpt.wpe is not None:  # all beams stand at the same position
             x = x + self.network.gpt.wpe.weight[self._prefix + self.step_count]
-        return torch.cat([x, x + self.network.text_solo_embedding], 1) if self.twins else x
+        return torch.cat([x, x + self.network.text_solo_embedding], 1) if self.lanes > self.beams else x
 
     def follow(self, parents: Tensor) -> None:
         """From now on beam k of each clip continues what beam ``parents[:, k]`` has read; ``parents`` (B, K)."""
         if self.beams > 1:
+            if self.lanes > self.beams:
+                parents = torch.cat([parents, parents + self.beams], 1)
             text = self.bias[..., self._prefix : self.used]
             text.copy_(text.gather(2, parents[:, None, :, None].expand_as(text)))
 
     def keep(self, rows: Tensor) -> None:
         """Only the clips ``rows`` stay in the batch."""
         self.bias = self.bias[rows]
-        self.cache.keep(rows)
-        if self.twins:
-            self.twins.keep(rows)
+        for layer in range(len(self._layers)):
+            self.keys[layer] = self.keys[layer][rows]
+            self.values[layer] = self.values[layer][rows]
 
     def _make_room(self) -> None:
         """More slots; those that no beam of any clip sees any more are given up."""
         live = (self.bias[..., self._prefix : self.used] == 0).any(2)[:, 0]  # (B, text slots)
-        kept, room = int(live.sum(1).max()), _STEPS_AHEAD * self.beams
-        order = live.byte().sort(dim=1, descending=True, stable=True).indices[:, :kept]
+        kept = int(live.sum(1).max())
+        order = live.byte().sort(dim=1, descending=True, stable=True).indices[:, :kept] + self._prefix
         self.used = self._prefix + kept
-        self.bias = moved(self.bias, order, self._prefix, room, -torch.inf)
-        self.cache.rebuild(order, self._prefix, room)
-        if self.twins:
-            self.twins.rebuild(order, 0, room)
+        self.bias = self._moved(self.bias, order, -torch.inf)
+        for layer in range(len(self._layers)):  # one after the other, so that only one is there twice
+            self.keys[layer] = self._moved(self.keys[layer], order)
+            self.values[layer] = self._moved(self.values[layer].transpose(2, 3), order).transpose(2, 3).contiguous()
+
+    def _moved(self, cache: Tensor, order: Tensor, empty: float = 0.0) -> Tensor:
+        """``cache`` (B, ., ., S) with the text slots ``order`` (B, .) behind the prefix, and room after them."""
+        moved = cache.new_full((*cache.shape[:3], self.used + _STEPS_AHEAD * self.lanes), empty)
+        moved[..., : self._prefix] = cache[..., : self._prefix]
+        slots = order[:, None, None].expand(*cache.shape[:3], -1)
+        moved[..., self._prefix : self.used] = cache.gather(3, slots)
+        return moved
+
+
+def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """Attention of few queries (B, H, K, D / H); two products are twice as fast here as the fused kernels for many."""
+    scores = (query * query.shape[-1] ** -0.5) @ keys + bias
+    attended: Tensor = scores.softmax(-1) @ values
+    return attended
 
 
 def _as_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
