@@ -95,6 +95,17 @@ def test_tempo_and_formants_move_sound_and_make_none(mel: Mel, factor: float) ->
     np.testing.assert_allclose(warp(mel, 1.0), mel, atol=1e-4)
 
 
+def test_bends_move_each_formant_on_its_own() -> None:
+    formants = np.full((4, 80), FLOOR, np.float32)
+    formants[:, [15, 35, 55]] = 0.0
+    options = Augmentation(formants=0, tempo=0, equaliser=0, loudness=0, room=0, band=0, bends=1.5)
+    voices = [augment(formants, [], options, np.random.default_rng(seed))[0] for seed in range(80)]
+    places = [[low + voice[low : low + 20].argmax() for low in (5, 25, 45)] for voice in voices]
+    moved = np.array(places) - [15, 35, 55]
+    assert (np.abs(moved.mean(0)) < 0.5).all() and (np.abs(moved.std(0) - 1.3) < 0.5).all()
+    assert (np.abs(np.corrcoef(moved.T)[np.triu_indices(3, 1)]) < 0.35).all()
+
+
 def test_a_room_rings_after_a_sound_and_not_before() -> None:
     hush = np.full((60, 80), FLOOR, np.float32)
     clap = hush.copy()

@@ -27,7 +27,7 @@ _CURRICULUM_SHARE = 8  # of the steps, one part in so many
 # The library that multiplies on a CPU keeps a kernel for each new shape, and batches seldom have one twice: with its
 # own limit of 1024 a run grew by 150 MB a minute.
 _KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
-_MASKS = ("frames_a_mask", "mask_frames", "mask_bins")
+_CHANGES = ("bends", "frames_a_mask", "mask_frames", "mask_bins")
 
 app = typer.Typer(
     help=__doc__,
@@ -106,6 +106,9 @@ def run(
         list[str] | None, typer.Option(metavar="SOURCE=W", help="How often a source is drawn (1). Repeatable.")
     ] = None,
     augment: Annotated[float, typer.Option(min=0, max=1, help="Amount of augmentation.")] = Augmentation().amount,
+    bends: Annotated[
+        float, typer.Option(min=0, max=4, help="Mel bins by which each formant moves on its own (standard deviation).")
+    ] = Augmentation().bends,
     frames_a_mask: Annotated[
         int, typer.Option(min=0, help="One more mask along time for so many mel frames (0: none).")
     ] = Augmentation().frames_a_mask,
@@ -204,7 +207,7 @@ def main() -> None:
 def _recipe(given: dict[str, Any]) -> Recipe:
     """A recipe of the options of ``run``; those that were left out follow from the number of steps."""
     plan = TrainOptions().over(given["steps"])
-    augmentation = Augmentation(given["augment"], **{name: given[name] for name in _MASKS})
+    augmentation = Augmentation(given["augment"], **{name: given[name] for name in _CHANGES})
     return Recipe(
         given["store"],
         given["out"],

@@ -22,12 +22,14 @@ def augment(mel: Mel, noises: list[Mel], options: Augmentation, rng: np.random.G
     """A changed copy of ``mel``; its length changes with the tempo."""
     amount = options.amount
     mel = stretch(mel, 1 + amount * options.tempo * rng.uniform(-1, 1))
-    mel = warp(mel, 1 + amount * options.formants * rng.uniform(-1, 1))
+    factor = 1 + amount * options.formants * rng.uniform(-1, 1)
+    bend = _smooth_curve(amount * options.bends, mel.shape[1], rng) if options.bends else 0.0
+    mel = warp(mel, factor, bend)
     mel = mel + np.float32(amount * options.loudness * rng.uniform(-1, 0.6))
     if rng.random() < amount * options.room:
         mel = reverberate(mel, rng)
     if rng.random() < 0.6:
-        mel = mel + _smooth_filter(amount * options.equaliser * rng.random(), mel.shape[1], rng)
+        mel = mel + _smooth_curve(amount * options.equaliser * rng.random(), mel.shape[1], rng)
     if noises and rng.random() < amount * options.noise:
         mel = add_noise(mel, noises[rng.integers(len(noises))], rng.uniform(3, 35), rng)
     if rng.random() < amount * options.band:
@@ -43,13 +45,13 @@ def stretch(mel: Mel, factor: float) -> Mel:
     return _interpolate(mel, np.linspace(0, len(mel) - 1, size))
 
 
-def warp(mel: Mel, factor: float) -> Mel:
-    """Move formants and pitch by ``factor`` along the mel axis, the top edge staying in place."""
+def warp(mel: Mel, factor: float, bend: Mel | float = 0.0) -> Mel:
+    """Move formants and pitch by ``factor`` along the mel axis, the top edge staying in place, then by ``bend`` bins."""
     bins = mel.shape[1]
     knee = 0.8 * bins / max(factor, 1.0)
     axis = np.arange(bins)
     position = np.where(axis < knee, axis * factor, bins - 1 - (bins - 1 - axis) * _tail(knee, factor, bins))
-    warped: Mel = _interpolate(mel.T, np.clip(position, 0, bins - 1)).T
+    warped: Mel = _interpolate(mel.T, np.clip(position + bend, 0, bins - 1)).T
     return warped
 
 
@@ -76,7 +78,7 @@ def reverberate(mel: Mel, rng: np.random.Generator) -> Mel:
     return np.log(np.maximum(wet, _POWER_FLOOR)).astype(np.float32)
 
 
-def _smooth_filter(strength: float, bins: int, rng: np.random.Generator) -> Mel:
+def _smooth_curve(strength: float, bins: int, rng: np.random.Generator) -> Mel:
     knots = rng.normal(0, strength, 6)
     return np.interp(np.linspace(0, 5, bins), np.arange(6), knots).astype(np.float32)
 
