@@ -17,6 +17,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.tokenizer import STOP
 from gptasr_subs.training.augmentation import Mel, add_noise, augment, mask, reverberate, stretch, warp
 from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, TextBatches, made_ahead
+from gptasr_subs.training.halving import Halves
 from gptasr_subs.training.options import Augmentation, Sampling, TrainOptions
 from gptasr_subs.training.sampling import POOL, Item, Sampler
 from gptasr_subs.training.trainer import augmentation_at, learning_rate
@@ -173,6 +174,28 @@ def test_a_batch_holds_text_between_start_and_stop_and_its_letters(batches: Batc
         assert row == [start, *text] + [NO_TOKEN] * (len(row) - len(text) - 1)
         assert (start, text[-1]) == (batches.config.start_token, STOP)
         assert ctc.spell(batches.tokenizer.decode(text[:-1])) == spelled.tolist()
+
+
+def test_halved_tokens_say_the_same(batches: Batches) -> None:
+    tokenizer, rng = batches.tokenizer, np.random.default_rng(0)
+    whole = tokenizer.encode("Bah dee koo sow. Dee bah sow koo.")
+    halves = Halves(tokenizer)
+    written = [halves(whole, 0.3, rng) for _ in range(20)]
+    assert {tokenizer.decode(tokens) for tokens in written} == {tokenizer.decode(whole)}
+    assert len(set(map(tuple, written))) > 10
+    assert halves(whole, 0.0, rng) == whole
+    assert len(halves(whole, 1.0, rng)) > len(whole)
+
+
+def test_halved_tokens_change_no_sound_and_no_letters(batches: Batches) -> None:
+    parts = batches.store, batches.noises, batches.tokenizer, batches.config
+    halved = Batches(*parts, replace(SAMPLING, halved=0.5)).at(2, FULL)
+    whole = batches.at(2, FULL)
+    assert torch.equal(halved.mel, whole.mel) and torch.equal(halved.spelled, whole.spelled)
+    assert (halved.tokens != NO_TOKEN).sum() > (whole.tokens != NO_TOKEN).sum()
+    sentences = ["Bah dee.", "Koo.", "Sow bah."]
+    texts, more = (TextBatches(sentences, batches.tokenizer, batches.config, 8, share) for share in (0.0, 0.5))
+    assert (more(3) != NO_TOKEN).sum() > (texts(3) != NO_TOKEN).sum() and torch.equal(more(3), more(3))
 
 
 def test_no_batch_goes_beyond_what_the_network_can_read(batches: Batches) -> None:

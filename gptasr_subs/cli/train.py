@@ -99,6 +99,9 @@ def run(
     spliced: Annotated[
         float, typer.Option(min=0, max=1, help="Share of items made of a few words each from many clips (see place).")
     ] = _SAMPLING.spliced,
+    halved: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of tokens that are written as two shorter ones.")
+    ] = _SAMPLING.halved,
     noise_only: Annotated[
         float, typer.Option(min=0, max=1, help="Share of clips without speech.")
     ] = _SAMPLING.noise_only,

@@ -46,7 +46,7 @@ def stretch(mel: Mel, factor: float) -> Mel:
 
 
 def warp(mel: Mel, factor: float, bend: Mel | float = 0.0) -> Mel:
-    """Move formants and pitch by ``factor`` along the mel axis, the top edge staying in place, then by ``bend`` bins."""
+    """Move formants and pitch by ``factor`` along the mel axis, the top edge in place, then by ``bend`` bins."""
     bins = mel.shape[1]
     knee = 0.8 * bins / max(factor, 1.0)
     axis = np.arange(bins)

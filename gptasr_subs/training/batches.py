@@ -22,6 +22,7 @@ from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.augmentation import Mel, augment, mask
 from gptasr_subs.training.corpora import MelStore, normalised
 from gptasr_subs.training.dense import DenseTargets, Indices, Rows, row_frames
+from gptasr_subs.training.halving import Halves
 from gptasr_subs.training.options import Augmentation, Sampling, TrainOptions
 from gptasr_subs.training.sampling import POOL, Item, Part, Sampler
 from gptasr_subs.training.splicing import Cuts
@@ -88,7 +89,7 @@ class Batches:
         self._cuts = Cuts(store) if sampling.spliced else None
         edges = self._cuts.seconds() if self._cuts else ()
         self._sampler = Sampler([row["source"] for row in store.rows], seconds, sampling, edges)
-        self.dense = DenseTargets(store)
+        self.dense, self._halves = DenseTargets(store), Halves(tokenizer)
         self._pool: tuple[tuple[int, int], list[list[Item]]] = ((-1, 0), [])
 
     def share(self, part: int, parts: int) -> int:
@@ -101,7 +102,7 @@ class Batches:
         pool = self._pool_of(step // POOL, shares)
         items = pool[(step % POOL) * shares + share]
         rng = np.random.default_rng((self.sampling.seed, step, share))
-        return self._collate([self._example(item, augmentation, rng) for item in items])
+        return self._collate([self._example(item, augmentation, rng) for item in items], rng)
 
     def _pool_of(self, number: int, shares: int) -> list[list[Item]]:
         if self._pool[0] != (number, shares):
@@ -157,10 +158,15 @@ class Batches:
             return self.store.text(part.clip)
         return " ".join(self._cuts.texts(part.clip)[part.first : part.last])
 
-    def _collate(self, examples: list[_Example]) -> Batch:
+    def _collate(self, examples: list[_Example], rng: np.random.Generator) -> Batch:
         size = max(len(example.mel) for example in examples)
         mels = np.stack([_pad(example.mel, size) for example in examples])
-        texts = [self.tokenizer.encode(example.text)[: self.config.max_text_tokens - 1] for example in examples]
+        texts = [
+            self._halves(self.tokenizer.encode(example.text), self.sampling.halved, rng)[
+                : self.config.max_text_tokens - 1
+            ]
+            for example in examples
+        ]
         spelled = [ctc.spell(example.text) for example in examples]
         return Batch(
             torch.from_numpy(mels).transpose(1, 2).contiguous(),
@@ -186,16 +192,18 @@ class TextBatches:
         tokenizer: Tokenizer,
         config: ModelConfig,
         size: int = TrainOptions().text_batch,
+        halved: float = 0.0,
     ) -> None:
-        """Encode ``sentences``, of which each batch has ``size``."""
+        """Encode ``sentences``, of which each batch has ``size``; a share of the tokens is ``halved``."""
         self._encoded = [tokenizer.encode(sentence) for sentence in sentences]
-        self._config, self._size = config, size
+        self._config, self._size, self._halved, self._halves = config, size, halved, Halves(tokenizer)
 
     def __call__(self, number: int) -> Tensor:
         """Tokens (B, U + 1) with start and stop, ``NO_TOKEN`` where there is none."""
         rng = np.random.default_rng((_TEXT_SEED, number))
         chosen = rng.integers(len(self._encoded), size=self._size)
-        return token_rows([self._encoded[index][:_MOST_TEXT_TOKENS] for index in chosen], self._config)
+        texts = [self._halves(self._encoded[index], self._halved, rng)[:_MOST_TEXT_TOKENS] for index in chosen]
+        return token_rows(texts, self._config)
 
 
 def token_rows(texts: Sequence[Sequence[int]], config: ModelConfig) -> Tensor:

@@ -37,6 +37,7 @@ class Sampling:
     curriculum_from: int = 0  # ... from this one on
     joined: float = 0.2  # share of items made of two or three clips with a pause between
     spliced: float = 0.0  # share of items made of a few words each from many clips; see splicing.py
+    halved: float = 0.0  # share of tokens that are written as two shorter ones; see halving.py
     noise_only: float = 0.03  # share of items that hold no speech and have no text
     seed: int = 0
 

@@ -79,7 +79,8 @@ def _trainer(recipe: Recipe, rank: int, world: int, device: torch.device) -> Tra
     _refuse_other_shape(recipe, config)
     network = start_network(recipe, config).to(device)
     batches = Batches(store, _noises(recipe, store.front), tokenizer, config, recipe.sampling, rank, world)
-    texts = TextBatches(sentences, tokenizer, config, recipe.options.text_batch) if sentences else None
+    size, halved = recipe.options.text_batch, recipe.sampling.halved
+    texts = TextBatches(sentences, tokenizer, config, size, halved) if sentences else None
     teacher = _teacher(recipe, config, tokenizer, device)
     return Trainer(network, batches, recipe.options, recipe.folder, texts=texts, teacher=teacher)
 
