@@ -16,7 +16,16 @@ from gptasr_subs.cli.train import app
 from gptasr_subs.errors import UsageError
 from gptasr_subs.training import voices
 from gptasr_subs.training.corpora import read_manifest, read_samples
-from gptasr_subs.training.synthesis import PEAK, SAMPLE_RATE, Prompts, finish_clip, synthesise, usable, utterances
+from gptasr_subs.training.synthesis import (
+    PEAK,
+    SAMPLE_RATE,
+    Prompts,
+    finish_clip,
+    synthesise,
+    usable,
+    utterances,
+    with_rare_words,
+)
 from gptasr_subs.training.voices import Sound, find_voices
 
 SENTENCES = [f"{first.capitalize()} {second}." for first in PITCHES for second in PITCHES]
@@ -55,6 +64,14 @@ def test_a_sentence_that_is_not_read_as_written_is_left_out(sentence: str) -> No
 def test_sentences_are_read_once_and_never_what_is_held_out() -> None:
     lines = ["So it’s true.", "so it's true", "Held out!", "“Well,” he said."]
     assert usable(lines, {"held out"}) == ["so it's true", '"Well," he said.']
+
+
+def test_sentences_are_chosen_until_each_of_their_words_was_heard_often() -> None:
+    heard = ["The ship sails."] * 3
+    sentences = ["The ship!", "The KETCH sails.", "A ketch.", "The ketch.", "A ship sails."]
+    assert with_rare_words(sentences, heard, often=2) == ["The KETCH sails.", "A ketch.", "A ship sails."]
+    assert with_rare_words(sentences, heard, often=1) == ["The KETCH sails.", "A ketch."]
+    assert with_rare_words(sentences, (), often=1) == ["The ship!", "The KETCH sails.", "A ketch."]
 
 
 def test_prompts_go_through_all_sentences_round_after_round() -> None:
@@ -134,15 +151,20 @@ def test_a_voice_that_is_not_there_is_named_with_its_remedy(monkeypatch: pytest.
 
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_the_command_line_makes_a_corpus_with_espeak(tmp_path: Path) -> None:
-    (tmp_path / "text.txt").write_text("All is well.\nHeld out.\nSo they went home again.\n", encoding="utf-8")
+    (tmp_path / "text.txt").write_text(
+        "All is well.\nHeld out.\nSo they went home again.\nOld news.\n", encoding="utf-8"
+    )
     soundfile.write(tmp_path / "x.flac", say("bah"), RATE)
     (tmp_path / "dev.tsv").write_text("file\ttext\nx.flac\theld out\n", encoding="utf-8")
     words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --hours 0.001"
-    done = CliRunner().invoke(app, [*words.split(), "--dev", str(tmp_path / "dev.tsv")])
+    heard = "".join(f"x.flac\t{text}\n" for text in ["old news"] * 20)
+    (tmp_path / "heard.tsv").write_text(f"file\ttext\n{heard}", encoding="utf-8")
+    options = ["--dev", str(tmp_path / "dev.tsv"), "--new-to", str(tmp_path / "heard.tsv")]
+    done = CliRunner().invoke(app, [*words.split(), *options])
     assert done.exit_code == 0, done.output
     clips = read_manifest(tmp_path / "corpus" / "manifest.tsv")
     assert clips and all(clip.speaker.startswith("espeak") for clip in clips)
-    assert not any("held" in clip.text.lower() for clip in clips)
+    assert not any(known in clip.text.lower() for clip in clips for known in ("held", "old", "news"))
     for _, samples in read_samples(clips, SAMPLE_RATE):
         assert np.abs(samples).max() == pytest.approx(PEAK, abs=2e-3)
 

@@ -33,6 +33,10 @@ def synthesise(
     ],
     hours: Annotated[float, typer.Option(min=0, help="Stop when the corpus holds as many hours.")] = 1.0,
     dev: Dev = None,
+    new_to: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CORPUS", help="Only sentences with words that it says less than 20 times. Repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Processes that share a folder need different ones.")] = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -48,6 +52,9 @@ def synthesise(
 
         held_out = spelled_texts(clip for manifest in dev or () for clip in read_manifest(manifest))
         lines = synthesis.usable(read_text(text).splitlines(), held_out)
+        if new_to:
+            heard = (clip.text for manifest in new_to for clip in read_manifest(manifest))
+            lines = synthesis.with_rare_words(lines, heard)
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
         if not quiet:
             say(f"{shown(out / MANIFEST_FILE)}: {there:.2f} hours.")
