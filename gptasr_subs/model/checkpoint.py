@@ -104,8 +104,7 @@ def _load_own(folder: Path) -> Checkpoint:
     try:
         config = ModelConfig.from_dict(description["config"])
         tokenizer = tokenizer_from_json(json.dumps(description["tokenizer"]))
-        given = description.get("decoding", {})
-        decoding = DecodingOptions(**given | {"formants": tuple(given.get("formants", ()))})
+        decoding = DecodingOptions(**description.get("decoding", {}))
         heads = tuple((int(layer), int(head)) for layer, head in description.get("heads", ()))
         offsets = float(description.get("start_offset", 0.0)), float(description.get("end_offset", 0.0))
     except (KeyError, TypeError, ValueError) as error:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from gptasr_subs.model import ctc
-from gptasr_subs.model.formants import lengths_of, surest
 from gptasr_subs.model.joint import CtcJudge, spell_tokens
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.search import Beam, beam_search
@@ -35,7 +34,6 @@ class DecodingOptions:
     ctc_weight: float = 0.3
     alone_weight: float = 0.0  # for networks with ``text_solo``; most of their text they have read, not heard
     letter_bonus: float = 0.0
-    formants: tuple[float, ...] = ()  # factors by which they are moved for further hearings, see formants.py
     shortlist: int = 16  # tokens a beam that the CTC head weighs
     word_bonus: float = 0.0
     least_letters: int = 1  # a clip in which the CTC head reads fewer is silent
@@ -83,17 +81,18 @@ def decode(
     network: GptAsr, tokenizer: Tokenizer, mel: Tensor, lengths: Tensor, options: DecodingOptions
 ) -> list[Decoded]:
     """Read ``mel`` (B, n_mels, T) with ``lengths`` (B,) in frames; clips of similar length are the fastest."""
+    encoded = network.encode_in_parts(mel, lengths)
     if network.ctc_head is None:
-        encoded = network.encode_in_parts(mel, lengths)
         return [Decoded(_ranked(found, tokenizer, options)) for found in _search(network, encoded, lengths, options)]
-    encoded, log_probs = surest(network, mel, lengths, options.formants)
-    frames = lengths_of(encoded) * network.config.ctc_frames
+    log_probs = network.ctc_head(encoded.features)
+    assert encoded.lengths is not None
+    frames = encoded.lengths * network.config.ctc_frames
     heard = [clip[:size] for clip, size in zip(log_probs, frames.tolist(), strict=True)]
     spoken = [row for row, clip in enumerate(heard) if _letters(clip) >= options.least_letters]
     readings: list[tuple[Hypothesis, ...]] = [()] * len(heard)
     if spoken:
         rows = torch.tensor(spoken, device=mel.device)
-        kept = Encoded(encoded.features[rows], lengths_of(encoded)[rows])
+        kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         spellings = spell_tokens(tokenizer).to(mel.device)
         stop, weight, bonus = network.config.stop_token, options.ctc_weight, options.letter_bonus
         judge = CtcJudge(log_probs[rows], frames[rows], options.beams, spellings, stop, weight, bonus)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptasr_subs.model.config import GENERATION_2
-from gptasr_subs.model.formants import axis_positions
 from gptasr_subs.training.options import Augmentation
 
 Mel = NDArray[np.float32]
@@ -49,8 +48,15 @@ def stretch(mel: Mel, factor: float) -> Mel:
 def warp(mel: Mel, factor: float, bend: Mel | float = 0.0) -> Mel:
     """Move formants and pitch by ``factor`` along the mel axis, the top edge in place, then by ``bend`` bins."""
     bins = mel.shape[1]
-    warped: Mel = _interpolate(mel.T, np.clip(axis_positions(bins, factor) + bend, 0, bins - 1)).T
+    knee = 0.8 * bins / max(factor, 1.0)
+    axis = np.arange(bins)
+    position = np.where(axis < knee, axis * factor, bins - 1 - (bins - 1 - axis) * _tail(knee, factor, bins))
+    warped: Mel = _interpolate(mel.T, np.clip(position + bend, 0, bins - 1)).T
     return warped
+
+
+def _tail(knee: float, factor: float, bins: int) -> float:
+    return (bins - 1 - knee * factor) / (bins - 1 - knee)
 
 
 def _interpolate(rows: Mel, position: NDArray[np.float64]) -> Mel:
