@@ -161,12 +161,7 @@ class Batches:
     def _collate(self, examples: list[_Example], rng: np.random.Generator) -> Batch:
         size = max(len(example.mel) for example in examples)
         mels = np.stack([_pad(example.mel, size) for example in examples])
-        texts = [
-            self._halves(self.tokenizer.encode(example.text), self.sampling.halved, rng)[
-                : self.config.max_text_tokens - 1
-            ]
-            for example in examples
-        ]
+        texts = [self._tokens(example.text, rng) for example in examples]
         spelled = [ctc.spell(example.text) for example in examples]
         return Batch(
             torch.from_numpy(mels).transpose(1, 2).contiguous(),
@@ -176,6 +171,10 @@ class Batches:
             sum(len(example.mel) for example in examples) / self.config.front_end.frames_per_second,
             _stacked([example.dense for example in examples]) if self.dense.dimensions else None,
         )
+
+    def _tokens(self, text: str, rng: np.random.Generator) -> list[int]:
+        written = self._halves(self.tokenizer.encode(text), self.sampling.halved, rng)
+        return written[: self.config.max_text_tokens - 1]
 
 
 def _stacked(rows: Sequence[Rows]) -> Tensor:

@@ -21,11 +21,7 @@ class Halves:
         pieces = tokenizer.pieces(range(tokenizer.size))
         known = {piece: token for token, piece in enumerate(pieces) if piece}
         self._pairs = [
-            [
-                (known[piece[:cut]], known[piece[cut:]])
-                for cut in range(1, len(piece))
-                if _at(piece, cut) <= known.keys()
-            ]
+            [(known[left], known[right]) for left, right in _cuts(piece) if left in known and right in known]
             for piece in pieces
         ]
 
@@ -40,5 +36,5 @@ class Halves:
         return written
 
 
-def _at(piece: str, cut: int) -> set[str]:
-    return {piece[:cut], piece[cut:]}
+def _cuts(piece: str) -> list[tuple[str, str]]:
+    return [(piece[:cut], piece[cut:]) for cut in range(1, len(piece))]
