@@ -46,15 +46,14 @@ def synthesise(
         require_extra()
         from gptasr_subs.files import read_text
         from gptasr_subs.training import synthesis
-        from gptasr_subs.training.corpora import MANIFEST_FILE, read_manifest
+        from gptasr_subs.training.corpora import MANIFEST_FILE, read_manifests
         from gptasr_subs.training.preparation import spelled_texts
         from gptasr_subs.training.voices import find_voices
 
-        held_out = spelled_texts(clip for manifest in dev or () for clip in read_manifest(manifest))
+        held_out = spelled_texts(read_manifests(dev or ()))
         lines = synthesis.usable(read_text(text).splitlines(), held_out)
         if new_to:
-            heard = (clip.text for manifest in new_to for clip in read_manifest(manifest))
-            lines = synthesis.with_rare_words(lines, heard)
+            lines = synthesis.with_rare_words(lines, [clip.text for clip in read_manifests(new_to)])
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
         if not quiet:
             say(f"{shown(out / MANIFEST_FILE)}: {there:.2f} hours.")

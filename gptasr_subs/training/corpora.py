@@ -57,6 +57,11 @@ def read_manifest(manifest: Path) -> list[Clip]:
     return [clip if clip.seconds else _measured(clip) for clip in read_clips(manifest)]
 
 
+def read_manifests(manifests: Iterable[Path]) -> list[Clip]:
+    """The clips of all ``manifests``, one after the other; raises as ``read_manifest`` does."""
+    return [clip for manifest in manifests for clip in read_manifest(manifest)]
+
+
 def read_clips(manifest: Path) -> Iterator[Clip]:
     """As ``read_manifest``, without a look at the sound: 0 seconds where the manifest does not say them."""
     manifest = _manifest(manifest)

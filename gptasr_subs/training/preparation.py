@@ -17,7 +17,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.config import FrontEnd
 from gptasr_subs.training.casing import borrow_case, sentence_case
 from gptasr_subs.training.codecs import NO_COPIES, Copies, with_copies
-from gptasr_subs.training.corpora import STORE_FRONT, Clip, Sound, build_store, read_manifest, read_samples
+from gptasr_subs.training.corpora import STORE_FRONT, Clip, Sound, build_store, read_manifests, read_samples
 from gptasr_subs.training.numerals import spell_numbers
 from gptasr_subs.training.report import Report
 from gptasr_subs.types import FloatArray
@@ -57,7 +57,7 @@ def prepare(
     spoilt by codecs; ``listener`` hears how many clips are done, and of how many. The report is left in the folder too.
     Raises ``UsageError`` where no clip passes.
     """
-    clips = [clip for manifest in manifests for clip in read_manifest(manifest)]
+    clips = read_manifests(manifests)
     held_out, report = read_held_out(dev, front.sample_rate), Report()
     passed = _checked(_with_text(clips, formatted), held_out, report)
     if not passed:
@@ -76,7 +76,7 @@ def prepare(
 
 def read_held_out(dev: Sequence[Path], sample_rate: int) -> HeldOut:
     """Texts and sounds of the manifests ``dev``, sounds as they are at ``sample_rate``."""
-    clips = [clip for manifest in dev for clip in read_manifest(manifest)]
+    clips = read_manifests(dev)
     sounds = frozenset(sound_hash(samples) for _, samples in read_samples(clips, sample_rate))
     return HeldOut(spelled_texts(clips), sounds)
 
@@ -133,7 +133,7 @@ def _unknown(sounds: Iterable[Sound], held_out: HeldOut, report: Report) -> Iter
 
 
 def _with_text(clips: Iterable[Clip], formatted: Sequence[Path]) -> list[Clip]:
-    known = {_place(clip): clip.text for manifest in formatted for clip in read_manifest(manifest)}
+    known = {_place(clip): clip.text for clip in read_manifests(formatted)}
     return [replace(clip, text=written(clip.text, known.get(_place(clip), ""))) for clip in clips]
 
 
