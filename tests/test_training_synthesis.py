@@ -74,6 +74,18 @@ def test_sentences_are_chosen_until_each_of_their_words_was_heard_often() -> Non
     assert with_rare_words(sentences, (), often=1) == ["The ship!", "The KETCH sails.", "A ketch."]
 
 
+def test_a_text_without_a_rare_word_is_refused_for_that_reason(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("Old news.\n", encoding="utf-8")
+    soundfile.write(tmp_path / "x.flac", say("bah"), RATE)
+    (tmp_path / "heard.tsv").write_text("file\ttext\n" + "x.flac\told news\n" * 20, encoding="utf-8")
+    words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --new-to {tmp_path}/heard.tsv"
+    refused = CliRunner().invoke(app, words.split())
+    assert refused.exit_code == 2 and not (tmp_path / "corpus").exists()
+    assert "No sentence has a word that the corpora of --new-to say less than 20 times; give" in refused.stderr
+    with pytest.raises(UsageError, match="no sentence that can be read aloud"):
+        synthesise([ToneVoice("ann")], with_rare_words(usable(["5"]), ["old news"]), tmp_path / "corpus", 1.0)
+
+
 def test_prompts_go_through_all_sentences_round_after_round() -> None:
     single = utterances(SENTENCES, np.random.default_rng(0), Prompts(joined=0, short=0, most=1))
     rounds = [sorted(islice(single, len(SENTENCES))) for _ in range(2)]

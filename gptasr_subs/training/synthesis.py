@@ -56,8 +56,11 @@ def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str
     return [sentence for key, sentence in kept.items() if key and key not in excluded]
 
 
-def with_rare_words(sentences: Iterable[str], heard: Iterable[str], often: int = _OFTEN) -> list[str]:
-    """Those of ``sentences`` with a word that the texts ``heard`` and the ones before say less than ``often`` times."""
+def with_rare_words(sentences: Sequence[str], heard: Iterable[str], often: int = _OFTEN) -> list[str]:
+    """Those of ``sentences`` with a word that the texts ``heard`` and the ones before say less than ``often`` times.
+
+    Raises ``UsageError`` where none of them has one.
+    """
     counts = Counter(word for text in heard for word in ctc.spell_text(text).split())
     chosen = []
     for sentence in sentences:
@@ -65,6 +68,11 @@ def with_rare_words(sentences: Iterable[str], heard: Iterable[str], often: int =
         if any(counts[word] < often for word in words):
             chosen.append(sentence)
             counts.update(words)
+    if sentences and not chosen:
+        raise UsageError(
+            f"No sentence has a word that the corpora of --new-to say less than {often} times; "
+            "give other sentences, or leave --new-to out."
+        )
     return chosen
 
 
