@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import re
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -34,7 +36,7 @@ from gptasr_subs.training.curves import Curves, last_points
 from gptasr_subs.training.evaluation import read_dev_set, score
 from gptasr_subs.training.export import export
 from gptasr_subs.training.options import Augmentation, Recipe, Sampling, TrainOptions
-from gptasr_subs.training.recipe import SHAPES, open_run, read_sentences, read_shape, train
+from gptasr_subs.training.recipe import SHAPES, joined, open_run, read_sentences, read_shape, train
 from gptasr_subs.training.trainer import STATE_FILE, Trainer, ctc_loss, read_state
 
 # Both phases, text-only batches, accumulation, warm-up and all that is left to chance, within a few steps.
@@ -120,20 +122,19 @@ def test_a_failed_save_leaves_the_last_one(store: MelStore, tmp_path: Path, monk
     assert (tmp_path / STATE_FILE).read_bytes() == before
 
 
-@contextmanager
-def joined(rank: int, meeting: Path) -> Iterator[None]:
-    dist.init_process_group("gloo", f"file://{meeting}", timedelta(seconds=120), 2, rank)
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
+def met(rank: int, folder: Path) -> AbstractContextManager[None]:
+    meeting = f"file://{folder / 'meeting'}"
+    return joined("gloo", init_method=meeting, timeout=timedelta(seconds=120), world_size=2, rank=rank)
 
 
 def second_process(corpus: Path, folder: Path) -> None:
+    faulthandler.enable()  # a crash in gloo's own threads would else leave no trace but the exit code
     torch.set_num_threads(1)
-    with joined(1, folder / "meeting"):
+    with met(1, folder):
+        group = weakref.ref(dist.group.WORLD)
         options = replace(PLAN, accumulate=1)
         make_trainer(MelStore(corpus), folder, options, rank=1, world=2).run(until=7)
+    assert group() is None, "its threads would outlive it"
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def test_two_processes_compute_what_one_does_with_the_same_batches(
         target=second_process, args=(tmp_path / "store", tmp_path / "two"), daemon=True
     )
     child.start()
-    with joined(0, tmp_path / "two" / "meeting"):
+    with met(0, tmp_path / "two"):
         two = make_trainer(store, tmp_path / "two", replace(PLAN, accumulate=1), rank=0, world=2)
         losses = two.run(until=7)
     child.join(60)

@@ -8,7 +8,9 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -227,11 +229,19 @@ def processes(device: str) -> Iterator[tuple[int, int, torch.device]]:
         device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-    joins = world > 1 and not dist.is_initialized()
-    if joins:
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-    try:
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    with joined(backend) if world > 1 and not dist.is_initialized() else nullcontext():
         yield rank, world, torch.device(device)
+
+
+@contextmanager
+def joined(backend: str, **meeting: Any) -> Iterator[None]:
+    """This process joined with others; ``meeting`` says where, as torch's ``init_process_group`` takes it."""
+    # The optimisers import this module, whose functions keep the group they find as a default: its threads would then
+    # outlive it, and could abort the process when it ends. So it is imported while there is none.
+    import_module("torch.distributed.nn")
+    dist.init_process_group(backend, **meeting)
+    try:
+        yield
     finally:
-        if joins:
-            dist.destroy_process_group()
+        dist.destroy_process_group()
