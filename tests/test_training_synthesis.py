@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,6 +162,43 @@ def test_a_voice_that_is_not_there_is_named_with_its_remedy(monkeypatch: pytest.
         find_voices(["flite"])
     with pytest.raises(UsageError, match=r"0 files \*\.onnx"):
         find_voices([f"kokoro:{tmp_path}"])
+
+
+def kokoro(folder: Path, monkeypatch: pytest.MonkeyPatch, spoken: list[tuple[np.ndarray, ...]]) -> voices.Voice:
+    """Kokoro's voice with four styles of 30 rows, letters for phonemes, and a graph that only takes note."""
+
+    class Hibari:
+        def phonemize(self, text: str) -> list[str]:
+            return text.split()
+
+    def graph(*inputs: np.ndarray) -> np.ndarray:
+        spoken.append(inputs)
+        return np.zeros(24, np.float32)
+
+    monkeypatch.setitem(sys.modules, "hibari", SimpleNamespace(Hibari=Hibari))
+    monkeypatch.setattr(voices, "_onnx_graph", lambda model: graph)
+    (folder / "kokoro.onnx").touch()
+    rows = np.arange(30, dtype=np.float32)[:, None, None] / 100
+    styles: dict[str, Any] = {f"v{k}": np.full((30, 1, 256), k) + rows for k in range(4)}
+    np.savez(folder / "styles.npz", **styles)
+    (folder / "symbols.json").write_text('{"vocab": {"a": 5, "b": 7, " ": 1}}', encoding="utf-8")
+    return find_voices([f"kokoro:{folder}"])[0]
+
+
+def test_kokoro_changes_its_speaker_every_three_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoken: list[tuple[np.ndarray, ...]] = []
+    voice, rng, speakers = kokoro(tmp_path, monkeypatch, spoken), np.random.default_rng(0), []
+    for _ in range(60):
+        voice.speak("ab ba", rng)
+        speakers.append(voice.name)
+    assert [speakers[k] for k in range(0, 60, 3) for _ in range(3)] == speakers and len(set(speakers)) == 20
+    tokens, style, speed = spoken[0]
+    assert tokens.tolist() == [[0, 5, 7, 1, 7, 5, 0]] and style.shape == (1, 256) and 0.8 <= speed[0] <= 1.25
+    levels = np.array([style[0, 0] for _, style, _ in spoken[::3]]) - 0.05  # of row 5, for five symbols
+    assert np.isclose(levels, np.round(levels), atol=1e-4).any()  # some speakers are one of the styles
+    assert levels.min() < 0 or levels.max() > 3  # some are pushed beyond all of them
+    with pytest.raises(ValueError, match="0 symbols"):
+        voice.speak("?", rng)
 
 
 @pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")

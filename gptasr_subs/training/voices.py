@@ -18,6 +18,7 @@ Sound = tuple[FloatArray, int]  # mono samples, rate in Hz
 Graph = Callable[..., FloatArray]
 
 _MIXED_STYLES = 3  # of which a made-up speaker is mixed at the most; a mix of many would sound like all others
+_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # of onnxruntime, the best first
 _SPEAKING_SECONDS = 60  # after which a synthesiser is taken to hang
 
 
@@ -137,7 +138,7 @@ class PiperVoice:
 
 
 class KokoroVoice:
-    """Kokoro-82M with made-up speakers (``kk<seed>``): a new mix of the style tables every few clips.
+    """Kokoro-82M with made-up speakers (``kk<seed>``): a style table or a mix of some, another every few clips.
 
     ``model`` is an ONNX file with inputs ``tokens`` (1, n), ``style`` (1, 256) and ``speed`` (1,) and output at 24 kHz;
     ``styles`` an NPZ of style tables, each (510, 1, 256), a row for every number of symbols; ``symbols`` a JSON from
@@ -155,7 +156,7 @@ class KokoroVoice:
         push: float = 1.8,
         openvino: bool = False,
     ) -> None:
-        """Half of the mixes are pushed away from the mean of the styles, by up to ``push``.
+        """A speaker is one of the styles or a mix; half are pushed away from the mean of all, by up to ``push``.
 
         ``openvino`` runs the graph with OpenVINO (worth it for float32 weights) rather than with onnxruntime.
         """
@@ -186,7 +187,7 @@ class KokoroVoice:
         seed = int(rng.integers(1 << 31))
         self.name, self._left = f"kk{seed}", self._clips_per_style
         own = np.random.default_rng(seed)
-        parts = self._tables[own.permutation(len(self._tables))[:_MIXED_STYLES]]
+        parts = self._tables[own.permutation(len(self._tables))[: own.integers(1, _MIXED_STYLES + 1)]]
         mix = np.tensordot(own.dirichlet(np.ones(len(parts))), parts, axes=1)
         mean = self._tables.mean(axis=0)
         factor = own.uniform(1.0, self._push) if own.random() < 0.5 else 1.0
@@ -232,12 +233,13 @@ def _joe() -> Any:
 
 
 def _onnx_graph(model: Path) -> Graph:
-    """The graph ``model`` in onnxruntime on one thread, as a function of its inputs in order."""
+    """The graph ``model`` as a function of its inputs in order; on a GPU where onnxruntime has one, else one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    there = onnxruntime.get_available_providers()
+    session = onnxruntime.InferenceSession(str(model), options, providers=[p for p in _PROVIDERS if p in there])
     names = [i.name for i in session.get_inputs()]
     return lambda *arrays: session.run(None, dict(zip(names, arrays, strict=True)))[0].reshape(-1)
 
