@@ -23,7 +23,7 @@ def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REA
     Texts, order and confidences stay; no word comes to overlap the next or loses its length. A stretch of speech that
     no word touches, such as a cough, attracts none; a word that touches no speech keeps its times.
     """
-    homes = [[part for part in speech if _belongs(word, part)] for word in words]
+    homes = [_homes(word, speech) for word in words]
     snapped = []
     for word, before, home, after in zip(words, [[], *homes], homes, [*homes[1:], []], strict=False):
         if home and home[0] not in before:
@@ -34,9 +34,20 @@ def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REA
     return _in_order(snapped, words)
 
 
+def _homes(word: Word, speech: Sequence[Span]) -> list[Span]:
+    """The stretches in which ``word`` lies: nobody says one across a pause, so not those that hold but its fringe."""
+    shares = [(_shared(word, part), part) for part in speech if _belongs(word, part)]
+    most = max((share for share, _ in shares), default=0.0)
+    return [part for share, part in shares if share >= most / 2]
+
+
 def _belongs(word: Word, part: Span) -> bool:
-    shared = min(word.end, part.end) - max(word.start, part.start)
+    shared = _shared(word, part)
     return shared > 0 and shared >= min(_TOUCH, word.end - word.start, part.seconds) / 2
+
+
+def _shared(word: Word, part: Span) -> float:
+    return min(word.end, part.end) - max(word.start, part.start)
 
 
 def _begin(word: Word, edge: float, reach: float) -> Word:
