@@ -59,7 +59,7 @@ def test_a_word_that_barely_reaches_into_the_stretch_before_does_not_belong_ther
 
 def test_a_word_heard_across_a_pause_leaves_the_next_stretch_to_the_next_word() -> None:
     found = snapped([(3.9, 5.4), (5.9, 6.1)], (3.6, 4.7), (5.2, 9.5))
-    assert found == [(3.6, 4.7), (5.2, 9.5)]
+    assert found == [(3.6, 4.7), (5.2, 6.1)]  # the end of the speech is out of reach
 
 
 def test_a_word_across_two_stretches_spans_both() -> None:
