@@ -26,28 +26,21 @@ def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REA
     homes = [_homes(word, speech) for word in words]
     snapped = []
     for word, before, home, after in zip(words, [[], *homes], homes, [*homes[1:], []], strict=False):
+        moved = word
         if home and home[0] not in before:
-            word = _begin(word, home[0].start, reach)
-        if home and home[-1] not in after:
-            word = _finish(word, home[-1].end, reach)
-        snapped.append(word)
+            moved = _begin(moved, home[0].start, reach)
+        if home and home[-1] not in after:  # its begin may yet go back to where it was
+            moved = _finish(moved, home[-1].end, reach, max(word.start, moved.start) + _SHORTEST)
+        snapped.append(moved)
     return _in_order(snapped, words)
 
 
 def _homes(word: Word, speech: Sequence[Span]) -> list[Span]:
     """The stretches in which ``word`` lies: nobody says one across a pause, so not those that hold but its fringe."""
-    shares = [(_shared(word, part), part) for part in speech if _belongs(word, part)]
-    most = max((share for share, _ in shares), default=0.0)
-    return [part for share, part in shares if share >= most / 2]
-
-
-def _belongs(word: Word, part: Span) -> bool:
-    shared = _shared(word, part)
-    return shared > 0 and shared >= min(_TOUCH, word.end - word.start, part.seconds) / 2
-
-
-def _shared(word: Word, part: Span) -> float:
-    return min(word.end, part.end) - max(word.start, part.start)
+    shares = [(min(word.end, part.end) - max(word.start, part.start), part) for part in speech]
+    touched = [(s, part) for s, part in shares if s > 0 and s >= min(_TOUCH, word.end - word.start, part.seconds) / 2]
+    most = max((share for share, _ in touched), default=0.0)
+    return [part for share, part in touched if share >= most / 2]
 
 
 def _begin(word: Word, edge: float, reach: float) -> Word:
@@ -55,8 +48,8 @@ def _begin(word: Word, edge: float, reach: float) -> Word:
     return replace(word, start=edge) if moves else word
 
 
-def _finish(word: Word, edge: float, reach: float) -> Word:
-    moves = abs(edge - word.end) <= reach and edge >= min(word.end, word.start + _SHORTEST)
+def _finish(word: Word, edge: float, reach: float, least: float) -> Word:
+    moves = abs(edge - word.end) <= reach and edge >= min(word.end, least)
     return replace(word, end=edge) if moves else word
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gptasr_subs.snapping import snap_words
@@ -99,6 +99,7 @@ def intervals(draw: st.DrawFn, least: float) -> list[tuple[float, float]]:
 
 
 @given(intervals(0.0), intervals(0.01), st.floats(0, 2))
+@example([(7.2, 7.2), (7.6, 8.6)], [(7.0, 7.66)], 1.0)  # its begin goes back, for there is a word before
 def test_no_word_crosses_another_goes_far_or_loses_its_length(
     edges: list[tuple[float, float]], speech: list[tuple[float, float]], reach: float
 ) -> None:
