@@ -79,7 +79,6 @@ def test_sentences_are_chosen_until_each_of_their_words_was_heard_often() -> Non
 
 def test_a_text_without_a_rare_word_is_refused_for_that_reason(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Old news.\n", encoding="utf-8")
-    soundfile.write(tmp_path / "x.flac", say("bah"), RATE)
     (tmp_path / "heard.tsv").write_text("file\ttext\n" + "x.flac\told news\n" * 20, encoding="utf-8")
     words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --new-to {tmp_path}/heard.tsv"
     refused = CliRunner().invoke(app, words.split())
@@ -87,6 +86,15 @@ def test_a_text_without_a_rare_word_is_refused_for_that_reason(tmp_path: Path) -
     assert "No sentence has a word that the corpora of --new-to say less than 20 times; give" in refused.stderr
     with pytest.raises(UsageError, match="no sentence that can be read aloud"):
         synthesise([ToneVoice("ann")], with_rare_words(usable(["5"]), ["old news"]), tmp_path / "corpus", 1.0)
+
+
+def test_a_text_that_is_held_out_altogether_is_refused_for_that_reason(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("Old news.\nNo. 5\n", encoding="utf-8")
+    (tmp_path / "dev.tsv").write_text("file\ttext\nnot-there.flac\told news\n", encoding="utf-8")
+    words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --dev {tmp_path}/dev.tsv"
+    refused = CliRunner().invoke(app, words.split())
+    assert refused.exit_code == 2 and not (tmp_path / "corpus").exists()
+    assert "All that can be read aloud is held out, for a corpus of --dev says it; give other" in refused.stderr
 
 
 def test_prompts_go_through_all_sentences_round_after_round() -> None:

@@ -46,14 +46,13 @@ def synthesise(
         require_extra()
         from gptasr_subs.files import read_text
         from gptasr_subs.training import synthesis
-        from gptasr_subs.training.corpora import MANIFEST_FILE, read_manifests
+        from gptasr_subs.training.corpora import MANIFEST_FILE, read_texts
         from gptasr_subs.training.preparation import spelled_texts
         from gptasr_subs.training.voices import find_voices
 
-        held_out = spelled_texts(read_manifests(dev or ()))
-        lines = synthesis.usable(read_text(text).splitlines(), held_out)
+        lines = synthesis.usable(read_text(text).splitlines(), spelled_texts(read_texts(dev or ())))
         if new_to:
-            lines = synthesis.with_rare_words(lines, [clip.text for clip in read_manifests(new_to)])
+            lines = synthesis.with_rare_words(lines, read_texts(new_to))
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
         if not quiet:
             say(f"{shown(out / MANIFEST_FILE)}: {there:.2f} hours.")

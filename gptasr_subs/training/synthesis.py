@@ -50,10 +50,16 @@ class Prompts:
 
 
 def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str]:
-    """Sentences read as they are written (no digits, acronyms, abbreviations), less those ``excluded`` (spelled)."""
+    """Sentences read as they are written (no digits, acronyms, abbreviations), less those ``excluded`` (spelled).
+
+    Raises ``UsageError`` where that leaves none of those that could be read.
+    """
     plain = (sentence.translate(_ASCII_QUOTES).strip() for sentence in sentences)
     kept = {ctc.spell_text(sentence): sentence for sentence in plain if not _UNSPEAKABLE.search(sentence)}
-    return [sentence for key, sentence in kept.items() if key and key not in excluded]
+    left = [sentence for key, sentence in kept.items() if key and key not in excluded]
+    if any(kept) and not left:
+        raise UsageError("All that can be read aloud is held out, for a corpus of --dev says it; give other sentences.")
+    return left
 
 
 def with_rare_words(sentences: Sequence[str], heard: Iterable[str], often: int = _OFTEN) -> list[str]:
