@@ -46,13 +46,13 @@ def synthesise(
         require_extra()
         from gptasr_subs.files import read_text
         from gptasr_subs.training import synthesis
-        from gptasr_subs.training.corpora import MANIFEST_FILE, read_texts
+        from gptasr_subs.training.corpora import MANIFEST_FILE, read_clips
         from gptasr_subs.training.preparation import spelled_texts
         from gptasr_subs.training.voices import find_voices
 
-        lines = synthesis.usable(read_text(text).splitlines(), spelled_texts(read_texts(dev or ())))
+        lines = synthesis.usable(read_text(text).splitlines(), spelled_texts(read_clips(*dev or ())))
         if new_to:
-            lines = synthesis.with_rare_words(lines, read_texts(new_to))
+            lines = synthesis.with_rare_words(lines, (clip.text for clip in read_clips(*new_to)))
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
         if not quiet:
             say(f"{shown(out / MANIFEST_FILE)}: {there:.2f} hours.")

@@ -62,15 +62,10 @@ def read_manifests(manifests: Iterable[Path]) -> list[Clip]:
     return [clip for manifest in manifests for clip in read_manifest(manifest)]
 
 
-def read_texts(manifests: Iterable[Path]) -> list[str]:
-    """What the clips of all ``manifests`` say, without a look at the sound; raises ``FormatError``."""
-    return [clip.text for manifest in manifests for clip in read_clips(manifest)]
-
-
-def read_clips(manifest: Path) -> Iterator[Clip]:
-    """As ``read_manifest``, without a look at the sound: 0 seconds where the manifest does not say them."""
-    manifest = _manifest(manifest)
-    return (_clip(manifest, row) for row in read_rows(manifest))
+def read_clips(*manifests: Path) -> Iterator[Clip]:
+    """As ``read_manifests``, without a look at the sound: 0 seconds where a manifest does not say them."""
+    files = [(_manifest(manifest), read_rows(manifest)) for manifest in manifests]
+    return (_clip(manifest, row) for manifest, rows in files for row in rows)
 
 
 def read_rows(manifest: Path) -> Iterator[dict[str, str]]:

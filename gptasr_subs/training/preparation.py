@@ -78,12 +78,12 @@ def read_held_out(dev: Sequence[Path], sample_rate: int) -> HeldOut:
     """Texts and sounds of the manifests ``dev``, sounds as they are at ``sample_rate``."""
     clips = read_manifests(dev)
     sounds = frozenset(sound_hash(samples) for _, samples in read_samples(clips, sample_rate))
-    return HeldOut(spelled_texts(clip.text for clip in clips), sounds)
+    return HeldOut(spelled_texts(clips), sounds)
 
 
-def spelled_texts(texts: Iterable[str]) -> frozenset[str]:
-    """``texts`` as CTC spells them; the empty one is not among them."""
-    return frozenset(map(ctc.spell_text, texts)) - {""}
+def spelled_texts(clips: Iterable[Clip]) -> frozenset[str]:
+    """What the clips say, as CTC spells it; the empty text is not among them."""
+    return frozenset(ctc.spell_text(clip.text) for clip in clips) - {""}
 
 
 def sound_hash(samples: FloatArray) -> str:
@@ -133,7 +133,7 @@ def _unknown(sounds: Iterable[Sound], held_out: HeldOut, report: Report) -> Iter
 
 
 def _with_text(clips: Iterable[Clip], formatted: Sequence[Path]) -> list[Clip]:
-    known = {_place(clip): clip.text for manifest in formatted for clip in read_clips(manifest)}
+    known = {_place(clip): clip.text for clip in read_clips(*formatted)}
     return [replace(clip, text=written(clip.text, known.get(_place(clip), ""))) for clip in clips]
 
 

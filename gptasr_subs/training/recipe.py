@@ -25,7 +25,7 @@ from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import START, Tokenizer, tokenizer_from_json, train_bpe
 from gptasr_subs.training.augmentation import Mel
 from gptasr_subs.training.batches import Batches, TextBatches
-from gptasr_subs.training.corpora import MelStore, mel_statistics, read_texts
+from gptasr_subs.training.corpora import MelStore, mel_statistics, read_clips
 from gptasr_subs.training.curves import Curves
 from gptasr_subs.training.distillation import Teacher
 from gptasr_subs.training.evaluation import read_dev_set, score
@@ -182,7 +182,7 @@ def read_sentences(recipe: Recipe) -> list[str]:
     """Sentences for text-only batches: those without digits that no dev set says."""
     if recipe.texts is None:
         return []
-    held_out = spelled_texts(read_texts(recipe.dev))
+    held_out = spelled_texts(read_clips(*recipe.dev))
     lines = (line.strip() for line in read_text(recipe.texts).splitlines())
     fit = (line for line in lines if line and not any(character.isdigit() for character in line))
     return [line for line in fit if ctc.spell_text(line) not in held_out]
