@@ -15,16 +15,18 @@ from tones import make_store, tiny_setting
 from gptasr_subs.errors import UsageError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.tokenizer import STOP
-from gptasr_subs.training.augmentation import Mel, add_noise, augment, mask, reverberate, stretch, warp
+from gptasr_subs.training.augmentation import Mel, add_noise, augment, mask, pace, play, reverberate, warp
 from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, TextBatches, made_ahead
 from gptasr_subs.training.halving import Halves
 from gptasr_subs.training.options import Augmentation, Sampling, TrainOptions
 from gptasr_subs.training.sampling import POOL, Item, Sampler
+from gptasr_subs.training.sloppiness import slur, uneven
 from gptasr_subs.training.trainer import augmentation_at, learning_rate
 
 FLOOR = np.float32(np.log(1e-5))
 SAMPLING = Sampling(batch_seconds=5.0, longest=3.0, joined=0.5, noise_only=0.2)
 FULL = Augmentation()
+SLOPPY = Augmentation(sloppy=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -54,21 +56,21 @@ def mels(least: int = 4) -> st.SearchStrategy[Mel]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(mels(), mels(), st.floats(0, 1), st.integers(0, 999))
-def test_augmented_sound_is_still_a_log_mel(mel: Mel, noise: Mel, amount: float, seed: int) -> None:
+@given(mels(), mels(), st.floats(0, 1), st.floats(0, 2), st.integers(0, 999))
+def test_augmented_sound_is_still_a_log_mel(mel: Mel, noise: Mel, amount: float, sloppy: float, seed: int) -> None:
     before = mel.copy()
-    changed = augment(mel, [noise], Augmentation(amount=amount), np.random.default_rng(seed))
+    changed = augment(mel, [noise], Augmentation(amount=amount, sloppy=sloppy), np.random.default_rng(seed))
     assert np.isfinite(changed).all()
     assert changed.min() >= FLOOR
     assert changed.dtype == np.float32
-    assert changed.shape[1] == 80
-    assert abs(len(changed) / len(mel) - 1) <= FULL.tempo + 1 / len(mel)
+    assert changed.shape == mel.shape
     np.testing.assert_array_equal(mel, before)
 
 
 def test_augmentation_of_nothing_changes_nothing() -> None:
     mel = np.random.default_rng(0).normal(-3, 1, (50, 80)).astype(np.float32)
-    off = Augmentation(amount=0.0)
+    off = Augmentation(amount=0.0, sloppy=1.0)
+    np.testing.assert_allclose(pace(50, off, np.random.default_rng(1)), np.arange(50), atol=1e-6)
     np.testing.assert_allclose(augment(mel, [], off, np.random.default_rng(1)), mel, atol=1e-5)
     np.testing.assert_array_equal(mask(mel.copy(), off, np.random.default_rng(1)), mel)
 
@@ -83,23 +85,40 @@ def test_noise_is_added_at_the_ratio_asked_for(mel: Mel, noise: Mel, decibels: f
     assert 10 * np.log10(signal / added) == pytest.approx(decibels, abs=0.3)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(4, 900), st.floats(0, 1), st.floats(0, 2), st.integers(0, 99))
+def test_a_pace_goes_from_end_to_end_and_never_back(frames: int, amount: float, sloppy: float, seed: int) -> None:
+    positions = pace(frames, Augmentation(amount=amount, sloppy=sloppy), np.random.default_rng(seed))
+    assert abs(len(positions) - frames) <= FULL.tempo * frames + 1
+    assert positions[0] == 0 and positions[-1] == pytest.approx(frames - 1)
+    assert (np.diff(positions) > 0).all()
+
+
 @settings(max_examples=30, deadline=None)
-@given(mels(), st.floats(0.8, 1.25))
-def test_tempo_and_formants_move_sound_and_make_none(mel: Mel, factor: float) -> None:
-    slow, moved = stretch(mel, factor), warp(mel, factor)
-    assert len(slow) == max(4, round(len(mel) * factor))
-    assert moved.shape == mel.shape
-    for changed in (slow, moved):
+@given(mels(), st.floats(0.8, 1.25), st.integers(0, 99))
+def test_pace_and_formants_move_sound_and_make_none(mel: Mel, factor: float, seed: int) -> None:
+    uneven, moved = play(mel, pace(len(mel), SLOPPY, np.random.default_rng(seed))), warp(mel, factor)
+    for changed in (uneven, moved):
         assert mel.min() - 1e-4 <= changed.min() and changed.max() <= mel.max() + 1e-4
-    np.testing.assert_allclose(slow[[0, -1]], mel[[0, -1]], atol=1e-4)
-    np.testing.assert_allclose(stretch(mel, 1.0), mel, atol=1e-4)
+    np.testing.assert_allclose(uneven[[0, -1]], mel[[0, -1]], atol=1e-4)
+    np.testing.assert_allclose(play(mel, np.arange(len(mel))), mel, atol=1e-4)
     np.testing.assert_allclose(warp(mel, 1.0), mel, atol=1e-4)
+
+
+def test_a_sloppy_clip_changes_its_pace_and_its_sounds_as_it_goes_on() -> None:
+    pitch = np.full((600, 80), -8.0, np.float32)
+    pitch[:, 40] = 0.0
+    rng = np.random.default_rng(3)
+    places, paces = slur(pitch, 1.0, rng).argmax(1), np.diff(uneven(600, 1.0, rng))
+    assert 1 < places.std() < 4 and abs(places.mean() - 40) < 1.5
+    assert 0.2 < np.log(paces).std() < 0.5
+    assert np.abs(np.diff(places)).max() <= 3  # smoothly
 
 
 def test_bends_move_each_formant_on_its_own() -> None:
     formants = np.full((4, 80), FLOOR, np.float32)
     formants[:, [15, 35, 55]] = 0.0
-    options = Augmentation(formants=0, tempo=0, equaliser=0, loudness=0, room=0, band=0, bends=1.5)
+    options = Augmentation(formants=0, equaliser=0, loudness=0, room=0, band=0, bends=1.5)
     voices = [augment(formants, [], options, np.random.default_rng(seed))[0] for seed in range(80)]
     places = [[low + voice[low : low + 20].argmax() for low in (5, 25, 45)] for voice in voices]
     moved = np.array(places) - [15, 35, 55]

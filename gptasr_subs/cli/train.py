@@ -27,7 +27,7 @@ _CURRICULUM_SHARE = 8  # of the steps, one part in so many
 # The library that multiplies on a CPU keeps a kernel for each new shape, and batches seldom have one twice: with its
 # own limit of 1024 a run grew by 150 MB a minute.
 _KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
-_CHANGES = ("bends", "frames_a_mask", "mask_frames", "mask_bins")
+_CHANGES = ("bends", "sloppy", "frames_a_mask", "mask_frames", "mask_bins")
 
 app = typer.Typer(
     help=__doc__,
@@ -112,6 +112,9 @@ def run(
     bends: Annotated[
         float, typer.Option(min=0, max=4, help="Mel bins by which each formant moves on its own (standard deviation).")
     ] = Augmentation().bends,
+    sloppy: Annotated[
+        float, typer.Option(min=0, max=2, help="How sloppily the sloppiest clips say each sound.")
+    ] = Augmentation().sloppy,
     frames_a_mask: Annotated[
         int, typer.Option(min=0, help="One more mask along time for so many mel frames (0: none).")
     ] = Augmentation().frames_a_mask,

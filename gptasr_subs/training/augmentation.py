@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gptasr_subs.model.config import GENERATION_2
 from gptasr_subs.training.options import Augmentation
+from gptasr_subs.training.sloppiness import Positions, slur, uneven
 
 Mel = NDArray[np.float32]
 
@@ -19,9 +20,10 @@ _TELEPHONE_BIN = 52  # of 80 HTK mels to 8 kHz: about 3.4 kHz
 
 
 def augment(mel: Mel, noises: list[Mel], options: Augmentation, rng: np.random.Generator) -> Mel:
-    """A changed copy of ``mel``; its length changes with the tempo."""
+    """A changed copy of ``mel``, of the same length."""
     amount = options.amount
-    mel = stretch(mel, 1 + amount * options.tempo * rng.uniform(-1, 1))
+    if options.sloppy:
+        mel = slur(mel, amount * options.sloppy * rng.random(), rng)
     factor = 1 + amount * options.formants * rng.uniform(-1, 1)
     bend = _smooth_curve(amount * options.bends, mel.shape[1], rng) if options.bends else 0.0
     mel = warp(mel, factor, bend)
@@ -39,10 +41,19 @@ def augment(mel: Mel, noises: list[Mel], options: Augmentation, rng: np.random.G
     return changed
 
 
-def stretch(mel: Mel, factor: float) -> Mel:
-    """``mel`` played ``factor`` times as slowly."""
-    size = max(4, round(len(mel) * factor))
-    return _interpolate(mel, np.linspace(0, len(mel) - 1, size))
+def pace(frames: int, options: Augmentation, rng: np.random.Generator) -> Positions:
+    """Where in a clip of ``frames`` each frame of a slower, faster, or unevenly paced copy lies; see ``play``."""
+    factor = 1 + options.amount * options.tempo * rng.uniform(-1, 1)
+    stretched = np.linspace(0, frames - 1, max(4, round(frames * factor)))
+    if not options.sloppy:
+        return stretched
+    wandering = uneven(len(stretched), options.amount * options.sloppy * rng.random(), rng)
+    return np.interp(wandering, np.arange(len(stretched)), stretched)
+
+
+def play(mel: Mel, positions: Positions) -> Mel:
+    """``mel`` as it is at each of ``positions``, in frames."""
+    return _interpolate(mel, positions)
 
 
 def warp(mel: Mel, factor: float, bend: Mel | float = 0.0) -> Mel:
@@ -59,7 +70,7 @@ def _tail(knee: float, factor: float, bins: int) -> float:
     return (bins - 1 - knee * factor) / (bins - 1 - knee)
 
 
-def _interpolate(rows: Mel, position: NDArray[np.float64]) -> Mel:
+def _interpolate(rows: Mel, position: Positions) -> Mel:
     low = np.minimum(position.astype(int), len(rows) - 2)
     share = (position - low).astype(np.float32)[:, None]
     between: Mel = rows[low] * (1 - share) + rows[low + 1] * share

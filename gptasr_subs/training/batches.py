@@ -19,12 +19,13 @@ from torch.utils.data import DataLoader, Dataset
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.tokenizer import Tokenizer
-from gptasr_subs.training.augmentation import Mel, augment, mask
+from gptasr_subs.training.augmentation import Mel, augment, mask, pace, play
 from gptasr_subs.training.corpora import MelStore, normalised
 from gptasr_subs.training.dense import DenseTargets, Indices, Rows, row_frames
 from gptasr_subs.training.halving import Halves
 from gptasr_subs.training.options import Augmentation, Sampling, TrainOptions
 from gptasr_subs.training.sampling import POOL, Item, Part, Sampler
+from gptasr_subs.training.sloppiness import Positions
 from gptasr_subs.training.splicing import Cuts
 
 NO_TOKEN = -100  # stands where a row of a batch has no token: the loss leaves it out
@@ -111,17 +112,17 @@ class Batches:
 
     def _example(self, item: Item, options: Augmentation, rng: np.random.Generator) -> _Example:
         clean, origin = self._joined(item, options, rng) if item else self._noise(rng)
-        mel = augment(clean, self.noises, options, rng)
-        dense = self._dense(origin, len(mel))
+        positions = pace(len(clean), options, rng)
+        mel = augment(play(clean, positions), self.noises, options, rng)
+        dense = self._dense(origin, positions)
         normal = normalised(mel[: self.config.max_mel_frames - 8], self.config.front_end)
         return _Example(mask(normal, options, rng), " ".join(map(self._text, item)), dense)
 
-    def _dense(self, origin: Indices, size: int) -> Rows:
-        """Rows of a mel of ``size`` frames that was stretched from frames whose rows are ``origin``."""
+    def _dense(self, origin: Indices, positions: Positions) -> Rows:
+        """Rows of a mel that was played at ``positions`` of frames whose rows are ``origin``."""
         if not self.dense.dimensions:
             return np.zeros((0, 0), np.float16)
-        stretched = row_frames(size) * ((len(origin) - 1) / max(1, size - 1))
-        return self.dense.at(origin[stretched.round().astype(int)])
+        return self.dense.at(origin[positions[row_frames(len(positions))].round().astype(int)])
 
     def _noise(self, rng: np.random.Generator) -> tuple[Mel, Indices]:
         noise = self.noises[rng.integers(len(self.noises))]

@@ -14,6 +14,7 @@ class Augmentation:
     tempo: float = 0.14  # largest relative change of speed
     formants: float = 0.16  # largest relative change of the frequency axis: other voices
     bends: float = 0.0  # standard deviation in mel bins by which each formant moves on its own
+    sloppy: float = 0.0  # how sloppily each sound is said; see sloppiness.py
     equaliser: float = 1.6  # standard deviation in nepers of a smooth random filter
     loudness: float = 1.2  # nepers of power
     room: float = 0.3  # probability of reverberation
