@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gptasr_subs.model import ctc
+from gptasr_subs.model.fingerprints import Fingerprints, fingerprints_of
 from gptasr_subs.model.joint import CtcJudge, spell_tokens
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.search import Beam, beam_search
@@ -96,19 +97,24 @@ def decode(
         spellings = spell_tokens(tokenizer).to(mel.device)
         stop, weight, bonus = network.config.stop_token, options.ctc_weight, options.letter_bonus
         judge = CtcJudge(log_probs[rows], frames[rows], options.beams, spellings, stop, weight, bonus)
-        found = _search(network, kept, lengths[rows], options, judge)
+        found = _search(network, kept, lengths[rows], options, judge, fingerprints_of(tokenizer))
         for row, beams in zip(spoken, found, strict=True):
             readings[row] = _second_opinion(_ranked(beams, tokenizer, options), heard[row], options)
     return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, heard, strict=True)]
 
 
 def _search(
-    network: GptAsr, encoded: Encoded, lengths: Tensor, options: DecodingOptions, judge: CtcJudge | None = None
+    network: GptAsr,
+    encoded: Encoded,
+    lengths: Tensor,
+    options: DecodingOptions,
+    judge: CtcJudge | None = None,
+    prints: Fingerprints | None = None,
 ) -> list[list[Beam]]:
     limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
     patience = 0.0 if judge is None else _PATIENCE
     beams, shortlist, alone = options.beams, options.shortlist, options.alone_weight
-    return beam_search(network, encoded, limits, beams, patience, judge, shortlist, alone)
+    return beam_search(network, encoded, limits, beams, patience, judge, shortlist, alone, prints)
 
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:

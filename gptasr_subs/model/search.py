@@ -1,7 +1,8 @@
 """Beam search over a batch of clips; greedy decoding is a beam of one.
 
 Scores are summed log-probabilities without a length penalty. A beam that has ended keeps its place and its score.
-A clip leaves the batch as soon as its result cannot change any more.
+A clip leaves the batch as soon as its result cannot change any more. Of beams that wrote the same text in other tokens
+the best stays.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gptasr_subs.model.fingerprints import Fingerprints
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.stepper import Stepper
 
@@ -62,16 +64,17 @@ def beam_search(
     judge: Judge | None = None,
     shortlist: int = 16,
     alone_weight: float = 0.0,
+    prints: Fingerprints | None = None,
 ) -> list[list[Beam]]:
     """For each clip of ``encoded`` its ``beams`` best token sequences, best first.
 
     ``limits`` is the most tokens of each clip. A clip is done when no unfinished beam is within ``patience`` (in
     log-probability) of the best finished one: 0 is enough for the best, more completes the others too. With a
     ``judge`` each beam's ``shortlist`` best tokens are weighed by both. ``alone_weight`` multiplies what the network
-    makes of the text without the sound, and adds it.
+    makes of the text without the sound, and adds it. ``prints`` tells which beams have written the same text.
     """
     stepper = Stepper(network, encoded, beams, alone=alone_weight > 0)
-    state = _State(network, limits, beams, encoded.features.device)
+    state = _State(network, limits, beams, encoded.features.device, prints)
     found: dict[int, list[Beam]] = {}
     while len(found) < len(limits):
         log_probs = stepper.step(state.tokens[..., -1])
@@ -92,7 +95,9 @@ def beam_search(
 class _State:
     """What the beams have written so far: B clips still in the batch, K beams, U tokens (the start token first)."""
 
-    def __init__(self, network: GptAsr, limits: Sequence[int], beams: int, device: torch.device) -> None:
+    def __init__(
+        self, network: GptAsr, limits: Sequence[int], beams: int, device: torch.device, prints: Fingerprints | None
+    ) -> None:
         config = network.config
         shape = (len(limits), beams)
         self.stop, self.limits = config.stop_token, torch.tensor(limits, device=device)
@@ -104,6 +109,8 @@ class _State:
         self.scores[:, 0] = 0.0  # all beams are the same before the first token
         self.stopped = torch.zeros(shape, dtype=torch.bool, device=device)
         self.looped = self.stopped.clone()
+        self.texts = torch.zeros(shape, dtype=torch.long, device=device)  # their fingerprints
+        self._prints = prints.to(device) if prints else None
 
     @property
     def ended(self) -> Tensor:
@@ -133,7 +140,15 @@ class _State:
         token, gained, counted = (part.flatten(1).gather(1, best) for part in (tokens, log_probs, counts))
         self.alone = self.alone.gather(1, parents) + (counted - gained)
         self._write(parents, token, gained)
+        if self._prints:
+            self._give_up_twice_written(self._prints.add(self.texts.gather(1, parents), token))
         return parents
+
+    def _give_up_twice_written(self, texts: Tensor) -> None:
+        """Of beams that are at the same text, of fingerprint ``texts`` (B, K), keep the best; they stand in order."""
+        self.texts, state = texts, torch.where(self.ended, ~texts, texts)
+        again = (state[:, :, None] == state[:, None]).tril(-1).any(2)
+        self.scores = self.scores.masked_fill(again, -torch.inf)
 
     def _write(self, parents: Tensor, token: Tensor, gained: Tensor) -> None:
         self.tokens = torch.cat([_take(self.tokens, parents), token[..., None]], -1)
@@ -162,7 +177,7 @@ class _State:
         return at_limit | self.ended.all(1) | (finished - patience > unfinished)
 
     def keep(self, rows: Tensor) -> None:
-        for name in ("limits", "clips", "tokens", "log_probs", "alone", "scores", "stopped", "looped"):
+        for name in ("limits", "clips", "tokens", "log_probs", "alone", "scores", "texts", "stopped", "looped"):
             setattr(self, name, getattr(self, name)[rows])
 
     def results(self, row: int) -> list[Beam]:
