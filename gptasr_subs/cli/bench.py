@@ -26,7 +26,7 @@ def bench(
     ] = "",
     device: Device = "auto",
     batch_sizes: Annotated[str, typer.Option("--batch-size", metavar="N,N,...", help="Clips at once.")] = "1,8",
-    beams: Annotated[str, typer.Option(metavar="N,N,...", help="Widths of the beam search.")] = "1,4",
+    beams: Annotated[str, typer.Option(metavar="N,N,...", help="Widths of the beam search.")] = "1,8",
     tokens: Annotated[str, typer.Option(metavar="N,N,...", help="Tokens that each clip gets.")] = "60",
     seconds: Annotated[float, typer.Option(min=0.5, metavar="S", help="Length of each clip.")] = 16.0,
     runs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs that the median is taken of.")] = 5,

@@ -148,9 +148,11 @@ def _second_opinion(
 
 
 def _ctc_scores(heard: Tensor, texts: Sequence[str]) -> list[float]:
-    repeated = heard.expand(len(texts), -1, -1)
-    scores: list[float] = ctc.score(repeated, torch.full((len(texts),), len(heard)), texts).tolist()
-    return scores
+    spelled = [ctc.spell_text(text) for text in texts]
+    different = list(dict.fromkeys(spelled))  # most differ in case and marks alone
+    repeated = heard.expand(len(different), -1, -1)
+    scores: list[float] = ctc.score(repeated, torch.full((len(different),), len(heard)), different).tolist()
+    return [scores[different.index(text)] for text in spelled]
 
 
 def _rescored(hypothesis: Hypothesis, ctc_log_prob: float, options: DecodingOptions) -> Hypothesis:

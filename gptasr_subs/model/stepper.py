@@ -23,7 +23,9 @@ from torch.nn import functional as F
 from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
 _ROUND = 64  # slots: each new shape of a product costs a CPU's library time and memory, for good
-_STEPS_AHEAD = 32  # text steps the cache grows by at a time, so that memory follows the text that is really there
+# The cache grows by so many text steps at a time, fewer where they take many slots: memory follows the text that is
+# really there, and slots that no beam sees any more are soon given up.
+_STEPS_AHEAD, _SLOTS_AHEAD = 32, 256
 
 
 class Stepper:
@@ -42,7 +44,8 @@ class Stepper:
         self._layers, self._prefix = network.gpt.layers, prefix.shape[1]
         self.used = self._prefix
         config, (clips, size, width) = network.config, prefix.shape
-        slots, depth = size + _STEPS_AHEAD * self.lanes, width // config.heads
+        self._ahead = self.lanes * max(1, min(_STEPS_AHEAD, _SLOTS_AHEAD // self.lanes))
+        slots, depth = size + self._ahead, width // config.heads
         shape = (clips, config.heads, depth, slots)  # keys lie transposed, as the products with few queries read them
         self.keys = [prefix.new_zeros(shape, dtype=network.gpt.dtype) for _ in self._layers]
         self.values = [keys.new_zeros((clips, config.heads, slots, depth)) for keys in self.keys]
@@ -114,7 +117,7 @@ class Stepper:
 
     def _moved(self, cache: Tensor, order: Tensor, empty: float = 0.0) -> Tensor:
         """``cache`` (B, ., ., S) with the text slots ``order`` (B, .) behind the prefix, and room after them."""
-        moved = cache.new_full((*cache.shape[:3], self.used + _STEPS_AHEAD * self.lanes), empty)
+        moved = cache.new_full((*cache.shape[:3], self.used + self._ahead), empty)
         moved[..., : self._prefix] = cache[..., : self._prefix]
         slots = order[:, None, None].expand(*cache.shape[:3], -1)
         moved[..., self._prefix : self.used] = cache.gather(3, slots)
