@@ -18,7 +18,7 @@ PIECES = ["", "", "a", "b", "ab", "ba", " a", "é", " "]
 
 
 def print_of(tokens: Sequence[int]) -> int:
-    prints, text = Fingerprints(PIECES), torch.zeros(1, dtype=torch.long)
+    prints, text = Fingerprints.of(PIECES), torch.zeros(1, dtype=torch.long)
     for token in tokens:
         text = prints.add(text, torch.tensor([token]))
     return int(text)
@@ -40,6 +40,6 @@ def test_a_text_is_searched_in_one_cutting_only() -> None:
             found = beam_search(network, network.encode(mel, lengths), [STEPS] * 4, 4, math.inf, prints=prints)
         return [len({("".join(pieces[token] for token in beam.tokens), beam.ended) for beam in clip}) for clip in found]
 
-    freely, once = different_texts(None), different_texts(Fingerprints(pieces))
+    freely, once = different_texts(None), different_texts(Fingerprints.of(pieces))
     assert sum(freely) < 4 * 4 and sum(once) > sum(freely)
     assert all(more >= fewer for more, fewer in zip(once, freely, strict=True))

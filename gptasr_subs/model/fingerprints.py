@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,22 +15,25 @@ _BASE = 1_000_003  # odd, so that no letter is ever forgotten
 _SIZE = 1 << 64
 
 
-class Fingerprints:
+class Fingerprints(NamedTuple):
     """Numbers of texts, each from that of the text before and the token added; equal texts have equal ones."""
 
-    def __init__(self, pieces: Sequence[str]) -> None:
-        """``pieces`` are what the tokens add to a text."""
-        numbers = [_number(piece) for piece in pieces]
-        self._factors, self._terms = (torch.tensor([_signed(n[part]) for n in numbers]) for part in range(2))
+    factors: Tensor  # (V,) int64, by token
+    terms: Tensor
+
+    @staticmethod
+    def of(pieces: Sequence[str]) -> Fingerprints:
+        """Those of texts whose tokens add ``pieces``."""
+        numbers = torch.tensor([[_signed(part) for part in _number(piece)] for piece in pieces])
+        return Fingerprints(*numbers.unbind(1))
 
     def to(self, device: torch.device) -> Fingerprints:
         """The same on ``device``."""
-        self._factors, self._terms = self._factors.to(device), self._terms.to(device)
-        return self
+        return Fingerprints(self.factors.to(device), self.terms.to(device))
 
     def add(self, before: Tensor, tokens: Tensor) -> Tensor:
         """Fingerprints of the texts of fingerprint ``before`` with ``tokens`` written; both int64, of one shape."""
-        return before * self._factors[tokens] + self._terms[tokens]
+        return before * self.factors[tokens] + self.terms[tokens]
 
 
 def _number(piece: str) -> tuple[int, int]:
@@ -47,4 +51,4 @@ def _signed(number: int) -> int:
 @lru_cache(maxsize=2)
 def fingerprints_of(tokenizer: Tokenizer) -> Fingerprints:
     """Those of the texts that ``tokenizer`` makes."""
-    return Fingerprints(tokenizer.pieces(range(tokenizer.size)))
+    return Fingerprints.of(tokenizer.pieces(range(tokenizer.size)))

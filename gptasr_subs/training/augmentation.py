@@ -52,8 +52,11 @@ def pace(frames: int, options: Augmentation, rng: np.random.Generator) -> Positi
 
 
 def play(mel: Mel, positions: Positions) -> Mel:
-    """``mel`` as it is at each of ``positions``, in frames."""
-    return _interpolate(mel, positions)
+    """``mel`` (its rows) as it is at each of ``positions``, in frames."""
+    low = np.minimum(positions.astype(int), len(mel) - 2)
+    share = (positions - low).astype(np.float32)[:, None]
+    between: Mel = mel[low] * (1 - share) + mel[low + 1] * share
+    return between
 
 
 def warp(mel: Mel, factor: float, bend: Mel | float = 0.0) -> Mel:
@@ -62,19 +65,12 @@ def warp(mel: Mel, factor: float, bend: Mel | float = 0.0) -> Mel:
     knee = 0.8 * bins / max(factor, 1.0)
     axis = np.arange(bins)
     position = np.where(axis < knee, axis * factor, bins - 1 - (bins - 1 - axis) * _tail(knee, factor, bins))
-    warped: Mel = _interpolate(mel.T, np.clip(position + bend, 0, bins - 1)).T
+    warped: Mel = play(mel.T, np.clip(position + bend, 0, bins - 1)).T
     return warped
 
 
 def _tail(knee: float, factor: float, bins: int) -> float:
     return (bins - 1 - knee * factor) / (bins - 1 - knee)
-
-
-def _interpolate(rows: Mel, position: Positions) -> Mel:
-    low = np.minimum(position.astype(int), len(rows) - 2)
-    share = (position - low).astype(np.float32)[:, None]
-    between: Mel = rows[low] * (1 - share) + rows[low + 1] * share
-    return between
 
 
 def reverberate(mel: Mel, rng: np.random.Generator) -> Mel:
