@@ -148,6 +148,26 @@ def test_the_cache_grows_past_its_first_size() -> None:
         torch.testing.assert_close(got, network(mel, tokens[:, 0], lengths).log_softmax(-1), atol=2e-4, rtol=0)
 
 
+@pytest.mark.parametrize("beams", [2, 6])
+def test_the_cache_grows_without_what_no_beam_sees_any_more(beams: int) -> None:
+    network = tiny_network(2)
+    mel, lengths = ragged_mels(2)
+    chance = torch.Generator().manual_seed(0)
+    histories = torch.empty(4, beams, 0, dtype=torch.long)
+    with torch.inference_mode():
+        stepper = Stepper(network, network.encode(mel, lengths), beams)
+        for _ in range(40):
+            tokens = torch.randint(2, 40, (4, beams), generator=chance)
+            got, histories = stepper.step(tokens), torch.cat([histories, tokens[..., None]], 2)
+            parents = torch.randint(beams, (4, beams), generator=chance)
+            stepper.follow(parents)
+            latest, histories = histories, histories.take_along_dim(parents[..., None], 1)
+        for beam in range(beams):
+            logits = network(mel, latest[:, beam], lengths)[:, -1]
+            torch.testing.assert_close(got[:, beam], logits.log_softmax(-1), atol=2e-4, rtol=0)
+    assert stepper.used < 40 + 40 * beams
+
+
 def test_mel_positions_are_kept_once_a_clip_not_once_a_beam() -> None:
     network = tiny_network(2)
     mel, lengths = ragged_mels(2)

@@ -20,9 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gptasr_subs.model.attending import attend, reads_all
 from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
-_ROUND = 64  # slots: each new shape of a product costs a CPU's library time and memory, for good
+# Slots: each new shape of a product costs a CPU's library time and memory, for good.
+_ROUND, _ROUND_CACHE = 64, 16
 # The cache grows by so many text steps at a time, fewer where they take many slots: memory follows the text that is
 # really there, and slots that no beam sees any more are soon given up.
 _STEPS_AHEAD, _SLOTS_AHEAD = 32, 256
@@ -45,7 +47,8 @@ class Stepper:
         self.used = self._prefix
         config, (clips, size, width) = network.config, prefix.shape
         self._ahead = self.lanes * max(1, min(_STEPS_AHEAD, _SLOTS_AHEAD // self.lanes))
-        slots, depth = size + self._ahead, width // config.heads
+        self._whole = reads_all(prefix.device, self.lanes)
+        slots, depth = self._room(), width // config.heads
         shape = (clips, config.heads, depth, slots)  # keys lie transposed, as the products with few queries read them
         self.keys = [prefix.new_zeros(shape, dtype=network.gpt.dtype) for _ in self._layers]
         self.values = [keys.new_zeros((clips, config.heads, slots, depth)) for keys in self.keys]
@@ -72,12 +75,13 @@ class Stepper:
         x = self._embedded(tokens)
         now, self.used, self.step_count = self.used, self.used + self.lanes, self.step_count + 1
         self.bias[:, 0, :, now : self.used].diagonal(dim1=1, dim2=2).zero_()
-        end = min(self.bias.shape[-1], -(-self.used // _ROUND) * _ROUND)  # what is not used yet is masked
+        slots = self.bias.shape[-1]  # what is not used yet is masked
+        end = slots if self._whole else min(slots, _round_up(self.used, _ROUND))
         bias = self.bias[..., :end]
         for layer, keys, values in zip(self._layers, self.keys, self.values, strict=True):
             query, key, value = layer.project(x)
             keys[..., now : self.used], values[:, :, now : self.used] = key.transpose(2, 3), value
-            x = layer.finish(x, _attend(query, keys[..., :end], values[:, :, :end], bias))
+            x = layer.finish(x, attend(query, keys[..., :end], values[:, :, :end], bias))
         log_probs = self.network.text_logits(self.network.gpt.ln_f(x)).float().log_softmax(-1)
         self.alone = log_probs[:, self.beams :] if self.lanes > self.beams else None
         return log_probs[:, : self.beams]
@@ -108,27 +112,32 @@ class Stepper:
         """More slots; those that no beam of any clip sees any more are given up."""
         live = (self.bias[..., self._prefix : self.used] == 0).any(2)[:, 0]  # (B, text slots)
         kept = int(live.sum(1).max())
-        order = live.byte().sort(dim=1, descending=True, stable=True).indices[:, :kept] + self._prefix
+        order = None
+        if kept < live.shape[1]:
+            order = live.byte().sort(dim=1, descending=True, stable=True).indices[:, :kept] + self._prefix
         self.used = self._prefix + kept
-        self.bias = self._moved(self.bias, order, -torch.inf)
+        self.bias = self._moved(self.bias, order, 3, -torch.inf)
         for layer in range(len(self._layers)):  # one after the other, so that only one is there twice
-            self.keys[layer] = self._moved(self.keys[layer], order)
-            self.values[layer] = self._moved(self.values[layer].transpose(2, 3), order).transpose(2, 3).contiguous()
+            self.keys[layer] = self._moved(self.keys[layer], order, 3)
+            self.values[layer] = self._moved(self.values[layer], order, 2)
 
-    def _moved(self, cache: Tensor, order: Tensor, empty: float = 0.0) -> Tensor:
-        """``cache`` (B, ., ., S) with the text slots ``order`` (B, .) behind the prefix, and room after them."""
-        moved = cache.new_full((*cache.shape[:3], self.used + self._ahead), empty)
-        moved[..., : self._prefix] = cache[..., : self._prefix]
-        slots = order[:, None, None].expand(*cache.shape[:3], -1)
-        moved[..., self._prefix : self.used] = cache.gather(3, slots)
+    def _moved(self, cache: Tensor, order: Tensor | None, dim: int, empty: float = 0.0) -> Tensor:
+        """``cache`` with room behind its slots, which lie along ``dim``; of the text's only ``order`` (B, .) if any."""
+        shape = [*cache.shape[:dim], self._room(), *cache.shape[dim + 1 :]]
+        moved, same = cache.new_full(shape, empty), self.used if order is None else self._prefix
+        moved.narrow(dim, 0, same).copy_(cache.narrow(dim, 0, same))
+        if order is not None:
+            slots = order[:, None, None] if dim == 3 else order[:, None, :, None]
+            moved.narrow(dim, same, order.shape[1]).copy_(cache.take_along_dim(slots, dim))
         return moved
 
+    def _room(self) -> int:
+        """Slots of a cache that has just grown."""
+        return _round_up(self.used + self._ahead, _ROUND_CACHE)
 
-def _attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Attention of few queries (B, H, K, D / H); two products are twice as fast here as the fused kernels for many."""
-    scores = (query * query.shape[-1] ** -0.5) @ keys + bias
-    attended: Tensor = scores.softmax(-1) @ values
-    return attended
+
+def _round_up(slots: int, step: int) -> int:
+    return -(-slots // step) * step
 
 
 def _as_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:

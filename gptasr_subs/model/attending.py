@@ -1,0 +1,46 @@
+"""Attention of few queries to a long cache, as two products.
+
+Shapes: B clips, H heads, L queries, S slots of the cache, D width.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+_FEW = 4  # queries: each reads the cache anew, so that from 8 on products of matrices are as fast
+
+
+def reads_all(device: torch.device, queries: int) -> bool:
+    """Whether ``attend`` is fastest with the whole cache: a part of it would be copied first."""
+    return device.type == "cpu" and queries <= _FEW
+
+
+def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """What ``query`` (B, H, L, D / H) sees of a cache, in its shape.
+
+    ``keys`` (B, H, D / H, S), ``values`` (B, H, S, D / H), ``bias`` (B, 1, L, S) added to the scores.
+    """
+    product = _sums_of_rows if reads_all(query.device, query.shape[2]) else torch.matmul
+    scores = product(query * query.shape[-1] ** -0.5, keys) + bias
+    return product(scores.softmax(-1), values)
+
+
+def _sums_of_rows(weights: Tensor, table: Tensor) -> Tensor:
+    """The product of ``weights`` (B, H, L, R) and ``table`` (B, H, R, C), which it reads once and in order.
+
+    That of matrices takes twice as long for few rows: it is made for many, and lays the table out anew.
+    """
+    rows, firsts = _bags(weights.shape[:2].numel(), *weights.shape[2:])
+    sums = torch.embedding_bag(table.flatten(0, 2), rows, firsts, False, 0, False, weights.flatten())[0]
+    return sums.view(*weights.shape[:3], -1)
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)
+def _bags(groups: int, queries: int, size: int) -> tuple[Tensor, Tensor]:
+    """The rows of each sum, one sum after the other, and where each begins: all ``size`` of its group."""
+    rows = torch.arange(groups * size, dtype=torch.int32).view(groups, 1, size)
+    return rows.expand(-1, queries, -1).flatten(), torch.arange(0, groups * queries * size, size, dtype=torch.int32)

@@ -1,0 +1,23 @@
+"""Attention as plain products gives what the fused kernel gives."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from gptasr_subs.model.attending import attend
+
+CLOSE = {torch.float32: {"atol": 1e-5, "rtol": 0}, torch.bfloat16: {"atol": 0.03, "rtol": 0.03}}
+
+
+@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("queries", [1, 2, 4, 5, 16])
+def test_few_queries_see_what_is_not_masked_of_the_cache(queries: int, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    query, keys, values = (torch.randn(3, 4, size, 16).to(dtype) for size in (queries, 150, 150))
+    bias = torch.zeros(3, 1, queries, 150, dtype=dtype).masked_fill_(torch.rand(3, 1, queries, 150) < 0.5, -torch.inf)
+    masked = functional.scaled_dot_product_attention(query.float(), keys.float(), values.float(), bias.float())
+    found = attend(query, keys.transpose(2, 3).contiguous(), values, bias)
+    assert found.shape == query.shape and found.dtype == dtype
+    torch.testing.assert_close(found.float(), masked, **CLOSE[dtype])
