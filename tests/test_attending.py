@@ -6,9 +6,20 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gptasr_subs.model.attending import attend
+from gptasr_subs.model.attending import attend, attend_before
 
 CLOSE = {torch.float32: {"atol": 1e-5, "rtol": 0}, torch.bfloat16: {"atol": 0.03, "rtol": 0.03}}
+
+
+@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
+def test_each_position_sees_itself_and_those_before_it(size: int, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, size, 3, 4, 16).to(dtype).permute(2, 0, 3, 1, 4)
+    expected = functional.scaled_dot_product_attention(query.float(), key.float(), value.float(), is_causal=True)
+    found = attend_before(query, key, value)
+    assert found.shape == query.shape and found.dtype == dtype
+    torch.testing.assert_close(found.float(), expected, **CLOSE[dtype])
 
 
 @pytest.mark.parametrize("dtype", CLOSE)

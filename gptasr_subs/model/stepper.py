@@ -18,9 +18,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from gptasr_subs.model.attending import attend, reads_all
+from gptasr_subs.model.attending import attend, attend_before, reads_all
 from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
 # Slots: each new shape of a product costs a CPU's library time and memory, for good.
@@ -66,7 +65,7 @@ class Stepper:
             query, key, value = layer.project(x)
             keys[rows, ..., :size], values[rows, :, :size] = key.transpose(2, 3), value
             if layer is not self._layers[-1]:  # nothing reads what the last one says of mel positions
-                x = layer.finish(x, F.scaled_dot_product_attention(query, key, value, is_causal=True))
+                x = layer.finish(x, attend_before(query, key, value))
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed ``tokens`` (B, K), each beam's latest; log-probabilities (B, K, V) of the next, float32."""
