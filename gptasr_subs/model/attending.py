@@ -44,7 +44,7 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     ``keys`` (B, H, D / H, S), ``values`` (B, H, S, D / H), ``bias`` (B, 1, L, S) added to the scores.
     """
     product = _sums_of_rows if reads_all(query.device, query.shape[2]) else torch.matmul
-    scores = product(query * query.shape[-1] ** -0.5, keys) + bias
+    scores = torch.add(bias, product(query, keys), alpha=query.shape[-1] ** -0.5)
     return product(scores.softmax(-1), values)
 
 
