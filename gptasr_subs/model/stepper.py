@@ -126,8 +126,9 @@ class Stepper:
         moved, same = cache.new_full(shape, empty), self.used if order is None else self._prefix
         moved.narrow(dim, 0, same).copy_(cache.narrow(dim, 0, same))
         if order is not None:
+            behind = moved.narrow(dim, same, order.shape[1])
             slots = order[:, None, None] if dim == 3 else order[:, None, :, None]
-            moved.narrow(dim, same, order.shape[1]).copy_(cache.take_along_dim(slots, dim))
+            behind.copy_(cache.gather(dim, slots.expand_as(behind)))
         return moved
 
     def _room(self) -> int:
