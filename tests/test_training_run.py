@@ -372,7 +372,7 @@ def test_what_cannot_be_run_or_exported_is_refused_in_a_sentence(workshop: Path,
 def test_every_named_shape_builds() -> None:
     for name, shape in SHAPES.items():
         assert shape.ctc_classes == ctc.CLASSES and shape.start_token == 1, name
-    assert read_shape("shipped").blocks == (1, 2, 8)
+    assert read_shape("shipped").blocks == (1, 2, 12)
 
 
 def test_help_is_quick_to_import() -> None:
