@@ -44,6 +44,29 @@ GENERATION_2 = FrontEnd(power=2, mel_scale="htk")
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """The shape of an open speech encoder.
+
+    ``inner`` is the width inside the MLP, ``rotary`` how many dimensions of each head Moonshine rotates,
+    ``max_frames`` the rows of Whisper's position table and ``n_mels`` the log-mels that it reads.
+    """
+
+    kind: Literal["moonshine", "whisper"]
+    layers: int
+    width: int
+    heads: int
+    inner: int
+    rotary: int = 32
+    max_frames: int = 1500
+    n_mels: int = 80
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames that come out for a second of sound."""
+        return 16000 / 384 if self.kind == "moonshine" else 50.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The shape of one GPT-ASR network.
 

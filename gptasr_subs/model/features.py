@@ -46,20 +46,52 @@ class LogMel(nn.Module):
 
     def raw(self, samples: Tensor) -> Tensor:
         """Log-mels before normalisation, same shapes as ``forward``."""
-        short = self.front.n_fft // 2 + 1 - samples.shape[-1]
-        if short > 0:  # reflection needs more samples than it adds
-            samples = nn.functional.pad(samples, (0, short))
-        spectrum = torch.stft(
-            samples,
-            self.front.n_fft,
-            self.front.hop,
-            window=self.window,
-            center=True,
-            pad_mode="reflect",
-            return_complex=True,
-        ).abs()
+        spectrum = _spectrum(samples, self.front, self.window)
         mel: Tensor = self.filters @ spectrum.pow(self.front.power)
         return mel.clamp_min(self.front.floor).log()
+
+
+class WhisperLogMel(nn.Module):
+    """Log-mels as Whisper reads them: 100 frames a second, within 80 dB of the clip's loudest."""
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, n_mels: int = 80, silence: float = 1.0) -> None:
+        """``silence`` seconds of zeros follow each clip, where Whisper fills up its window of 30 s."""
+        super().__init__()
+        self.front = FrontEnd(sample_rate=16000, n_fft=400, hop=160, n_mels=n_mels, power=2)
+        self.silence = round(silence * self.front.sample_rate)
+        self.register_buffer("window", torch.hann_window(self.front.n_fft), persistent=False)
+        self.register_buffer("filters", mel_filters(self.front), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, samples: Tensor) -> Tensor:
+        """``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_samples // 160)``.
+
+        The frames of the silence are left out; clips of unequal length are padded with zeros.
+        """
+        frames = samples.shape[-1] // self.front.hop
+        spectrum = _spectrum(nn.functional.pad(samples, (0, self.silence)), self.front, self.window)
+        mel = (self.filters @ spectrum.square()).clamp_min(1e-10).log10()
+        mel = mel.maximum(mel.amax((1, 2), keepdim=True) - 8)
+        return (mel[..., :frames] + 4) / 4
+
+
+def _spectrum(samples: Tensor, front: FrontEnd, window: Tensor) -> Tensor:
+    """Magnitudes (n_clips, n_fft / 2 + 1, n_samples // hop + 1)."""
+    short = front.n_fft // 2 + 1 - samples.shape[-1]
+    if short > 0:  # reflection needs more samples than it adds
+        samples = nn.functional.pad(samples, (0, short))
+    return torch.stft(
+        samples,
+        front.n_fft,
+        front.hop,
+        window=window,
+        center=True,
+        pad_mode="reflect",
+        return_complex=True,
+    ).abs()
 
 
 def mel_filters(front: FrontEnd) -> Tensor:
