@@ -106,7 +106,7 @@ class Transformer(nn.Module):
         self.layer_norm = _norm(config)
 
     def attend(self, x: Tensor, mask: Tensor | None, turns: Tensor | None = None) -> Tensor:
-        """``x`` (B, T, D), ``mask`` (B, T) with True for a clip's own frames, to frames (B, T, D)."""
+        """``x`` (B, T, D) to the same shape; ``mask`` (B, T) is True for a clip's own frames."""
         seen = None if mask is None else _seen(mask)
         for layer in self.layers:
             x = layer(x, seen, turns)
@@ -115,13 +115,13 @@ class Transformer(nn.Module):
 
 
 def _seen(mask: Tensor) -> Tensor:
-    """The frames (B, 1, 1, T) to look at: the first of an empty clip, as a softmax of none is NaN."""
+    """The frames to look at (B, 1, 1, T): never none, for a softmax of none is NaN."""
     first = torch.arange(mask.shape[1], device=mask.device) == 0
     return (mask | first)[:, None, None]
 
 
 class MoonshineEncoder(Transformer):
-    """Convolutions over raw samples and a transformer with rotary positions; 384 samples a frame."""
+    """Convolutions over samples and a transformer with rotary positions; 384 samples a frame."""
 
     def __init__(self, config: EncoderConfig) -> None:
         """Fresh weights in the shape of ``config``."""
@@ -139,7 +139,7 @@ class MoonshineEncoder(Transformer):
         return lengths
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``x`` (B, 1, S) at 16 kHz and lengths (B,) in samples to (B, T, D) and lengths in frames."""
+        """``x`` (B, 1, S) at 16 kHz and its lengths (B,) to (B, T, D) and lengths in frames."""
         x = F.pad(x, (0, max(0, _FIELD - x.shape[-1])))
         ragged = bool((lengths != x.shape[-1]).any())
         x = torch.tanh(self.conv1(x))
@@ -166,12 +166,12 @@ _FIELD = 127 + 64 * (7 - 1 + 3 * (3 - 1))  # samples that one frame of Moonshine
 
 
 class WhisperEncoder(Transformer):
-    """Two convolutions over log-mels and a transformer with a position table; 50 frames a second."""
+    """Convolutions over log-mels and a transformer with a position table; 50 frames a second."""
 
     embed_positions: Tensor
 
     def __init__(self, config: EncoderConfig) -> None:
-        """Fresh weights in the shape of ``config``; the position table is fixed, as Whisper's is."""
+        """Fresh weights in the shape of ``config``; the position table is not trained."""
         super().__init__(config)
         self.conv1 = nn.Conv1d(config.n_mels, config.width, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(config.width, config.width, kernel_size=3, stride=2, padding=1)
@@ -182,7 +182,7 @@ class WhisperEncoder(Transformer):
         return _strided(lengths, self.conv2)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``x`` (B, n_mels, T) at 100 a second and lengths (B,) to (B, T / 2, D) and halved lengths.
+        """``x`` (B, n_mels, T) at 100 a second and its lengths (B,) to (B, T / 2, D) and theirs.
 
         Raises ModelError when there are more frames than the position table has rows.
         """
@@ -234,4 +234,4 @@ def build_encoder(config: EncoderConfig) -> MoonshineEncoder | WhisperEncoder:
         return MoonshineEncoder(config)
     if config.kind == "whisper":
         return WhisperEncoder(config)
-    raise ModelError(f"There is no encoder of the kind {config.kind!r}; choose moonshine or whisper.")
+    raise ModelError(f"There is no encoder {config.kind!r}; choose moonshine or whisper.")

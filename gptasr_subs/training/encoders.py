@@ -1,4 +1,4 @@
-"""Open speech encoders to begin generation 3 with: from transformers' format, or as our converted files."""
+"""Open speech encoders to begin generation 3 with: in the format of transformers, or converted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from gptasr_subs.errors import ModelError
 from gptasr_subs.files import write_atomically
 from gptasr_subs.model.config import EncoderConfig
 from gptasr_subs.model.encoder import build_encoder
-from gptasr_subs.model.folders import read_description
 from gptasr_subs.model.published import read_tensors
 
 Facts = dict[str, str]
@@ -30,7 +29,7 @@ DESCRIPTION_FILE = "encoder.json"
 MOONSHINE_COPYRIGHT = "Copyright (c) 2025 Moonshine AI"
 WHISPER_COPYRIGHT = "Copyright (c) 2022 OpenAI"
 
-_MIT = (  # what their publishers put under it; not Moonshine's other languages, nor anybody's fine-tunes
+_MIT = (  # not Moonshine's other languages, nor anybody's fine-tunes
     (re.compile(r"UsefulSensors/moonshine-(tiny|base)"), MOONSHINE_COPYRIGHT),
     (re.compile(r"openai/whisper-[\w.-]+"), WHISPER_COPYRIGHT),
 )
@@ -45,43 +44,52 @@ _FIRST_QUERY = re.compile(r"(.*\.self_attn\.)q_proj\.weight")
 
 
 def load_encoder(source: str | Path) -> tuple[EncoderConfig, nn.Module, Facts]:
-    """The encoder at ``source`` with its weights in float32, ready for inference, and what is known of it.
+    """The shape of the encoder at ``source``, itself with weights in float32, and its facts.
 
-    ``source`` is a folder that ``save_encoder`` wrote, or a folder or hub name of a Moonshine or Whisper model that
-    transformers opens. Raises ModelError with what to do where there is none.
+    ``source`` is a folder that ``save_encoder`` wrote, or a folder or hub name of a Moonshine or
+    Whisper model that transformers opens. Raises ModelError with what to do where there is none.
     """
     folder = Path(source)
     if (folder / DESCRIPTION_FILE).is_file():
         return _load_converted(folder)
     if folder.is_dir() and not (folder / "config.json").is_file():
-        raise ModelError(f"{folder} holds no encoder; give a folder with {DESCRIPTION_FILE} or config.json.")
+        needed = f"{DESCRIPTION_FILE} or config.json"
+        raise ModelError(f"{folder} holds no encoder; give a folder with {needed}.")
     return _load_published(str(source))
 
 
-def save_encoder(folder: str | Path, config: EncoderConfig, encoder: nn.Module, facts: Facts) -> None:
-    """Write the encoder into ``folder``, made where missing: its weights in float32, its shape and its ``facts``.
+def save_encoder(
+    folder: str | Path,
+    config: EncoderConfig,
+    *,
+    encoder: nn.Module,
+    facts: Facts,
+) -> None:
+    """Write weights in float32, shape and ``facts`` into ``folder``, made where missing.
 
     Either file is there whole or as it was before. Raises OutputError.
     """
     folder = Path(folder)
     with suppress(OSError):  # the write that follows says why, in a sentence
         folder.mkdir(parents=True, exist_ok=True)
-    state = {name: value.detach().cpu().float().contiguous() for name, value in encoder.state_dict().items()}
-    description = {"config": asdict(config), **facts}
-    write_atomically(folder / WEIGHTS_FILE, save(state))
-    write_atomically(folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    state = encoder.state_dict()
+    plain = {name: value.detach().cpu().float().contiguous() for name, value in state.items()}
+    description = json.dumps({"config": asdict(config), **facts}, indent=1, ensure_ascii=False)
+    write_atomically(folder / WEIGHTS_FILE, save(plain))
+    write_atomically(folder / DESCRIPTION_FILE, description + "\n")
 
 
 def fit_encoder(config: EncoderConfig, state: Mapping[str, Tensor], source: str) -> nn.Module:
-    """The encoder of ``config`` with the weights of ``state`` under our names or those of transformers.
+    """The encoder of ``config`` with the weights of ``state``, by our names or transformers'.
 
     Raises ModelError, which names ``source``, where they do not fit.
     """
     try:
         encoder = build_encoder(config)
         encoder.load_state_dict(_renamed(state, config.kind))
-    except (KeyError, RuntimeError, ValueError, ZeroDivisionError) as error:  # names, shapes or sizes that do not fit
-        raise ModelError(f"The weights in {source} do not fit a {config.kind} encoder; fetch them again.") from error
+    except (KeyError, RuntimeError, ValueError) as error:  # names, shapes or sizes
+        reason = f"The weights in {source} do not fit its {config.kind} encoder"
+        raise ModelError(f"{reason}; fetch them again.") from error
     return encoder.float().eval()
 
 
@@ -101,7 +109,7 @@ def _replaced(name: str) -> str:
 
 
 def _joined(state: dict[str, Tensor], attention: str) -> dict[str, Tensor]:
-    """Query, key and value of one layer as one projection, taken out of ``state``; Whisper's key has no bias."""
+    """One layer's query, key and value, taken out of ``state``; Whisper's key has no bias."""
     weights = [state.pop(f"{attention}{part}_proj.weight") for part in "qkv"]
     joined = {f"{attention}qkv_proj.weight": torch.cat(weights)}
     if f"{attention}q_proj.bias" in state:
@@ -113,12 +121,14 @@ def _joined(state: dict[str, Tensor], attention: str) -> dict[str, Tensor]:
 
 def _load_converted(folder: Path) -> tuple[EncoderConfig, nn.Module, Facts]:
     path = folder / DESCRIPTION_FILE
-    description = read_description(path)
     try:
+        description = json.loads(path.read_text(encoding="utf-8"))
         config = EncoderConfig(**description.pop("config"))
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{path} lacks or misspells a setting ({error}); convert the encoder again.") from error
-    encoder = fit_encoder(config, read_tensors(folder / WEIGHTS_FILE), str(folder / WEIGHTS_FILE))
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        reason = f"{path} does not describe an encoder ({error})"
+        raise ModelError(f"{reason}; convert it again.") from error
+    weights = folder / WEIGHTS_FILE
+    encoder = fit_encoder(config, read_tensors(weights), str(weights))
     return config, encoder, {name: str(value) for name, value in description.items()}
 
 
@@ -126,15 +136,15 @@ def _load_published(source: str) -> tuple[EncoderConfig, nn.Module, Facts]:
     try:
         from transformers import AutoConfig, AutoModel
     except ImportError as error:
-        raise ModelError(f"{source} is opened with transformers; run: pip install 'gptasr-subs[train]'") from error
+        reason = f"transformers is needed to open {source}"
+        raise ModelError(f"{reason}; run: pip install 'gptasr-subs[train]'") from error
     try:
         published = AutoConfig.from_pretrained(source)
         config = _config(published, source)
         state = AutoModel.from_pretrained(source, config=published).encoder.state_dict()
     except (OSError, ValueError) as error:
-        raise ModelError(
-            f"transformers cannot open {source!r}; check the name, and that the hub is reached."
-        ) from error
+        reason = f"transformers cannot open {source!r}"
+        raise ModelError(f"{reason}; check the name, and that the hub is reached.") from error
     return config, fit_encoder(config, state, source), _facts(source)
 
 
@@ -143,13 +153,15 @@ def _config(published: Any, source: str) -> EncoderConfig:
         return _moonshine(published, source)
     if published.model_type == "whisper":
         return _whisper(published, source)
-    raise ModelError(f"{source} is a {published.model_type} model; give a Moonshine or a Whisper model.")
+    kind = published.model_type
+    raise ModelError(f"{source} is a {kind} model; give a Moonshine or a Whisper model.")
 
 
 def _moonshine(published: Any, source: str) -> EncoderConfig:
     heads = published.encoder_num_attention_heads
-    rope = getattr(published, "rope_parameters", None) or vars(published)  # transformers 5, or before
-    _require(published, source, encoder_hidden_act="gelu", attention_bias=False, encoder_num_key_value_heads=heads)
+    rope = getattr(published, "rope_parameters", None) or vars(published)  # before transformers 5
+    _require(published, source, encoder_hidden_act="gelu", attention_bias=False)
+    _require(published, source, encoder_num_key_value_heads=heads)
     if rope.get("rope_theta", 10000.0) != 10000.0 or rope.get("rope_type", "default") != "default":
         raise _unlike_published(source, "rope_parameters")
     return EncoderConfig(
@@ -182,17 +194,19 @@ def _require(published: Any, source: str, **settings: Any) -> None:
 
 
 def _unlike_published(source: str, setting: str) -> ModelError:
-    return ModelError(f"{source} has an encoder of another make (its {setting}); give one as it was published.")
+    made = f"{source} has an encoder of another make (its {setting})"
+    return ModelError(f"{made}; give a model as it was published.")
 
 
 def _facts(source: str) -> Facts:
     """By the hub's name; of anything else only the last part of the name is known."""
-    last = Path(source).resolve().name if Path(source).is_dir() else source.rpartition("/")[2]
+    last = Path(source).resolve().name
     name = last.replace("-", " ")
-    rights = [copyright for pattern, copyright in _MIT if pattern.fullmatch(source)]
+    local = Path(source).is_dir()
+    owners = [owner for pattern, owner in _MIT if pattern.fullmatch(source) and not local]
     return {
         "name": name[:1].upper() + name[1:],
-        "licence": "MIT" if rights else "unknown",
-        "copyright": rights[0] if rights else "",
-        "source": last if Path(source).is_dir() else source,
+        "licence": "MIT" if owners else "unknown",
+        "copyright": owners[0] if owners else "",
+        "source": last if local else source,
     }
