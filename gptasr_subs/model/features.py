@@ -57,11 +57,22 @@ class WhisperLogMel(nn.Module):
     window: Tensor
     filters: Tensor
 
-    def __init__(self, n_mels: int = 80, silence: float = 1.0) -> None:
-        """``silence`` seconds of zeros follow each clip, where Whisper fills up its window of 30 s."""
+    def __init__(
+        self,
+        n_mels: int = 80,
+        silence: float = 1.0,
+        *,
+        keep_silence: bool = False,
+    ) -> None:
+        """``silence`` seconds of zeros follow each clip, where Whisper fills up its 30 s.
+
+        ``keep_silence`` returns the frames of the silence too: an encoder that sees them comes
+        nearer to what it gives with all of the 30 s.
+        """
         super().__init__()
         self.front = FrontEnd(sample_rate=16000, n_fft=400, hop=160, n_mels=n_mels, power=2)
         self.silence = round(silence * self.front.sample_rate)
+        self.keep_silence = keep_silence
         self.register_buffer("window", torch.hann_window(self.front.n_fft), persistent=False)
         self.register_buffer("filters", mel_filters(self.front), persistent=False)
 
@@ -69,10 +80,11 @@ class WhisperLogMel(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_samples // 160)``.
 
-        The frames of the silence are left out; clips of unequal length are padded with zeros.
+        Zeros after the end of a clip that is shorter than its neighbours change none of its frames.
         """
-        frames = samples.shape[-1] // self.front.hop
-        spectrum = _spectrum(nn.functional.pad(samples, (0, self.silence)), self.front, self.window)
+        padded = nn.functional.pad(samples, (0, self.silence))
+        frames = (padded if self.keep_silence else samples).shape[-1] // self.front.hop
+        spectrum = _spectrum(padded, self.front, self.window)
         mel = (self.filters @ spectrum.square()).clamp_min(1e-10).log10()
         mel = mel.maximum(mel.amax((1, 2), keepdim=True) - 8)
         return (mel[..., :frames] + 4) / 4
