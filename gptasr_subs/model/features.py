@@ -1,15 +1,36 @@
-"""Samples to log-mel frames, for both generations of the front end."""
+"""Samples to what the encoder reads: log-mel frames of either generation, Whisper's, or the samples as they are."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 
 import torch
 from torch import Tensor, nn
 
-from gptasr_subs.model.config import FrontEnd
+from gptasr_subs.model.config import WHISPER_LOG_MEL, FrontEnd
 
 _MOST_GAIN = 30.0  # a window of room tone must not be blown up to the level of speech
+
+
+def build_front_end(front: FrontEnd) -> LogMel | WhisperLogMel | Samples:
+    """What turns samples (n_clips, n_samples) into frames (n_clips, n_mels, n_frames) as ``front`` describes."""
+    if front.kind == "samples":
+        return Samples(front)
+    return WhisperLogMel(front.n_mels) if front.kind == "whisper" else LogMel(front)
+
+
+class Samples(nn.Module):
+    """No front end: each sample is a frame of its own."""
+
+    def __init__(self, front: FrontEnd) -> None:
+        """Only the sample rate of ``front`` matters."""
+        super().__init__()
+        self.front = front
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """``(n_clips, n_samples)`` to ``(n_clips, 1, n_samples)``."""
+        return samples[:, None]
 
 
 class LogMel(nn.Module):
@@ -70,7 +91,7 @@ class WhisperLogMel(nn.Module):
         nearer to what it gives with all of the 30 s.
         """
         super().__init__()
-        self.front = FrontEnd(sample_rate=16000, n_fft=400, hop=160, n_mels=n_mels, power=2)
+        self.front = replace(WHISPER_LOG_MEL, n_mels=n_mels)
         self.silence = round(silence * self.front.sample_rate)
         self.keep_silence = keep_silence
         self.register_buffer("window", torch.hann_window(self.front.n_fft), persistent=False)
