@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gptasr_subs.errors import ModelError, OutputError
 from gptasr_subs.model.config import EncoderConfig
@@ -365,28 +365,17 @@ def original_moonshine(path: Path, samples: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def our_moonshine(path: Path, folder: Path, samples: Tensor, *, rounded: bool = False) -> Tensor:
+def our_moonshine(path: Path, folder: Path, samples: Tensor) -> Tensor:
     script("convert_moonshine").convert(path, folder)
     _, encoder, _ = load_encoder(folder)
-    for module in encoder.modules():
-        if rounded and isinstance(module, nn.Linear):
-            module.register_forward_pre_hook(lambda _, given: (_rounded(given[0]),))
     frames: Tensor = encoder(samples[:, None], torch.tensor([samples.shape[1]]))[0]
     return frames
-
-
-def _rounded(x: Tensor) -> Tensor:
-    """``x`` in 8 bits and back, as DynamicQuantizeLinear of ONNX does it."""
-    least, most = x.min().clamp_max(0), x.max().clamp_min(0)
-    scale = (most - least) / 255
-    zero = (-least / scale).round()
-    return ((x / scale).round() + zero).clamp(0, 255).sub(zero) * scale
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.3, 10.0])
 def test_moonshine_base_is_the_original(tmp_path: Path, seconds: float) -> None:
-    """Only its weights are in 8 bits and it counts in float32, so both differ by rounding alone."""
+    """Only the weights are in 8 bits and it counts in float32: measured were 3e-6 to 2e-5."""
     path = package_file("**/moonshine_cpp/models/base-en/encoder_model.ort")
     samples = speech_like(seconds)
     theirs = original_moonshine(path, samples)
@@ -395,16 +384,15 @@ def test_moonshine_base_is_the_original(tmp_path: Path, seconds: float) -> None:
 
 @pytest.mark.slow
 def test_moonshine_tiny_is_the_original_but_for_its_8_bit_products(tmp_path: Path) -> None:
-    """The original rounds what goes into its products to 8 bits, which alone moves frames by 4 %.
+    """The original rounds what goes into its products to 8 bits, which alone moves frames by 3 to 4 %.
 
-    With the same rounding ours come much nearer, but not within 1e-3: a value that lies between two
-    steps falls to either side by chance.
+    Imitating that does not help: a value between two steps falls to either side, and the layers
+    spread it. With the products of its graph made floats by hand, the difference was 7e-6.
     """
     path = package_file("**/moonshine_voice/assets/tiny-en/encoder_model.ort")
     samples = speech_like(10.0)
     theirs = original_moonshine(path, samples)
-    assert relative(our_moonshine(path, tmp_path, samples), theirs) < 0.1
-    assert relative(our_moonshine(path, tmp_path, samples, rounded=True), theirs) < 0.02
+    assert relative(our_moonshine(path, tmp_path, samples), theirs) < 0.08
 
 
 @pytest.mark.slow
