@@ -15,6 +15,8 @@ from pathlib import Path
 
 from gptasr_subs.errors import FormatError, OutputError
 
+MIB = 1 << 20  # bytes
+
 _BOMS = (  # the longer first: UTF-32 begins like UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -51,6 +53,12 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     else:
         with replacing(path) as temporary:
             temporary.write_bytes(data)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise OutputError before the long work that would end in replacing this file."""
+    if os.path.lexists(path):
+        raise OutputError(f"{str(path)!r} is there already; choose another name or give --overwrite.")
 
 
 @contextlib.contextmanager
@@ -92,6 +100,15 @@ def _is_special(path: Path) -> bool:
 def _unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
     reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
     return OutputError(f"{os.fspath(path)!r} could not be written: {reason}.")
+
+
+def file_stamp(media: Path) -> tuple[int, int, int] | None:
+    """Number, size and time of a file, which renaming keeps and any change does not; None if there is no file."""
+    try:
+        facts = media.stat()
+    except (OSError, ValueError):
+        return None
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def read_text(path: str | os.PathLike[str]) -> str:

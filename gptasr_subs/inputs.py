@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
@@ -33,6 +33,19 @@ def find_media(path: Path) -> list[Path]:
     return found
 
 
+def walk_media(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """All media files in and below a folder, sorted; see ``find_media``. ``on_error`` hears what cannot be listed."""
+    for base, folders, names in os.walk(folder, onerror=on_error):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(base, name) for name in sorted(names) if is_media_name(name))
+
+
+def is_media_name(name: str) -> bool:
+    """Whether a file of this name is media by its extension, neither hidden nor a copy with subtitles drawn in."""
+    path = Path(name)
+    return not name.startswith(".") and path.suffix.lower() in MEDIA_EXTENSIONS and not path.stem.endswith(BURNED)
+
+
 def unique(paths: Iterable[Path]) -> list[Path]:
     """The paths without repetitions, as first written."""
     first: dict[Path, Path] = {}
@@ -56,14 +69,7 @@ def _search(folder: Path) -> Iterator[Path]:
             raise _unreadable(folder, error) from error
         _log.warning("The folder %r is left out: %s.", error.filename, _reason(error))
 
-    for base, folders, names in os.walk(folder, onerror=report):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(base, name) for name in sorted(names) if _is_media(name))
-
-
-def _is_media(name: str) -> bool:
-    path = Path(name)
-    return not name.startswith(".") and path.suffix.lower() in MEDIA_EXTENSIONS and not path.stem.endswith(BURNED)
+    return walk_media(folder, report)
 
 
 def _unreadable(path: Path, error: OSError) -> MediaError:

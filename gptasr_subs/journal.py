@@ -1,8 +1,8 @@
 """What is recognised already, on disk: a run that was killed goes on where it was, and new cues need no recognition.
 
 A window is found again by the hash of its samples, together with what turned them into words: the weights, the width of
-the search and the code itself. So a copy or a renamed film is known too, and what has changed in any way is not. A film
-that was finished is found by its size, time and file number without being decoded at all.
+the search and a version of the results. So a copy or a renamed film is known too, and what has changed in any way is
+not. A film that was finished is found by its size, time and file number without being decoded at all.
 """
 
 from __future__ import annotations
@@ -13,31 +13,26 @@ import logging
 import os
 import sqlite3
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from gptasr_subs import __version__
 from gptasr_subs.database import open_database
+from gptasr_subs.files import MIB, file_stamp
 from gptasr_subs.places import cache_folder
 from gptasr_subs.segmentation import Window
 from gptasr_subs.snapping import snap_words
 from gptasr_subs.types import Span, Word
 
-MIB = 1 << 20
 LIMIT = 200 * MIB  # bytes; a film of two hours takes about one MiB
 
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WAIT = 10.0  # for another process that writes
-_DECIDES_WORDS = (
-    *("media.py", "detection.py", "segmentation.py", "listening.py", "recognizer.py", "batches.py"),
-    "model/*.py",
-)
+# Part of every key. Raise it with each change to decoding, segmentation or the model that may change words or times.
+_RESULTS_VERSION = 1
 _reported: set[Path | None] = set()  # journals of which it was said that they cannot be used; once is enough
 _SCHEMA = """
 PRAGMA auto_vacuum = FULL;
@@ -45,9 +40,9 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS films (
     id INTEGER PRIMARY KEY, key BLOB UNIQUE, media TEXT, model TEXT, used REAL,
-    layout TEXT, check_sum INTEGER);  -- layout: where the windows lie, once all are done
+    layout TEXT);  -- where the windows lie, once all are done
 CREATE TABLE IF NOT EXISTS windows (
-    key BLOB PRIMARY KEY, film INTEGER, words TEXT, check_sum INTEGER,
+    key BLOB PRIMARY KEY, film INTEGER, words TEXT,
     error TEXT);  -- why it has no words, if it failed
 CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
 """
@@ -114,7 +109,7 @@ class Journal:
 
     def film(self, media: Path, track: int | str | None, identity: str, beams: int) -> Film:
         """The pages of one film. ``identity`` names the weights; without one nothing is remembered."""
-        settings = f"{identity}\n{beams}\n{_code()}".encode()
+        settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
         stamp = file_stamp(media)
         if not identity or stamp is None or self._database is None:
             return Film(self, None, settings)
@@ -180,9 +175,8 @@ class Journal:
         if self._path not in _reported:
             _reported.add(self._path)
             _log.warning("The journal %r cannot be used (%s); work goes on without it.", str(self._path), error)
-        if (
-            type(error) is sqlite3.DatabaseError and self._path
-        ):  # damaged: out of the way, so that the next run begins a new one
+        # A damaged file goes out of the way, so that the next run begins a new one.
+        if type(error) is sqlite3.DatabaseError and self._path:
             with contextlib.suppress(OSError):
                 self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
                 for end in ("-wal", "-shm"):
@@ -221,36 +215,36 @@ class Film:
             return
         windows = [[*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()] for h in transcript.heard]
         layout = json.dumps([transcript.seconds, windows])
-        sql = "UPDATE films SET layout = ?, check_sum = ?, model = ? WHERE id = ?"
-        self._journal.ask(sql, layout, _check_sum(layout), transcript.model, self._number)
+        sql = "UPDATE films SET layout = ?, model = ? WHERE id = ?"
+        self._journal.ask(sql, layout, transcript.model, self._number)
 
     def finished(self) -> Transcript | None:
         """The whole film, if it was finished and all of it is still there."""
-        rows = self._journal.ask("SELECT layout, check_sum, model FROM films WHERE id = ?", self._number)
-        stored = _unpacked(*rows[0][:2]) if rows else None
+        rows = self._journal.ask("SELECT layout, model FROM films WHERE id = ?", self._number)
+        stored = _unpacked(rows[0][0]) if rows else None
         if stored is None:
             return None
         seconds, windows = stored
         heard = [self._heard(Span(start, end), speech, bytes.fromhex(key)) for start, end, speech, key in windows]
-        return None if None in heard else Transcript(rows[0][2], seconds, tuple(filter(None, heard)))
+        return None if None in heard else Transcript(rows[0][1], seconds, tuple(filter(None, heard)))
 
     def _heard(self, span: Span, speech: list[list[float]], key: bytes) -> Heard | None:
         words = self._words(key)
         return None if words is None else heard_in(span, [Span(*pair) for pair in speech], words)
 
     def _words(self, key: bytes) -> list[Word] | None:
-        rows = self._journal.ask("SELECT words, check_sum, film FROM windows WHERE key = ?", key)
-        stored = _unpacked(*rows[0][:2]) if rows else None
+        rows = self._journal.ask("SELECT words, film FROM windows WHERE key = ?", key)
+        stored = _unpacked(rows[0][0]) if rows else None
         if stored is None:
             return None
-        if rows[0][2] != self._number:  # of another film with the same sound; it must not be forgotten with that one
+        if rows[0][1] != self._number:  # of another film with the same sound; it must not be forgotten with that one
             self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
         return [Word(*fields) for fields in stored]
 
     def _write(self, window: Window, words: str | None, error: str | None = None) -> None:
         if self._number is not None:
-            sql = "INSERT OR REPLACE INTO windows (key, film, words, check_sum, error) VALUES (?, ?, ?, ?, ?)"
-            self._journal.ask(sql, self._keys[window.span], self._number, words, _check_sum(words or ""), error)
+            sql = "INSERT OR REPLACE INTO windows (key, film, words, error) VALUES (?, ?, ?, ?)"
+            self._journal.ask(sql, self._keys[window.span], self._number, words, error)
 
 
 def heard_in(span: Span, speech: Iterable[Span], words: Iterable[Word]) -> Heard:
@@ -259,26 +253,9 @@ def heard_in(span: Span, speech: Iterable[Span], words: Iterable[Word]) -> Heard
     return Heard(span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech)))
 
 
-def file_stamp(media: Path) -> tuple[int, int, int] | None:
-    """Number, size and time of a file, which renaming keeps and any change does not; None if there is no file."""
-    try:
-        facts = media.stat()
-    except (OSError, ValueError):
-        return None
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
-
-
 def _shifted(word: Word, span: Span) -> Word:
     start = min(span.start + word.start, span.end)
     return replace(word, start=start, end=max(start, min(span.start + word.end, span.end)))
-
-
-@lru_cache(maxsize=1)
-def _code() -> str:
-    """A hash of the code that decides about words, so that a new version does not show what an older one heard."""
-    package = Path(__file__).parent
-    files = sorted(file for pattern in _DECIDES_WORDS for file in package.glob(pattern))
-    return _hash(*(file.read_bytes() for file in files)).hex() if files else __version__
 
 
 def _hash(*parts: bytes) -> bytes:
@@ -289,16 +266,13 @@ def _hash(*parts: bytes) -> bytes:
     return state.digest()
 
 
-def _check_sum(text: str) -> int:
-    return zlib.crc32(text.encode())
-
-
-def _unpacked(text: str | None, check_sum: int | None) -> list[Any] | None:
-    """A stored list; None where there is none or damage shows."""
-    if not isinstance(text, str) or _check_sum(text) != check_sum:
+def _unpacked(text: str | None) -> list[Any] | None:
+    """A stored list; None where there is none, or it is damaged."""
+    try:
+        stored = json.loads(text or "null")
+    except ValueError:
         return None
-    stored: list[Any] = json.loads(text)
-    return stored
+    return stored if isinstance(stored, list) else None
 
 
 def _pair(span: Span) -> list[float]:

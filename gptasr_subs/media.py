@@ -38,6 +38,9 @@ _COMPLAINTS = 20  # last lines of ffmpeg's that are kept
 # program streams, Ogg.
 _CORRECTED = re.compile(rb"G|....G|\0\0\x01\xba|OggS", re.DOTALL)
 
+# Codecs of subtitles that are pictures and hold no text.
+BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
+
 _ASIDE = ("comment", "descriptions", "visual_impaired")  # sound that explains the film instead of being it
 
 

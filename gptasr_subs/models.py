@@ -8,9 +8,8 @@ from pathlib import Path
 
 from gptasr_subs.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.errors import ModelError
+from gptasr_subs.files import MIB
 from gptasr_subs.model import folders
-
-MIB = 1 << 20
 
 Listener = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all where known
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import unicodedata
 from pathlib import Path
 
 from gptasr_subs.languages import player_tag, same_language
+
+_log = logging.getLogger(__name__)
 
 SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"})
 
@@ -58,15 +61,24 @@ def sidecars(media: Path) -> list[Path]:
 
 
 def move_sidecars(old: Path, new: Path) -> list[Path]:
-    """Let the subtitle files of a film that was renamed or moved follow it; gives the names that were taken already."""
-    taken = []
+    """Let the subtitle files of a film that was renamed or moved follow it.
+
+    One whose new name is taken, or that cannot be moved, stays where it is: that is said in a warning. Gives the new
+    names of the others.
+    """
+    moved = []
     for sidecar in sidecars(old):
         target = new.with_name(new.stem + sidecar.name[len(old.stem) :])
         if target.exists():
-            taken.append(target)
-        else:
+            _log.warning("%r is there already, so the subtitles of the old name stay where they are.", str(target))
+            continue
+        try:
             shutil.move(sidecar, target)
-    return taken
+        except OSError as error:
+            _log.warning("%r could not follow its film (%s).", str(sidecar), (error.strerror or str(error)).lower())
+        else:
+            moved.append(target)
+    return moved
 
 
 def _is_sidecar(name: str, base: str) -> bool:

@@ -13,9 +13,9 @@ from pathlib import Path
 from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError, OutputError
-from gptasr_subs.files import write_atomically
+from gptasr_subs.files import file_stamp, write_atomically
 from gptasr_subs.formats import Document, ReadableFormat, Style, find_formats, get_format, read, render
-from gptasr_subs.journal import Film, Heard, Journal, Transcript, file_stamp, open_journal
+from gptasr_subs.journal import Film, Heard, Journal, Transcript, open_journal
 from gptasr_subs.lazy import LazyRecognizer, identity_of, lazy_model
 from gptasr_subs.listening import recognize as recognize
 from gptasr_subs.listening import recognize_groups
@@ -267,7 +267,7 @@ def _transcribe_film(
         decoded = decode_blocks(media, track=track, sample_rate=recognizer.sample_rate, start=start)
         blocks = _Clock(decoded, recognizer.sample_rate, seconds)
         windows = segment_blocks(blocks, recognizer.sample_rate, window_limits(recognizer))
-        for group in recognize_groups(recognizer, (_later(w, start) for w in windows), film=film, **sizes):
+        for group in recognize_groups(recognizer, (window.shifted(start) for window in windows), film=film, **sizes):
             heard += [Heard(window.span, window.speech, tuple(words)) for window, words in group]
             report(heard, done + heard[-1].span.end - start)
         done += blocks.seconds
@@ -284,14 +284,6 @@ def _warn_of_lost(media: Path, lost: Sequence[tuple[Span, str]]) -> None:
     if lost:
         places = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span, _ in lost)
         _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, lost[-1][1])
-
-
-def _later(window: Window, seconds: float) -> Window:
-    """A window of sound that was decoded from ``seconds`` on, in film time."""
-    if not seconds:
-        return window
-    span, *speech = (Span(part.start + seconds, part.end + seconds) for part in (window.span, *window.speech))
-    return replace(window, span=span, speech=tuple(speech))
 
 
 class _Clock:

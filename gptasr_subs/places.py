@@ -11,7 +11,7 @@ CACHE_VARIABLE, DATA_VARIABLE = "GPTASR_SUBS_CACHE", "GPTASR_SUBS_DATA"
 
 
 def cache_folder() -> Path:
-    """What may be lost without harm: the journal. ``GPTASR_SUBS_CACHE`` overrides the user's cache folder."""
+    """What can be made or fetched again: journal, models. ``GPTASR_SUBS_CACHE`` overrides the user's cache folder."""
     return _folder(CACHE_VARIABLE) or user_cache_path("gptasr-subs")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -49,6 +49,11 @@ class Window:
     span: Span
     samples: FloatArray
     speech: tuple[Span, ...]
+
+    def shifted(self, seconds: float) -> Window:
+        """The same window so many seconds later."""
+        span, *speech = (Span(part.start + seconds, part.end + seconds) for part in (self.span, *self.speech))
+        return replace(self, span=span, speech=tuple(speech))
 
 
 def split_speech(

@@ -67,7 +67,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
 @pytest.fixture
 def no_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the shipped checkpoint nor those of the person who runs the tests."""
-    monkeypatch.setattr(folders, "user_cache_path", lambda _: tmp_path / "no cache")
+    monkeypatch.setattr(folders, "cache_folder", lambda: tmp_path / "no cache")
     monkeypatch.setattr(folders, "SHIPPED", tmp_path / "no shipped")
 
 

@@ -77,7 +77,7 @@ def test_other_code_hears_for_itself(media: Path, monkeypatch: pytest.MonkeyPatc
         film = journal.film(media, None, "weights", 0)
         film.recall(window(0))
         film.record(window(0), WORDS)
-        monkeypatch.setattr(module, "_code", lambda: "a newer version")
+        monkeypatch.setattr(module, "_RESULTS_VERSION", "a newer one")
         assert journal.film(media, None, "weights", 0).recall(window(0)) is None
 
 
@@ -261,11 +261,12 @@ def test_after_damage_the_next_run_begins_a_new_one(film: Path) -> None:
     subtitle(film, FakeRecognizer(fails=AssertionError("asked again")), options=AGAIN)
 
 
-def test_a_flipped_bit_in_the_words_is_noticed(film: Path) -> None:
+@pytest.mark.parametrize("table, column", [("windows", "words"), ("films", "layout")])
+def test_rows_that_are_cut_short_are_noticed(table: str, column: str, film: Path) -> None:
     subtitle(film, FakeRecognizer())
     expected = film.with_name("talk.en.srt").read_bytes()
     with sqlite3.connect(journal_path()) as database:
-        database.execute("UPDATE windows SET words = replace(words, 'one', 'ona') WHERE words LIKE '%one%'")
+        database.execute(f"UPDATE {table} SET {column} = substr({column}, 1, 9)")
     database.close()
     subtitle(film, FakeRecognizer(), options=AGAIN)
     assert film.with_name("talk.en.srt").read_bytes() == expected
@@ -279,6 +280,24 @@ def test_a_cache_folder_that_cannot_be_written_breaks_nothing(
     monkeypatch.setattr(module, "_reported", set())
     assert subtitle(film, FakeRecognizer()).written
     assert len(caplog.records) == 1
+
+
+def test_a_journal_with_check_sums_as_the_first_ones_had_is_gone_on_with(media: Path) -> None:
+    journal_path().parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(journal_path()) as database:
+        database.executescript(
+            "CREATE TABLE films (id INTEGER PRIMARY KEY, key BLOB UNIQUE, media TEXT, model TEXT, used REAL,"
+            " layout TEXT, check_sum INTEGER);"
+            "CREATE TABLE windows (key BLOB PRIMARY KEY, film INTEGER, words TEXT, check_sum INTEGER, error TEXT);"
+            "INSERT INTO films (media, used) VALUES ('old.mkv', 1.0)"
+        )
+    database.close()
+    with open_journal() as journal:
+        film = journal.film(media, None, "weights", 0)
+        assert film.recall(window(0)) is None
+        film.record(window(0), WORDS)
+        assert film.recall(window(0)) == WORDS
+        assert [Path(entry.media).name for entry in journal.entries()] == ["film.mkv", "old.mkv"]
 
 
 def test_two_processes_write_into_it_at_once(media: Path) -> None:

@@ -27,7 +27,7 @@ FILES = ("small.pth", "bpe_lowercase_asr_256.json", "mel_norms.pth")
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Checkpoints of the person who runs the tests, and the shipped one, stay out of them."""
-    monkeypatch.setattr(folders, "user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setattr(folders, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(folders, "SHIPPED", tmp_path / "shipped")
     return tmp_path / "cache" / "checkpoints"
 

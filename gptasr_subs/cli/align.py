@@ -46,9 +46,8 @@ def align(
 ) -> None:
     """Time a script, or mend the times of a subtitle, by the sound of a video."""
     with sentences(quiet, verbose):
-        from gptasr_subs.files import write_atomically
+        from gptasr_subs.files import refuse_existing, write_atomically
         from gptasr_subs.formats import get_format, render
-        from gptasr_subs.measuring.clips import refuse_existing
         from gptasr_subs.names import sidecar_path
         from gptasr_subs.recognizer import load_model
         from gptasr_subs.script import listen, read_text_or_cues

@@ -108,14 +108,15 @@ def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
     """The file to write. Raises UsageError or OutputError rather than lose one that is there."""
-    from gptasr_subs.errors import OutputError, UsageError
+    from gptasr_subs.errors import UsageError
+    from gptasr_subs.files import refuse_existing
     from gptasr_subs.films import STDOUT
 
     if in_place and output:
         raise UsageError("--in-place and --output name two files to write; choose one.")
     target = file if in_place else output or file.with_name(f"{file.stem}.fixed{file.suffix}")
-    if target != STDOUT and target.exists() and not (in_place or overwrite):
-        raise OutputError(f"{str(target)!r} is there already; --overwrite replaces it, or choose another --output.")
+    if target != STDOUT and not (in_place or overwrite):
+        refuse_existing(target)
     return target
 
 

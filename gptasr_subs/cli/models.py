@@ -19,7 +19,8 @@ def models(context: typer.Context) -> None:
     """List the models, or fetch one: models pull small|large."""
     if context.invoked_subcommand is None:
         with sentences(quiet=False, verbose=False):
-            from gptasr_subs.models import MIB, list_models
+            from gptasr_subs.files import MIB
+            from gptasr_subs.models import list_models
 
             rows = [
                 (entry.name, f"{entry.size / MIB:.0f} MiB", entry.wer or "-", entry.home) for entry in list_models()

@@ -67,10 +67,10 @@ def transcribe(
 ) -> None:
     """Write the text of every file of a folder as TSV: path, text."""
     with sentences(quiet, verbose):
-        from gptasr_subs.files import write_atomically
+        from gptasr_subs.files import refuse_existing, write_atomically
         from gptasr_subs.films import STDOUT
         from gptasr_subs.inputs import find_media
-        from gptasr_subs.measuring.clips import refuse_existing, to_tsv, transcribe_clips
+        from gptasr_subs.measuring.clips import to_tsv, transcribe_clips
         from gptasr_subs.recognizer import load_model
 
         files = find_media(folder)

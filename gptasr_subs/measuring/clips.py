@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gptasr_subs.errors import GptasrError, OutputError
+from gptasr_subs.errors import GptasrError
 from gptasr_subs.media import choose_track, decode_blocks, probe
 from gptasr_subs.pipeline import recognize, window_limits
 from gptasr_subs.recognizer import Recognizer
@@ -66,12 +65,6 @@ def to_tsv(transcripts: Iterable[Transcript], folder: Path) -> str:
     """A manifest of what was heard: a header, then path (relative to ``folder``) and text of each file read."""
     rows = [(_one_field(heard.path.relative_to(folder)), heard.text) for heard in transcripts if not heard.error]
     return "".join(f"{path}\t{text}\n" for path, text in [("path", "text"), *rows])
-
-
-def refuse_existing(path: Path) -> None:
-    """Raise OutputError before the long work that would end in replacing this file."""
-    if os.path.lexists(path):
-        raise OutputError(f"{str(path)!r} is there already; choose another name or give --overwrite.")
 
 
 def _one_field(path: Path) -> str:

@@ -125,7 +125,7 @@ def _captioned(frame: Image, cue: Cue) -> Image:
 def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
     """Rows of waveform, windows and speech, words and cues."""
     sound = _sound(media, info, sight)
-    windows = [_later(window, sight.start) for window in segment_blocks([sound], _RATE)]
+    windows = [window.shifted(sight.start) for window in segment_blocks([sound], _RATE)]
     seconds = len(sound) / _RATE
     rows = max(1, -(-int(np.ceil(seconds)) // int(_ROW_SECONDS)))
     picture: Image = _pillow("Image").new("RGB", (_WIDTH, rows * _ROW + 40), _PAPER)
@@ -148,11 +148,6 @@ def _sound(media: Path, info: MediaInfo, sight: Sight) -> FloatArray:
         if sum(map(len, parts)) >= wanted:
             break
     return np.concatenate(parts)[:wanted]
-
-
-def _later(window: Window, seconds: float) -> Window:
-    moved = [Span(part.start + seconds, part.end + seconds) for part in (window.span, *window.speech)]
-    return Window(moved[0], window.samples[:0], tuple(moved[1:]))
 
 
 class _Row:

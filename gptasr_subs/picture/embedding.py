@@ -15,7 +15,7 @@ from gptasr_subs.errors import MediaError, OutputError
 from gptasr_subs.files import replacing
 from gptasr_subs.formats import Document, render
 from gptasr_subs.languages import language_name, same_language, three_letter_code
-from gptasr_subs.media import address, find_ffmpeg, inspect, running
+from gptasr_subs.media import BITMAP_SUBTITLES, address, find_ffmpeg, inspect, running
 from gptasr_subs.types import Cue
 
 Stream = dict[str, Any]  # as ffprobe describes one
@@ -30,7 +30,6 @@ _CONTAINERS = {
     ".m4v": ("mp4", "mov_text", "srt", _MP4),
     ".mov": ("mov", "mov_text", "srt", _MP4),
 }
-_PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})  # subtitles that are no text
 _REMADE = frozenset({"text", "tmcd"})  # data of MP4 that ffmpeg writes anew: from the chapters and the time code
 _SPARE_BYTES = 16 << 20
 
@@ -93,7 +92,7 @@ def _container(media: Path) -> tuple[str, str, str, list[str]]:
 
 
 def _is_same(stream: Stream, track: Track) -> bool:
-    if not _is_kind(stream, "subtitle") or stream.get("codec_name") in _PICTURES:
+    if not _is_kind(stream, "subtitle") or stream.get("codec_name") in BITMAP_SUBTITLES:
         return False
     forced = bool(stream.get("disposition", {}).get("forced"))
     return forced == track.forced and same_language(stream.get("tags", {}).get("language", ""), track.language)

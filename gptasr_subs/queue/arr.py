@@ -5,7 +5,6 @@ They wait for the script, so it only enqueues; ``gptasr-subs jobs run`` or ``gpt
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -15,8 +14,6 @@ from typing import Any
 from gptasr_subs.errors import MediaError, UsageError
 from gptasr_subs.names import move_sidecars
 from gptasr_subs.queue.jobs import Job, Queue, State
-
-_log = logging.getLogger(__name__)
 
 # How each program calls its files; all its variables begin with its own name.
 _FILES = {"sonarr": "episodefile", "radarr": "moviefile", "lidarr": "trackfile"}
@@ -76,7 +73,9 @@ def handle(
     paths = [local_path(path, mapping) for path in event.paths]
     if event.kind is Kind.RENAME:
         for old, new in zip(event.previous, paths, strict=True):
-            _follow(queue, local_path(old, mapping), new)
+            before = local_path(old, mapping)
+            queue.move(before, new)
+            move_sidecars(before, new)
     if event.kind is not Kind.IMPORT:
         return []
     missing = [path for path in paths if not path.is_file()]
@@ -123,12 +122,6 @@ def _is_known(queue: Queue, path: Path) -> bool:
     came = path.stat().st_ctime
     settled = (State.WAITING, State.RUNNING, State.DONE, State.SKIPPED)
     return any(job.path == path.absolute() and job.added >= came for job in queue.jobs(*settled))
-
-
-def _follow(queue: Queue, old: Path, new: Path) -> None:
-    queue.move(old, new)
-    for sidecar in move_sidecars(old, new):
-        _log.warning("%r is there already, so the subtitles of the old name stay where they are.", str(sidecar))
 
 
 def _listed(facts: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.inputs import MEDIA_EXTENSIONS
-from gptasr_subs.journal import file_stamp
+from gptasr_subs.files import file_stamp
+from gptasr_subs.inputs import is_media_name, walk_media
 from gptasr_subs.media import probe
-from gptasr_subs.names import BURNED
 
 # How downloaders and unpackers mark what is not complete, or not meant for people.
 _UNFINISHED = frozenset(
@@ -25,20 +24,15 @@ _WRITES = 0o3  # the bits of open flags that say whether a file is open for writ
 
 def is_wanted(path: Path, root: Path) -> bool:
     """Whether a file below ``root`` is a film by its name: not hidden, temporary, or made by us."""
-    names = (
-        [part.lower() for part in path.relative_to(root).parts] if path.is_relative_to(root) else [path.name.lower()]
-    )
-    if any(name.startswith(_PASSING_FOLDERS) for name in names) or names[-1].endswith("~"):
+    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
+    if any(name.lower().startswith(_PASSING_FOLDERS) for name in names):
         return False
-    suffixes = {suffix.lower() for suffix in path.suffixes}
-    return path.suffix.lower() in MEDIA_EXTENSIONS and not suffixes & _UNFINISHED and not path.stem.endswith(BURNED)
+    return is_media_name(path.name) and _UNFINISHED.isdisjoint(suffix.lower() for suffix in path.suffixes)
 
 
 def find_arrived(root: Path) -> Iterator[Path]:
     """All files in and below ``root`` that ``is_wanted`` lets pass; what cannot be listed is left out."""
-    for base, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.lower().startswith(_PASSING_FOLDERS))
-        yield from (path for name in sorted(names) if is_wanted(path := Path(base, name), root))
+    return (path for path in walk_media(root) if is_wanted(path, root))
 
 
 def is_open_for_writing(path: Path) -> bool:

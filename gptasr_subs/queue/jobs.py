@@ -208,12 +208,6 @@ class Queue:
         sql = "UPDATE jobs SET state = 'waiting', reason = ?, attempts = attempts - 1, worker = NULL "
         self._ask(f"{sql} WHERE {_HELD}", reason, job.id, job.worker)
 
-    def next_due(self) -> float | None:
-        """When the next job may start or the next lease ends, in seconds since 1970; None where there is neither."""
-        sql = "SELECT min(CASE state WHEN 'waiting' THEN due ELSE lease END) FROM jobs WHERE state IN (?, ?)"
-        due: float | None = self._ask(sql, State.WAITING.value, State.RUNNING.value)[0][0]
-        return due
-
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()

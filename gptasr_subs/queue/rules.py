@@ -10,16 +10,13 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.files import read_text
+from gptasr_subs.files import MIB, read_text
 from gptasr_subs.languages import same_language
-from gptasr_subs.media import MediaInfo, probe
+from gptasr_subs.media import BITMAP_SUBTITLES, MediaInfo, probe
 from gptasr_subs.names import BURNED, existing_subtitles
 from gptasr_subs.pipeline import Options, make_plan
 
 IGNORE_FILE = ".gptasrignore"
-
-_PICTURES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})  # subtitles that hold no text
-_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +91,11 @@ def _ignore_file(film: Film) -> tuple[bool, str]:
 
 def _size(film: Film) -> tuple[bool, str]:
     size, limits = film.path.stat().st_size if film.path.exists() else 0, film.limits
-    told = f"it has {size / _MIB:.1f} MiB"
+    told = f"it has {size / MIB:.1f} MiB"
     if size < limits.min_bytes:
-        return False, f"{told}, fewer than the {limits.min_bytes / _MIB:.1f} asked for"
+        return False, f"{told}, fewer than the {limits.min_bytes / MIB:.1f} asked for"
     if size > limits.max_bytes:
-        return False, f"{told}, more than the {limits.max_bytes / _MIB:.1f} allowed"
+        return False, f"{told}, more than the {limits.max_bytes / MIB:.1f} allowed"
     return True, told
 
 
@@ -122,7 +119,7 @@ def _text_track(film: Film) -> tuple[bool, str]:
     tracks = [
         track
         for track in film.info.subtitles
-        if same_language(track.language, options.language) and track.codec not in _PICTURES
+        if same_language(track.language, options.language) and track.codec not in BITMAP_SUBTITLES
     ]
     if tracks and not (options.overwrite or options.forced):
         return False, f"it holds a text track in the language {options.language!r} ({tracks[0].codec})"
@@ -162,7 +159,7 @@ RULES: dict[str, Rule] = {
 def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
     """Limits of ``MIN-MAX`` texts, either end of which may be left out: minutes and MiB. Raises UsageError."""
     seconds = [60 * value for value in _range(length, "--length")]
-    sizes = [_MIB * value for value in _range(size, "--size")]
+    sizes = [MIB * value for value in _range(size, "--size")]
     return Limits(audio, seconds[0], seconds[1], int(sizes[0]), sizes[1])
 
 

@@ -24,7 +24,7 @@ from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.names import existing_subtitles
+from gptasr_subs.names import move_sidecars
 from gptasr_subs.pipeline import Options
 from gptasr_subs.queue.arrivals import Arrivals, find_arrived, is_wanted
 from gptasr_subs.queue.jobs import Queue, State, open_queue
@@ -128,7 +128,7 @@ class Watcher:
         self._arrivals.forget(source)
         if self._is_wanted(target):
             queue.move(source, target)
-            carry_subtitles(source, target, self._options)
+            move_sidecars(source, target)
             self._see(target)
         else:
             queue.drop(source, "the file was moved away")
@@ -167,18 +167,6 @@ class _Notes(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         self._events.put(event)
-
-
-def carry_subtitles(old: Path, new: Path, options: Options) -> list[Path]:
-    """A film has moved: so do its subtitles in the language of the options, where nothing is in their way."""
-    moved = []
-    for forced in (False, True):
-        for subtitle in existing_subtitles(old, options.language, forced=forced):
-            target = new.with_name(new.stem + subtitle.name[len(old.stem) :])
-            if not target.exists():
-                with contextlib.suppress(OSError):
-                    moved.append(subtitle.rename(target))
-    return moved
 
 
 def _has_failed(path: Path, queue: Queue) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import MediaError, QueueError
-from gptasr_subs.journal import file_stamp
+from gptasr_subs.files import file_stamp
 from gptasr_subs.lazy import raw_identity
 from gptasr_subs.pipeline import Options, Progress, subtitle
 from gptasr_subs.queue.hooks import Event, Hooks, event_of, reason_of
