@@ -19,7 +19,7 @@ OWN_PACKAGE = "gptasr-subs"
 # Each kind has the entry point group "gptasr_subs.KIND". The built-in ones are listed here and not in the package's
 # metadata, so that a source tree that is not installed has them too.
 BUILT_IN = {
-    "recognizers": {"gptasr": "gptasr_subs.recognizer:load_gptasr"},
+    "recognizers": {"gptasr": "gptasr_subs.recognition.gptasr:load_gptasr"},
     "formats": {
         "srt": "gptasr_subs.formats.srt:Srt",
         "vtt": "gptasr_subs.formats.vtt:Vtt",

@@ -12,11 +12,11 @@ from ended import Ended, Program
 from fake_recognizer import FakeRecognizer
 from films import make_film
 
-from gptasr_subs import forked
 from gptasr_subs.cli import progress
 from gptasr_subs.cli.main import main
 from gptasr_subs.model import folders
-from gptasr_subs.places import CACHE_VARIABLE, DATA_VARIABLE
+from gptasr_subs.recognition import workers as forked
+from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
         loads.append((model, device))
         return recognizer
 
-    monkeypatch.setattr("gptasr_subs.recognizer.load_model", load)
+    monkeypatch.setattr("gptasr_subs.recognition.gptasr.load_model", load)
     recognizer.loads = loads  # type: ignore[attr-defined]
     return recognizer
 

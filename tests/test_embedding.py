@@ -13,11 +13,11 @@ from films import names_in
 from media_maker import Track as Sound
 from media_maker import make_media, run_ffmpeg, tone
 
-from gptasr_subs import media
 from gptasr_subs.errors import MediaError, OutputError
-from gptasr_subs.media import find_ffmpeg
-from gptasr_subs.picture import embedding
-from gptasr_subs.picture.embedding import Track, embed, embedded_track
+from gptasr_subs.media import decode as media
+from gptasr_subs.media.decode import find_ffmpeg
+from gptasr_subs.outputs import embedding
+from gptasr_subs.outputs.embedding import Track, embed, embedded_track
 from gptasr_subs.types import Cue
 
 CUES = [Cue(0.5, 1.5, ("Hello,", "it's 100%")), Cue(2.25, 3.0, ("Zoë & friends",))]

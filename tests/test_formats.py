@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gptasr_subs import formats
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.errors import FormatError, OutputError
 from gptasr_subs.formats import Document, registry
 from gptasr_subs.formats.blocks import is_timing
 from gptasr_subs.formats.document import Style
-from gptasr_subs.markup import plain
 from gptasr_subs.types import Cue, Word
 
 GOLDEN = Path(__file__).parent / "golden"

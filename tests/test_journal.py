@@ -20,15 +20,15 @@ from films import SPOKEN, make_film
 from media_maker import RATE
 from tiny import tiny_checkpoint
 
-from gptasr_subs import journal as module
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import MediaError
-from gptasr_subs.journal import Heard, Journal, Transcript, journal_path, open_journal
-from gptasr_subs.lazy import lazy_model
 from gptasr_subs.model.checkpoint import save_checkpoint
 from gptasr_subs.model.folders import checkpoint_identity
-from gptasr_subs.pipeline import Options, recognize_file, subtitle
-from gptasr_subs.segmentation import Window
+from gptasr_subs.pipeline.subtitle import Options, recognize_file, subtitle
+from gptasr_subs.recognition import cache as module
+from gptasr_subs.recognition.cache import Heard, Journal, Transcript, journal_path, open_journal
+from gptasr_subs.recognition.loading import lazy_model
+from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 
 LONG_TALK = [(2.0 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(20)]
@@ -156,7 +156,7 @@ def test_a_second_run_recognises_nothing_and_writes_the_same(film: Path) -> None
 
 def test_other_cues_need_neither_the_model_nor_the_sound(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = recognize_file(film, FakeRecognizer()).words
-    monkeypatch.setattr("gptasr_subs.pipeline.decode_blocks", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("gptasr_subs.pipeline.subtitle.decode_blocks", lambda *_, **__: pytest.fail("decoded again"))
     document = recognize_file(film, FakeRecognizer(), options=Options(norms=replace(NETFLIX, max_chars=9, max_lines=1)))
     assert document.words == words and max(len(cue.text) for cue in document.cues) <= 9
 
@@ -177,7 +177,7 @@ def test_a_copy_is_known_by_its_sound(film: Path) -> None:
 
 
 def test_after_a_failure_only_the_rest_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptasr_subs.listening._FIRST_GROUP", 5.0)
+    monkeypatch.setattr("gptasr_subs.recognition.windows._FIRST_GROUP", 5.0)
     film = make_film(tmp_path / "long.wav", LONG_TALK, 42.0)
     first, second = FakeRecognizer(fails=KeyboardInterrupt(), after=1), FakeRecognizer()
     with pytest.raises(KeyboardInterrupt):

@@ -15,9 +15,17 @@ import numpy as np
 import pytest
 from media_maker import RATE, Track, cut_hole, make_media, onsets, place, run_ffmpeg, silence, tone, write_wav
 
-from gptasr_subs import media
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media import AudioTrack, MediaInfo, choose_track, decode_audio, decode_blocks, find_ffmpeg, probe
+from gptasr_subs.media import decode as media
+from gptasr_subs.media.decode import (
+    AudioTrack,
+    MediaInfo,
+    choose_track,
+    decode_audio,
+    decode_blocks,
+    find_ffmpeg,
+    probe,
+)
 
 BEEPS = place(6, (1, tone(0.5)), (4, tone(0.5)), floor=0)  # onsets at 1 and 4 s
 CODEC_DELAY = 0.03  # s; what lossy codecs put before the sound, which players do not take away either

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasr_subs.names import existing_subtitles, move_sidecars, sidecar_path, sidecars
+from gptasr_subs.media.sidecars import existing_subtitles, move_sidecars, sidecar_path, sidecars
 
 FILM = Path("/films/Alien.1979.mkv")
 

@@ -13,7 +13,7 @@ import torch
 from tones import RATE, make_corpus, make_store, say, texts
 
 from gptasr_subs.errors import FormatError, MediaError, UsageError
-from gptasr_subs.measuring.scoring import is_plain
+from gptasr_subs.evaluation.wer import is_plain
 from gptasr_subs.model import ctc
 from gptasr_subs.model.features import LogMel
 from gptasr_subs.training.casing import borrow_case, sentence_case

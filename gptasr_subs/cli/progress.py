@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from gptasr_subs.cli.console import clock, say
-from gptasr_subs.files import MIB
+from gptasr_subs.storage.files import MIB
 
 Update = Callable[[float, float | None], None]  # how much is done, and of how much where known
 Place = Callable[[float, float | None], str]  # the same in words

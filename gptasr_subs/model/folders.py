@@ -9,7 +9,7 @@ from typing import Any
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import PUBLISHED, ModelConfig
-from gptasr_subs.places import cache_folder
+from gptasr_subs.storage.folders import cache_folder
 
 FORMAT = 1
 WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"

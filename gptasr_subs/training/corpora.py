@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from gptasr_subs.errors import FormatError, MediaError, UsageError
-from gptasr_subs.files import read_text, write_atomically
 from gptasr_subs.model.config import GENERATION_2, FrontEnd
 from gptasr_subs.model.features import LogMel
+from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.training.augmentation import Mel
 from gptasr_subs.types import FloatArray
 

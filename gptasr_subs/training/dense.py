@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.files import write_atomically
+from gptasr_subs.storage.files import write_atomically
 from gptasr_subs.training.corpora import MelStore, read_samples
 from gptasr_subs.types import FloatArray
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gptasr_subs.measuring.scoring import Tally, is_plain, tally
+from gptasr_subs.evaluation.wer import Tally, is_plain, tally
 from gptasr_subs.model import ctc
 from gptasr_subs.model.features import LogMel
 from gptasr_subs.model.network import GptAsr

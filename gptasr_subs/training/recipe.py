@@ -16,13 +16,13 @@ import torch
 import torch.distributed as dist
 
 from gptasr_subs.errors import ModelError, UsageError
-from gptasr_subs.files import read_text, write_atomically
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import load_checkpoint
 from gptasr_subs.model.config import GENERATION_2, PUBLISHED, FrontEnd, ModelConfig
 from gptasr_subs.model.features import LogMel
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import START, Tokenizer, tokenizer_from_json, train_bpe
+from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.training.augmentation import Mel
 from gptasr_subs.training.batches import Batches, TextBatches
 from gptasr_subs.training.corpora import MelStore, mel_statistics, read_clips

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.errors import ModelError, UsageError
-from gptasr_subs.files import write_atomically
 from gptasr_subs.model.alignment import align_words, spellable_words
 from gptasr_subs.model.checkpoint import Checkpoint
+from gptasr_subs.storage.files import write_atomically
 from gptasr_subs.training.corpora import MelStore, normalised
 from gptasr_subs.types import FloatArray
 
