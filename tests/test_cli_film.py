@@ -9,8 +9,8 @@ from ended import Program, one_line
 from fake_recognizer import FakeRecognizer
 from films import SPOKEN, make_film, names_in
 
-from gptasr_subs.media.decode import inspect
 from gptasr_subs.media.library import find_media
+from gptasr_subs.media.probe import inspect
 from gptasr_subs.outputs.embedding import Track, embedded_track
 
 

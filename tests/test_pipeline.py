@@ -16,7 +16,8 @@ from media_maker import RATE
 from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import FormatError, MediaError, OutputError
 from gptasr_subs.formats import read
-from gptasr_subs.media.decode import find_ffmpeg, probe
+from gptasr_subs.media.ffmpeg import find_ffmpeg
+from gptasr_subs.media.probe import probe
 from gptasr_subs.pipeline.subtitle import (
     Options,
     Progress,

@@ -16,7 +16,7 @@ from films import SPOKEN, make_film, make_silent_film, names_in
 from media_maker import run_ffmpeg
 
 from gptasr_subs.formats import read
-from gptasr_subs.media.decode import probe
+from gptasr_subs.media.probe import probe
 
 pytest.importorskip("yt_dlp")
 pytestmark = pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ffprobe")

@@ -16,7 +16,8 @@ from gptasr_subs.align.shift import Shift, compare_activity, fit_shift
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import FormatError, MediaError, ModelError
 from gptasr_subs.formats import ReadableFormat, find_formats, read
-from gptasr_subs.media.decode import choose_track, decode_blocks, probe
+from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.pipeline.subtitle import window_limits
 from gptasr_subs.recognition.gptasr import FollowingRecognizer, Recognizer
 from gptasr_subs.speech.segmentation import Window, segment_blocks

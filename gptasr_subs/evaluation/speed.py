@@ -17,7 +17,8 @@ import torch
 
 from gptasr_subs.errors import UsageError
 from gptasr_subs.formats import render
-from gptasr_subs.media.decode import choose_track, decode_blocks, probe
+from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint
 from gptasr_subs.model.config import PUBLISHED
 from gptasr_subs.model.decoding import Decoded, DecodingOptions

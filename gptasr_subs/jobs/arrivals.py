@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media.decode import probe
 from gptasr_subs.media.library import is_media_name, walk_media
+from gptasr_subs.media.probe import probe
 from gptasr_subs.storage.files import file_stamp
 
 # How downloaders and unpackers mark what is not complete, or not meant for people.

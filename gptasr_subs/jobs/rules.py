@@ -10,8 +10,8 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.media.decode import BITMAP_SUBTITLES, MediaInfo, probe
 from gptasr_subs.media.languages import same_language
+from gptasr_subs.media.probe import BITMAP_SUBTITLES, MediaInfo, probe
 from gptasr_subs.media.sidecars import BURNED, existing_subtitles
 from gptasr_subs.pipeline.subtitle import Options, make_plan
 from gptasr_subs.storage.files import MIB, read_text

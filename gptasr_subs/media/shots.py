@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media.decode import address, find_ffmpeg, running
+from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 
 _CUT = 0.3  # ffmpeg's scene score, 0 to 1, from which on a frame belongs to another shot
 # Small pictures tell cuts as well. Every frame is passed on, so that its line tells how far the film has been seen.
@@ -35,8 +35,8 @@ def find_shot_changes(path: str | os.PathLike[str], listener: Callable[[float], 
 
 def _scores(media: Path) -> Iterator[tuple[float, float]]:
     """Time and scene score of each frame."""
-    command = [find_ffmpeg(), "-nostdin", "-v", "error", "-i", address(media), "-map", "0:V:0?", "-vf", _FILTER]
-    with running([*command, "-f", "null", "-"]) as (child, complaints):
+    frames = join_streams(open_input(media)["V:0?"], to="-", format="null", vf=_FILTER)
+    with run_ffmpeg(build_command(frames)) as (child, stderr_tail):
         seconds = 0.0
         for line in child.stdout or ():
             name, _, value = line.decode(errors="replace").strip().rpartition("=" if b"=" in line else ":")
@@ -44,5 +44,5 @@ def _scores(media: Path) -> Iterator[tuple[float, float]]:
                 seconds = float(value)
             elif name == "lavfi.scene_score":
                 yield seconds, float(value)
-    if complaints:
-        _log.info("%s: %s", media, complaints[-1])
+    if stderr_tail:
+        _log.info("%s: %s", media, stderr_tail[-1])

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import Document, render
-from gptasr_subs.media.decode import MediaInfo, address, find_ffmpeg, probe, running
+from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
+from gptasr_subs.media.probe import MediaInfo, probe
 from gptasr_subs.media.sidecars import BURNED
 from gptasr_subs.storage.files import replacing
 from gptasr_subs.types import Cue
@@ -51,19 +52,23 @@ def burn(
     with TemporaryDirectory() as folder, replacing(target) as temporary:
         # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the filter.
         Path(folder, _TEXT).write_text(render(Document(tuple(cues)), "srt"), encoding="utf-8")
-        picture = f"subtitles={_TEXT}:force_style='{_fields(style, info)}',format=yuv420p"
-        command = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-progress", "pipe:1", "-i", address(media)]
-        command += ["-map", "0:V:0", "-map", "0:a?", "-c:a", "copy", "-sn", "-dn", "-vf", picture]
-        command += ["-c:v", "libx264", "-preset", "medium", "-crf", str(quality), *_muxer(target), address(temporary)]
-        _follow(command, folder, media, info.duration, listener)
+        film = open_input(media)
+        video = {
+            "vf": f"subtitles={_TEXT}:force_style='{_fields(style, info)}',format=yuv420p",
+            "c:v": "libx264",
+            "preset": "medium",
+            "crf": quality,
+        }
+        is_mp4 = target.suffix.lower() in _MP4
+        container = {"format": "mp4", "movflags": "+faststart"} if is_mp4 else {"format": "matroska"}
+        audio = {"c:a": "copy"}
+        copy = join_streams(film["V:0"], film["a?"], to=temporary, **video, **audio, **container)
+        command = build_command(copy, overwrite=True, progress="pipe:1")
+        _encode(command, folder, media, seconds=info.duration, listener=listener)
 
 
 def _suffix(media: Path) -> str:
     return media.suffix if media.suffix.lower() in _MP4 else ".mkv"
-
-
-def _muxer(target: Path) -> list[str]:
-    return ["-movflags", "+faststart", "-f", "mp4"] if target.suffix.lower() in _MP4 else ["-f", "matroska"]
 
 
 def _fields(style: str, info: MediaInfo) -> str:
@@ -73,19 +78,20 @@ def _fields(style: str, info: MediaInfo) -> str:
     return f"Fontsize={size},{STYLES.get(style, style)}"
 
 
-def _follow(
-    command: list[str], folder: str, media: Path, seconds: float, listener: Callable[[float, float], None] | None
+def _encode(
+    command: list[str], folder: str, media: Path, *, seconds: float, listener: Callable[[float, float], None] | None
 ) -> None:
-    with running(command, folder) as (child, complaints):
+    """Run the command in ``folder``; ``listener`` is told what ffmpeg says of its progress."""
+    with run_ffmpeg(command, folder) as (child, stderr_tail):
         for line in child.stdout or ():
             name, _, value = line.decode().strip().partition("=")
             if listener and name == "out_time_us" and value.isdecimal():
                 listener(min(int(value) / 1e6, seconds or int(value) / 1e6), seconds)
     if child.returncode:
-        reason = complaints[-1] if complaints else "it gave no reason"
+        reason = stderr_tail[-1] if stderr_tail else "it gave no reason"
         error = MediaError(
             f"ffmpeg could not draw the subtitles into {str(media)!r} ({reason}); check --burn-style, the disk, and "
             "that this ffmpeg has libass and libx264."
         )
-        error.__cause__ = RuntimeError("\n".join(complaints))
+        error.__cause__ = RuntimeError("\n".join(stderr_tail))
         raise error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.media.decode import MediaInfo, choose_track, decode_blocks, find_ffmpeg, probe
+from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
+from gptasr_subs.media.probe import MediaInfo, choose_track, probe
 from gptasr_subs.speech.segmentation import Window, segment_blocks
 from gptasr_subs.types import Cue, FloatArray, Span, Word
 
@@ -97,12 +98,13 @@ def _sheet(media: Path, sight: Sight) -> Image:
 
 def _frame(media: Path, cue: Cue) -> Image | None:
     """The picture in the middle of a cue."""
-    command = [find_ffmpeg(), "-nostdin", "-v", "error", "-ss", f"{(cue.start + cue.end) / 2:.3f}"]
-    command += ["-i", f"file:{media.absolute()}", "-frames:v", "1", "-vf", f"scale={_FRAME}:-2"]
-    done = subprocess.run([*command, "-c:v", "png", "-f", "image2pipe", "-"], capture_output=True, check=False)
-    if not done.stdout:  # behind the last frame, for sound may be longer
+    film = open_input(media, ss=f"{(cue.start + cue.end) / 2:.3f}")
+    png = {"format": "image2pipe", "c:v": "png", "frames:v": 1, "vf": f"scale={_FRAME}:-2"}
+    with run_ffmpeg(build_command(join_streams(film["V:0"], to="-", **png))) as (child, _):
+        data = child.stdout.read() if child.stdout else b""
+    if not data:  # behind the last frame, for the audio may be longer
         return None
-    picture: Image = _pillow("Image").open(io.BytesIO(done.stdout)).convert("RGB")
+    picture: Image = _pillow("Image").open(io.BytesIO(data)).convert("RGB")
     return picture
 
 

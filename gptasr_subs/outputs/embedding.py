@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,16 @@ from typing import Any
 
 from gptasr_subs.errors import MediaError, OutputError
 from gptasr_subs.formats import Document, render
-from gptasr_subs.media.decode import BITMAP_SUBTITLES, address, find_ffmpeg, inspect, running
+from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.languages import language_name, same_language, three_letter_code
-from gptasr_subs.storage.files import replacing
+from gptasr_subs.media.probe import BITMAP_SUBTITLES, inspect
+from gptasr_subs.storage.files import MIB, replacing
 from gptasr_subs.types import Cue
 
 Stream = dict[str, Any]  # as ffprobe describes one
 
-_MATROSKA = ["-default_mode", "passthrough"]  # else ffmpeg marks tracks as default that were not
-_MP4 = ["-movflags", "+faststart"]
+_MATROSKA = {"default_mode": "passthrough"}  # else ffmpeg marks tracks as default that were not
+_MP4 = {"movflags": "+faststart"}
 # How each container is called by ffmpeg, what it calls text, what text we give it, and what its writer must be told.
 _CONTAINERS = {
     ".mkv": ("matroska", "subrip", "srt", _MATROSKA),
@@ -31,7 +31,8 @@ _CONTAINERS = {
     ".mov": ("mov", "mov_text", "srt", _MP4),
 }
 _REMADE = frozenset({"text", "tmcd"})  # data of MP4 that ffmpeg writes anew: from the chapters and the time code
-_SPARE_BYTES = 16 << 20
+_COPY = {"c": "copy", "copy_unknown": None}
+_SPARE_BYTES = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,11 @@ class Track:
     @property
     def title(self) -> str:
         """What players list it as, and by which it is known again: ``English (automatic, SDH)``."""
-        flags = ["automatic", *["SDH"] * self.sdh, *["forced"] * self.forced]
+        flags = ["automatic"]
+        if self.sdh:
+            flags.append("SDH")
+        if self.forced:
+            flags.append("forced")
         return f"{language_name(self.language)} ({', '.join(flags)})"
 
 
@@ -64,7 +69,7 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
     The new file takes the old one's place only when every other stream in it is proven to be the same, bit for bit.
     Raises MediaError or OutputError, and the film is then untouched.
     """
-    muxer, codec, text_format, _ = _container(media)
+    muxer, codec, text_format, muxer_options = _container(media)
     streams: list[Stream] = inspect(media)["streams"]
     kept = [i for i, stream in enumerate(streams) if not _is_left_out(stream, muxer, track)]
     with TemporaryDirectory() as folder, replacing(media) as temporary:
@@ -74,16 +79,22 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         covers = _save_covers(media, streams, Path(folder)) if muxer == "matroska" else {}
         mapped = [i for i in kept if i not in covers]
         number = sum(_is_kind(streams[i], "subtitle") for i in mapped)
-        command = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", address(media), "-i", address(text)]
-        command += [*_maps(mapped), "-map", "1:0", *_attachments(streams, mapped, covers), "-c", "copy"]
-        command += [f"-c:s:{number}", codec, *_labels(track, number), "-copy_unknown", *_container(media)[3]]
-        command += ["-f", muxer, address(temporary), "-map", "0", *_HASHES]
-        left_out = set(range(len(streams))) - set(kept)
-        before = [found for index, found in _hashes(command, media).items() if index not in left_out]
-        _refuse_changes(before, temporary, media)
+        film = open_input(media)
+        options = {
+            "format": muxer,
+            **muxer_options,
+            **_COPY,
+            f"c:s:{number}": codec,
+            **_labels(track, number),
+            **_attachments(streams, mapped, covers),
+        }
+        new = join_streams(*(film[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options)
+        # One run writes the new file and hashes what it reads of the old one.
+        found = _hashes(build_command(new, _hash_output(film), overwrite=True), media)
+        _refuse_changes([fingerprint for index, fingerprint in found.items() if index in kept], temporary, media)
 
 
-def _container(media: Path) -> tuple[str, str, str, list[str]]:
+def _container(media: Path) -> tuple[str, str, str, dict[str, str]]:
     found = _CONTAINERS.get(media.suffix.lower())
     if not found:
         kinds = ", ".join(sorted(end.lstrip(".") for end in _CONTAINERS))
@@ -113,48 +124,46 @@ def _is_kind(stream: Stream, kind: str) -> bool:
 def _refuse_full_disk(media: Path) -> None:
     needed = media.stat().st_size + _SPARE_BYTES
     if shutil.disk_usage(Path(os.path.realpath(media)).parent).free < needed:
-        raise OutputError(f"{str(media)!r} needs {needed >> 20} MiB beside it while it is rewritten; free some space.")
+        raise OutputError(f"{str(media)!r} needs {needed // MIB} MiB beside it while it is rewritten; free some space.")
 
 
 def _save_covers(media: Path, streams: Sequence[Stream], folder: Path) -> dict[int, Path]:
     """Pictures attached to a Matroska file, by stream; copied as streams they would become videos."""
     covers = {i: folder / f"cover{i}" for i, s in enumerate(streams) if s.get("disposition", {}).get("attached_pic")}
     for index, path in covers.items():
-        command = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-i", address(media), *_maps([index])]
-        _finish([*command, "-c", "copy", "-f", "image2pipe", address(path)], media)
+        picture = join_streams(open_input(media)[str(index)], to=path, format="image2pipe", c="copy")
+        _finish(build_command(picture, overwrite=True), media)
     return covers
 
 
-def _attachments(streams: Sequence[Stream], mapped: Sequence[int], covers: dict[int, Path]) -> list[str]:
-    first, told = sum(_is_kind(streams[i], "attachment") for i in mapped), []
-    for number, (index, path) in enumerate(covers.items(), first):
-        told += ["-attach", str(path)]
+def _attachments(streams: Sequence[Stream], mapped: Sequence[int], covers: dict[int, Path]) -> dict[str, list[str]]:
+    options: dict[str, list[str]] = {"attach": [str(path) for path in covers.values()]}
+    first = sum(_is_kind(streams[i], "attachment") for i in mapped)
+    for number, index in enumerate(covers, first):
         tags = {name.lower(): value for name, value in streams[index].get("tags", {}).items()}
         tags = {"filename": "cover.jpg", "mimetype": "image/jpeg", **tags}
-        for name, value in tags.items():
-            told += [f"-metadata:s:t:{number}", f"{name}={value}"]
-    return told
+        options[f"metadata:s:t:{number}"] = [f"{name}={value}" for name, value in tags.items()]
+    return options
 
 
-def _labels(track: Track, number: int) -> list[str]:
+def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
     """Language, title (MP4 has it as the handler's name) and flags of the new track."""
     tags = {"language": three_letter_code(track.language), "title": track.title, "handler_name": track.title}
-    told = [word for name, value in tags.items() for word in (f"-metadata:s:s:{number}", f"{name}={value}")]
-    flags = "+".join(["hearing_impaired"] * track.sdh + ["forced"] * track.forced) or "0"
-    return [*told, f"-disposition:s:{number}", flags]
+    flags = [name for name, given in (("hearing_impaired", track.sdh), ("forced", track.forced)) if given]
+    return {
+        f"metadata:s:s:{number}": [f"{name}={value}" for name, value in tags.items()],
+        f"disposition:s:{number}": "+".join(flags) or "0",
+    }
 
 
-def _maps(streams: Sequence[int]) -> list[str]:
-    return [word for index in streams for word in ("-map", f"0:{index}")]
-
-
-_HASHES = ["-c", "copy", "-copy_unknown", "-f", "streamhash", "-hash", "murmur3", "pipe:1"]
+def _hash_output(film: Any) -> Any:
+    """An output that prints a hash of every stream of an input."""
+    return join_streams(film, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
 
 
 def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None:
     """Raise MediaError unless the new file holds what the old one did, and one track more."""
-    command = [find_ffmpeg(), "-nostdin", "-v", "error", "-i", address(temporary), "-map", "0", *_HASHES]
-    after = list(_hashes(command, media).values())
+    after = list(_hashes(build_command(_hash_output(open_input(temporary))), media).values())
     for fingerprint in before:
         if fingerprint not in after:
             raise MediaError(
@@ -171,15 +180,14 @@ def _hashes(command: list[str], media: Path) -> dict[int, str]:
 
 
 def _finish(command: list[str], media: Path) -> str:
-    with running(command) as (child, complaints):
-        told = child.stdout.read().decode() if child.stdout else ""
+    with run_ffmpeg(command) as (child, stderr_tail):
+        output = child.stdout.read().decode() if child.stdout else ""
     if child.returncode:
-        raise _refusal(media, complaints)
-    return told
+        raise _refusal(media, " ".join(stderr_tail))
+    return output
 
 
-def _refusal(media: Path, complaints: deque[str]) -> MediaError | OutputError:
-    reason = " ".join(complaints)
+def _refusal(media: Path, reason: str) -> MediaError | OutputError:
     if "No space left" in reason:
         return OutputError(f"{str(media)!r} could not be rewritten: the disk is full; free some space.")
     error = MediaError(

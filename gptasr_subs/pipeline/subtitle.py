@@ -14,7 +14,8 @@ from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError, OutputError
 from gptasr_subs.formats import Document, ReadableFormat, Style, find_formats, get_format, read, render
-from gptasr_subs.media.decode import MediaInfo, choose_track, decode_blocks, probe
+from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.probe import MediaInfo, choose_track, probe
 from gptasr_subs.media.shots import find_shot_changes
 from gptasr_subs.media.sidecars import existing_subtitles, sidecar_path
 from gptasr_subs.outputs.burning import burn, burned_path
