@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gptasr_subs.media.decode import decode_audio as decode_audio
     from gptasr_subs.pipeline.subtitle import subtitle as subtitle
     from gptasr_subs.pipeline.subtitle import transcribe as transcribe
-    from gptasr_subs.recognition.gptasr import load_model as load_model
+    from gptasr_subs.recognition.loading import load_model as load_model
     from gptasr_subs.speech.segmentation import split_speech as split_speech
     from gptasr_subs.types import Cue as Cue
     from gptasr_subs.types import Span as Span
@@ -32,7 +32,7 @@ _HOMES = {
     "Word": "types",
     "decode_audio": "media.decode",
     "fix_cues": "cues.repair",
-    "load_model": "recognition.gptasr",
+    "load_model": "recognition.loading",
     "read": "formats",
     "shape_cues": "cues.shaping",
     "split_speech": "speech.segmentation",

@@ -59,7 +59,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
         loads.append((model, device))
         return recognizer
 
-    monkeypatch.setattr("gptasr_subs.recognition.gptasr.load_model", load)
+    monkeypatch.setattr("gptasr_subs.recognition.loading.load_model", load)
     recognizer.loads = loads  # type: ignore[attr-defined]
     return recognizer
 

@@ -42,7 +42,7 @@ WAITING = """
 import os, sys
 sys.path.insert(0, sys.argv.pop(1))
 from fake_recognizer import FakeRecognizer
-import gptasr_subs.recognition.gptasr
+import gptasr_subs.recognition.loading
 
 class Waiting(FakeRecognizer):
     def transcribe(self, clips, **options):
@@ -50,7 +50,7 @@ class Waiting(FakeRecognizer):
         sys.stdin.read()
         yield from ()
 
-gptasr_subs.recognition.gptasr.load_model = lambda model, device: Waiting()
+gptasr_subs.recognition.loading.load_model = lambda model, device: Waiting()
 from gptasr_subs.cli import progress as module
 from gptasr_subs.cli.main import main
 main()

@@ -26,8 +26,9 @@ from gptasr_subs.model.checkpoint import save_checkpoint
 from gptasr_subs.model.folders import checkpoint_identity
 from gptasr_subs.pipeline.subtitle import Options, recognize_file, subtitle
 from gptasr_subs.recognition import cache as module
-from gptasr_subs.recognition.cache import Heard, Journal, Transcript, journal_path, open_journal
+from gptasr_subs.recognition.cache import Journal, journal_path, open_journal
 from gptasr_subs.recognition.loading import lazy_model
+from gptasr_subs.recognition.transcript import Heard, Transcript
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 

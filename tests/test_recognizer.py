@@ -25,8 +25,9 @@ from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import train_bpe
 from gptasr_subs.recognition import batching
 from gptasr_subs.recognition import gptasr as module
-from gptasr_subs.recognition.gptasr import GptAsrRecognizer, Recognizer, choose_device, load_model, split_model
-from gptasr_subs.recognition.loading import LazyRecognizer, lazy_model
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer, choose_device
+from gptasr_subs.recognition.loading import LazyRecognizer, lazy_model, load_model, split_model
+from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.types import FloatArray, Word
 
 RATE = 22050

@@ -140,7 +140,7 @@ def test_the_command_line_goes_from_labels_of_any_recogniser_to_a_store(
     def find(name: str) -> object:
         return lambda model, device, language: asked.append((name, model, device)) or Doubtful()
 
-    monkeypatch.setattr("gptasr_subs.recognition.gptasr.find_recognizer", find)
+    monkeypatch.setattr("gptasr_subs.recognition.loading.find_recognizer", find)
     words = ["label", corpus, "--teacher", "whisper:tiny", "--device", "cpu"]
     done = command(*words, "--least-confidence", 0.8, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output

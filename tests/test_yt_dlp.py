@@ -29,12 +29,12 @@ ITEM = '<item><title>talk {0}</title><link>{1}/{0}.mp4</link><enclosure url="{1}
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
-import gptasr_subs.recognition.gptasr
+import gptasr_subs.recognition.loading
 from fake_recognizer import FakeRecognizer
 def load(*asked):
     print("a model is loaded:", *asked, flush=True)
     return FakeRecognizer()
-gptasr_subs.recognition.gptasr.load_model = load
+gptasr_subs.recognition.loading.load_model = load
 import yt_dlp
 yt_dlp.main()
 """

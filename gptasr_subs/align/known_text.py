@@ -18,8 +18,8 @@ from gptasr_subs.errors import FormatError, MediaError, ModelError
 from gptasr_subs.formats import ReadableFormat, find_formats, read
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
-from gptasr_subs.pipeline.subtitle import window_limits
-from gptasr_subs.recognition.gptasr import FollowingRecognizer, Recognizer
+from gptasr_subs.recognition.recognizer import FollowingRecognizer, Recognizer
+from gptasr_subs.recognition.windows import window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks
 from gptasr_subs.speech.snapping import snap_words
 from gptasr_subs.storage.files import read_text

@@ -49,7 +49,7 @@ def align(
         from gptasr_subs.align.known_text import listen, read_text_or_cues
         from gptasr_subs.formats import get_format, render
         from gptasr_subs.media.sidecars import sidecar_path
-        from gptasr_subs.recognition.gptasr import load_model
+        from gptasr_subs.recognition.loading import load_model
         from gptasr_subs.storage.files import refuse_existing, write_atomically
 
         target = output or sidecar_path(video, lang, "srt")

@@ -14,8 +14,7 @@ from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.media.languages import same_language
 from gptasr_subs.outputs.burning import burned_path
 from gptasr_subs.pipeline.subtitle import Listener, Options, Result, is_recognized, make_plan, subtitle, target_paths
-from gptasr_subs.recognition.gptasr import OWN, split_model
-from gptasr_subs.recognition.loading import LazyRecognizer
+from gptasr_subs.recognition.loading import OWN, LazyRecognizer, split_model
 
 STDOUT = Path("-")
 

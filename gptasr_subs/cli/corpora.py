@@ -143,7 +143,7 @@ def label(
     """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
     with sentences(quiet, verbose):
         require_extra()
-        from gptasr_subs.recognition.gptasr import load_model
+        from gptasr_subs.recognition.loading import load_model
         from gptasr_subs.training.labelling import Labelling, label
 
         model = load_model(teacher, device)

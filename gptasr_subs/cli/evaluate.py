@@ -38,7 +38,7 @@ def evaluate(
     """Score a model on clips whose text is known."""
     with sentences(quiet, verbose):
         from gptasr_subs.evaluation.evaluate import evaluate, read_manifest
-        from gptasr_subs.recognition.gptasr import load_model
+        from gptasr_subs.recognition.loading import load_model
 
         clips = read_manifest(manifest)
         recognizer = load_model(model, device)
@@ -70,7 +70,7 @@ def transcribe(
         from gptasr_subs.cli.batch import STDOUT
         from gptasr_subs.evaluation.clips import to_tsv, transcribe_clips
         from gptasr_subs.media.library import find_media
-        from gptasr_subs.recognition.gptasr import load_model
+        from gptasr_subs.recognition.loading import load_model
         from gptasr_subs.storage.files import refuse_existing, write_atomically
 
         files = find_media(folder)

@@ -99,7 +99,7 @@ def fix(
 def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
     """The cues at the times of their voices."""
     from gptasr_subs.align.known_text import listen, place_cues
-    from gptasr_subs.recognition.gptasr import load_model
+    from gptasr_subs.recognition.loading import load_model
 
     with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
         heard = listen(video, load_model(model, device), listener=update)

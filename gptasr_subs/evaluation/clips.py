@@ -13,8 +13,8 @@ import numpy as np
 from gptasr_subs.errors import GptasrError
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
-from gptasr_subs.pipeline.subtitle import recognize, window_limits
-from gptasr_subs.recognition.gptasr import Recognizer
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.windows import recognize, window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks
 from gptasr_subs.types import FloatArray, Span
 

@@ -13,7 +13,7 @@ from typing import Any
 from gptasr_subs.errors import FormatError, GptasrError
 from gptasr_subs.evaluation.clips import Transcript, transcribe_clips
 from gptasr_subs.evaluation.wer import Tally, confidence_interval, is_plain, normalize, tally
-from gptasr_subs.recognition.gptasr import Recognizer
+from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import read_text
 from gptasr_subs.types import Span
 

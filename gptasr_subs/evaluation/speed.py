@@ -25,9 +25,9 @@ from gptasr_subs.model.decoding import Decoded, DecodingOptions
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.model.tokenizer import CharacterTokenizer
-from gptasr_subs.pipeline.subtitle import Options, document_of, window_limits
+from gptasr_subs.pipeline.subtitle import Options, document_of
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer, choose_device, number_format
-from gptasr_subs.recognition.windows import recognize
+from gptasr_subs.recognition.windows import recognize, window_limits
 from gptasr_subs.speech.segmentation import segment_blocks
 from gptasr_subs.types import FloatArray, Word
 

@@ -21,12 +21,12 @@ from gptasr_subs.media.sidecars import existing_subtitles, sidecar_path
 from gptasr_subs.outputs.burning import burn, burned_path
 from gptasr_subs.outputs.embedding import Track, embed, embedded_track
 from gptasr_subs.outputs.progressive import Preview, previews
-from gptasr_subs.recognition.cache import Film, Heard, Journal, Transcript, open_journal
-from gptasr_subs.recognition.gptasr import Recognizer
+from gptasr_subs.recognition.cache import Film, Journal, open_journal
 from gptasr_subs.recognition.loading import LazyRecognizer, identity_of, lazy_model
-from gptasr_subs.recognition.windows import recognize as recognize
-from gptasr_subs.recognition.windows import recognize_groups
-from gptasr_subs.speech.segmentation import SegmentationOptions, Window, segment_blocks
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.transcript import Heard, Transcript
+from gptasr_subs.recognition.windows import recognize, recognize_groups, window_limits
+from gptasr_subs.speech.segmentation import Window, segment_blocks
 from gptasr_subs.storage.files import file_stamp, write_atomically
 from gptasr_subs.types import FloatArray, Span, Word
 
@@ -339,12 +339,6 @@ def kept_paths(targets: Iterable[Path], options: Options) -> tuple[Path, ...]:
     """Those of ``targets`` that are there already and are to stay."""
     # Unlike Path.exists, this is plain False where a name is too long or a folder is closed to us.
     return () if options.overwrite else tuple(filter(os.path.exists, targets))
-
-
-def window_limits(recognizer: Recognizer) -> SegmentationOptions:
-    """How to cut windows for this recogniser."""
-    usual = SegmentationOptions()
-    return replace(usual, max_seconds=min(usual.max_seconds, recognizer.max_seconds))
 
 
 def _refuse_unwritable(targets: Iterable[Path]) -> None:

@@ -13,15 +13,15 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from gptasr_subs.recognition.transcript import Heard, Transcript, heard_in
 from gptasr_subs.speech.segmentation import Window
-from gptasr_subs.speech.snapping import snap_words
 from gptasr_subs.storage.files import MIB, file_stamp
 from gptasr_subs.storage.folders import cache_folder
 from gptasr_subs.storage.sqlite import open_database
@@ -46,29 +46,6 @@ CREATE TABLE IF NOT EXISTS windows (
     error TEXT);  -- why it has no words, if it failed
 CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What was heard in one window: its words in film time, and where in it somebody speaks."""
-
-    span: Span
-    speech: tuple[Span, ...]
-    words: tuple[Word, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """All that was heard in a film of ``seconds``, and the name of the model that heard it."""
-
-    model: str
-    seconds: float
-    heard: tuple[Heard, ...]
-
-    @property
-    def words(self) -> list[Word]:
-        """The words of all windows, in order."""
-        return [word for heard in self.heard for word in heard.words]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,17 +222,6 @@ class Film:
         if self._number is not None:
             sql = "INSERT OR REPLACE INTO windows (key, film, words, error) VALUES (?, ?, ?, ?)"
             self._journal.ask(sql, self._keys[window.span], self._number, words, error)
-
-
-def heard_in(span: Span, speech: Iterable[Span], words: Iterable[Word]) -> Heard:
-    """What a window holds; ``words`` have their times from its start, and are kept inside it and snapped to speech."""
-    speech = tuple(speech)
-    return Heard(span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech)))
-
-
-def _shifted(word: Word, span: Span) -> Word:
-    start = min(span.start + word.start, span.end)
-    return replace(word, start=start, end=max(start, min(span.start + word.end, span.end)))
 
 
 def _hash(*parts: bytes) -> bytes:

@@ -1,17 +1,15 @@
-"""The seam between sound and text: what the pipeline asks of a recogniser, and how GPT-ASR answers."""
+"""GPT-ASR as a recogniser: any checkpoint of it, on one device."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from gptasr_subs.errors import GptasrError, ModelError
+from gptasr_subs.errors import ModelError
 from gptasr_subs.model.folders import checkpoint_identity
-from gptasr_subs.plugins import find_entries
 from gptasr_subs.recognition.batching import batch_size as clips_that_fit
 from gptasr_subs.recognition.batching import count_workers, in_halves, run, split_batches
 from gptasr_subs.types import FloatArray, Word
@@ -23,46 +21,7 @@ if TYPE_CHECKING:
     from gptasr_subs.model.checkpoint import Checkpoint
     from gptasr_subs.model.decoding import Decoded, DecodingOptions
 
-OWN = "gptasr"
 PRECISION = "GPTASR_SUBS_PRECISION"
-
-_PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would be a disk of Windows
-
-
-class Recognizer(Protocol):
-    """Turns windows of sound into words. Those of other packages are found by ``gptasr_subs.plugins``."""
-
-    @property
-    def name(self) -> str:
-        """What a person calls it; the journal knows it by this unless it has an ``identity``, see ``lazy``."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples a second that ``transcribe`` expects."""
-
-    @property
-    def max_seconds(self) -> float:
-        """The longest window it takes."""
-
-    def transcribe(
-        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
-    ) -> Iterator[tuple[int, list[Word]]]:
-        """Yield ``(index of the clip, its words)`` as clips are finished, in any order.
-
-        Word times are seconds from the start of the clip; 0 lets the recogniser choose batch size or beams.
-        """
-
-
-@runtime_checkable
-class FollowingRecognizer(Recognizer, Protocol):
-    """One that can also follow a known text: it tells what letters it hears, frame by frame."""
-
-    @property
-    def frame_seconds(self) -> float:
-        """Length of a frame of ``listen``."""
-
-    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
-        """CTC log-probabilities (T, C) of each clip, over the alphabet of ``model.ctc``."""
 
 
 class GptAsrRecognizer:
@@ -213,23 +172,6 @@ class GptAsrRecognizer:
         return times
 
 
-def load_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> Recognizer:
-    """A recogniser: GPT-ASR with a shipped, cached or own checkpoint, or ``NAME:MODEL``, that of another package.
-
-    ``device`` is auto, cpu, cuda (or cuda:1) or mps; ``language`` is what is spoken. Raises ``ModelError`` where the
-    model or the device is not there.
-    """
-    recognizer, model = split_model(name_or_path)
-    if recognizer == OWN:
-        return load_gptasr(model, device, language)
-    try:
-        return find_recognizer(recognizer)(str(model), device, language)
-    except GptasrError:
-        raise
-    except Exception as error:  # a stranger's code may fail in any way
-        raise ModelError(f"The recogniser {recognizer!r} cannot load {str(model)!r} ({error}).") from error
-
-
 def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> GptAsrRecognizer:
     """GPT-ASR; it writes English whatever ``language`` is. Raises ``ModelError``."""
     from gptasr_subs.model.checkpoint import load_checkpoint
@@ -243,17 +185,6 @@ def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", lang
 def own_identity(name_or_path: str | Path) -> str:
     """What the journal knows a checkpoint of GPT-ASR by: its weights, and the number format that was asked for."""
     return f"{checkpoint_identity(name_or_path)} {os.environ.get(PRECISION, '')}".rstrip()
-
-
-def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
-    """Which recogniser is asked for, and which model of it: ``whisper:tiny.en`` is ``("whisper", "tiny.en")``.
-
-    What has no prefix, and every file that is there, belongs to GPT-ASR.
-    """
-    prefix = _PREFIX.fullmatch(str(name_or_path))
-    if not prefix or Path(name_or_path).exists():
-        return OWN, name_or_path
-    return prefix[1], prefix[2]
 
 
 def number_format(device: str) -> torch.dtype:
@@ -287,25 +218,3 @@ def choose_device(wanted: str = "auto") -> str:
     if number and not (kind == "cuda" and number.isdigit() and int(number) < torch.cuda.device_count()):
         raise ModelError(f"There is no device {wanted!r} on this computer; leave out the number, or use --device auto.")
     return wanted
-
-
-def find_recognizer(name: str) -> Callable[[str, str, str], Recognizer]:
-    """What a plugin offers by this name: called with a model's name (empty: its usual one), a device and a language.
-
-    Raises ``ModelError`` where no installed package offers that name, or the one that does cannot be imported.
-    """
-    offered = {entry.name: entry for entry in find_entries("recognizers")}
-    if name not in offered:
-        known = ", ".join(sorted(offered)) or "none"
-        raise ModelError(f"No installed package offers the recogniser {name!r}; there are: {known}.")
-    try:
-        return make_recognizer(offered[name].load())
-    except Exception as error:  # a stranger's import may fail in any way
-        raise ModelError(f"The recogniser {name!r} cannot be loaded ({error}); reinstall its package.") from error
-
-
-def make_recognizer(plugin: object) -> Callable[[str, str, str], Recognizer]:
-    """The function that a plugin's entry point names. Raises TypeError where it is none."""
-    if not callable(plugin):
-        raise TypeError("it is no function of a model, a device and a language")
-    return plugin

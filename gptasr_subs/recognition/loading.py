@@ -1,20 +1,76 @@
-"""A recogniser that is loaded when it is needed, and what the journal knows it by before."""
+"""Recognisers by name: GPT-ASR or one of a plugin, loaded at once or when it is first needed."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
 
-from gptasr_subs.errors import ModelError
+from gptasr_subs.errors import GptasrError, ModelError
 from gptasr_subs.media.languages import same_language, shortest_code
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.folders import described_config
-from gptasr_subs.recognition import gptasr as recognizers
-from gptasr_subs.recognition.gptasr import OWN, Recognizer, own_identity, split_model
+from gptasr_subs.plugins import find_entries
+from gptasr_subs.recognition.gptasr import load_gptasr, own_identity
+from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.types import FloatArray, Word
+
+OWN = "gptasr"
+
+_PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would be a disk of Windows
+
+
+def load_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> Recognizer:
+    """A recogniser: GPT-ASR with a shipped, cached or own checkpoint, or ``NAME:MODEL``, that of another package.
+
+    ``device`` is auto, cpu, cuda (or cuda:1) or mps; ``language`` is what is spoken. Raises ``ModelError`` where the
+    model or the device is not there.
+    """
+    recognizer, model = split_model(name_or_path)
+    if recognizer == OWN:
+        return load_gptasr(model, device, language)
+    try:
+        return find_recognizer(recognizer)(str(model), device, language)
+    except GptasrError:
+        raise
+    except Exception as error:  # a stranger's code may fail in any way
+        raise ModelError(f"The recogniser {recognizer!r} cannot load {str(model)!r} ({error}).") from error
+
+
+def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
+    """Which recogniser is asked for, and which model of it: ``whisper:tiny.en`` is ``("whisper", "tiny.en")``.
+
+    What has no prefix, and every file that is there, belongs to GPT-ASR.
+    """
+    prefix = _PREFIX.fullmatch(str(name_or_path))
+    if not prefix or Path(name_or_path).exists():
+        return OWN, name_or_path
+    return prefix[1], prefix[2]
+
+
+def find_recognizer(name: str) -> Callable[[str, str, str], Recognizer]:
+    """What a plugin offers by this name: called with a model's name (empty: its usual one), a device and a language.
+
+    Raises ``ModelError`` where no installed package offers that name, or the one that does cannot be imported.
+    """
+    offered = {entry.name: entry for entry in find_entries("recognizers")}
+    if name not in offered:
+        known = ", ".join(sorted(offered)) or "none"
+        raise ModelError(f"No installed package offers the recogniser {name!r}; there are: {known}.")
+    try:
+        return make_recognizer(offered[name].load())
+    except Exception as error:  # a stranger's import may fail in any way
+        raise ModelError(f"The recogniser {name!r} cannot be loaded ({error}); reinstall its package.") from error
+
+
+def make_recognizer(plugin: object) -> Callable[[str, str, str], Recognizer]:
+    """The function that a plugin's entry point names. Raises TypeError where it is none."""
+    if not callable(plugin):
+        raise TypeError("it is no function of a model, a device and a language")
+    return plugin
 
 
 class LazyRecognizer:
@@ -84,7 +140,7 @@ class LazyRecognizer:
 def lazy_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> LazyRecognizer:
     """What ``load_model`` gives, loaded when it is needed. Raises nothing before."""
     spoken = () if same_language(language, "en") else (language,)  # models expect English unless they are told
-    load = partial(recognizers.load_model, name_or_path, device, *spoken)
+    load = partial(load_model, name_or_path, device, *spoken)
     return LazyRecognizer(load, _known_identity(name_or_path), partial(_known_config, name_or_path))
 
 

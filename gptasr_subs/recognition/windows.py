@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from gptasr_subs.recognition.cache import Film, heard_in
-from gptasr_subs.recognition.gptasr import Recognizer
+from gptasr_subs.recognition.cache import Film
 from gptasr_subs.recognition.prefetch import ahead
-from gptasr_subs.speech.segmentation import Window
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.transcript import heard_in
+from gptasr_subs.speech.segmentation import SegmentationOptions, Window
 from gptasr_subs.types import Word
 
 _FIRST_GROUP = 60.0  # seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
 _LARGEST_GROUP = 480.0  # ... up to this, enough to fill batches of windows of like length
 _AHEAD = 32  # windows that are cut while others are recognised
+
+
+def window_limits(recognizer: Recognizer) -> SegmentationOptions:
+    """How to cut windows for this recogniser."""
+    usual = SegmentationOptions()
+    return replace(usual, max_seconds=min(usual.max_seconds, recognizer.max_seconds))
 
 
 def recognize(

@@ -79,7 +79,7 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
             self.to_screen(f'"{path}" is there already and is kept')
             return path
         if self._recognizer is None:
-            from gptasr_subs.recognition.gptasr import load_model
+            from gptasr_subs.recognition.loading import load_model
 
             self._recognizer = load_model(self._model, self._device, self._lang)
         self.to_screen(f'Making subtitles for "{film}"')
