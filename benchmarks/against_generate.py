@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
-from gptasr_subs.measuring.bench import Setting, force_steps, machine
+from gptasr_subs.evaluation.speed import Setting, force_steps, machine
 from gptasr_subs.model.config import PUBLISHED, ModelConfig
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.stepper import Stepper
-from gptasr_subs.recognizer import number_format
+from gptasr_subs.recognition.gptasr import number_format
 
 
 class _Head(nn.Module):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from against_whisper import run
 
-from gptasr_subs.media import find_ffmpeg
+from gptasr_subs.media.ffmpeg import find_ffmpeg
 
 
 def looped(film: Path, minutes: float, folder: Path) -> Path:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from gptasr_subs.cues.shaping import shape_cues as shape_cues
     from gptasr_subs.formats import read as read
     from gptasr_subs.formats import write as write
-    from gptasr_subs.media import decode_audio as decode_audio
-    from gptasr_subs.pipeline import subtitle as subtitle
-    from gptasr_subs.pipeline import transcribe as transcribe
-    from gptasr_subs.recognizer import load_model as load_model
-    from gptasr_subs.segmentation import split_speech as split_speech
+    from gptasr_subs.media.decode import decode_audio as decode_audio
+    from gptasr_subs.pipeline.subtitle import subtitle as subtitle
+    from gptasr_subs.pipeline.subtitle import transcribe as transcribe
+    from gptasr_subs.recognition.loading import load_model as load_model
+    from gptasr_subs.speech.segmentation import split_speech as split_speech
     from gptasr_subs.types import Cue as Cue
     from gptasr_subs.types import Span as Span
     from gptasr_subs.types import Word as Word
@@ -30,14 +30,14 @@ _HOMES = {
     "Norms": "cues.norms",
     "Span": "types",
     "Word": "types",
-    "decode_audio": "media",
+    "decode_audio": "media.decode",
     "fix_cues": "cues.repair",
-    "load_model": "recognizer",
+    "load_model": "recognition.loading",
     "read": "formats",
     "shape_cues": "cues.shaping",
-    "split_speech": "segmentation",
-    "subtitle": "pipeline",
-    "transcribe": "pipeline",
+    "split_speech": "speech.segmentation",
+    "subtitle": "pipeline.subtitle",
+    "transcribe": "pipeline.subtitle",
     "write": "formats",
 }
 

@@ -1,4 +1,4 @@
-"""What packages offer through entry points: recognisers, subtitle formats, notifiers. Our own come in the same way.
+"""What packages offer through entry points: recognisers, subtitle formats, notifiers. Our own are made in the same way.
 
 A plugin that cannot be used is named in a warning and left out; it never stops the command.
 """
@@ -16,10 +16,10 @@ _Made = TypeVar("_Made")
 
 OWN_PACKAGE = "gptasr-subs"
 
-# Each kind has the entry point group "gptasr_subs.KIND". The built-in ones are as in pyproject.toml, for a source tree
-# whose metadata is not installed.
+# Each kind has the entry point group "gptasr_subs.KIND". The built-in ones are listed here and not in the package's
+# metadata, so that a source tree that is not installed has them too.
 BUILT_IN = {
-    "recognizers": {"gptasr": "gptasr_subs.recognizer:load_gptasr"},
+    "recognizers": {"gptasr": "gptasr_subs.recognition.gptasr:load_gptasr"},
     "formats": {
         "srt": "gptasr_subs.formats.srt:Srt",
         "vtt": "gptasr_subs.formats.vtt:Vtt",
@@ -47,9 +47,11 @@ class Plugin:
 
 def find_entries(kind: str) -> list[EntryPoint]:
     """The entry points of one kind, the built-in ones first. Nothing is imported yet."""
-    group, own = f"gptasr_subs.{kind}", BUILT_IN[kind]
-    found = [EntryPoint(name, value, group) for name, value in own.items()]
-    return found + [entry for entry in entry_points(group=group) if own.get(entry.name) != entry.value]
+    group = f"gptasr_subs.{kind}"
+    built_in = [EntryPoint(name, value, group) for name, value in BUILT_IN[kind].items()]
+    return built_in + [
+        entry for entry in entry_points(group=group) if not (entry.dist and entry.dist.name == OWN_PACKAGE)
+    ]
 
 
 def load_plugins(kind: str, make: Callable[[Any], _Made]) -> dict[str, _Made]:

@@ -44,8 +44,8 @@ class Word:
 class Cue:
     """One subtitle: lines of text shown from ``start`` to ``end`` seconds.
 
-    Lines may carry the markup of markup.py. ``position`` is the place on the screen as keys lie on a number pad: 2 is
-    at the bottom in the middle, 8 at the top.
+    Lines may carry the markup of ``cues.markup``. ``position`` is the place on the screen as keys lie on a number pad:
+    2 is at the bottom in the middle, 8 at the top.
     """
 
     start: float

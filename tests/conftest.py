@@ -12,11 +12,11 @@ from ended import Ended, Program
 from fake_recognizer import FakeRecognizer
 from films import make_film
 
-from gptasr_subs import forked
 from gptasr_subs.cli import progress
 from gptasr_subs.cli.main import main
 from gptasr_subs.model import folders
-from gptasr_subs.places import CACHE_VARIABLE, DATA_VARIABLE
+from gptasr_subs.recognition import workers as forked
+from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
         loads.append((model, device))
         return recognizer
 
-    monkeypatch.setattr("gptasr_subs.recognizer.load_model", load)
+    monkeypatch.setattr("gptasr_subs.recognition.loading.load_model", load)
     recognizer.loads = loads  # type: ignore[attr-defined]
     return recognizer
 
@@ -67,7 +67,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
 @pytest.fixture
 def no_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the shipped checkpoint nor those of the person who runs the tests."""
-    monkeypatch.setattr(folders, "user_cache_path", lambda _: tmp_path / "no cache")
+    monkeypatch.setattr(folders, "cache_folder", lambda: tmp_path / "no cache")
     monkeypatch.setattr(folders, "SHIPPED", tmp_path / "no shipped")
 
 

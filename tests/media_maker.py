@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gptasr_subs.media import find_ffmpeg
+from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.types import FloatArray
 
 RATE = 22050

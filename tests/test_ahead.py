@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gptasr_subs.ahead import ahead
+from gptasr_subs.recognition.prefetch import ahead
 
 
 def test_items_come_in_order_fetched_by_another_thread() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.queue.arr import Event, Kind, handle, local_path, parse_mapping, read_event
-from gptasr_subs.queue.jobs import State, open_queue
+from gptasr_subs.jobs.arr import Event, Kind, handle, local_path, parse_mapping, read_event
+from gptasr_subs.jobs.queue import State, open_queue
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -177,7 +177,7 @@ def test_the_script_answers_a_test_and_names_mistakes(tmp_path: Path) -> None:
 
 
 def test_the_script_loads_nothing_heavy(tmp_path: Path) -> None:
-    code = "import sys, gptasr_subs.cli.main, gptasr_subs.queue.arr; print(*sys.modules)"
+    code = "import sys, gptasr_subs.cli.main, gptasr_subs.jobs.arr; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "transformers", "rich.console"} & set(done.stdout.split())
     film = tmp_path / "x.mkv"

@@ -11,11 +11,11 @@ from tiny import tiny_checkpoint, tiny_network
 from transformers import GPT2Config, GPT2Model
 
 import gptasr_subs as gs
-from gptasr_subs.media import decode_audio
+from gptasr_subs.media.decode import decode_audio
 from gptasr_subs.model.alignment import words_by_tokens
 from gptasr_subs.model.attention import attention_to_positions, choose_heads, token_positions
 from gptasr_subs.model.network import Encoded, GptAsr
-from gptasr_subs.recognizer import GptAsrRecognizer
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.types import FloatArray, Word
 
 SAMPLE = Path(__file__).parent.parent / "examples" / "sample.mp4"

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gptasr_subs import batches
-from gptasr_subs.batches import batch_size, run, split_batches
 from gptasr_subs.model.config import PUBLISHED
+from gptasr_subs.recognition import batching as batches
+from gptasr_subs.recognition.batching import batch_size, run, split_batches
 
 
 def test_batches_shrink_with_longer_clips_more_beams_and_larger_networks() -> None:

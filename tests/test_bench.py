@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from gptasr_subs.cli.main import app
 from gptasr_subs.errors import UsageError
-from gptasr_subs.measuring import bench
-from gptasr_subs.measuring.bench import Setting, force_steps, measure, settings
+from gptasr_subs.evaluation import speed as bench
+from gptasr_subs.evaluation.speed import Setting, force_steps, measure, settings
 from gptasr_subs.model.stepper import Stepper
-from gptasr_subs.recognizer import GptAsrRecognizer
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from films import names_in
 from media_maker import make_media, run_ffmpeg, tone
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media import find_ffmpeg, probe
-from gptasr_subs.picture.burning import burn, burned_path
+from gptasr_subs.media.ffmpeg import find_ffmpeg
+from gptasr_subs.media.probe import probe
+from gptasr_subs.outputs.burning import burn, burned_path
 from gptasr_subs.types import Cue
 
 WIDTH, HEIGHT = 640, 360

@@ -29,7 +29,7 @@ HEADS = 4  # the tiny networks' heads are 16 wide, published ones 64
 @pytest.fixture(autouse=True)
 def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Checkpoints of the person who runs the tests stay out of them."""
-    monkeypatch.setattr(module, "user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache" / "checkpoints"
 
 

@@ -51,7 +51,7 @@ def test_a_bug_in_one_film_names_itself_and_does_not_stop_the_next(
     program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = FakeRecognizer(fails=ZeroDivisionError("division\nby zero"))
-    monkeypatch.setattr("gptasr_subs.recognizer.load_model", lambda model, device: broken)
+    monkeypatch.setattr("gptasr_subs.recognition.loading.load_model", lambda model, device: broken)
     make_film(folder / "second.wav")
     ended = program(folder)
     first, second, summary = ended.err.splitlines()

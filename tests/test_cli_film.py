@@ -9,9 +9,9 @@ from ended import Program, one_line
 from fake_recognizer import FakeRecognizer
 from films import SPOKEN, make_film, names_in
 
-from gptasr_subs.inputs import find_media
-from gptasr_subs.media import inspect
-from gptasr_subs.picture.embedding import Track, embedded_track
+from gptasr_subs.media.library import find_media
+from gptasr_subs.media.probe import inspect
+from gptasr_subs.outputs.embedding import Track, embedded_track
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_help_and_version_are_there_and_import_nothing_heavy(tmp_path: Path) -> 
     assert process.returncode == 0
     assert "--output-dir" in out and "evaluate" in out
     loaded = {line.rpartition("|")[2].strip() for line in err.splitlines()}
-    assert "gptasr_subs.cli.run" in loaded
+    assert "gptasr_subs.cli.subtitle" in loaded
     assert not loaded & {"torch", "numpy", "transformers", "rich.console", "jiwer", "pysrt"}
     process = start("-m", "gptasr_subs", "--version", stdout=-1)
     assert process.communicate()[0] == f"gptasr-subs {__version__}\n"
@@ -42,7 +42,7 @@ WAITING = """
 import os, sys
 sys.path.insert(0, sys.argv.pop(1))
 from fake_recognizer import FakeRecognizer
-import gptasr_subs.recognizer
+import gptasr_subs.recognition.loading
 
 class Waiting(FakeRecognizer):
     def transcribe(self, clips, **options):
@@ -50,7 +50,7 @@ class Waiting(FakeRecognizer):
         sys.stdin.read()
         yield from ()
 
-gptasr_subs.recognizer.load_model = lambda model, device: Waiting()
+gptasr_subs.recognition.loading.load_model = lambda model, device: Waiting()
 from gptasr_subs.cli import progress as module
 from gptasr_subs.cli.main import main
 main()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasr_subs.database import open_database
+from gptasr_subs.storage.sqlite import open_database
 
 SCHEMA = "PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS things (name TEXT UNIQUE);"
 OPENERS, ROUNDS = 8, 40  # without waiting, SQLite refuses one of some hundred openers

@@ -12,8 +12,8 @@ import pytest
 from typer.main import get_command
 
 from gptasr_subs.cli.main import app
-from gptasr_subs.queue.hooks import Event, environment
-from gptasr_subs.queue.rules import RULES
+from gptasr_subs.jobs.hooks import Event, environment
+from gptasr_subs.jobs.rules import RULES
 
 PAGE = (Path(__file__).parent.parent / "docs" / "watch.md").read_text(encoding="utf-8")
 SHELL = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()

@@ -11,8 +11,8 @@ import pytest
 from file_server import Home, file_server
 from films import names_in
 
-from gptasr_subs.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.errors import OutputError
+from gptasr_subs.storage.download import DownloadError, RemoteFile, fetch
 
 DATA = bytes(range(256)) * 4000  # four reads long
 HALF = len(DATA) // 2

@@ -13,11 +13,11 @@ from films import names_in
 from media_maker import Track as Sound
 from media_maker import make_media, run_ffmpeg, tone
 
-from gptasr_subs import media
 from gptasr_subs.errors import MediaError, OutputError
-from gptasr_subs.media import find_ffmpeg
-from gptasr_subs.picture import embedding
-from gptasr_subs.picture.embedding import Track, embed, embedded_track
+from gptasr_subs.media.ffmpeg import find_ffmpeg
+from gptasr_subs.media.probe import inspect
+from gptasr_subs.outputs import embedding
+from gptasr_subs.outputs.embedding import Track, embed, embedded_track
 from gptasr_subs.types import Cue
 
 CUES = [Cue(0.5, 1.5, ("Hello,", "it's 100%")), Cue(2.25, 3.0, ("Zoë & friends",))]
@@ -146,7 +146,7 @@ def test_a_track_is_found_by_language_and_use_and_replaced_by_its_like(tools: st
     embed(film, CUES, Track("en", forced=True))
     assert embedded_track(film, Track("en", forced=True))
     embed(film, CUES[:1], Track("en", forced=True))
-    tracks = [stream for stream in media.inspect(film)["streams"] if stream["codec_type"] == "subtitle"]
+    tracks = [stream for stream in inspect(film)["streams"] if stream["codec_type"] == "subtitle"]
     assert [track["tags"]["language"] for track in tracks] == ["eng", "ger", "eng"]
     assert "Zoë" not in extracted(film, 2)
 
@@ -155,7 +155,7 @@ def test_a_track_is_found_by_language_and_use_and_replaced_by_its_like(tools: st
 def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     real = shutil.which
     if request.param == "ffmpeg alone":
-        monkeypatch.setattr(media.shutil, "which", lambda name: None if name == "ffprobe" else real(name))
+        monkeypatch.setattr(shutil, "which", lambda name: None if name == "ffprobe" else real(name))
     elif not real("ffprobe"):
         pytest.skip("no ffprobe is installed")
     return str(request.param)

@@ -9,8 +9,8 @@ from fake_recognizer import FakeRecognizer
 from films import make_film
 
 from gptasr_subs.errors import FormatError, MediaError
-from gptasr_subs.measuring.clips import to_tsv, transcribe_clips
-from gptasr_subs.measuring.evaluation import Clip, evaluate, read_manifest
+from gptasr_subs.evaluation.clips import to_tsv, transcribe_clips
+from gptasr_subs.evaluation.evaluate import Clip, evaluate, read_manifest
 from gptasr_subs.types import Span
 
 SHORT = [(0.5, "one"), (1.0, "two")]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import FormatError, OutputError
-from gptasr_subs.files import read_text, write_atomically
+from gptasr_subs.storage.files import read_text, write_atomically
 
 awkward = ["-rf.srt", "100% 'sure' \"yes\".srt", "new\nline.srt", "🎬 é.srt", "x" * 251 + ".srt"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")

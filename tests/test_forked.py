@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from gptasr_subs import forked
-from gptasr_subs.ahead import ahead
 from gptasr_subs.errors import ModelError
-from gptasr_subs.forked import run_forked, undisturbed
+from gptasr_subs.recognition import workers as forked
+from gptasr_subs.recognition.prefetch import ahead
+from gptasr_subs.recognition.workers import run_forked, undisturbed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes")
 

@@ -19,12 +19,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from gptasr_subs import formats
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.errors import FormatError, OutputError
 from gptasr_subs.formats import Document, registry
 from gptasr_subs.formats.blocks import is_timing
 from gptasr_subs.formats.document import Style
-from gptasr_subs.markup import plain
-from gptasr_subs.plugins import BUILT_IN
 from gptasr_subs.types import Cue, Word
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -528,13 +527,6 @@ def test_a_broken_plugin_is_named_and_left_out(
 def test_a_broken_plugin_does_not_replace_a_built_in(plugins: list[EntryPoint]) -> None:
     plugins.append(EntryPoint("srt", "no_such_module:Srt", GROUP))
     assert formats.render(DOCUMENT, "srt").startswith("1\n")
-
-
-def test_the_package_declares_what_it_offers_as_entry_points() -> None:
-    tomllib = pytest.importorskip("tomllib")
-    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    declared = project["project"]["entry-points"]
-    assert declared == {f"gptasr_subs.{kind}": own for kind, own in BUILT_IN.items() if own}
 
 
 def test_importing_formats_does_not_import_pysrt() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gptasr_subs.training.muon import orthogonal
 from test_decoding import STEPS, eager_to_stop, ragged_mels
 
-from gptasr_subs.measuring.bench import Setting, measure, random_recognizer
+from gptasr_subs.evaluation.speed import Setting, measure, random_recognizer
 from gptasr_subs.model.search import beam_search
-from gptasr_subs.training.muon import orthogonal
 
 pytestmark = [
     pytest.mark.gpu,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.inputs import find_media, unique
+from gptasr_subs.media.library import find_media, unique
 
 awkward = ["two words.mp4", 'it\'s "so".mkv', "100%d.mp4", "new\nline.mp3", "-rf.wav", "🎬 é.webm"]
 

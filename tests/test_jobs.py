@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import QueueError
-from gptasr_subs.queue.jobs import FIRST_DELAY, LEASE, MOST_ATTEMPTS, Job, Queue, State, open_queue, queue_path
+from gptasr_subs.jobs.queue import FIRST_DELAY, LEASE, MOST_ATTEMPTS, Job, Queue, State, open_queue, queue_path
 
 
 class Clock:

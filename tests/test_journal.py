@@ -20,15 +20,16 @@ from films import SPOKEN, make_film
 from media_maker import RATE
 from tiny import tiny_checkpoint
 
-from gptasr_subs import journal as module
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import MediaError
-from gptasr_subs.journal import Heard, Journal, Transcript, journal_path, open_journal
-from gptasr_subs.lazy import lazy_model
 from gptasr_subs.model.checkpoint import save_checkpoint
 from gptasr_subs.model.folders import checkpoint_identity
-from gptasr_subs.pipeline import Options, recognize_file, subtitle
-from gptasr_subs.segmentation import Window
+from gptasr_subs.pipeline.subtitle import Options, recognize_file, subtitle
+from gptasr_subs.recognition import cache as module
+from gptasr_subs.recognition.cache import Journal, journal_path, open_journal
+from gptasr_subs.recognition.loading import lazy_model
+from gptasr_subs.recognition.transcript import Heard, Transcript
+from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 
 LONG_TALK = [(2.0 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(20)]
@@ -77,7 +78,7 @@ def test_other_code_hears_for_itself(media: Path, monkeypatch: pytest.MonkeyPatc
         film = journal.film(media, None, "weights", 0)
         film.recall(window(0))
         film.record(window(0), WORDS)
-        monkeypatch.setattr(module, "_code", lambda: "a newer version")
+        monkeypatch.setattr(module, "_RESULTS_VERSION", "a newer one")
         assert journal.film(media, None, "weights", 0).recall(window(0)) is None
 
 
@@ -156,7 +157,7 @@ def test_a_second_run_recognises_nothing_and_writes_the_same(film: Path) -> None
 
 def test_other_cues_need_neither_the_model_nor_the_sound(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = recognize_file(film, FakeRecognizer()).words
-    monkeypatch.setattr("gptasr_subs.pipeline.decode_blocks", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("gptasr_subs.pipeline.subtitle.decode_blocks", lambda *_, **__: pytest.fail("decoded again"))
     document = recognize_file(film, FakeRecognizer(), options=Options(norms=replace(NETFLIX, max_chars=9, max_lines=1)))
     assert document.words == words and max(len(cue.text) for cue in document.cues) <= 9
 
@@ -177,7 +178,7 @@ def test_a_copy_is_known_by_its_sound(film: Path) -> None:
 
 
 def test_after_a_failure_only_the_rest_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptasr_subs.listening._FIRST_GROUP", 5.0)
+    monkeypatch.setattr("gptasr_subs.recognition.windows._FIRST_GROUP", 5.0)
     film = make_film(tmp_path / "long.wav", LONG_TALK, 42.0)
     first, second = FakeRecognizer(fails=KeyboardInterrupt(), after=1), FakeRecognizer()
     with pytest.raises(KeyboardInterrupt):
@@ -261,11 +262,12 @@ def test_after_damage_the_next_run_begins_a_new_one(film: Path) -> None:
     subtitle(film, FakeRecognizer(fails=AssertionError("asked again")), options=AGAIN)
 
 
-def test_a_flipped_bit_in_the_words_is_noticed(film: Path) -> None:
+@pytest.mark.parametrize("table, column", [("windows", "words"), ("films", "layout")])
+def test_rows_that_are_cut_short_are_noticed(table: str, column: str, film: Path) -> None:
     subtitle(film, FakeRecognizer())
     expected = film.with_name("talk.en.srt").read_bytes()
     with sqlite3.connect(journal_path()) as database:
-        database.execute("UPDATE windows SET words = replace(words, 'one', 'ona') WHERE words LIKE '%one%'")
+        database.execute(f"UPDATE {table} SET {column} = substr({column}, 1, 9)")
     database.close()
     subtitle(film, FakeRecognizer(), options=AGAIN)
     assert film.with_name("talk.en.srt").read_bytes() == expected
@@ -279,6 +281,24 @@ def test_a_cache_folder_that_cannot_be_written_breaks_nothing(
     monkeypatch.setattr(module, "_reported", set())
     assert subtitle(film, FakeRecognizer()).written
     assert len(caplog.records) == 1
+
+
+def test_a_journal_with_check_sums_as_the_first_ones_had_is_gone_on_with(media: Path) -> None:
+    journal_path().parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(journal_path()) as database:
+        database.executescript(
+            "CREATE TABLE films (id INTEGER PRIMARY KEY, key BLOB UNIQUE, media TEXT, model TEXT, used REAL,"
+            " layout TEXT, check_sum INTEGER);"
+            "CREATE TABLE windows (key BLOB PRIMARY KEY, film INTEGER, words TEXT, check_sum INTEGER, error TEXT);"
+            "INSERT INTO films (media, used) VALUES ('old.mkv', 1.0)"
+        )
+    database.close()
+    with open_journal() as journal:
+        film = journal.film(media, None, "weights", 0)
+        assert film.recall(window(0)) is None
+        film.record(window(0), WORDS)
+        assert film.recall(window(0)) == WORDS
+        assert [Path(entry.media).name for entry in journal.entries()] == ["film.mkv", "old.mkv"]
 
 
 def test_two_processes_write_into_it_at_once(media: Path) -> None:

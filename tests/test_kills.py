@@ -16,7 +16,7 @@ import pytest
 from fake_recognizer import FakeRecognizer
 from films import make_film, names_in
 
-from gptasr_subs.pipeline import Options, subtitle
+from gptasr_subs.pipeline.subtitle import Options, subtitle
 
 TALK = [(1.5 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(44)]
 KILLS = 20
@@ -69,7 +69,7 @@ def outputs(film: Path) -> list[bytes]:
 def test_twenty_kills_end_in_the_same_bytes_and_nothing_is_recognised_twice_but_what_was_in_flight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gptasr_subs.listening._FIRST_GROUP", 4.0)
+    monkeypatch.setattr("gptasr_subs.recognition.windows._FIRST_GROUP", 4.0)
     chance = random.Random(6)
     film = make_film(tmp_path / "talk.wav", TALK, 68.0)
     runs: list[list[str]] = []

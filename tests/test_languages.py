@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gptasr_subs.languages import same_language, shortest_code
+from gptasr_subs.media.languages import same_language, shortest_code
 
 
 @pytest.mark.parametrize(

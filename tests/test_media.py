@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 from media_maker import RATE, Track, cut_hole, make_media, onsets, place, run_ffmpeg, silence, tone, write_wav
 
-from gptasr_subs import media
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media import AudioTrack, MediaInfo, choose_track, decode_audio, decode_blocks, find_ffmpeg, probe
+from gptasr_subs.media import decode
+from gptasr_subs.media import probe as probing
+from gptasr_subs.media.decode import decode_audio, decode_blocks
+from gptasr_subs.media.ffmpeg import find_ffmpeg
+from gptasr_subs.media.probe import AudioTrack, MediaInfo, choose_track, probe
 
 BEEPS = place(6, (1, tone(0.5)), (4, tone(0.5)), floor=0)  # onsets at 1 and 4 s
 CODEC_DELAY = 0.03  # s; what lossy codecs put before the sound, which players do not take away either
@@ -30,7 +33,7 @@ def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     hidden = {"ffprobe": [], "ffmpeg alone": ["ffprobe"], "imageio-ffmpeg": ["ffprobe", "ffmpeg"]}[request.param]
     if not real("ffmpeg") and request.param != "imageio-ffmpeg":
         pytest.skip("no ffmpeg is installed")
-    monkeypatch.setattr(media.shutil, "which", lambda name: None if name in hidden else real(name))
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in hidden else real(name))
     find_ffmpeg.cache_clear()
     yield request.param
     find_ffmpeg.cache_clear()
@@ -62,8 +65,8 @@ def test_streams_are_counted_in_the_order_of_the_file(tmp_path: Path, monkeypatc
     Stream #0:2[0x3](fre): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s
   Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s (default)
 """
-    monkeypatch.setattr(media.shutil, "which", lambda name: None)
-    monkeypatch.setattr(media, "_run", lambda command, path: subprocess.CompletedProcess(command, 1, "", told))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(probing, "run_probe", lambda command, path: subprocess.CompletedProcess(command, 1, "", told))
     (tmp_path / "x").write_bytes(b"x")
     assert [track.language for track in probe(tmp_path / "x").audio] == ["eng", "fre"]
     find_ffmpeg.cache_clear()
@@ -235,13 +238,13 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
         started.append(real(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(media.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
     return started
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     """Run a Python program in place of ffmpeg when sound is decoded."""
-    monkeypatch.setattr(media, "_decode_command", lambda *_: [sys.executable, "-c", program])
+    monkeypatch.setattr(decode, "_decode_command", lambda *_: [sys.executable, "-c", program])
 
 
 def test_ffmpeg_ends_with_the_generator(
@@ -368,7 +371,7 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
 
 
 def test_without_any_ffmpeg_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, beeps: Path) -> None:
-    monkeypatch.setattr(media.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     find_ffmpeg.cache_clear()
     with pytest.raises(MediaError, match=r"ffmpeg is not installed; install it"):

@@ -14,12 +14,12 @@ from file_server import Home, file_server
 from films import names_in
 from tiny import tiny_checkpoint, tiny_network
 
-from gptasr_subs import models
-from gptasr_subs.download import RemoteFile
 from gptasr_subs.errors import ModelError
+from gptasr_subs.model import catalogue as models
 from gptasr_subs.model import folders
+from gptasr_subs.model.catalogue import Published, list_models, pull
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
-from gptasr_subs.models import Published, list_models, pull
+from gptasr_subs.storage.download import RemoteFile
 
 FILES = ("small.pth", "bpe_lowercase_asr_256.json", "mel_norms.pth")
 
@@ -27,7 +27,7 @@ FILES = ("small.pth", "bpe_lowercase_asr_256.json", "mel_norms.pth")
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Checkpoints of the person who runs the tests, and the shipped one, stay out of them."""
-    monkeypatch.setattr(folders, "user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setattr(folders, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(folders, "SHIPPED", tmp_path / "shipped")
     return tmp_path / "cache" / "checkpoints"
 

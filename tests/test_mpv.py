@@ -30,7 +30,7 @@ PROGRAM = """#!{python}
 import sys
 sys.path[:0] = [{tests!r}, {repository!r}]
 from fake_recognizer import FakeRecognizer
-import gptasr_subs.recognizer
+import gptasr_subs.recognition.loading
 
 class Halting(FakeRecognizer):
     def transcribe(self, clips, **options):
@@ -42,7 +42,7 @@ def load(*asked):
     open({log!r}, "a").write(" ".join(sys.argv[1:]))
     return Halting()
 
-gptasr_subs.recognizer.load_model = load
+gptasr_subs.recognition.loading.load_model = load
 from gptasr_subs.cli.main import main
 main()
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasr_subs.names import existing_subtitles, move_sidecars, sidecar_path, sidecars
+from gptasr_subs.media.sidecars import existing_subtitles, move_sidecars, sidecar_path, sidecars
 
 FILM = Path("/films/Alien.1979.mkv")
 
@@ -90,8 +90,24 @@ def test_another_folder_may_be_searched(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.srt", "a.en.srt", "a.pt-BR.forced.vtt", "a.de.sdh.ass", "a.english.srt"])
 def test_every_sidecar_follows_its_film(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(name)
-    assert move_sidecars(tmp_path / "a.mkv", tmp_path / "b.c.mkv") == []
+    assert move_sidecars(tmp_path / "a.mkv", tmp_path / "b.c.mkv") == [tmp_path / f"b.c{name[1:]}"]
     assert [path.name for path in tmp_path.iterdir()] == [f"b.c{name[1:]}"]
+
+
+def test_a_sidecar_whose_new_name_is_taken_stays_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("b.en.srt", "b.en.sdh.vtt", "c.en.srt"):
+        (tmp_path / name).write_text(name)
+    assert move_sidecars(tmp_path / "b.wav", tmp_path / "c.wav") == [tmp_path / "c.en.sdh.vtt"]
+    assert (tmp_path / "b.en.srt").exists() and (tmp_path / "c.en.srt").read_text() == "c.en.srt"
+    assert "c.en.srt' is there already" in caplog.text
+
+
+def test_sidecars_that_cannot_follow_stay_and_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.en.srt").touch()
+    assert move_sidecars(tmp_path / "a.mkv", tmp_path / "gone" / "a.mkv") == []
+    assert (tmp_path / "a.en.srt").exists() and "could not follow its film" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["a.nfo", "ab.en.srt", "a.part two.srt", "a.en.de.srt", "a.mkv"])

@@ -12,8 +12,8 @@ from fake_recognizer import FakeRecognizer
 from films import make_film, names_in
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.picture import drawing
-from gptasr_subs.picture.drawing import Sight, draw_preview
+from gptasr_subs.outputs import contact_sheet as drawing
+from gptasr_subs.outputs.contact_sheet import Sight, draw_preview
 from gptasr_subs.types import Cue, Word
 
 pytest.importorskip("PIL")

@@ -16,9 +16,11 @@ from media_maker import RATE
 from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import FormatError, MediaError, OutputError
 from gptasr_subs.formats import read
-from gptasr_subs.media import find_ffmpeg, probe
-from gptasr_subs.pipeline import Options, Progress, recognize, recognize_file, subtitle, target_paths, transcribe
-from gptasr_subs.segmentation import Window
+from gptasr_subs.media.ffmpeg import find_ffmpeg
+from gptasr_subs.media.probe import probe
+from gptasr_subs.pipeline.subtitle import Options, Progress, recognize_file, subtitle, target_paths, transcribe
+from gptasr_subs.recognition.windows import recognize
+from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 
 LONG_TALK = [(2.0 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(100)]  # 200 s: three groups

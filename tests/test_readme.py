@@ -78,7 +78,9 @@ def test_each_snippet_runs_with_the_shipped_checkpoint(snippet: str, desk: Path)
 
 
 def test_the_library_snippet_runs_with_another_recogniser(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptasr_subs.recognizer.load_model", lambda model="default", device="auto": FakeRecognizer())
+    monkeypatch.setattr(
+        "gptasr_subs.recognition.loading.load_model", lambda model="default", device="auto": FakeRecognizer()
+    )
     names: dict[str, object] = {}
     exec(compile(PYTHON[0], "README.md", "exec"), names)
     assert [word.text for word in names["words"]] == ["one", "two", "three", "four", "Five."]  # type: ignore[attr-defined]

@@ -15,10 +15,7 @@ import torch
 from tiny import tiny_checkpoint, tiny_config
 from torch.nn import functional as F
 
-from gptasr_subs import batches as batching
-from gptasr_subs import recognizer as module
 from gptasr_subs.errors import ModelError
-from gptasr_subs.lazy import LazyRecognizer, lazy_model
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import Checkpoint, save_checkpoint
 from gptasr_subs.model.decoding import DecodingOptions
@@ -26,7 +23,11 @@ from gptasr_subs.model.features import LogMel
 from gptasr_subs.model.folders import described_config
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import train_bpe
-from gptasr_subs.recognizer import GptAsrRecognizer, Recognizer, choose_device, load_model, split_model
+from gptasr_subs.recognition import batching
+from gptasr_subs.recognition import gptasr as module
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer, choose_device
+from gptasr_subs.recognition.loading import LazyRecognizer, lazy_model, load_model, split_model
+from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.types import FloatArray, Word
 
 RATE = 22050
@@ -225,7 +226,9 @@ def test_what_has_no_prefix_or_is_a_file_belongs_to_gptasr(tmp_path: Path, monke
 
 
 def test_importing_the_seam_does_not_import_torch() -> None:
-    code = "import sys, gptasr_subs.recognizer; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    code = (
+        "import sys, gptasr_subs.recognition.gptasr; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -12,10 +12,10 @@ from test_cues import patiently, presets
 from test_lint import CLEAN, FAULTS
 
 from gptasr_subs.cues.lint import lint
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.cues.norms import NETFLIX, PRESETS, SOCIAL, Norms
 from gptasr_subs.cues.repair import fix_cues
 from gptasr_subs.formats import read
-from gptasr_subs.markup import plain
 from gptasr_subs.types import Cue
 
 OTHER_TOOL = Path(__file__).parent / "golden" / "other_tool.srt"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.measuring.scoring import Tally, confidence_interval, normalize, tally
+from gptasr_subs.evaluation.wer import Tally, confidence_interval, normalize, tally
 
 sentences = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=8).map(" ".join)
 

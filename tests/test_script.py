@@ -13,14 +13,14 @@ from films import make_film
 from test_alignment import planted
 
 import gptasr_subs as gs
+from gptasr_subs.align.known_text import Heard, listen, place_cues, place_script
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
 from gptasr_subs.model import folders
 from gptasr_subs.model.ctc import spell_text
-from gptasr_subs.pipeline import recognize_file
-from gptasr_subs.recognizer import GptAsrRecognizer
-from gptasr_subs.script import Heard, listen, place_cues, place_script
-from gptasr_subs.segmentation import Window
+from gptasr_subs.pipeline.subtitle import recognize_file
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer
+from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Cue, Span
 
 REPOSITORY = Path(__file__).parent.parent

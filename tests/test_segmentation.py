@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_maker import RATE, chords, noise, place, silence, speech, tone
 
-from gptasr_subs.segmentation import SegmentationOptions, Window, segment_blocks, split_speech
+from gptasr_subs.speech.segmentation import SegmentationOptions, Window, segment_blocks, split_speech
 from gptasr_subs.types import FloatArray, Span
 
 PAD = SegmentationOptions().pad

@@ -10,9 +10,9 @@ import pytest
 from media_maker import run_ffmpeg
 
 import gptasr_subs as gs
-from gptasr_subs.measuring.scoring import normalize, tally
-from gptasr_subs.pipeline import recognize_file
-from gptasr_subs.recognizer import GptAsrRecognizer
+from gptasr_subs.evaluation.wer import normalize, tally
+from gptasr_subs.pipeline.subtitle import recognize_file
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "examples" / "sample.mp4"

@@ -18,8 +18,8 @@ from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import read
-from gptasr_subs.picture.shots import find_shot_changes
-from gptasr_subs.pipeline import Options, Progress, subtitle
+from gptasr_subs.media.shots import find_shot_changes
+from gptasr_subs.pipeline.subtitle import Options, Progress, subtitle
 from gptasr_subs.types import Word
 
 CUTS = [0.92, 4.2, 6.52]

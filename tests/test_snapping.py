@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gptasr_subs.snapping import snap_words
+from gptasr_subs.speech.snapping import snap_words
 from gptasr_subs.types import Span, Word
 
 

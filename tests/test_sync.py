@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptasr_subs.sync import SPEEDS, Shift, compare_activity, fit_shift
+from gptasr_subs.align.shift import SPEEDS, Shift, compare_activity, fit_shift
 from gptasr_subs.types import Cue, Span
 
 RNG = np.random.default_rng(1)

@@ -12,7 +12,7 @@ import soundfile
 from tones import RATE, make_corpus, make_store, say, texts
 
 from gptasr_subs.errors import FormatError, MediaError, UsageError
-from gptasr_subs.measuring.scoring import is_plain
+from gptasr_subs.evaluation.wer import is_plain
 from gptasr_subs.model import ctc
 from gptasr_subs.training.casing import borrow_case, sentence_case
 from gptasr_subs.training.corpora import (

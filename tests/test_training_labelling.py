@@ -11,13 +11,14 @@ import pytest
 import soundfile
 from fake_recognizer import FakeRecognizer, say
 from media_maker import RATE
+from tones import spoken
 from typer.testing import CliRunner, Result
 
 from gptasr_subs.cli.train import app
 from gptasr_subs.errors import UsageError
 from gptasr_subs.training.corpora import read_manifest, read_rows
-from gptasr_subs.training.store import AudioStore
 from gptasr_subs.training.labelling import Labelling, confidence, label
+from gptasr_subs.training.store import AudioStore
 from gptasr_subs.types import FloatArray, Word
 
 
@@ -141,7 +142,7 @@ def test_the_command_line_goes_from_labels_of_any_recogniser_to_a_store(
     def find(name: str) -> object:
         return lambda model, device, language: asked.append((name, model, device)) or Doubtful()
 
-    monkeypatch.setattr("gptasr_subs.recognizer.find_recognizer", find)
+    monkeypatch.setattr("gptasr_subs.recognition.loading.find_recognizer", find)
     words = ["label", corpus, "--teacher", "whisper:tiny", "--device", "cpu"]
     done = command(*words, "--least-confidence", 0.8, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
@@ -165,7 +166,7 @@ def test_what_cannot_be_labelled_is_refused_in_a_sentence(corpus: Path, tmp_path
 def test_the_shipped_checkpoint_labels_a_clear_voice(tmp_path: Path) -> None:
     from media_maker import run_ffmpeg
 
-    from gptasr_subs.measuring.scoring import normalize, tally
+    from gptasr_subs.evaluation.wer import normalize, tally
 
     examples = Path(__file__).parent.parent / "examples"
     run_ffmpeg("-i", str(examples / "sample.mp4"), "-vn", str(tmp_path / "sample.wav"))

@@ -15,11 +15,11 @@ from typer.testing import CliRunner, Result
 from gptasr_subs.cli.train import app
 from gptasr_subs.errors import FormatError, UsageError
 from gptasr_subs.training.corpora import read_manifest, read_samples, read_sound
-from gptasr_subs.training.store import AudioStore
 from gptasr_subs.training.importing import Importing, import_corpus
 from gptasr_subs.training.preparation import prepare
 from gptasr_subs.training.readers import LAYOUTS
 from gptasr_subs.training.report import REPORT_FILE
+from gptasr_subs.training.store import AudioStore
 
 Said = list[tuple[str, str]]  # speaker and text of each clip that must come out
 

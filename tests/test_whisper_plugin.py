@@ -14,7 +14,7 @@ import pytest
 from ended import Program, one_line, text_of
 from media_maker import run_ffmpeg
 
-from gptasr_subs.measuring.scoring import normalize, tally
+from gptasr_subs.evaluation.wer import normalize, tally
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "examples" / "sample.mp4"

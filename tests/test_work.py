@@ -16,10 +16,10 @@ from fake_recognizer import FakeRecognizer
 from films import SPOKEN, make_film, names_in
 
 from gptasr_subs.errors import OutputError, QueueError
-from gptasr_subs.pipeline import Options, Result
-from gptasr_subs.queue.hooks import Event, Hooks
-from gptasr_subs.queue.jobs import Job, Queue, State, open_queue
-from gptasr_subs.queue.work import Worker, options_of
+from gptasr_subs.jobs.hooks import Event, Hooks
+from gptasr_subs.jobs.queue import Job, Queue, State, open_queue
+from gptasr_subs.jobs.worker import Worker, options_of
+from gptasr_subs.pipeline.subtitle import Options, Result
 
 LONG_TALK = [(1.5 * n + 1, "one") for n in range(12)]
 
@@ -64,7 +64,7 @@ def test_no_media_fails_at_once_and_a_full_disk_is_tried_again(
     def full(*_: object, **__: object) -> Result:
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr("gptasr_subs.queue.work.subtitle", full)
+    monkeypatch.setattr("gptasr_subs.jobs.worker.subtitle", full)
     queue.add(folder / "talk.wav")
     worker(queue).run()
     job = queue.jobs()[0]
@@ -123,7 +123,7 @@ def test_told_to_stop_it_ends_after_the_window_and_the_next_worker_goes_on(queue
 
 
 def test_a_cancelled_job_stops_while_it_runs(queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gptasr_subs.queue.work.LEASE", 0.06)
+    monkeypatch.setattr("gptasr_subs.jobs.worker.LEASE", 0.06)
     film = make_film(tmp_path / "long.wav", LONG_TALK, 19.0)
     job = queue.add(film)
     noticed = threading.Event()
@@ -191,9 +191,9 @@ def test_a_broken_hook_is_reported_and_breaks_nothing(
 def test_two_workers_on_a_hundred_jobs_one_of_them_killed_do_each_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gptasr_subs.queue.jobs.LEASE", 4.0)
-    monkeypatch.setattr("gptasr_subs.queue.work.LEASE", 4.0)
-    monkeypatch.setattr("gptasr_subs.queue.work.decide", lambda film: _Passed)
+    monkeypatch.setattr("gptasr_subs.jobs.queue.LEASE", 4.0)
+    monkeypatch.setattr("gptasr_subs.jobs.worker.LEASE", 4.0)
+    monkeypatch.setattr("gptasr_subs.jobs.worker.decide", lambda film: _Passed)
     log = tmp_path / "log"
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
@@ -206,7 +206,7 @@ def test_two_workers_on_a_hundred_jobs_one_of_them_killed_do_each_once(
             file.write(f"{media.name}\n")
         return Result(media, (media,), (), None, 0.0, 0.0)
 
-    monkeypatch.setattr("gptasr_subs.queue.work.subtitle", subtitle)
+    monkeypatch.setattr("gptasr_subs.jobs.worker.subtitle", subtitle)
     path = tmp_path / "queue"
     with open_queue(path) as queue:
         for number in range(100):

@@ -16,7 +16,7 @@ from films import SPOKEN, make_film, make_silent_film, names_in
 from media_maker import run_ffmpeg
 
 from gptasr_subs.formats import read
-from gptasr_subs.media import probe
+from gptasr_subs.media.probe import probe
 
 pytest.importorskip("yt_dlp")
 pytestmark = pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ffprobe")
@@ -29,12 +29,12 @@ ITEM = '<item><title>talk {0}</title><link>{1}/{0}.mp4</link><enclosure url="{1}
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
-import gptasr_subs.recognizer
+import gptasr_subs.recognition.loading
 from fake_recognizer import FakeRecognizer
 def load(*asked):
     print("a model is loaded:", *asked, flush=True)
     return FakeRecognizer()
-gptasr_subs.recognizer.load_model = load
+gptasr_subs.recognition.loading.load_model = load
 import yt_dlp
 yt_dlp.main()
 """

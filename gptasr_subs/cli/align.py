@@ -14,8 +14,8 @@ from gptasr_subs.cli.progress import place_in_film, progress
 from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
+    from gptasr_subs.align.known_text import Heard
     from gptasr_subs.formats import Document
-    from gptasr_subs.script import Heard
 
 _SHOWN = 8  # phrases that were not heard
 
@@ -46,12 +46,11 @@ def align(
 ) -> None:
     """Time a script, or mend the times of a subtitle, by the sound of a video."""
     with sentences(quiet, verbose):
-        from gptasr_subs.files import write_atomically
+        from gptasr_subs.align.known_text import listen, read_text_or_cues
         from gptasr_subs.formats import get_format, render
-        from gptasr_subs.measuring.clips import refuse_existing
-        from gptasr_subs.names import sidecar_path
-        from gptasr_subs.recognizer import load_model
-        from gptasr_subs.script import listen, read_text_or_cues
+        from gptasr_subs.media.sidecars import sidecar_path
+        from gptasr_subs.recognition.loading import load_model
+        from gptasr_subs.storage.files import refuse_existing, write_atomically
 
         target = output or sidecar_path(video, lang, "srt")
         to_stdout = str(target) == "-"
@@ -75,9 +74,9 @@ def align(
 def _timed(
     given: object, heard: Heard, norms: Norms, each: bool | None, text: Path, video: Path, quiet: bool
 ) -> tuple[Document, tuple[str, ...]]:
+    from gptasr_subs.align.known_text import place_cues, place_script
     from gptasr_subs.cues.shaping import shape_cues
     from gptasr_subs.formats import Document
-    from gptasr_subs.script import place_cues, place_script
 
     if isinstance(given, str):
         words, unheard = place_script(given, heard)

@@ -28,8 +28,8 @@ def arr(
     The options left out are those of `jobs run`.
     """
     with sentences(quiet, verbose):
-        from gptasr_subs.queue.arr import Kind, handle, parse_mapping, read_event
-        from gptasr_subs.queue.jobs import open_queue
+        from gptasr_subs.jobs.arr import Kind, handle, parse_mapping, read_event
+        from gptasr_subs.jobs.queue import open_queue
 
         event, mapping = read_event(os.environ), parse_mapping(folders or [])
         formats = [name.strip() for name in format.split(",") if name.strip()]

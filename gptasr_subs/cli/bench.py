@@ -13,7 +13,7 @@ from gptasr_subs.cli.console import put, sentences, table
 from gptasr_subs.cli.options import Device, Model, Verbose
 
 if TYPE_CHECKING:
-    from gptasr_subs.measuring.bench import Stages, Timing
+    from gptasr_subs.evaluation.speed import Stages, Timing
 
 _STAGES = ("load", "decode", "segmentation", "recognition", "alignment", "cues", "whole")
 
@@ -35,8 +35,8 @@ def bench(
 ) -> None:
     """Time a model on noise of fixed length, or a film stage by stage."""
     with sentences(quiet=False, verbose=verbose):
-        from gptasr_subs.measuring import bench as module
-        from gptasr_subs.recognizer import choose_device, load_gptasr
+        from gptasr_subs.evaluation import speed as module
+        from gptasr_subs.recognition.gptasr import choose_device, load_gptasr
 
         where = module.machine(choose_device(device))
         if film:

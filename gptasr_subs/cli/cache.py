@@ -18,7 +18,8 @@ def cache(context: typer.Context) -> None:
     """List what is recognised already and kept on disk, or forget it: cache prune."""
     if context.invoked_subcommand is None:
         with sentences(quiet=False, verbose=False):
-            from gptasr_subs.journal import LIMIT, MIB, journal_path, open_journal
+            from gptasr_subs.recognition.cache import LIMIT, journal_path, open_journal
+            from gptasr_subs.storage.files import MIB
 
             with open_journal() as journal:
                 rows = [
@@ -43,7 +44,8 @@ def prune(
 ) -> None:
     """Forget what was recognised, all of it or what was used longest ago."""
     with sentences(quiet, verbose):
-        from gptasr_subs.journal import MIB, open_journal
+        from gptasr_subs.recognition.cache import open_journal
+        from gptasr_subs.storage.files import MIB
 
         with open_journal() as journal:
             forgotten = journal.prune(int(keep * MIB))

@@ -43,7 +43,7 @@ def synthesise(
     """Have installed synthesisers read a text into a corpus."""
     with sentences(quiet, verbose):
         require_extra()
-        from gptasr_subs.files import read_text
+        from gptasr_subs.storage.files import read_text
         from gptasr_subs.training import synthesis
         from gptasr_subs.training.corpora import MANIFEST_FILE, read_clips
         from gptasr_subs.training.preparation import spelled_texts
@@ -147,7 +147,7 @@ def label(
     """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
     with sentences(quiet, verbose):
         require_extra()
-        from gptasr_subs.recognizer import load_model
+        from gptasr_subs.recognition.loading import load_model
         from gptasr_subs.training.labelling import Labelling, label
 
         model = load_model(teacher, device)

@@ -32,10 +32,10 @@ from gptasr_subs.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from gptasr_subs.pipeline import Options
-    from gptasr_subs.queue.hooks import Event
-    from gptasr_subs.queue.jobs import Job
-    from gptasr_subs.queue.work import Worker
+    from gptasr_subs.jobs.hooks import Event
+    from gptasr_subs.jobs.queue import Job
+    from gptasr_subs.jobs.worker import Worker
+    from gptasr_subs.pipeline.subtitle import Options
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -60,10 +60,10 @@ def add(
 ) -> None:
     """Put films into the queue; the options left out are those of `jobs run`."""
     with sentences(quiet, verbose):
+        from gptasr_subs.cli.batch import parse_formats
         from gptasr_subs.errors import MediaError
-        from gptasr_subs.films import parse_formats
-        from gptasr_subs.inputs import find_media
-        from gptasr_subs.queue.jobs import open_queue
+        from gptasr_subs.jobs.queue import open_queue
+        from gptasr_subs.media.library import find_media
 
         given = {
             "formats": parse_formats(format) if format else (),
@@ -94,7 +94,7 @@ def list_jobs(
     """List the jobs: those that run, then as they will run, then those that are over."""
     with sentences(quiet=False, verbose=False):
         from gptasr_subs.errors import UsageError
-        from gptasr_subs.queue.jobs import State, open_queue
+        from gptasr_subs.jobs.queue import State, open_queue
 
         try:
             states = [State(name) for name in state or ()]
@@ -114,7 +114,7 @@ def list_jobs(
 def show(number: Number) -> None:
     """All that is known of one job."""
     with sentences(quiet=False, verbose=False):
-        from gptasr_subs.queue.jobs import open_queue
+        from gptasr_subs.jobs.queue import open_queue
 
         with open_queue() as queue:
             put(json.dumps(_plain(queue.get(number)), indent=2, ensure_ascii=False) + "\n")
@@ -124,7 +124,7 @@ def show(number: Number) -> None:
 def retry(number: Number, quiet: Quiet = False) -> None:
     """Let a job that failed, was cancelled or waits for its next attempt start at once."""
     with sentences(quiet, verbose=False):
-        from gptasr_subs.queue.jobs import open_queue
+        from gptasr_subs.jobs.queue import open_queue
 
         with open_queue() as queue:
             job = queue.retry(number)
@@ -135,7 +135,7 @@ def retry(number: Number, quiet: Quiet = False) -> None:
 def cancel(number: Number, quiet: Quiet = False) -> None:
     """Take a job out; one that runs stops soon."""
     with sentences(quiet, verbose=False):
-        from gptasr_subs.queue.jobs import open_queue
+        from gptasr_subs.jobs.queue import open_queue
 
         with open_queue() as queue:
             job = queue.cancel(number)
@@ -161,11 +161,11 @@ def run(
 ) -> None:
     """Work the queue off and end; any number of these may run at once."""
     with sentences(quiet, verbose):
-        from gptasr_subs.lazy import lazy_model
-        from gptasr_subs.queue.hooks import Hooks
-        from gptasr_subs.queue.jobs import open_queue
-        from gptasr_subs.queue.rules import parse_limits
-        from gptasr_subs.queue.work import Worker
+        from gptasr_subs.jobs.hooks import Hooks
+        from gptasr_subs.jobs.queue import open_queue
+        from gptasr_subs.jobs.rules import parse_limits
+        from gptasr_subs.jobs.worker import Worker
+        from gptasr_subs.recognition.loading import lazy_model
 
         options = make_options(format, lang, output_dir, overwrite)
         with open_queue() as queue:
@@ -189,8 +189,8 @@ def _say_state(job: Job, quiet: bool) -> None:
 
 def make_options(format: str, lang: str, output_dir: Path | None, overwrite: bool) -> Options:
     """The options of a run; raises UsageError."""
-    from gptasr_subs.films import check_options, parse_formats
-    from gptasr_subs.pipeline import Options
+    from gptasr_subs.cli.batch import check_options, parse_formats
+    from gptasr_subs.pipeline.subtitle import Options
 
     options = Options(parse_formats(format), lang, output_dir=output_dir, overwrite=overwrite)
     check_options(options)

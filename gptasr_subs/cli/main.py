@@ -9,9 +9,22 @@ from types import FrameType
 
 import typer
 
-from gptasr_subs import forked
-from gptasr_subs.cli import align, arr, bench, cache, check, jobs, models, picture, plugins, run, scores, watch
-from gptasr_subs.cli.group import DEFAULT, DefaultCommand, DefaultGroup
+from gptasr_subs.cli import (
+    align,
+    arr,
+    bench,
+    cache,
+    evaluate,
+    jobs,
+    lint_fix,
+    models,
+    plugins,
+    preview,
+    subtitle,
+    watch,
+)
+from gptasr_subs.cli.default_command import DEFAULT, DefaultCommand, DefaultGroup
+from gptasr_subs.recognition import workers as forked
 
 PROGRAM = "gptasr-subs"
 
@@ -23,21 +36,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.command(DEFAULT, cls=DefaultCommand, hidden=True, no_args_is_help=True)(run.run)
+app.command(DEFAULT, cls=DefaultCommand, hidden=True, no_args_is_help=True)(subtitle.run)
 app.add_typer(models.app, name="models")
 app.command("plugins")(plugins.plugins)
 app.command("arr")(arr.arr)
-app.command("lint")(check.lint)
-app.command("fix")(check.fix)
+app.command("lint")(lint_fix.lint)
+app.command("fix")(lint_fix.fix)
 app.command("watch")(watch.watch)
 app.add_typer(jobs.app, name="jobs")
 app.command("explain")(watch.explain)
 app.add_typer(cache.app, name="cache")
 app.command("bench")(bench.bench)
 app.command("align")(align.align)
-app.command("evaluate")(scores.evaluate)
-app.command("preview")(picture.preview)
-app.command("transcribe")(scores.transcribe)
+app.command("evaluate")(evaluate.evaluate)
+app.command("preview")(preview.preview)
+app.command("transcribe")(evaluate.transcribe)
 
 
 def main() -> None:

@@ -19,7 +19,8 @@ def models(context: typer.Context) -> None:
     """List the models, or fetch one: models pull small|large."""
     if context.invoked_subcommand is None:
         with sentences(quiet=False, verbose=False):
-            from gptasr_subs.models import MIB, list_models
+            from gptasr_subs.model.catalogue import list_models
+            from gptasr_subs.storage.files import MIB
 
             rows = [
                 (entry.name, f"{entry.size / MIB:.0f} MiB", entry.wer or "-", entry.home) for entry in list_models()
@@ -35,7 +36,7 @@ def pull(
 ) -> None:
     """Fetch a published model; a fetch that was cut off goes on where it stopped."""
     with sentences(quiet, verbose), ExitStack() as bars:
-        from gptasr_subs.models import pull
+        from gptasr_subs.model.catalogue import pull
 
         updates: dict[str, Update] = {}
 

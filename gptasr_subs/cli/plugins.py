@@ -10,7 +10,7 @@ def plugins() -> None:
     with sentences(quiet=False, verbose=False):
         from gptasr_subs.formats.registry import make_format
         from gptasr_subs.plugins import list_plugins, make_notifier
-        from gptasr_subs.recognizer import make_recognizer
+        from gptasr_subs.recognition.loading import make_recognizer
 
         makers = {"recognizers": make_recognizer, "formats": make_format, "notifiers": make_notifier}
         rows = [

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from gptasr_subs.cli.console import clock, say
+from gptasr_subs.storage.files import MIB
 
 Update = Callable[[float, float | None], None]  # how much is done, and of how much where known
 Place = Callable[[float, float | None], str]  # the same in words
 
-_MIB = 1 << 20
 _LABEL_CHARS = 22
 _LINE_SECONDS = 5.0  # between two lines at the least ...
 _LINE_SHARE = 0.1  # ... and no line for less of the work than this
@@ -64,7 +64,7 @@ def place_in_files(done: float, total: float | None) -> str:
 
 def place_in_bytes(done: float, total: float | None) -> str:
     """``12.3 / 80.0 MiB``."""
-    return _of(f"{done / _MIB:.1f}", f"{total / _MIB:.1f}" if total else None) + " MiB"
+    return _of(f"{done / MIB:.1f}", f"{total / MIB:.1f}" if total else None) + " MiB"
 
 
 def _of(done: str, total: str | None) -> str:

@@ -117,9 +117,9 @@ def calibrate(
     """Measure how late a checkpoint's CTC head hears words begin and end."""
     with sentences(quiet, verbose):
         require_extra()
-        from gptasr_subs.files import read_text
         from gptasr_subs.model.checkpoint import set_offsets
-        from gptasr_subs.recognizer import load_gptasr
+        from gptasr_subs.recognition.gptasr import load_gptasr
+        from gptasr_subs.storage.files import read_text
         from gptasr_subs.training.calibration import measure_offsets, read_by_flite
 
         found = measure_offsets(load_gptasr(folder, "cpu"), read_by_flite(read_text(text).splitlines(), clips))

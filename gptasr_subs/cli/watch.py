@@ -51,13 +51,13 @@ def watch(
 ) -> None:
     """Write subtitles for all films in folders and below, and for those that will arrive."""
     with sentences(quiet, verbose):
-        from gptasr_subs.lazy import lazy_model
-        from gptasr_subs.queue.arrivals import Arrivals
-        from gptasr_subs.queue.hooks import Hooks
-        from gptasr_subs.queue.jobs import open_queue, queue_path
-        from gptasr_subs.queue.rules import parse_limits
-        from gptasr_subs.queue.watch import POLL_SECONDS, Watcher
-        from gptasr_subs.queue.work import Worker
+        from gptasr_subs.jobs.arrivals import Arrivals
+        from gptasr_subs.jobs.hooks import Hooks
+        from gptasr_subs.jobs.queue import open_queue, queue_path
+        from gptasr_subs.jobs.rules import parse_limits
+        from gptasr_subs.jobs.watcher import POLL_SECONDS, Watcher
+        from gptasr_subs.jobs.worker import Worker
+        from gptasr_subs.recognition.loading import lazy_model
 
         options, limits = make_options(format, lang, output_dir, overwrite), parse_limits(only_if_audio, length, size)
         arrivals = Arrivals(settle, patience=max(60.0, 3 * settle) if not once else 3 * settle)
@@ -106,8 +106,8 @@ def explain(
     """Say whether the queue or a watched folder would subtitle a file, and which rule decides."""
     with sentences(quiet=False, verbose=verbose):
         from gptasr_subs.errors import MediaError
-        from gptasr_subs.pipeline import target_paths
-        from gptasr_subs.queue.rules import Film, judge, parse_limits
+        from gptasr_subs.jobs.rules import Film, judge, parse_limits
+        from gptasr_subs.pipeline.subtitle import target_paths
 
         options = make_options(format, lang, output_dir, overwrite)
         film = Film(file, options, parse_limits(only_if_audio, length, size))

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from gptasr_subs.cues.linebreaks import INSIDE_PHRASE, break_penalties
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.timing import reading_seconds, shortest_seconds
-from gptasr_subs.markup import plain
 from gptasr_subs.types import Cue
 
 _ROUNDING = 0.0101  # seconds: some formats count hundredths, and no eye sees less

@@ -12,11 +12,11 @@ from math import inf
 import numpy as np
 
 from gptasr_subs.cues.lint import lint
+from gptasr_subs.cues.markup import dressed, letters, plain
 from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.shaping import arrange
-from gptasr_subs.cues.talk import CUE, LINE, NOTHING, PHRASE, spread, talk_of
+from gptasr_subs.cues.timed_words import CUE, LINE, NOTHING, PHRASE, spread, talk_of
 from gptasr_subs.cues.timing import reading_seconds, shortest_seconds
-from gptasr_subs.markup import dressed, letters, plain
 from gptasr_subs.types import Cue, Word
 
 _SLOWEST = 8.0  # characters a second; what stands longer than that takes was spoken at its start

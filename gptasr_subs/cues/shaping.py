@@ -13,7 +13,7 @@ import numpy as np
 
 from gptasr_subs.cues.linebreaks import INSIDE_PHRASE, SENTENCE_END, Floats, Ints, Layouts, break_penalties
 from gptasr_subs.cues.norms import NETFLIX, Norms
-from gptasr_subs.cues.talk import CUE, LINE, PHRASE, Talk, talk_of, tokens
+from gptasr_subs.cues.timed_words import CUE, LINE, PHRASE, Talk, talk_of, tokens
 from gptasr_subs.cues.timing import out_times, reading_seconds, shortest_seconds, snap_ends, snap_starts
 from gptasr_subs.types import Cue, Word
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError
-from gptasr_subs.files import read_text, write_atomically
 from gptasr_subs.formats.document import Document, Style
 from gptasr_subs.formats.registry import Format, ReadableFormat, find_formats, get_format
+from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.types import Cue, Word
 
 __all__ = ["Document", "Format", "ReadableFormat", "Style", "find_formats", "get_format", "read", "render", "write"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gptasr_subs.cues.markup import convert, name_of
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document, Style
 from gptasr_subs.formats.spoken import Lines, spoken_lines
-from gptasr_subs.markup import convert, name_of
 from gptasr_subs.types import Cue, Word
 
 _HEAD = """\

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.spoken import Lines, spoken_lines
-from gptasr_subs.markup import plain
 from gptasr_subs.types import Cue
 
 _TIME = r"(\d+):(\d{1,2}(?:[.:]\d{1,3})?)"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, milliseconds
 from gptasr_subs.formats.document import Document
-from gptasr_subs.markup import plain
 from gptasr_subs.types import Cue
 
 _TIME = r"(\d+):(\d{1,2}):(\d{1,2})[.,](\d{1,3})"

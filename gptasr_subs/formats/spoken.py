@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from gptasr_subs.cues.talk import tokens
+from gptasr_subs.cues.timed_words import tokens
 from gptasr_subs.formats.document import Document
 from gptasr_subs.types import Cue, Word
 

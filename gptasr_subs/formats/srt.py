@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import re
 
+from gptasr_subs.cues.markup import without
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import Block, clean_lines, is_timing, milliseconds, scan_blocks
 from gptasr_subs.formats.document import Document
-from gptasr_subs.markup import without
 from gptasr_subs.types import Cue
 
 _ARROW = re.compile(r"--?\s?>")

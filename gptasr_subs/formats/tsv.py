@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, milliseconds
 from gptasr_subs.formats.document import Document
-from gptasr_subs.markup import plain
 from gptasr_subs.types import Cue
 
 _COLUMNS = ["start", "end", "text"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
+from gptasr_subs.cues.markup import closed, convert, name_of
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, format_time
 from gptasr_subs.formats.document import Document
-from gptasr_subs.markup import closed, convert, name_of
 from gptasr_subs.types import Cue
 
 _HEAD = """\

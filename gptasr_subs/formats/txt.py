@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
-from gptasr_subs.markup import plain
 from gptasr_subs.types import Cue, Word
 
 PARAGRAPH_PAUSE = 2.0  # seconds; shorter pauses are for breath and for effect

@@ -6,11 +6,11 @@ import html
 import re
 from itertools import takewhile
 
+from gptasr_subs.cues.markup import convert, name_of
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, format_time, milliseconds, scan_blocks
 from gptasr_subs.formats.document import Document, Style
 from gptasr_subs.formats.spoken import Lines, spoken_lines
-from gptasr_subs.markup import convert, name_of
 from gptasr_subs.types import Cue, Word
 
 # <i>, </c.loud>, <v Mary>, <00:01.500>; any other "<" is a mistake of its writer and stays.

@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.files import write_atomically
 from gptasr_subs.model.attention import Heads
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding import DecodingOptions
@@ -21,6 +20,7 @@ from gptasr_subs.model.folders import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, fi
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.published import State, read_published, read_tensors
 from gptasr_subs.model.tokenizer import Tokenizer, tokenizer_from_json
+from gptasr_subs.storage.files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

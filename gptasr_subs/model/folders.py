@@ -7,10 +7,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
-
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import PUBLISHED, ModelConfig
+from gptasr_subs.storage.folders import cache_folder
 
 FORMAT = 1
 WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"
@@ -48,7 +47,7 @@ def checkpoint_identity(name_or_path: str | Path) -> str:
 
 def checkpoint_cache() -> Path:
     """Where fetched models lie, a folder for each name."""
-    return user_cache_path("gptasr-subs") / "checkpoints"
+    return cache_folder() / "checkpoints"
 
 
 def read_description(path: Path) -> dict[str, Any]:

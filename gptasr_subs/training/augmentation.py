@@ -44,7 +44,8 @@ def reverberate(samples: FloatArray, response: FloatArray) -> FloatArray:
     response = response[first:] / np.sqrt(np.square(response[first:]).sum() + 1e-9)
     size = 1 << (len(samples) + len(response)).bit_length()
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
-    return np.asarray(wet[: len(samples)], dtype=np.float32)
+    kept: FloatArray = wet[: len(samples)].astype(np.float32)
+    return kept
 
 
 def add_noise(samples: FloatArray, noise: FloatArray, decibels: float, rng: np.random.Generator) -> FloatArray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from gptasr_subs.errors import UsageError
 from gptasr_subs.model.alignment import align_words
-from gptasr_subs.recognizer import GptAsrRecognizer
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.types import FloatArray, Span, Word
 
 VOICES = ("slt", "rms", "awb")

@@ -14,7 +14,7 @@ import ffmpeg
 import numpy as np
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media import find_ffmpeg
+from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.training.corpora import Clip, Sound
 from gptasr_subs.types import FloatArray
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gptasr_subs.errors import FormatError, MediaError
-from gptasr_subs.files import read_text, write_atomically
+from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.types import FloatArray
 
 MANIFEST_FILE = "manifest.tsv"  # of a corpus that is given as a folder

@@ -15,10 +15,10 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.files import write_atomically
 from gptasr_subs.model.config import EncoderConfig
 from gptasr_subs.model.encoder import build_encoder
 from gptasr_subs.model.published import read_tensors
+from gptasr_subs.storage.files import write_atomically
 
 Facts = dict[str, str]
 """For people: ``name``, ``licence``, ``copyright`` (may be empty) and ``source`` of an encoder."""

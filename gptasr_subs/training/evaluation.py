@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from gptasr_subs.measuring.scoring import Tally, is_plain, tally
+from gptasr_subs.evaluation.wer import Tally, is_plain, tally
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.features import build_front_end

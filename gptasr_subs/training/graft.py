@@ -16,7 +16,6 @@ import torch
 import torch.distributed as dist
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.files import read_text, write_atomically
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from gptasr_subs.model.config import (
@@ -27,6 +26,7 @@ from gptasr_subs.model.config import (
     ModelConfig,
 )
 from gptasr_subs.model.network import GptAsr
+from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.training.batches import Batches, TextBatches
 from gptasr_subs.training.corpora import read_clips
 from gptasr_subs.training.curves import Curves

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from gptasr_subs.pipeline import window_limits
-from gptasr_subs.recognizer import Recognizer
-from gptasr_subs.segmentation import Window, segment_blocks
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.windows import window_limits
+from gptasr_subs.speech.segmentation import Window, segment_blocks
 from gptasr_subs.training.corpora import Clip, read_clips
 from gptasr_subs.training.growing import GrowingCorpus, manifest_row
 from gptasr_subs.training.hearing import Heard, hear, origin

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.files import read_text
+from gptasr_subs.storage.files import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib

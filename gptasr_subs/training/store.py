@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.files import write_atomically
+from gptasr_subs.storage.files import write_atomically
 from gptasr_subs.training.corpora import Clip, Sound
 from gptasr_subs.types import FloatArray
 

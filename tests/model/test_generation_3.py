@@ -15,7 +15,7 @@ from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding import DecodingOptions, decode
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.recognizer import GptAsrRecognizer
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 
 SECOND = 16000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gptasr_subs.files import read_text
+from gptasr_subs.storage.files import read_text
 from gptasr_subs.training.corpora import Clip
 from gptasr_subs.training.readers.utterance import Utterance, first_folder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gptasr_subs.recognizer import Recognizer
+from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.types import FloatArray, Word
 
 

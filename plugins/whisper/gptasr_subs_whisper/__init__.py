@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.languages import shortest_code
-from gptasr_subs.recognizer import Recognizer, choose_device
+from gptasr_subs.media.languages import shortest_code
+from gptasr_subs.recognition.gptasr import choose_device
+from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.types import FloatArray, Word
 
 USUAL = "small"

@@ -62,15 +62,15 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
 
     def _given_by_the_site(self, info: dict[str, Any]) -> str:
         """The site's subtitles in our language among those that yt-dlp was asked to fetch."""
-        from gptasr_subs.languages import same_language
+        from gptasr_subs.media.languages import same_language
 
         requested = info.get("requested_subtitles") or {}
         return next((lang for lang in requested if same_language(lang, self._lang)), "")
 
     def _subtitle(self, info: dict[str, Any]) -> str:
-        from gptasr_subs.files import write_atomically
         from gptasr_subs.formats import get_format, render
-        from gptasr_subs.pipeline import recognize_file
+        from gptasr_subs.pipeline.subtitle import recognize_file
+        from gptasr_subs.storage.files import write_atomically
 
         options, format = self._options(), get_format(self._format or ("vtt" if info["ext"] == "webm" else "srt"))
         film = info["filepath"]
@@ -79,7 +79,7 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
             self.to_screen(f'"{path}" is there already and is kept')
             return path
         if self._recognizer is None:
-            from gptasr_subs.recognizer import load_model
+            from gptasr_subs.recognition.loading import load_model
 
             self._recognizer = load_model(self._model, self._device, self._lang)
         self.to_screen(f'Making subtitles for "{film}"')
@@ -89,10 +89,10 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         return path
 
     def _options(self) -> Any:
+        from gptasr_subs.cli.batch import check_options
         from gptasr_subs.cues.norms import PRESETS
         from gptasr_subs.errors import UsageError
-        from gptasr_subs.films import check_options
-        from gptasr_subs.pipeline import Options
+        from gptasr_subs.pipeline.subtitle import Options
 
         if self._unknown:
             raise UsageError(f"GptasrSubs has no option {self._unknown}; see docs/integrations.md of gptasr-subs.")
@@ -117,7 +117,7 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         return tell
 
     def _registered(self, info: dict[str, Any], path: str) -> dict[str, Any]:
-        from gptasr_subs.languages import language_name
+        from gptasr_subs.media.languages import language_name
 
         subtitle = {
             "ext": path.rpartition(".")[2],

@@ -1,0 +1,302 @@
+"""A text that is known beside the film in which it is said: when each word is heard, and which are not."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptasr_subs.align.shift import Shift, compare_activity, fit_shift
+from gptasr_subs.cues.norms import NETFLIX
+from gptasr_subs.errors import FormatError, MediaError, ModelError
+from gptasr_subs.formats import ReadableFormat, find_formats, read
+from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.probe import choose_track, probe
+from gptasr_subs.recognition.recognizer import FollowingRecognizer, Recognizer
+from gptasr_subs.recognition.windows import window_limits
+from gptasr_subs.speech.segmentation import Window, segment_blocks
+from gptasr_subs.speech.snapping import snap_words
+from gptasr_subs.storage.files import read_text
+from gptasr_subs.types import Cue, FloatArray, Span, Word
+
+_AT_ONCE = 32  # windows listened to together
+_NEIGHBOURS = 3  # words on either side; where fewer than half of them are heard near, this one was heard by chance
+_NEAR = 0.7  # seconds of speech, beside the room that the words themselves need
+_CHAR_SECONDS = 0.065  # of an ordinary voice
+_ROOM = (0.5, 2.5)  # words that could not be made out are taken as said in so many times the room they need
+_FAR = 2.0  # seconds: a word that is heard so far from where its cue belongs is another one
+_LEAST = 0.25  # mean confidence of a text's words; in another film 0.1 to 0.22, in its own 0.47 and more
+_SURE = 0.7  # confidence from which one shift is right for a whole subtitle
+_NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")  # tags, and sounds described in brackets
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What CTC hears in a film: ``log_probs`` (T, C) of its windows in a row, and when each frame begins, (T,)."""
+
+    log_probs: FloatArray
+    times: NDArray[np.float64]
+    frame: float  # seconds
+    windows: tuple[Window, ...]  # without their samples
+    offsets: tuple[float, float] = (0.0, 0.0)  # seconds from where a word is heard to begin and end to where it does
+
+    def window_at(self, time: float) -> int:
+        """Number of the last window that begins at ``time`` or before."""
+        return bisect_right(self.windows, time, key=lambda window: window.span.start) - 1
+
+    @property
+    def speech(self) -> list[Span]:
+        """Where somebody speaks."""
+        return [part for window in self.windows for part in window.speech]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A subtitle at its new times, and the shift that takes it there."""
+
+    cues: tuple[Cue, ...]
+    shift: Shift
+    unspoken: tuple[str, ...]
+
+
+def listen(
+    media: Path,
+    recognizer: Recognizer,
+    *,
+    audio_track: int | str | None = None,
+    listener: Callable[[float, float], None] | None = None,
+) -> Heard:
+    """Hear a whole film; ``listener`` is told the seconds done and those in all. Raises MediaError, ModelError."""
+    if not isinstance(recognizer, FollowingRecognizer):
+        raise ModelError(f"The model {recognizer.name!r} cannot follow a text; use --model default.")
+    info = probe(media)
+    track, rate = choose_track(info, audio_track), recognizer.sample_rate
+    frame = recognizer.frame_seconds
+    blocks = decode_blocks(media, track=track, sample_rate=rate)
+    windows: list[Window] = []
+    parts: list[FloatArray] = []
+    times: list[NDArray[np.float64]] = []
+    for window, log_probs in _hear(recognizer, segment_blocks(blocks, rate, window_limits(recognizer))):
+        windows.append(replace(window, samples=window.samples[:0]))
+        parts.append(log_probs)
+        times.append(window.span.start + frame * np.arange(len(log_probs), dtype=np.float64))
+        if listener:
+            listener(window.span.end, info.duration)
+    if not parts:
+        raise MediaError(f"Nobody speaks in {str(media)!r}, so no text can be timed by it.")
+    offsets = getattr(recognizer, "ctc_offsets", (0.0, 0.0))
+    return Heard(np.concatenate(parts), np.concatenate(times), frame, tuple(windows), offsets)
+
+
+def read_text_or_cues(path: Path) -> str | list[Cue]:
+    """A subtitle's cues, or the whole of any other text file. Raises FormatError."""
+    suffix = path.suffix.lower().lstrip(".")
+    known = {
+        end
+        for found in find_formats().values()
+        if isinstance(found, ReadableFormat)
+        for end in (found.extension, found.name)
+    }
+    return read(path) if suffix in known else read_text(path)
+
+
+def place_script(text: str, heard: Heard) -> tuple[list[Word], list[str]]:
+    """The words of a plain text when they are said, and the phrases of it that are not. Raises FormatError."""
+    from gptasr_subs.model.alignment import spellable_words
+
+    texts = spellable_words(_NO_WORDS.sub(" ", text))
+    words = place_words(texts, heard)
+    _refuse_strange(words)
+    unspoken = [
+        " ".join(text for text, _ in group)
+        for found, group in groupby(zip(texts, words, strict=True), key=lambda pair: pair[1] is not None)
+        if not found
+    ]
+    return [word for word in words if word], unspoken
+
+
+def place_cues(cues: Sequence[Cue], heard: Heard, *, each: bool | None = None) -> Timed:
+    """A subtitle that runs early, late, slow or fast, at its right times. Raises FormatError where it does not fit.
+
+    With ``each``, every cue begins and ends with its own words, where they are heard; without, all move alike. None
+    does so where that explains most of what is heard.
+    """
+    texts, owners = _words_of(cues)
+    words = place_words(texts, heard)
+    _refuse_strange(words)
+    shift = _shift_of(cues, words, owners, heard)
+    moved = [shift.moved(cue) for cue in cues]
+    by_cue: list[list[Word | None]] = [[] for _ in cues]
+    for word, owner in zip(words, owners, strict=True):
+        by_cue[owner].append(word)
+    if each or (each is None and shift.confidence < _SURE):
+        moved = _in_order([_with_voice(cue, mine) for cue, mine in zip(moved, by_cue, strict=True)])
+    unspoken = [cue.text.replace("\n", " ") for cue, mine in zip(cues, by_cue, strict=True) if mine and not any(mine)]
+    return Timed(tuple(moved), shift, tuple(unspoken))
+
+
+def place_words(texts: Sequence[str], heard: Heard) -> list[Word | None]:
+    """Each word (its letters at least) of a long text when it is said, None for one that is not."""
+    from gptasr_subs.model import ctc
+    from gptasr_subs.model.longform import find_words
+
+    spelled = [[letter for letter in ctc.spell(text) if letter != ctc.SPACE] for text in texts]
+    found = find_words(heard.log_probs, spelled)
+    words = [
+        None if place is None else _word(text, heard, place.first, place.last, place.posterior)
+        for text, place in zip(texts, found, strict=True)
+    ]
+    if not any(words):
+        return words
+    clock = _Clock(heard.speech)
+    return _fill(_without_chance(_snapped(_settled(words), heard), clock), texts, clock)
+
+
+def _hear(recognizer: FollowingRecognizer, windows: Iterable[Window]) -> Iterator[tuple[Window, FloatArray]]:
+    group: list[Window] = []
+    for window in windows:
+        group.append(window)
+        if len(group) == _AT_ONCE:
+            yield from zip(group, recognizer.listen([member.samples for member in group]), strict=True)
+            group = []
+    if group:
+        yield from zip(group, recognizer.listen([member.samples for member in group]), strict=True)
+
+
+def _refuse_strange(words: Sequence[Word | None]) -> None:
+    sure = sum(word.confidence for word in words if word)
+    if not words or sure < _LEAST * len(words):
+        found = sum(word is not None for word in words)
+        raise FormatError(
+            f"Little of the text is heard in the film ({found} of {len(words)} words, and those not clearly); "
+            "check that the two belong together."
+        )
+
+
+def _word(text: str, heard: Heard, first: int, last: int, posterior: float) -> Word:
+    start, end = float(heard.times[first]), float(heard.times[last]) + heard.frame
+    earliest = heard.windows[heard.window_at(start)].span.start
+    return Word(text, max(earliest, start + heard.offsets[0]), end + heard.offsets[1], min(1.0, posterior))
+
+
+def _settled(words: Sequence[Word | None]) -> list[Word | None]:
+    """The words that were found, two that overlap meeting in the middle."""
+    from gptasr_subs.model.alignment import settle
+
+    found = [word for word in words if word]
+    there = iter(settle(found, found[-1].end))
+    return [next(there) if word else None for word in words]
+
+
+def _snapped(words: Sequence[Word | None], heard: Heard) -> list[Word | None]:
+    """The words that were found on the edges of speech, window by window."""
+    there = [(index, word) for index, word in enumerate(words) if word]
+    snapped = list(words)
+    for window, group in groupby(there, key=lambda pair: heard.window_at(pair[1].start)):
+        indices, mine = zip(*group, strict=True)
+        for index, word in zip(indices, snap_words(mine, heard.windows[window].speech), strict=True):
+            snapped[index] = word
+    return snapped
+
+
+_Times = Sequence[float] | NDArray[np.float64]
+
+
+class _Clock:
+    """Runs only while somebody speaks, for pauses may be of any length."""
+
+    def __init__(self, speech: Sequence[Span]) -> None:
+        self._moments = np.array([edge for part in speech for edge in (part.start, part.end)])
+        passed = np.cumsum([0.0, *(part.seconds for part in speech)])
+        self._passed = np.repeat(passed, 2)[1:-1]
+
+    def at(self, moments: _Times) -> NDArray[np.float64]:
+        """Seconds of speech until these moments of the film."""
+        passed: NDArray[np.float64] = np.interp(moments, self._moments, self._passed)
+        return passed
+
+    def moments(self, passed: _Times) -> NDArray[np.float64]:
+        """The moments at which so many seconds of speech have passed."""
+        moments: NDArray[np.float64] = np.interp(passed, self._passed, self._moments)
+        return moments
+
+
+def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | None]:
+    """Without words few of whose neighbours are heard near them: a few letters are heard anywhere by chance."""
+    places = clock.at([word.start if word else 0.0 for word in words])
+    places[[word is None for word in words]] = np.inf
+    sizes = np.cumsum([len(word.text) + 1 if word else 0 for word in words])
+    kept = list(words)
+    for index in np.flatnonzero(np.isfinite(places)):
+        around = np.arange(max(0, index - _NEIGHBOURS), min(len(words), index + _NEIGHBOURS + 1))
+        around = around[around != index]
+        allowed = _NEAR + _ROOM[1] * _CHAR_SECONDS * np.abs(sizes[around] - sizes[index])
+        if 2 * (np.abs(places[around] - places[index]) <= allowed).sum() < len(around):
+            kept[index] = None
+    return kept
+
+
+def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> list[Word | None]:
+    """Words that could not be made out, where the speech between their neighbours has room for them."""
+    filled = list(words)
+    for missing, group in groupby(range(len(words)), key=lambda index: words[index] is None):
+        indices = list(group)
+        before, after = words[max(0, indices[0] - 1)], words[min(len(words) - 1, indices[-1] + 1)]
+        if not (missing and before and after):
+            continue
+        shares = np.cumsum([0, *(len(texts[index]) + 1 for index in indices)])
+        first, last = clock.at([before.end, after.start])
+        if _ROOM[0] <= (last - first) / (_CHAR_SECONDS * shares[-1]) <= _ROOM[1]:
+            edges = clock.moments(first + (last - first) * shares / shares[-1]).clip(before.end, after.start).tolist()
+            for index, start, end in zip(indices, edges, edges[1:], strict=False):
+                filled[index] = Word(texts[index], start, end, 0.0)
+    return filled
+
+
+def _words_of(cues: Sequence[Cue]) -> tuple[list[str], list[int]]:
+    """The words of all cues that can be spelled, and the number of the cue each is of."""
+    from gptasr_subs.model.alignment import spellable_words
+
+    pairs = [
+        (word, number) for number, cue in enumerate(cues) for word in spellable_words(_NO_WORDS.sub(" ", cue.text))
+    ]
+    return [word for word, _ in pairs], [number for _, number in pairs]
+
+
+def _shift_of(cues: Sequence[Cue], words: Sequence[Word | None], owners: Sequence[int], heard: Heard) -> Shift:
+    """By where the first and last words of cues are heard; where these are few, by when anybody speaks at all."""
+    told, found = [], []
+    for index, (word, owner) in enumerate(zip(words, owners, strict=True)):
+        if word and word.confidence and (not index or owners[index - 1] != owner):
+            told.append(cues[owner].start)
+            found.append(word.start)
+    fitted, compared = fit_shift(told, found), compare_activity(cues, heard.speech)
+    return fitted if fitted.confidence >= compared.confidence else compared
+
+
+def _with_voice(cue: Cue, words: Sequence[Word | None]) -> Cue:
+    """The cue from its first to its last word, each where it is heard near the cue."""
+    if not words:
+        return cue
+    first, last = words[0], words[-1]
+    start = first.start if first and abs(first.start - cue.start) <= _FAR else cue.start
+    end = cue.end + start - cue.start
+    if last and abs(last.end - cue.end) <= _FAR + NETFLIX.lead_out and last.end > start:
+        end = min(max(end, last.end), last.end + NETFLIX.lead_out)
+    return replace(cue, start=start, end=max(end, start + NETFLIX.min_seconds))
+
+
+def _in_order(cues: Sequence[Cue]) -> list[Cue]:
+    """No cue begins before its predecessor or ends after its successor begins."""
+    starts = np.maximum.accumulate([cue.start for cue in cues]).tolist()
+    limits = [*(start - NETFLIX.gap for start in starts[1:]), np.inf]
+    return [
+        replace(cue, start=start, end=max(start, min(cue.end, limit)))
+        for cue, start, limit in zip(cues, starts, limits, strict=True)
+    ]

@@ -1,0 +1,141 @@
+"""``gptasr-subs evaluate`` and ``gptasr-subs transcribe``: many clips at once, without cues."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasr_subs.cli.console import put, say, sentences, show_error, shown
+from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
+from gptasr_subs.cli.progress import place_in_files, progress
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from gptasr_subs.evaluation.evaluate import Evaluation
+    from gptasr_subs.evaluation.wer import Tally
+
+
+def evaluate(
+    manifest: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MANIFEST", help="TSV with a header: path, text; speaker, offset, seconds if known. Or its folder."
+        ),
+    ],
+    model: Model = "default",
+    device: Device = "auto",
+    beams: Beams = 0,
+    batch_size: BatchSize = 0,
+    worst: Annotated[int, typer.Option(min=0, metavar="N", help="How many of the worst clips to show.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Score a model on clips whose text is known."""
+    with sentences(quiet, verbose):
+        from gptasr_subs.evaluation.evaluate import evaluate, read_manifest
+        from gptasr_subs.recognition.loading import load_model
+
+        clips = read_manifest(manifest)
+        recognizer = load_model(model, device)
+        with progress(shown(Path(manifest.name)), place_in_files, quiet) as update:
+            found = evaluate(
+                clips,
+                recognizer,
+                batch_size=batch_size,
+                beams=beams,
+                listener=lambda done: update(done, len(clips)),
+            )
+        put(json.dumps(found.to_dict(worst), ensure_ascii=False, indent=2) + "\n" if as_json else _report(found, worst))
+        _exit_with(found.failures, verbose)
+
+
+def transcribe(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Searched for sound files and videos.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The TSV (- for stdout).")] = Path("-"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the TSV if it is there already.")] = False,
+    model: Model = "default",
+    device: Device = "auto",
+    beams: Beams = 0,
+    batch_size: BatchSize = 0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write the text of every file of a folder as TSV: path, text."""
+    with sentences(quiet, verbose):
+        from gptasr_subs.cli.batch import STDOUT
+        from gptasr_subs.evaluation.clips import to_tsv, transcribe_clips
+        from gptasr_subs.media.library import find_media
+        from gptasr_subs.recognition.loading import load_model
+        from gptasr_subs.storage.files import refuse_existing, write_atomically
+
+        files = find_media(folder)
+        if output != STDOUT and not overwrite:
+            refuse_existing(output)
+        recognizer = load_model(model, device)
+        with progress(shown(Path(folder.name)), place_in_files, quiet) as update:
+            found = transcribe_clips(
+                files,
+                recognizer,
+                batch_size=batch_size,
+                beams=beams,
+                listener=lambda done: update(done, len(files)),
+            )
+        tsv = to_tsv(found, folder if folder.is_dir() else folder.parent)
+        if output == STDOUT:
+            put(tsv)
+        else:
+            write_atomically(output, tsv.encode("utf-8", errors="surrogateescape"))
+            if not quiet:
+                say(f"{shown(output)}: the text of {len(found)} files.")
+        _exit_with([heard.error for heard in found if heard.error], verbose)
+
+
+def _exit_with(errors: Collection[Exception], verbose: bool) -> None:
+    """Report the files that could not be read."""
+    for error in errors:
+        show_error(error, verbose)
+    if errors:
+        raise typer.Exit(1)
+
+
+def _report(found: Evaluation, worst: int) -> str:
+    """The scores as a page of text."""
+    return "".join(f"{line}\n" for part in (_summary, _speakers) for line in part(found)) + _worst(found, worst)
+
+
+def _summary(found: Evaluation) -> Iterator[str]:
+    total = found.total
+    yield f"model      {found.model}"
+    yield f"WER        {total.wer:.2f} %  (95 % interval {_between(found.interval)})"
+    yield f"errors     {_kinds(total)} in {total.words} words of {len(found.clips)} clips"
+    if (written := found.written_total) and (interval := found.written_interval):
+        yield f"as written {written.wer:.2f} %  (with case and punctuation; 95 % interval {_between(interval)})"
+    yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of sound in {found.elapsed:.1f} s)"
+
+
+def _between(interval: tuple[float, float]) -> str:
+    return "{:.2f} to {:.2f}".format(*interval)
+
+
+def _kinds(total: Tally) -> str:
+    return f"{total.insertions} insertions, {total.deletions} deletions, {total.substitutions} substitutions"
+
+
+def _speakers(found: Evaluation) -> Iterator[str]:
+    speakers = found.speakers
+    if speakers:
+        yield "speakers"
+    width = max(map(len, speakers), default=0)
+    for name, total in speakers.items():
+        yield f"  {name:<{width}}  {total.wer:6.2f} %  {_kinds(total)} in {total.words} words"
+
+
+def _worst(found: Evaluation, count: int) -> str:
+    clips = found.worst(count)
+    lines = [f"  {shown(s.clip.path)}\n    said    {s.clip.text}\n    written {s.text}\n" for s in clips]
+    return "".join(["worst clips\n" * bool(clips), *lines])

@@ -1,0 +1,146 @@
+"""``gptasr-subs lint`` and ``gptasr-subs fix``: subtitle files judged by the norms, and brought within them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasr_subs.cli.console import put, say, sentences, show_error, shown
+from gptasr_subs.cli.norms import Fps, with_norms
+from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
+from gptasr_subs.cli.progress import place_in_film, progress
+from gptasr_subs.cues.norms import NETFLIX, Norms
+
+if TYPE_CHECKING:
+    from gptasr_subs.cues.lint import Fault, Report
+    from gptasr_subs.types import Cue
+
+
+@with_norms
+def lint(
+    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Subtitle files of any kind that has times.")],
+    fps: Fps = NETFLIX.fps,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summaries only.")] = False,
+    verbose: Verbose = False,
+    *,
+    norms: Norms,
+) -> None:
+    """Judge subtitle files by a preset: each broken rule with its place, then a summary.
+
+    The exit code is 1 where a hard rule breaks.
+    """
+    with sentences(False, verbose):
+        from gptasr_subs.cues.lint import lint
+        from gptasr_subs.errors import FormatError
+        from gptasr_subs.formats import read
+
+        norms = replace(norms, fps=fps)
+        reports: dict[Path, Report] = {}
+        for file in files:
+            try:
+                reports[file] = lint(read(file), norms)
+            except FormatError as error:
+                show_error(error, verbose, file)
+        put(_json(reports) if as_json else "".join(_page(file, report, quiet) for file, report in reports.items()))
+        if len(reports) < len(set(files)) or any(report.hard for report in reports.values()):
+            raise typer.Exit(1)
+
+
+@with_norms
+def fix(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A subtitle file of any kind that has times.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write this file (- for stdout).")
+    ] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file itself.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file to write if it is there.")] = False,
+    video: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The film, by whose sound the subtitles are timed first.")
+    ] = None,
+    fps: Fps = NETFLIX.fps,
+    model: Model = "default",
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    *,
+    norms: Norms,
+) -> None:
+    """Bring a subtitle file within the norms without changing a word: movie.en.srt gives movie.en.fixed.srt.
+
+    Subtitles that break no rule stay as they are.
+    """
+    with sentences(quiet, verbose):
+        from gptasr_subs.cli.batch import STDOUT
+        from gptasr_subs.cues.lint import lint
+        from gptasr_subs.cues.repair import fix_cues
+        from gptasr_subs.formats import Document, read, render
+        from gptasr_subs.storage.files import write_atomically
+
+        norms = replace(norms, fps=fps)
+        target = _target(file, output, in_place, overwrite)
+        cues = read(file)
+        timed = _timed_by(video, cues, model, device, quiet) if video else cues
+        fixed = fix_cues(timed, norms)
+        text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
+        if target == STDOUT:
+            put(text)
+        else:
+            write_atomically(target, text)
+        if not quiet:
+            before, after = lint(cues, norms), lint(fixed, norms)
+            say(f"{shown(target if target != STDOUT else file)}: {_count(after)}; before, {_count(before)}.")
+
+
+def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
+    """The cues at the times of their voices."""
+    from gptasr_subs.align.known_text import listen, place_cues
+    from gptasr_subs.recognition.loading import load_model
+
+    with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
+        heard = listen(video, load_model(model, device), listener=update)
+    return list(place_cues(cues, heard, each=True).cues)
+
+
+def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
+    """The file to write. Raises UsageError or OutputError rather than lose one that is there."""
+    from gptasr_subs.cli.batch import STDOUT
+    from gptasr_subs.errors import UsageError
+    from gptasr_subs.storage.files import refuse_existing
+
+    if in_place and output:
+        raise UsageError("--in-place and --output name two files to write; choose one.")
+    target = file if in_place else output or file.with_name(f"{file.stem}.fixed{file.suffix}")
+    if target != STDOUT and not (in_place or overwrite):
+        refuse_existing(target)
+    return target
+
+
+def _page(file: Path, report: Report, quiet: bool) -> str:
+    """Lines for people: the faults, the sums, the rules."""
+    lines = [] if quiet else [_line(file, fault) for fault in report.faults]
+    rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
+    subtitles = f"{report.cues} subtitle{'s' * (report.cues != 1)}"
+    lines.append(f"{shown(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _line(file: Path, fault: Fault) -> str:
+    from gptasr_subs.formats.blocks import format_time
+
+    kind = "hard" if fault.hard else "soft"
+    return f"{shown(file)}:{fault.cue} {format_time(fault.start, '.')} {kind} {fault.rule}: {fault.message}"
+
+
+def _count(report: Report) -> str:
+    return f"{report.hard} hard and {report.soft} soft fault{'s' * (report.soft != 1)}"
+
+
+def _json(reports: dict[Path, Report]) -> str:
+    files = [{"file": str(file), **report.to_dict()} for file, report in reports.items()]
+    sums = {"hard": sum(r.hard for r in reports.values()), "soft": sum(r.soft for r in reports.values())}
+    return json.dumps({**sums, "files": files}, ensure_ascii=False, indent=2) + "\n"

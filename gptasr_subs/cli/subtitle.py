@@ -1,0 +1,214 @@
+"""The default command: subtitles beside videos."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gptasr_subs import __version__
+from gptasr_subs.cli.console import clock, put, say, sentences, show_error, shown
+from gptasr_subs.cli.norms import with_norms
+from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, OnDone, OnError, Quiet, Verbose
+from gptasr_subs.cli.progress import place_in_film, stages
+from gptasr_subs.cues.norms import Norms
+
+if TYPE_CHECKING:
+    from gptasr_subs.jobs.hooks import Hooks
+    from gptasr_subs.pipeline.subtitle import Options, Result
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        put(f"gptasr-subs {__version__}\n")
+        raise typer.Exit
+
+
+@with_norms
+def run(
+    inputs: Annotated[list[Path], typer.Argument(metavar="FILES_OR_FOLDERS...", hidden=True)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write this one file (- for stdout).")
+    ] = None,
+    output_dir: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="srt,vtt,...", help="Formats: srt (the default), vtt, ass, ttml, sbv, lrc, tsv, txt, json."
+        ),
+    ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that are there already.")] = False,
+    lang: Annotated[
+        str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")
+    ] = "en",
+    audio_track: Annotated[
+        str, typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language.")
+    ] = "",
+    model: Model = "default",
+    device: Device = "auto",
+    beams: Beams = 0,
+    batch_size: BatchSize = 0,
+    sdh: Annotated[bool, typer.Option("--sdh", help="Name the file as subtitles for the deaf (.sdh).")] = False,
+    forced: Annotated[bool, typer.Option("--forced", help="Name the file as forced subtitles (.forced).")] = False,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Put the subtitles into the video (MKV, MP4, MOV, WebM) as a track.")
+    ] = False,
+    burn: Annotated[
+        bool, typer.Option("--burn", help="Write a copy with the subtitles in the picture: movie.subtitled.mp4.")
+    ] = False,
+    burn_quality: Annotated[
+        int, typer.Option(min=0, max=51, metavar="N", help="Quality of that copy: 0 (best) to 51.")
+    ] = 20,
+    burn_style: Annotated[
+        str, typer.Option(metavar="STYLE", help="outline, box, or ASS fields such as Fontname=Arial,Fontsize=20.")
+    ] = "outline",
+    on_done: OnDone = "",
+    on_error: OnError = "",
+    no_journal: Annotated[
+        bool, typer.Option("--no-journal", help="Keep no record on disk of what is recognised.")
+    ] = False,
+    word_times: Annotated[
+        bool, typer.Option("--word-times", help="Each word lights up when it is spoken (vtt, ass, lrc).")
+    ] = False,
+    unsure_below: Annotated[
+        float, typer.Option(min=0, max=1, metavar="X", help="Words of lower confidence are yellow (vtt, ass).")
+    ] = 0.0,
+    top: Annotated[bool, typer.Option("--top", help="Place the text at the top of the picture.")] = False,
+    shot_changes: Annotated[
+        bool, typer.Option("--shot-changes", help="Subtitles begin and end with cuts of the picture that are near.")
+    ] = False,
+    progressive: Annotated[
+        bool,
+        typer.Option("--progressive", help="Write the file while the film is listened to, always whole and valid."),
+    ] = False,
+    start: Annotated[
+        float, typer.Option("--from", min=0, metavar="SECONDS", help="Begin here; what is before comes last.")
+    ] = 0.0,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    *,
+    norms: Norms,
+) -> None:
+    """Write English subtitles beside videos or sound files, offline: movie.mp4 gets movie.en.srt.
+
+    Folders are searched for them. A subtitle that is there already is kept.
+    """
+    with sentences(quiet, verbose):
+        from gptasr_subs.cli.batch import STDOUT, check_options, check_output, parse_formats
+        from gptasr_subs.formats import Style
+        from gptasr_subs.jobs.hooks import Hooks
+        from gptasr_subs.pipeline.subtitle import Options
+
+        options = Options(
+            formats=() if (embed or burn) and not format else parse_formats(format or "srt"),
+            language=lang,
+            output=None if output == STDOUT else output,
+            output_dir=output_dir,
+            overwrite=overwrite,
+            audio_track=int(audio_track) if audio_track.isdecimal() else audio_track or None,
+            batch_size=batch_size,
+            beams=beams,
+            norms=norms,
+            sdh=sdh,
+            forced=forced,
+            embed=embed,
+            burn=burn,
+            burn_quality=burn_quality,
+            burn_style=burn_style,
+            progressive=progressive,
+            start=start,
+            journal=not no_journal,
+            style=Style(word_times=word_times, unsure_below=unsure_below),
+            top=top,
+            shot_changes=shot_changes,
+        )
+        check_options(options, model)
+        files, failed = _find_inputs(inputs, verbose)
+        if output:
+            named = parse_formats(format) if format else ()
+            check_output(output, named, max(len(inputs), len(files)), into_film=embed or burn)
+        if output == STDOUT:
+            failed += _print_subtitles(files, options, model, device, quiet, verbose)
+        else:
+            failed += _subtitle(files, options, model, device, quiet, verbose, Hooks(on_done, on_error))
+        if failed:
+            raise typer.Exit(1)
+
+
+def _find_inputs(inputs: Iterable[Path], verbose: bool) -> tuple[list[Path], int]:
+    """All media files, and how many inputs gave none (each has been reported)."""
+    from gptasr_subs.errors import MediaError
+    from gptasr_subs.media.library import find_media, unique
+
+    files: list[Path] = []
+    failed = 0
+    for path in inputs:
+        try:
+            files += find_media(path)
+        except MediaError as error:
+            show_error(error, verbose, path)
+            failed += 1
+    return unique(files), failed
+
+
+def _subtitle(
+    files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool, hooks: Hooks
+) -> int:
+    """Write subtitles of every file; gives how many failed."""
+    from gptasr_subs.cli.batch import Batch, Failure
+    from gptasr_subs.recognition.loading import lazy_model
+
+    batch = Batch(lazy_model(model, device, options.language), options, hooks)
+    failed = 0
+    for file in files:
+        batch.prepare(file)
+        with stages(shown(Path(file.name)), place_in_film, quiet) as update:
+            outcome = batch.subtitle(file, lambda place: update(place.done, place.total, place.stage))
+        if isinstance(outcome, Failure):
+            show_error(outcome.error, verbose, file)
+            failed += 1
+        elif not quiet:
+            _close(outcome)
+    if failed and len(files) > 1 and not quiet:
+        say(f"{failed} of {len(files)} files failed.")
+    return failed
+
+
+def _print_subtitles(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
+    """The one file's subtitles on stdout."""
+    from gptasr_subs.formats import render
+    from gptasr_subs.pipeline.subtitle import Result, recognize_file
+    from gptasr_subs.recognition.loading import lazy_model
+
+    for file in files:
+        recognizer, began = lazy_model(model, device, options.language), time.monotonic()
+        with stages(shown(Path(file.name)), place_in_film, quiet) as update:
+            document = recognize_file(
+                file, recognizer, options=options, listener=lambda place: update(place.done, place.total, place.stage)
+            )
+        put(render(document, options.formats[0]))
+        if not quiet:
+            _close(Result(file, (), (), document, document.seconds or 0.0, time.monotonic() - began))
+    return 0
+
+
+def _close(result: Result) -> None:
+    """What was written, how long the sound was, how long it took."""
+    for path in result.kept:
+        inside = "holds such a track already, which" if path == result.media else "is there already and"
+        say(f"{shown(path)} {inside} was kept; --overwrite replaces it.")
+    if result.document is None:
+        return
+    what = ", ".join(map(shown, result.written)) or shown(Path(result.media.name))
+    count = len(result.document.cues)
+    cues = f"{count} subtitle{'s' * (count != 1)}" if count else "no speech found, so no subtitles in it"
+    speed = f"{clock(result.seconds)} of sound in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
+    say(f"{what}: {cues}; {f'taken from {shown(result.ready)}' if result.ready else speed}.")

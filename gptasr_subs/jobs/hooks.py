@@ -1,0 +1,98 @@
+"""Telling others how a film went: commands with the facts in their environment, and notifiers of other packages."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gptasr_subs.errors import GptasrError
+from gptasr_subs.pipeline.subtitle import Options, Result
+from gptasr_subs.plugins import load_plugins, make_notifier
+
+PATIENCE = 300.0  # seconds that a command may take
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """How one film went. ``state`` is done, skipped or failed; ``seconds`` of sound took ``elapsed`` seconds.
+
+    ``outputs`` are the files that were written, ``reason`` says why it was skipped or failed.
+    """
+
+    media: Path
+    state: str
+    outputs: tuple[Path, ...] = ()
+    reason: str = ""
+    language: str = "en"
+    seconds: float = 0.0
+    elapsed: float = 0.0
+
+
+def event_of(result: Result, options: Options) -> Event:
+    """What there is to tell of a film that did not fail."""
+    written, reason = result.written, "" if result.written else "all that is asked for is there already"
+    state = "done" if written else "skipped"
+    return Event(result.media, state, written, reason, options.language, result.seconds, result.elapsed)
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line."""
+    return str(error) if isinstance(error, GptasrError) else " ".join(f"{type(error).__name__}: {error}".split())
+
+
+@dataclass
+class Hooks:
+    """Whom to tell: shell commands for films that are done or failed, and every installed notifier."""
+
+    on_done: str = ""
+    on_error: str = ""
+    notifiers: dict[str, Callable[..., object]] = field(
+        default_factory=lambda: load_plugins("notifiers", make_notifier)
+    )
+
+    def tell(self, event: Event) -> None:
+        """Tell everyone; whoever breaks is reported and breaks nothing else."""
+        command = {"done": self.on_done, "failed": self.on_error}.get(event.state, "")
+        if command:
+            _run(command, event)
+        for name, notifier in self.notifiers.items():
+            try:
+                notifier(event)
+            except Exception as error:  # a stranger's code may fail in any way
+                _log.warning(
+                    "The notifier %s failed on %r (%s: %s).", name, str(event.media), type(error).__name__, error
+                )
+
+
+def environment(event: Event) -> dict[str, str]:
+    """The facts that a command finds in its environment."""
+    return {
+        "GPTASR_STATE": event.state,
+        "GPTASR_MEDIA": str(event.media),
+        "GPTASR_OUTPUTS": os.pathsep.join(map(str, event.outputs)),
+        "GPTASR_REASON": event.reason,
+        "GPTASR_LANGUAGE": event.language,
+        "GPTASR_SECONDS": f"{event.seconds:.3f}",
+        "GPTASR_ELAPSED": f"{event.elapsed:.3f}",
+    }
+
+
+def _run(command: str, event: Event) -> None:
+    """The person's own shell command, as it stands; facts come in the environment, so that no name can break it."""
+    try:
+        done = subprocess.run(
+            command, shell=True, env={**os.environ, **environment(event)}, stdin=subprocess.DEVNULL, timeout=PATIENCE,
+            capture_output=True, check=False, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        _log.warning("The command %r could not be run to its end (%s).", command, error)
+        return
+    if done.returncode:
+        told = " ".join(done.stderr.split())[-200:]
+        _log.warning("The command %r failed with exit code %d: %s", command, done.returncode, told or "it said nothing")

@@ -1,0 +1,261 @@
+"""A durable queue of films to subtitle: put in by anyone, worked off by one or many processes, each film once.
+
+To enqueue from a script and exit at once::
+
+    from gptasr_subs.jobs.queue import open_queue
+
+    with open_queue() as queue:
+        queue.add(path, {"formats": ["srt"], "language": "en"}, priority=1)  # the same file twice is one job
+
+``gptasr-subs jobs run`` (or ``gptasr-subs watch``) does the work. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from gptasr_subs.errors import QueueError
+from gptasr_subs.storage.folders import data_folder
+from gptasr_subs.storage.sqlite import open_database
+
+LEASE = 60.0  # seconds; a worker that has not been heard of for so long is dead, and its job goes to another
+MOST_ATTEMPTS = 4
+FIRST_DELAY = 60.0  # seconds before the second attempt; each later one waits four times as long
+
+_SECONDS_TO_WAIT = 30.0  # for another process that writes
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+CREATE TABLE IF NOT EXISTS jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL, options TEXT NOT NULL, priority INTEGER NOT NULL,
+    state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
+    added REAL NOT NULL, due REAL NOT NULL, changed REAL NOT NULL, worker TEXT, lease REAL);
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_job_a_file ON jobs (path) WHERE state IN ('waiting', 'running');
+CREATE INDEX IF NOT EXISTS by_state ON jobs (state, priority, due);
+"""
+
+
+class State(str, Enum):
+    """Where a job stands. ``skipped`` jobs had nothing to do; why is their reason."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One film to subtitle. ``options`` are settings of the run by name; times are seconds since 1970.
+
+    ``due`` is when it may start; ``reason`` says why it is in its state; ``worker`` holds it until ``lease``.
+    """
+
+    id: int
+    path: Path
+    options: Mapping[str, Any]
+    priority: int
+    state: State
+    reason: str
+    attempts: int
+    added: float
+    due: float
+    changed: float
+    worker: str | None
+    lease: float | None
+
+
+@contextmanager
+def open_queue(path: Path | None = None, clock: Callable[[], float] = time.time) -> Iterator[Queue]:
+    """The user's queue, or the one at ``path``. Raises QueueError where it cannot be used."""
+    queue = Queue(path or queue_path(), clock)
+    try:
+        yield queue
+    finally:
+        queue.close()
+
+
+def queue_path() -> Path:
+    """The file of the user's queue."""
+    return data_folder() / "queue-1.sqlite3"  # the number is that of its tables
+
+
+class Queue:
+    """The queue in a database; any number of processes may use it at once. All methods raise QueueError."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        """``clock`` gives seconds since 1970."""
+        self.path, self._clock = path, clock
+        try:
+            self._database = open_database(path, _SCHEMA, _SECONDS_TO_WAIT)
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(error) from error
+
+    def add(self, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None, priority: int = 0) -> Job:
+        """Put a film in, whether it exists yet or not; ``options`` are fields of ``pipeline.Options`` by name.
+
+        A film that waits or runs already is not put in twice: it keeps the higher priority and, if it waits, takes the
+        new options. Jobs of higher ``priority`` run first, those of the same in the order they came.
+        """
+        now, full = self._clock(), _stored(Path(path))
+        self._ask(
+            "INSERT INTO jobs (path, options, priority, state, added, due, changed) "
+            "VALUES (?, ?, ?, 'waiting', ?, ?, ?) "
+            "ON CONFLICT (path) WHERE state IN ('waiting', 'running') DO UPDATE SET "
+            "priority = max(priority, excluded.priority), "
+            "options = CASE state WHEN 'waiting' THEN excluded.options ELSE options END",
+            *(full, json.dumps(dict(options or {}), default=str), priority, now, now, now),
+        )
+        return self._select("WHERE path = ? ORDER BY id DESC LIMIT 1", full)[0]
+
+    def jobs(self, *states: State) -> list[Job]:
+        """All jobs, or those in one of the states: first those that run, then as they will run, then by time."""
+        marks = ", ".join("?" * len(states))
+        where = f"WHERE state IN ({marks}) " if states else ""
+        order = "ORDER BY state != 'running', state != 'waiting', priority DESC, due, id"
+        return self._select(where + order, *(state.value for state in states))
+
+    def get(self, number: int) -> Job:
+        """One job by its number."""
+        found = self._select("WHERE id = ?", number)
+        if not found:
+            raise QueueError(f"There is no job {number}; `gptasr-subs jobs list` shows those there are.")
+        return found[0]
+
+    def retry(self, number: int) -> Job:
+        """Let a job that is over, or that waits for its next attempt, start at once with all its attempts."""
+        job = self.get(number)
+        if job.state is State.RUNNING:
+            raise QueueError(f"The job {number} is running; cancel it first, or let it end.")
+        now = self._clock()
+        sql = "UPDATE jobs SET state = 'waiting', reason = '', attempts = 0, due = ?, changed = ? WHERE id = ?"
+        try:
+            self._ask(sql, now, now, number)
+        except sqlite3.IntegrityError:
+            raise QueueError(f"{str(job.path)!r} waits already as another job.") from None
+        return self.get(number)
+
+    def cancel(self, number: int, reason: str = "cancelled") -> Job:
+        """Take a job out; one that runs is stopped at its next sign of life. A job that is over stays as it is."""
+        self.get(number)
+        sql = "UPDATE jobs SET state = 'cancelled', reason = ?, changed = ? WHERE id = ? AND state IN (?, ?)"
+        self._ask(sql, reason, self._clock(), number, State.WAITING.value, State.RUNNING.value)
+        return self.get(number)
+
+    def drop(self, path: Path, reason: str) -> None:
+        """Take the job of a file out, if it has one that is not over."""
+        sql = "SELECT id FROM jobs WHERE path = ? AND state IN ('waiting', 'running')"
+        for (number,) in self._ask(sql, _stored(path)):
+            self.cancel(number, reason)
+
+    def move(self, old: Path, new: Path) -> None:
+        """A file has another name now; its waiting job goes with it."""
+        sql = "UPDATE OR IGNORE jobs SET path = ? WHERE path = ? AND state = 'waiting'"
+        self._ask(sql, _stored(new), _stored(old))
+
+    def take(self, worker: str, newest_first: bool = False) -> Job | None:
+        """The next job, for ``worker`` alone until its lease ends; None where nothing is due.
+
+        Of jobs of the same priority that came first is taken, or with ``newest_first`` that which came last.
+        """
+        order = "added DESC, id DESC" if newest_first else "due, id"
+        now = self._clock()
+        with self._transaction():
+            self._free_dead(now)
+            rows = self._ask(
+                f"SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? ORDER BY priority DESC, {order} LIMIT 1", now
+            )
+            if not rows:
+                return None
+            self._ask(
+                "UPDATE jobs SET state = 'running', worker = ?, lease = ?, attempts = attempts + 1, changed = ?, "
+                "reason = '' WHERE id = ?",
+                *(worker, now + LEASE, now, rows[0][0]),
+            )
+        return self.get(rows[0][0])
+
+    def beat(self, job: Job) -> bool:
+        """A sign of life of the worker that holds ``job``; False where it holds it no longer and must stop."""
+        now = self._clock()
+        self._ask(f"UPDATE jobs SET lease = ? WHERE {_HELD}", now + LEASE, job.id, job.worker)
+        return self._is_held(job)
+
+    def end(self, job: Job, state: State, reason: str = "") -> None:
+        """The worker is through with its job; nothing happens where it holds it no longer."""
+        sql = f"UPDATE jobs SET state = ?, reason = ?, changed = ?, worker = NULL WHERE {_HELD}"
+        self._ask(sql, state.value, reason, self._clock(), job.id, job.worker)
+
+    def fail(self, job: Job, reason: str, again: bool) -> None:
+        """The attempt has failed; with ``again`` there is another after a while, unless there were enough."""
+        if not again or job.attempts >= MOST_ATTEMPTS:
+            return self.end(job, State.FAILED, reason)
+        now = self._clock()
+        sql = f"UPDATE jobs SET state = 'waiting', reason = ?, changed = ?, due = ?, worker = NULL WHERE {_HELD}"
+        self._ask(sql, reason, now, now + FIRST_DELAY * 4 ** (job.attempts - 1), job.id, job.worker)
+
+    def release(self, job: Job, reason: str) -> None:
+        """The worker stops before its job is done; the attempt does not count."""
+        sql = "UPDATE jobs SET state = 'waiting', reason = ?, attempts = attempts - 1, worker = NULL "
+        self._ask(f"{sql} WHERE {_HELD}", reason, job.id, job.worker)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+
+    def _free_dead(self, now: float) -> None:
+        reason = "its worker ended without a word"
+        dead = "state = 'running' AND lease < ?"
+        sql = f"UPDATE jobs SET state = 'failed', reason = ?, changed = ? WHERE {dead} AND attempts >= ?"
+        self._ask(sql, f"{reason}, {MOST_ATTEMPTS} times", now, now, MOST_ATTEMPTS)
+        self._ask(f"UPDATE jobs SET state = 'waiting', reason = ?, worker = NULL WHERE {dead}", reason, now)
+
+    def _is_held(self, job: Job) -> bool:
+        return bool(self._ask(f"SELECT 1 FROM jobs WHERE {_HELD}", job.id, job.worker))
+
+    def _select(self, where: str, *values: object) -> list[Job]:
+        return [_job(row) for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values)]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._ask("BEGIN IMMEDIATE")  # what is read inside cannot be changed by others before it is written
+        try:
+            yield
+        except BaseException:
+            self._database.rollback()
+            raise
+        self._ask("COMMIT")
+
+    def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(sql, values).fetchall()
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> QueueError:
+        return QueueError(f"The queue {str(self.path)!r} cannot be used ({error}); check the disk and your rights.")
+
+
+_COLUMNS = "id, path, options, priority, state, reason, attempts, added, due, changed, worker, lease"
+_HELD = "id = ? AND worker = ? AND state = 'running'"
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    number, path, options, priority, state, *rest = row
+    return Job(number, Path(os.fsdecode(path)), json.loads(options), priority, State(state), *rest)
+
+
+def _stored(path: Path) -> bytes:
+    """Names of any bytes: not all of them are text."""
+    return os.fsencode(path.absolute())

@@ -1,0 +1,174 @@
+"""Which films of a queue or a watched folder get subtitles: rules in a fixed order, the first that objects decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from gptasr_subs.errors import UsageError
+from gptasr_subs.media.languages import same_language
+from gptasr_subs.media.probe import BITMAP_SUBTITLES, MediaInfo, probe
+from gptasr_subs.media.sidecars import BURNED, existing_subtitles
+from gptasr_subs.pipeline.subtitle import Options, make_plan
+from gptasr_subs.storage.files import MIB, read_text
+
+IGNORE_FILE = ".gptasrignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a person restricts: ``audio`` is a language that must be spoken; lengths are seconds, sizes bytes."""
+
+    audio: str = ""
+    min_seconds: float = 0.0
+    max_seconds: float = float("inf")
+    min_bytes: int = 0
+    max_bytes: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule says: its name, whether it lets the film pass, and why."""
+
+    rule: str
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film and what is asked for; looked into only when a rule needs it."""
+
+    path: Path
+    options: Options = field(default_factory=Options)
+    limits: Limits = field(default_factory=Limits)
+
+    @cached_property
+    def info(self) -> MediaInfo:
+        """What is in it; raises MediaError."""
+        return probe(self.path)
+
+
+Rule = Callable[[Film], tuple[bool, str]]
+
+
+def judge(film: Film) -> Iterator[Verdict]:
+    """Ask the rules one by one, up to the first that objects. Raises MediaError where the film cannot be read."""
+    for name, rule in RULES.items():
+        passed, reason = rule(film)
+        yield Verdict(name, passed, reason)
+        if not passed:
+            return
+
+
+def decide(film: Film) -> Verdict:
+    """The verdict that counts: that of the rule which objects, else that of the last one."""
+    return list(judge(film))[-1]
+
+
+def _own_output(film: Film) -> tuple[bool, str]:
+    own = film.path.stem.endswith(BURNED)
+    return not own, f"it is a copy with subtitles in the picture ({BURNED})" if own else "it is no copy made by us"
+
+
+def _ignore_file(film: Film) -> tuple[bool, str]:
+    decided = None
+    for folder in reversed(film.path.absolute().parents):
+        file = folder / IGNORE_FILE
+        if file.is_file():
+            spec = GitIgnoreSpec.from_lines(read_text(file).splitlines())
+            result = spec.check_file(film.path.absolute().relative_to(folder).as_posix())
+            if result.include is not None:  # a file further down has the last word, as with git
+                decided = result.include, file
+    if decided and decided[0]:
+        return False, f"{str(decided[1])!r} names it"
+    return True, f"no {IGNORE_FILE} names it"
+
+
+def _size(film: Film) -> tuple[bool, str]:
+    size, limits = film.path.stat().st_size if film.path.exists() else 0, film.limits
+    told = f"it has {size / MIB:.1f} MiB"
+    if size < limits.min_bytes:
+        return False, f"{told}, fewer than the {limits.min_bytes / MIB:.1f} asked for"
+    if size > limits.max_bytes:
+        return False, f"{told}, more than the {limits.max_bytes / MIB:.1f} allowed"
+    return True, told
+
+
+def _subtitle_file(film: Film) -> tuple[bool, str]:
+    options = film.options
+    kinds = (True, False) if options.forced else (False,)
+    there = [
+        path
+        for forced in kinds
+        for path in existing_subtitles(film.path, options.language, forced=forced, directory=options.output_dir)
+    ]
+    if there and not (options.overwrite or options.embed or options.burn):
+        return False, f"{there[0].name!r} is there already"
+    if make_plan(film.path, options).is_done:
+        return False, "all that is asked for is there already"
+    return True, f"no subtitle file of exactly this name in the language {options.language!r} stands in the way"
+
+
+def _text_track(film: Film) -> tuple[bool, str]:
+    options = film.options
+    tracks = [
+        track
+        for track in film.info.subtitles
+        if same_language(track.language, options.language) and track.codec not in BITMAP_SUBTITLES
+    ]
+    if tracks and not (options.overwrite or options.forced):
+        return False, f"it holds a text track in the language {options.language!r} ({tracks[0].codec})"
+    return True, f"it holds no text track in the language {options.language!r}"
+
+
+def _audio(film: Film) -> tuple[bool, str]:
+    spoken = ", ".join(track.language or "unknown" for track in film.info.audio)
+    if not film.limits.audio:
+        return True, f"any language is welcome ({spoken})"
+    passed = any(same_language(track.language, film.limits.audio) for track in film.info.audio)
+    return passed, f"its sound tracks are in: {spoken}; asked for is {film.limits.audio!r}"
+
+
+def _length(film: Film) -> tuple[bool, str]:
+    seconds, limits = film.info.duration, film.limits
+    told = f"it lasts {seconds:.0f} s"
+    if seconds and seconds < limits.min_seconds:
+        return False, f"{told}, less than the {limits.min_seconds:.0f} s asked for"
+    if seconds > limits.max_seconds:
+        return False, f"{told}, more than the {limits.max_seconds:.0f} s allowed"
+    return True, told
+
+
+# From the cheapest to the dearest; those from the text track on have to look into the film.
+RULES: dict[str, Rule] = {
+    "own output": _own_output,
+    "ignore file": _ignore_file,
+    "size": _size,
+    "subtitle file": _subtitle_file,
+    "text track": _text_track,
+    "spoken language": _audio,
+    "length": _length,
+}
+
+
+def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
+    """Limits of ``MIN-MAX`` texts, either end of which may be left out: minutes and MiB. Raises UsageError."""
+    seconds = [60 * value for value in _range(length, "--length")]
+    sizes = [MIB * value for value in _range(size, "--size")]
+    return Limits(audio, seconds[0], seconds[1], int(sizes[0]), sizes[1])
+
+
+def _range(text: str, option: str) -> tuple[float, float]:
+    low, dash, high = text.partition("-")
+    try:
+        values = float(low or 0), float(high or "inf")
+    except ValueError:
+        values = 1.0, 0.0
+    if text and (not dash or not 0 <= values[0] <= values[1]):
+        raise UsageError(f"{option} {text!r} is no range; write it like 5-240, 5- or -240.")
+    return values if text else (0.0, float("inf"))

@@ -1,0 +1,186 @@
+"""Watched folders feed the queue: each film once, when it is complete, under the name it has by then."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue as queues
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedNoWriteEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileOpenedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.polling import PollingObserver
+
+from gptasr_subs.errors import MediaError, UsageError
+from gptasr_subs.jobs.arrivals import Arrivals, find_arrived, is_wanted
+from gptasr_subs.jobs.queue import Queue, State, open_queue
+from gptasr_subs.jobs.rules import Film, Limits, decide
+from gptasr_subs.media.sidecars import move_sidecars
+from gptasr_subs.pipeline.subtitle import Options
+
+POLL_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Watches folders in a thread of its own and puts what arrives into the queue.
+
+    The thread that calls watchdog's handlers only notes what has happened; looking into files is done in ours.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        queue_path: Path,
+        *,
+        options: Options | None = None,
+        limits: Limits | None = None,
+        arrivals: Arrivals | None = None,
+        poll: float = 0.0,
+        tick: float = 1.0,
+    ) -> None:
+        """``poll``: look every so many seconds instead of being told by the system; ``tick``: how often to check."""
+        self._folders = [_checked(folder) for folder in folders]
+        self._queue_path, self._options, self._limits = queue_path, options or Options(), limits or Limits()
+        self._arrivals, self._tick = Arrivals() if arrivals is None else arrivals, tick
+        self._observer: BaseObserver = PollingObserver(timeout=poll) if poll else Observer()
+        self._events: queues.SimpleQueue[FileSystemEvent | None] = queues.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="watcher", daemon=True)
+        self._stopped = threading.Event()
+        self._settled = threading.Event()
+
+    def start(self) -> None:
+        """Begin; what is there already counts as arrived. Raises UsageError where the system refuses to watch."""
+        for folder in self._folders:
+            self._observer.schedule(_Notes(self._events), str(folder), recursive=True)
+        try:
+            self._observer.start()
+        except OSError as error:
+            raise UsageError(f"The system cannot watch so many folders ({error}); use --poll.") from error
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait until both threads have."""
+        self._stopped.set()
+        self._events.put(None)
+        if self._observer.is_alive():
+            self._observer.stop()
+            self._observer.join()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def is_settled(self) -> bool:
+        """Whether all that was there at the start, and has arrived since, is in the queue or refused."""
+        return self._settled.is_set()
+
+    def _work(self) -> None:
+        with open_queue(self._queue_path) as queue:
+            for folder in self._folders:
+                for path in find_arrived(folder):
+                    self._arrivals.see(path)
+            while not self._stopped.is_set():
+                for event in self._noted():
+                    with _going_on():
+                        self._take_note(event, queue)
+                for path in self._arrivals.complete():
+                    with _going_on():
+                        self._enqueue(path, queue)
+                if not self._arrivals and self._events.empty():
+                    self._settled.set()
+
+    def _noted(self) -> Iterator[FileSystemEvent]:
+        """What happened since the last call; waits for a tick at the most."""
+        with contextlib.suppress(queues.Empty):
+            event = self._events.get(timeout=self._tick)
+            while event is not None:
+                yield event
+                event = self._events.get_nowait()
+
+    def _take_note(self, event: FileSystemEvent, queue: Queue) -> None:
+        source, target = Path(_text(event.src_path)), Path(_text(event.dest_path))
+        if isinstance(event, DirCreatedEvent | DirMovedEvent):
+            for path in find_arrived(target if isinstance(event, DirMovedEvent) else source):
+                self._see(path)
+        elif event.is_directory or isinstance(event, FileOpenedEvent | FileClosedNoWriteEvent):
+            return
+        elif isinstance(event, FileMovedEvent):
+            self._move(source, target, queue)
+        elif isinstance(event, FileDeletedEvent):
+            self._arrivals.forget(source)
+            queue.drop(source, "the file was deleted")
+        else:
+            self._see(source)
+
+    def _move(self, source: Path, target: Path, queue: Queue) -> None:
+        self._arrivals.forget(source)
+        if self._is_wanted(target):
+            queue.move(source, target)
+            move_sidecars(source, target)
+            self._see(target)
+        else:
+            queue.drop(source, "the file was moved away")
+
+    def _see(self, path: Path) -> None:
+        if self._is_wanted(path):
+            self._settled.clear()
+            self._arrivals.see(path)
+
+    def _is_wanted(self, path: Path) -> bool:
+        return any(path.is_relative_to(folder) and is_wanted(path, folder) for folder in self._folders)
+
+    def _enqueue(self, path: Path, queue: Queue) -> None:
+        with contextlib.suppress(MediaError, OSError):  # the worker will say what is wrong with it
+            if _has_failed(path, queue):
+                return
+            verdict = decide(Film(path, self._options, self._limits))
+            if not verdict.passed:
+                _log.info("%s: skipped by the rule %r: %s.", path, verdict.rule, verdict.reason)
+                return
+        queue.add(path)
+
+
+@contextlib.contextmanager
+def _going_on() -> Iterator[None]:
+    """What goes wrong with one file is said, and the watch goes on."""
+    try:
+        yield
+    except Exception as error:
+        _log.warning("One file could not be queued: %s", error)
+
+
+class _Notes(FileSystemEventHandler):
+    def __init__(self, events: queues.SimpleQueue[FileSystemEvent | None]) -> None:
+        self._events = events
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        self._events.put(event)
+
+
+def _has_failed(path: Path, queue: Queue) -> bool:
+    """Whether the file as it is was tried before and cannot be done; that has been reported."""
+    changed = path.stat().st_mtime
+    failed = (job for job in queue.jobs(State.FAILED) if job.path == path)
+    return any(job.changed > changed for job in failed)
+
+
+def _checked(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {str(folder)!r} to watch; create it or check its name.")
+    return folder.absolute()
+
+
+def _text(path: str | bytes) -> str:
+    return path if isinstance(path, str) else path.decode(errors="surrogateescape")

@@ -1,0 +1,263 @@
+"""What is in a media file: its audio and subtitle tracks, its length, its picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gptasr_subs.errors import MediaError
+from gptasr_subs.media.ffmpeg import ffmpeg_url, find_ffmpeg
+from gptasr_subs.media.languages import same_language, shortest_code
+
+# How far ffmpeg looks for the first audio: a minute of microseconds, and bytes. By default it gives up after 5 s.
+SEARCH_LIMITS = {"analyzeduration": 60_000_000, "probesize": 50_000_000}
+
+# Codecs of subtitles that are pictures and hold no text.
+BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
+
+_TIMEOUT = 60  # seconds
+_COMMENTARY = ("comment", "descriptions", "visual_impaired")  # dispositions of audio about the film, not of it
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """One audio track; ``index`` counts audio tracks only, from 0. ``commentary``: spoken about the film, not in it."""
+
+    index: int
+    codec: str
+    channels: int
+    language: str = ""
+    title: str = ""
+    default: bool = False
+    commentary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleTrack:
+    """One embedded subtitle track; ``index`` counts subtitle tracks only, from 0."""
+
+    index: int
+    codec: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a media file holds.
+
+    ``duration`` is in seconds, 0 where the file does not say; ``fps`` are frames a second of the video, if any.
+    """
+
+    duration: float
+    audio: tuple[AudioTrack, ...]
+    subtitles: tuple[SubtitleTrack, ...] = ()
+    fps: float | None = None
+    width: int = 0
+    height: int = 0
+
+
+def probe(path: str | os.PathLike[str]) -> MediaInfo:
+    """Look into a media file. Raises MediaError where it is missing, unreadable, not media or without audio."""
+    info = _media_info(inspect(path))
+    if not info.audio:
+        raise MediaError(f"{str(Path(path))!r} has no sound track, so there is nothing to subtitle.")
+    return info
+
+
+def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What ffprobe tells of a media file as JSON ("format", "streams"). Raises MediaError where it is not media."""
+    media = Path(path)
+    refuse_unreadable(media)
+    return _ask_ffprobe(media) if shutil.which("ffprobe") else _ask_ffmpeg(media)
+
+
+def choose_track(info: MediaInfo, track: int | str | None) -> int:
+    """The audio track asked for by index or language (``en``, ``eng``), else the default one.
+
+    A commentary is chosen only by its index, or if nothing else is there. Raises MediaError where there is no such
+    track; the message lists those there are.
+    """
+    if track is None:
+        return min(info.audio, key=lambda a: (a.commentary, not a.default, a.index)).index
+    if isinstance(track, int) or track.isdecimal():
+        found = [a for a in info.audio if a.index == int(track)]
+    else:
+        found = [a for a in info.audio if same_language(a.language, track)]
+    if not found:
+        there = "; ".join(f"{a.index}: {a.language or 'language unknown'}, {a.codec}" for a in info.audio)
+        raise MediaError(f"There is no sound track {str(track)!r}; choose --audio-track from: {there}.")
+    return min(found, key=lambda a: (a.commentary, a.index)).index
+
+
+def refuse_unreadable(media: Path) -> None:
+    """Raise MediaError, with the reason, where there is no file that can be read."""
+    name = repr(str(media))
+    try:
+        if media.is_dir():
+            raise MediaError(f"{name} is a folder; give a media file in it.")
+        if media.exists() and not media.is_file():
+            raise MediaError(f"{name} is not a file but a pipe or a device; save its content to a file first.")
+        with media.open("rb") as file:
+            empty = not file.read(1)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null byte in the name
+        raise MediaError(f"There is no file {name}; check the name.") from None
+    except PermissionError as error:
+        raise MediaError(f"{name} may not be read; ask for the rights to it.") from error
+    except OSError as error:
+        raise MediaError(f"{name} cannot be read ({error.strerror}); check the disk or the share.") from error
+    if empty:
+        raise MediaError(f"{name} is empty; copy or download it again.")
+
+
+def run_probe(command: list[str], media: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that only looks into a file. Raises MediaError where it takes too long."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise MediaError(f"{str(media)!r} cannot be read in time; check the disk or the share it lies on.") from error
+
+
+def _media_info(facts: dict[str, Any]) -> MediaInfo:
+    """From what ffprobe tells as JSON."""
+    streams: list[dict[str, Any]] = facts["streams"]
+    audio = [stream for stream in streams if stream.get("codec_type") == "audio"]
+    texts = [stream for stream in streams if stream.get("codec_type") == "subtitle"]
+    pictures = [
+        stream
+        for stream in streams
+        if stream.get("codec_type") == "video" and not stream.get("disposition", {}).get("attached_pic")
+    ]
+    video = pictures[0] if pictures else {}
+    stated = [part.get("duration") for part in (facts.get("format", {}), *streams)]
+    return MediaInfo(
+        duration=max((float(value) for value in stated if _is_number(value)), default=0.0),
+        audio=tuple(_audio_track(index, stream) for index, stream in enumerate(audio)),
+        subtitles=tuple(SubtitleTrack(index, _codec(stream), _language(stream)) for index, stream in enumerate(texts)),
+        fps=_frame_rate(video.get("avg_frame_rate", "")),
+        width=int(video.get("width", 0)),
+        height=int(video.get("height", 0)),
+    )
+
+
+def _audio_track(index: int, stream: dict[str, Any]) -> AudioTrack:
+    disposition = stream.get("disposition", {})
+    title = _tags(stream).get("title", "")
+    return AudioTrack(
+        index=index,
+        codec=_codec(stream),
+        channels=int(stream.get("channels", 0)),
+        language=_language(stream),
+        title=title,
+        default=bool(disposition.get("default")),
+        commentary=any(disposition.get(name) for name in _COMMENTARY) or "commentary" in title.lower(),
+    )
+
+
+def _codec(stream: dict[str, Any]) -> str:
+    return str(stream.get("codec_name", "unknown"))
+
+
+def _language(stream: dict[str, Any]) -> str:
+    tag = _tags(stream).get("language", "")
+    return tag if shortest_code(tag) else ""
+
+
+def _tags(stream: dict[str, Any]) -> dict[str, str]:
+    return {name.lower(): value for name, value in stream.get("tags", {}).items()}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)?", value) is not None
+
+
+def _frame_rate(fraction: str) -> float | None:
+    """``30000/1001`` as a number; None for ``0/0`` and the like."""
+    top, _, bottom = fraction.partition("/")
+    bottom = bottom or "1"
+    if not (_is_number(top) and _is_number(bottom)) or not float(top) or not float(bottom):
+        return None
+    return float(top) / float(bottom)
+
+
+def _ask_ffprobe(media: Path) -> dict[str, Any]:
+    shape = ["-show_format", "-show_streams", "-of", "json"]
+    done = run_probe(["ffprobe", "-v", "error", *_search_limits(), *shape, ffmpeg_url(media)], media)
+    try:
+        facts: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        raise _not_media(media, done.stderr) from error
+    if not facts.get("streams"):
+        raise _not_media(media, done.stderr)
+    return facts
+
+
+_CLOCK = re.compile(r" +Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_STREAM = re.compile(r" +Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: (\w+): (\w+)(.*)")
+_TAG = re.compile(r" +(\w+) +: (.*)")
+
+
+def _ask_ffmpeg(media: Path) -> dict[str, Any]:
+    """What ``ffmpeg -i`` prints for people, in ffprobe's words, for where ffprobe is not installed."""
+    url = ffmpeg_url(media)
+    command = [find_ffmpeg(), "-nostdin", "-hide_banner", *_search_limits(), "-i", url]
+    output = run_probe(command, media).stderr.replace(url, "")
+    streams: list[dict[str, Any]] = []
+    container: dict[str, str] = {}
+    for line in output.split("\n"):
+        if clock := _CLOCK.match(line):
+            container["duration"] = str(3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3]))
+        elif stream := _STREAM.match(line):
+            streams.append(_printed_stream(*stream.groups(default="")))
+        elif streams and (tag := _TAG.match(line)):
+            streams[-1]["tags"].setdefault(tag[1], tag[2])
+    if not streams:
+        raise _not_media(media, output)
+    # Streams that belong together are printed together, wherever they stand.
+    return {"format": container, "streams": sorted(streams, key=lambda stream: stream["index"])}
+
+
+def _printed_stream(index: str, language: str, kind: str, codec: str, facts: str) -> dict[str, Any]:
+    """One stream line of ``ffmpeg -i`` as ffprobe describes a stream; ``facts`` is what follows the codec."""
+    dispositions = re.findall(r"\(([a-z ]+)\)", facts)
+    fps = re.search(r"([\d.]+) fps", facts)
+    size = re.search(r" (\d{2,5})x(\d{2,5})", facts)
+    layout = re.search(r" Hz, ([^,\n]+)", facts)
+    codec_tag = re.search(r"\((\w+) / 0x", facts)
+    return {
+        "index": int(index),
+        "codec_type": kind.lower(),
+        "codec_name": "unknown" if codec == "none" else codec,
+        "codec_tag_string": codec_tag[1] if codec_tag else "",
+        "channels": _channels(layout[1]) if layout else 0,
+        "avg_frame_rate": fps[1] if fps else "",
+        "width": size[1] if size else 0,
+        "height": size[2] if size else 0,
+        "disposition": {name.replace(" ", "_"): 1 for name in dispositions},
+        "tags": {"language": language},
+    }
+
+
+def _channels(layout: str) -> int:
+    """``stereo`` is 2, ``5.1(side)`` is 6, ``3 channels`` is 3; 0 for names that tell no number."""
+    name = layout.partition("(")[0]
+    named = {"mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "hexagonal": 6, "octagonal": 8}
+    return named.get(name, sum(int(digits) for digits in re.findall(r"\d+", name)))
+
+
+def _search_limits() -> list[str]:
+    return [word for name, value in SEARCH_LIMITS.items() for word in (f"-{name}", str(value))]
+
+
+def _not_media(media: Path, output: str) -> MediaError:
+    error = MediaError(f"{str(media)!r} is no media that ffmpeg can read, or it is cut short; check that it plays.")
+    error.__cause__ = RuntimeError(output.strip())
+    return error

@@ -1,0 +1,102 @@
+"""Names of subtitle files beside a film, as Plex, Jellyfin, Kodi, Emby and mpv read them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import unicodedata
+from pathlib import Path
+
+from gptasr_subs.media.languages import player_tag, same_language
+
+_log = logging.getLogger(__name__)
+
+SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"})
+
+BURNED = ".subtitled"  # ends the name of a film that subtitles were drawn into
+
+# What may stand between the language and the extension: for the deaf (three ways to say it), forced, shown by default.
+_FLAGS = frozenset({"sdh", "cc", "hi", "forced", "default"})
+
+# Some tools write the name of the language, and the players know it.
+_SPELLED_OUT = {"english": "en"}
+_LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*|english")
+
+
+def sidecar_path(
+    media: Path, lang: str, extension: str, *, sdh: bool = False, forced: bool = False, directory: Path | None = None
+) -> Path:
+    """``Base.en.srt``, ``Base.en.sdh.srt`` or ``Base.en.forced.srt``, beside the film or in ``directory``.
+
+    The language stands directly after the base, as ISO 639-1 has it (``eng`` becomes ``en``, ``en-US`` stays), or
+    players do not see it.
+    """
+    flags = ["sdh"] * sdh + ["forced"] * forced
+    name = ".".join([media.stem, player_tag(lang), *flags, extension.lstrip(".")])
+    return (directory or media.parent) / name
+
+
+def existing_subtitles(media: Path, lang: str, *, forced: bool = False, directory: Path | None = None) -> list[Path]:
+    """Subtitle files of exactly this film in this language, beside it or in ``directory``, sorted.
+
+    ``S01E10.en.srt`` is not one of ``S01E1.mkv``, and ``Base.srt`` does not say its language, so neither counts. Forced
+    subtitles translate only signs and foreign speech: they count only if asked for, and then alone.
+    """
+    try:
+        names = [entry.name for entry in (directory or media.parent).iterdir()]
+    except OSError:  # no such folder, or not ours to list: nothing there that we could see
+        return []
+    found = [name for name in names if _matches(name, media.stem, lang, forced)]
+    return [(directory or media.parent) / name for name in sorted(found)]
+
+
+def sidecars(media: Path) -> list[Path]:
+    """All subtitle files of exactly this film, of any language or none, sorted."""
+    try:
+        names = [entry.name for entry in media.parent.iterdir()]
+    except OSError:
+        return []
+    return [media.parent / name for name in sorted(names) if _is_sidecar(name, media.stem)]
+
+
+def move_sidecars(old: Path, new: Path) -> list[Path]:
+    """Let the subtitle files of a film that was renamed or moved follow it.
+
+    One whose new name is taken, or that cannot be moved, stays where it is: that is said in a warning. Gives the new
+    names of the others.
+    """
+    moved = []
+    for sidecar in sidecars(old):
+        target = new.with_name(new.stem + sidecar.name[len(old.stem) :])
+        if target.exists():
+            _log.warning("%r is there already, so the subtitles of the old name stay where they are.", str(target))
+            continue
+        try:
+            shutil.move(sidecar, target)
+        except OSError as error:
+            _log.warning("%r could not follow its film (%s).", str(sidecar), (error.strerror or str(error)).lower())
+        else:
+            moved.append(target)
+    return moved
+
+
+def _is_sidecar(name: str, base: str) -> bool:
+    """Whether between the base and the extension there is nothing but a language and flags."""
+    if not name.startswith(f"{base}."):
+        return False
+    *middle, extension = name[len(base) + 1 :].lower().split(".")
+    if extension not in SUBTITLE_EXTENSIONS:
+        return False
+    tags = [part for part in middle if part not in _FLAGS]
+    return not tags or (len(tags) == 1 and bool(_LANGUAGE.fullmatch(tags[0])))
+
+
+def _matches(name: str, base: str, lang: str, forced: bool) -> bool:
+    name, base = unicodedata.normalize("NFC", name), unicodedata.normalize("NFC", base)  # macOS stores NFD
+    if not name.startswith(f"{base}."):
+        return False
+    language, *flags = name[len(base) + 1 :].lower().split(".")
+    if not flags or flags.pop() not in SUBTITLE_EXTENSIONS or not _FLAGS.issuperset(flags):
+        return False
+    return same_language(_SPELLED_OUT.get(language, language), lang) and ("forced" in flags) == forced

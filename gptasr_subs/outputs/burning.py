@@ -1,0 +1,97 @@
+"""Subtitles drawn into the picture of a copy of the film, for players and sites that show no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from gptasr_subs.errors import MediaError
+from gptasr_subs.formats import Document, render
+from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
+from gptasr_subs.media.probe import MediaInfo, probe
+from gptasr_subs.media.sidecars import BURNED
+from gptasr_subs.storage.files import replacing
+from gptasr_subs.types import Cue
+
+_MP4 = frozenset({".mp4", ".m4v", ".mov"})
+_TEXT = "subtitles.srt"
+
+# Sizes are those of libass for SubRip: the picture is 288 high. The box has three quarters of black behind the text.
+_HEIGHT, _LARGEST, _SMALLEST = 288, 18, 8
+_LINE_CHARS = 42
+_CHAR_WIDTH = 0.5  # of the font's size, on average
+STYLES = {
+    "outline": "BorderStyle=1,Outline=1.2,Shadow=0.5,MarginV=16",
+    "box": "BorderStyle=3,Outline=3,Shadow=0,OutlineColour=&H40000000,BackColour=&H40000000,MarginV=16",
+}
+
+
+def burned_path(media: Path, directory: Path | None = None) -> Path:
+    """``movie.subtitled.mp4``; what is not MP4 becomes MKV, which takes every kind of sound."""
+    return (directory or media.parent) / f"{media.stem}{BURNED}{_suffix(media)}"
+
+
+def burn(
+    media: Path,
+    cues: Sequence[Cue],
+    target: Path,
+    *,
+    quality: int = 20,
+    style: str = "outline",
+    listener: Callable[[float, float], None] | None = None,
+) -> None:
+    """Write to ``target`` the film with ``cues`` drawn into it: video anew as H.264, sound copied.
+
+    ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of ``STYLES`` or ASS fields
+    like ``Fontname=Arial,Fontsize=20``; ``listener`` hears seconds done and in all. Raises MediaError, OutputError.
+    """
+    info = probe(media)
+    if not info.fps:
+        raise MediaError(f"{str(media)!r} has no picture to draw subtitles into; leave out --burn.")
+    with TemporaryDirectory() as folder, replacing(target) as temporary:
+        # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the filter.
+        Path(folder, _TEXT).write_text(render(Document(tuple(cues)), "srt"), encoding="utf-8")
+        film = open_input(media)
+        video = {
+            "vf": f"subtitles={_TEXT}:force_style='{_fields(style, info)}',format=yuv420p",
+            "c:v": "libx264",
+            "preset": "medium",
+            "crf": quality,
+        }
+        is_mp4 = target.suffix.lower() in _MP4
+        container = {"format": "mp4", "movflags": "+faststart"} if is_mp4 else {"format": "matroska"}
+        audio = {"c:a": "copy"}
+        copy = join_streams(film["V:0"], film["a?"], to=temporary, **video, **audio, **container)
+        command = build_command(copy, overwrite=True, progress="pipe:1")
+        _encode(command, folder, media, seconds=info.duration, listener=listener)
+
+
+def _suffix(media: Path) -> str:
+    return media.suffix if media.suffix.lower() in _MP4 else ".mkv"
+
+
+def _fields(style: str, info: MediaInfo) -> str:
+    """ASS fields; the text is as large as a full line leaves room for in this picture."""
+    room = 0.9 * _HEIGHT * info.width / max(info.height, 1)
+    size = max(_SMALLEST, min(_LARGEST, round(room / (_LINE_CHARS * _CHAR_WIDTH))))
+    return f"Fontsize={size},{STYLES.get(style, style)}"
+
+
+def _encode(
+    command: list[str], folder: str, media: Path, *, seconds: float, listener: Callable[[float, float], None] | None
+) -> None:
+    """Run the command in ``folder``; ``listener`` is told what ffmpeg says of its progress."""
+    with run_ffmpeg(command, folder) as (child, stderr_tail):
+        for line in child.stdout or ():
+            name, _, value = line.decode().strip().partition("=")
+            if listener and name == "out_time_us" and value.isdecimal():
+                listener(min(int(value) / 1e6, seconds or int(value) / 1e6), seconds)
+    if child.returncode:
+        reason = stderr_tail[-1] if stderr_tail else "it gave no reason"
+        error = MediaError(
+            f"ffmpeg could not draw the subtitles into {str(media)!r} ({reason}); check --burn-style, the disk, and "
+            "that this ffmpeg has libass and libx264."
+        )
+        error.__cause__ = RuntimeError("\n".join(stderr_tail))
+        raise error

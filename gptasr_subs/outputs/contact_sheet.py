@@ -1,0 +1,243 @@
+"""One picture of a film and its subtitles, for a look and for bug reports: cues over their frames, and a timeline."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gptasr_subs.errors import UsageError
+from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
+from gptasr_subs.media.probe import MediaInfo, choose_track, probe
+from gptasr_subs.speech.segmentation import Window, segment_blocks
+from gptasr_subs.types import Cue, FloatArray, Span, Word
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+_COLUMNS, _FRAME, _GAP = 3, 480, 16  # frames in a row, pixels of a frame's width, and between things
+_WIDTH = _COLUMNS * (_FRAME + _GAP) + _GAP
+_ROW_SECONDS, _ROW = 10.0, 244  # seconds and height of a row of the timeline
+_RATE = 16000
+
+_PAPER, _INK, _FAINT = "#14161b", "#e8eaf0", "#7d8597"
+_WAVE, _WINDOW, _SPEECH, _WORD, _CUE = "#5b8def", "#2a2f3a", "#1f3d33", "#f2b65a", "#4cc38a"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What there is to see: ``cues``, the ``words`` they are made of where known, and what part of the film to draw."""
+
+    cues: Sequence[Cue]
+    words: Sequence[Word] = ()
+    start: float = 0.0
+    seconds: float = 40.0
+    frames: int = 9
+
+
+def draw_preview(media: Path, sight: Sight) -> bytes:
+    """A PNG: cues over their frames where there is a picture, and the timeline of a part of the sound.
+
+    Raises UsageError where Pillow is missing, MediaError.
+    """
+    image = _pillow("Image")
+    info = probe(media)
+    parts = [_sheet(media, sight)] if info.width else []
+    parts.append(_timeline(media, info, sight))
+    whole: Image = image.new("RGB", (_WIDTH, sum(part.height for part in parts)), _PAPER)
+    top = 0
+    for part in parts:
+        whole.paste(part, (0, top))
+        top += part.height
+    file = io.BytesIO()
+    whole.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def require_pillow() -> None:
+    """Raise UsageError where Pillow is missing, before any work is done."""
+    _pillow("Image")
+
+
+def _pillow(module: str) -> Any:
+    """A module of Pillow, which only pictures need."""
+    try:
+        return import_module(f"PIL.{module}")
+    except ImportError as error:
+        raise UsageError("Pictures need the package Pillow; pip install 'gptasr-subs[preview]'.") from error
+
+
+def _font(size: int) -> Any:
+    return _pillow("ImageFont").load_default(size)
+
+
+def _chosen(cues: Sequence[Cue], count: int) -> list[Cue]:
+    """So many cues from all over the film."""
+    places = np.linspace(0, len(cues) - 1, min(count, len(cues))).round().astype(int)
+    return [cues[place] for place in dict.fromkeys(places.tolist())]
+
+
+def _sheet(media: Path, sight: Sight) -> Image:
+    """The contact sheet."""
+    frames = [_captioned(frame, cue) for cue in _chosen(sight.cues, sight.frames) if (frame := _frame(media, cue))]
+    height = max((frame.height for frame in frames), default=0)
+    rows = -(-len(frames) // _COLUMNS)
+    sheet: Image = _pillow("Image").new("RGB", (_WIDTH, _GAP + rows * (height + _GAP)), _PAPER)
+    for index, frame in enumerate(frames):
+        row, column = divmod(index, _COLUMNS)
+        sheet.paste(frame, (_GAP + column * (_FRAME + _GAP), _GAP + row * (height + _GAP)))
+    return sheet
+
+
+def _frame(media: Path, cue: Cue) -> Image | None:
+    """The picture in the middle of a cue."""
+    film = open_input(media, ss=f"{(cue.start + cue.end) / 2:.3f}")
+    png = {"format": "image2pipe", "c:v": "png", "frames:v": 1, "vf": f"scale={_FRAME}:-2"}
+    with run_ffmpeg(build_command(join_streams(film["V:0"], to="-", **png))) as (child, _):
+        data = child.stdout.read() if child.stdout else b""
+    if not data:  # behind the last frame, for the audio may be longer
+        return None
+    picture: Image = _pillow("Image").open(io.BytesIO(data)).convert("RGB")
+    return picture
+
+
+def _captioned(frame: Image, cue: Cue) -> Image:
+    """The cue's text in the picture, its times and reading speed below."""
+    below = 26
+    whole: Image = _pillow("Image").new("RGB", (_FRAME, frame.height + below), _PAPER)
+    whole.paste(frame)
+    draw = _pillow("ImageDraw").Draw(whole)
+    place = (_FRAME / 2, frame.height - 12)
+    text = {"font": _font(19), "align": "center", "anchor": "md"}
+    draw.multiline_text(place, cue.text, fill="white", stroke_width=2, stroke_fill="black", spacing=3, **text)
+    seconds = cue.end - cue.start
+    speed = len(cue.text) / max(seconds, 1e-3)
+    facts = f"{_clock(cue.start)}   {seconds:.2f} s   {speed:.0f} characters/s"
+    draw.text((2, frame.height + 7), facts, fill=_FAINT, font=_font(14))
+    return whole
+
+
+def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
+    """Rows of waveform, windows and speech, words and cues."""
+    sound = _sound(media, info, sight)
+    windows = [window.shifted(sight.start) for window in segment_blocks([sound], _RATE)]
+    seconds = len(sound) / _RATE
+    rows = max(1, -(-int(np.ceil(seconds)) // int(_ROW_SECONDS)))
+    picture: Image = _pillow("Image").new("RGB", (_WIDTH, rows * _ROW + 40), _PAPER)
+    draw = _pillow("ImageDraw").Draw(picture)
+    loudest = float(np.abs(sound).max(initial=1e-6))
+    for row in range(rows):
+        first = sight.start + row * _ROW_SECONDS
+        part = sound[round(row * _ROW_SECONDS * _RATE) : round((row + 1) * _ROW_SECONDS * _RATE)]
+        _Row(draw, first, 10 + row * _ROW).draw(part / loudest, windows, sight)
+    _legend(draw, picture.height - 26)
+    return picture
+
+
+def _sound(media: Path, info: MediaInfo, sight: Sight) -> FloatArray:
+    parts: list[FloatArray] = [np.zeros(0, np.float32)]
+    wanted = round(sight.seconds * _RATE)
+    blocks = decode_blocks(media, track=choose_track(info, None), sample_rate=_RATE, start=sight.start)
+    for block in blocks:
+        parts.append(block)
+        if sum(map(len, parts)) >= wanted:
+            break
+    return np.concatenate(parts)[:wanted]
+
+
+class _Row:
+    """One stretch of the timeline, from ``first`` seconds on, ``top`` pixels down."""
+
+    def __init__(self, draw: ImageDraw, first: float, top: int) -> None:
+        self._draw, self._first, self._top = draw, first, top
+
+    def draw(self, sound: FloatArray, windows: Iterable[Window], sight: Sight) -> None:
+        """Background to foreground."""
+        for window in windows:
+            self._box(window.span, 22, 122, _WINDOW)
+            for part in window.speech:
+                self._box(part, 22, 122, _SPEECH)
+        self._wave(sound)
+        for second in range(int(_ROW_SECONDS) + 1):
+            x = self._x(self._first + second)
+            self._draw.line((x, self._top + 18, x, self._top + 22), fill=_FAINT)
+            if second % 5 == 0 and second < _ROW_SECONDS:
+                self._draw.text((x + 3, self._top), _clock(self._first + second)[:8], fill=_FAINT, font=_font(13))
+        for index, word in enumerate(sight.words):
+            room = sight.words[index + 2].start if index + 2 < len(sight.words) else word.end
+            self._labelled(
+                Span(word.start, word.end), 128 + 19 * (index % 2), 17, _WORD, word.text, max(word.end, room)
+            )
+        for cue in sight.cues:
+            self._labelled(Span(cue.start, cue.end), 174, 52, _CUE, cue.text)
+
+    def _x(self, moment: float) -> float:
+        return _GAP + (moment - self._first) / _ROW_SECONDS * (_WIDTH - 2 * _GAP)
+
+    def _edges(self, span: Span) -> tuple[float, float] | None:
+        """Left and right end in this row, if any of it lies here."""
+        low, high = max(span.start, self._first), min(span.end, self._first + _ROW_SECONDS)
+        return (self._x(low), self._x(high)) if low < high else None
+
+    def _box(self, span: Span, top: int, bottom: int, colour: str) -> None:
+        if edges := self._edges(span):
+            self._draw.rectangle((edges[0], self._top + top, edges[1], self._top + bottom), fill=colour)
+
+    def _wave(self, sound: FloatArray) -> None:
+        width = round(self._x(self._first + len(sound) / _RATE)) - _GAP
+        for column, piece in enumerate(np.array_split(sound, max(1, width))):
+            if len(piece):
+                low, high = self._top + 72 - 48 * piece.max(), self._top + 72 - 48 * piece.min()
+                self._draw.line((_GAP + column, low, _GAP + column, max(high, low + 1)), fill=_WAVE)
+
+    def _labelled(self, span: Span, top: int, height: int, colour: str, text: str, until: float | None = None) -> None:
+        """A box with its text, which may reach ``until`` a later moment if nothing else stands there."""
+        if not (edges := self._edges(span)):
+            return
+        left, right = edges
+        bottom = self._top + top + height
+        self._draw.rounded_rectangle((left, self._top + top, max(left + 2, right - 1), bottom), 3, outline=colour)
+        if span.start >= self._first:  # what began in the row above has its text there
+            room = self._x(min(until or span.end, self._first + _ROW_SECONDS)) - left - 8
+            shown = "\n".join(_wrapped(text, room, height // 16))
+            self._draw.multiline_text((left + 4, self._top + top + 1), shown, fill=_INK, font=_font(13), spacing=2)
+
+
+def _wrapped(text: str, width: float, most: int) -> list[str]:
+    """``text`` in at most so many lines, none wider; what finds no room is left out."""
+    font, lines = _font(13), [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+        elif len(lines) < most and lines[-1]:
+            lines.append(word)
+        else:
+            return [*lines[:-1], f"{lines[-1]} …" if lines[-1] else ""]
+    return lines
+
+
+def _legend(draw: ImageDraw, top: int) -> None:
+    left = _GAP
+    for name, colour in (
+        ("sound", _WAVE),
+        ("window", "#566074"),
+        ("speech", "#3f7d68"),
+        ("word", _WORD),
+        ("subtitle", _CUE),
+    ):
+        draw.rectangle((left, top + 3, left + 12, top + 13), fill=colour)
+        draw.text((left + 18, top), name, fill=_INK, font=_font(14))
+        left += 110
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{seconds % 60:05.2f}"

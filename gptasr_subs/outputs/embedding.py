@@ -1,0 +1,198 @@
+"""Subtitles as a track inside the film, which the viewer can switch off; all that was there is copied bit for bit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from gptasr_subs.errors import MediaError, OutputError
+from gptasr_subs.formats import Document, render
+from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
+from gptasr_subs.media.languages import language_name, same_language, three_letter_code
+from gptasr_subs.media.probe import BITMAP_SUBTITLES, inspect
+from gptasr_subs.storage.files import MIB, replacing
+from gptasr_subs.types import Cue
+
+Stream = dict[str, Any]  # as ffprobe describes one
+
+_MATROSKA = {"default_mode": "passthrough"}  # else ffmpeg marks tracks as default that were not
+_MP4 = {"movflags": "+faststart"}
+# How each container is called by ffmpeg, what it calls text, what text we give it, and what its writer must be told.
+_CONTAINERS = {
+    ".mkv": ("matroska", "subrip", "srt", _MATROSKA),
+    ".webm": ("webm", "webvtt", "vtt", _MATROSKA),
+    ".mp4": ("mp4", "mov_text", "srt", _MP4),
+    ".m4v": ("mp4", "mov_text", "srt", _MP4),
+    ".mov": ("mov", "mov_text", "srt", _MP4),
+}
+_REMADE = frozenset({"text", "tmcd"})  # data of MP4 that ffmpeg writes anew: from the chapters and the time code
+_COPY = {"c": "copy", "copy_unknown": None}
+_SPARE_BYTES = 16 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A subtitle track to add: its language as ISO 639 writes it, and what it is for."""
+
+    language: str = "en"
+    sdh: bool = False
+    forced: bool = False
+
+    @property
+    def title(self) -> str:
+        """What players list it as, and by which it is known again: ``English (automatic, SDH)``."""
+        flags = ["automatic"]
+        if self.sdh:
+            flags.append("SDH")
+        if self.forced:
+            flags.append("forced")
+        return f"{language_name(self.language)} ({', '.join(flags)})"
+
+
+def embedded_track(media: Path, track: Track) -> bool:
+    """Whether the film has text in this track's language already; forced text counts only if forced is asked for.
+
+    Raises MediaError where the file is no media, or of a kind that holds no text track.
+    """
+    _container(media)
+    return any(_is_same(stream, track) for stream in inspect(media)["streams"])
+
+
+def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
+    """Put ``cues`` into the film as one more track; one of the same title is replaced, the rest stays as it was.
+
+    The new file takes the old one's place only when every other stream in it is proven to be the same, bit for bit.
+    Raises MediaError or OutputError, and the film is then untouched.
+    """
+    muxer, codec, text_format, muxer_options = _container(media)
+    streams: list[Stream] = inspect(media)["streams"]
+    kept = [i for i, stream in enumerate(streams) if not _is_left_out(stream, muxer, track)]
+    with TemporaryDirectory() as folder, replacing(media) as temporary:
+        _refuse_full_disk(media)
+        text = Path(folder, f"subtitles.{text_format}")
+        text.write_text(render(Document(tuple(cues)), text_format), encoding="utf-8")
+        covers = _save_covers(media, streams, Path(folder)) if muxer == "matroska" else {}
+        mapped = [i for i in kept if i not in covers]
+        number = sum(_is_kind(streams[i], "subtitle") for i in mapped)
+        film = open_input(media)
+        options = {
+            "format": muxer,
+            **muxer_options,
+            **_COPY,
+            f"c:s:{number}": codec,
+            **_labels(track, number),
+            **_attachments(streams, mapped, covers),
+        }
+        new = join_streams(*(film[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options)
+        # One run writes the new file and hashes what it reads of the old one.
+        found = _hashes(build_command(new, _hash_output(film), overwrite=True), media)
+        _refuse_changes([fingerprint for index, fingerprint in found.items() if index in kept], temporary, media)
+
+
+def _container(media: Path) -> tuple[str, str, str, dict[str, str]]:
+    found = _CONTAINERS.get(media.suffix.lower())
+    if not found:
+        kinds = ", ".join(sorted(end.lstrip(".") for end in _CONTAINERS))
+        raise MediaError(f"{str(media)!r} cannot hold a subtitle track; convert it to one of {kinds}, or do not embed.")
+    return found
+
+
+def _is_same(stream: Stream, track: Track) -> bool:
+    if not _is_kind(stream, "subtitle") or stream.get("codec_name") in BITMAP_SUBTITLES:
+        return False
+    forced = bool(stream.get("disposition", {}).get("forced"))
+    return forced == track.forced and same_language(stream.get("tags", {}).get("language", ""), track.language)
+
+
+def _is_left_out(stream: Stream, muxer: str, track: Track) -> bool:
+    """What ffmpeg makes anew, and the track that the new one replaces."""
+    tags = stream.get("tags", {})
+    if muxer in ("mp4", "mov") and _is_kind(stream, "data") and stream.get("codec_tag_string") in _REMADE:
+        return True
+    return _is_kind(stream, "subtitle") and track.title in (tags.get("title"), tags.get("handler_name"))
+
+
+def _is_kind(stream: Stream, kind: str) -> bool:
+    return bool(stream.get("codec_type") == kind)
+
+
+def _refuse_full_disk(media: Path) -> None:
+    needed = media.stat().st_size + _SPARE_BYTES
+    if shutil.disk_usage(Path(os.path.realpath(media)).parent).free < needed:
+        raise OutputError(f"{str(media)!r} needs {needed // MIB} MiB beside it while it is rewritten; free some space.")
+
+
+def _save_covers(media: Path, streams: Sequence[Stream], folder: Path) -> dict[int, Path]:
+    """Pictures attached to a Matroska file, by stream; copied as streams they would become videos."""
+    covers = {i: folder / f"cover{i}" for i, s in enumerate(streams) if s.get("disposition", {}).get("attached_pic")}
+    for index, path in covers.items():
+        picture = join_streams(open_input(media)[str(index)], to=path, format="image2pipe", c="copy")
+        _finish(build_command(picture, overwrite=True), media)
+    return covers
+
+
+def _attachments(streams: Sequence[Stream], mapped: Sequence[int], covers: dict[int, Path]) -> dict[str, list[str]]:
+    options: dict[str, list[str]] = {"attach": [str(path) for path in covers.values()]}
+    first = sum(_is_kind(streams[i], "attachment") for i in mapped)
+    for number, index in enumerate(covers, first):
+        tags = {name.lower(): value for name, value in streams[index].get("tags", {}).items()}
+        tags = {"filename": "cover.jpg", "mimetype": "image/jpeg", **tags}
+        options[f"metadata:s:t:{number}"] = [f"{name}={value}" for name, value in tags.items()]
+    return options
+
+
+def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
+    """Language, title (MP4 has it as the handler's name) and flags of the new track."""
+    tags = {"language": three_letter_code(track.language), "title": track.title, "handler_name": track.title}
+    flags = [name for name, given in (("hearing_impaired", track.sdh), ("forced", track.forced)) if given]
+    return {
+        f"metadata:s:s:{number}": [f"{name}={value}" for name, value in tags.items()],
+        f"disposition:s:{number}": "+".join(flags) or "0",
+    }
+
+
+def _hash_output(film: Any) -> Any:
+    """An output that prints a hash of every stream of an input."""
+    return join_streams(film, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
+
+
+def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None:
+    """Raise MediaError unless the new file holds what the old one did, and one track more."""
+    after = list(_hashes(build_command(_hash_output(open_input(temporary))), media).values())
+    for fingerprint in before:
+        if fingerprint not in after:
+            raise MediaError(
+                f"ffmpeg cannot copy all of {str(media)!r} exactly, so it was left as it is; write the subtitles "
+                "beside it instead."
+            )
+        after.remove(fingerprint)
+
+
+def _hashes(command: list[str], media: Path) -> dict[int, str]:
+    """Kind and hash of each stream that the command passes on, by its number."""
+    lines = (line.split(",", 1) for line in _finish(command, media).splitlines())
+    return {int(index): fingerprint for index, fingerprint in lines}
+
+
+def _finish(command: list[str], media: Path) -> str:
+    with run_ffmpeg(command) as (child, stderr_tail):
+        output = child.stdout.read().decode() if child.stdout else ""
+    if child.returncode:
+        raise _refusal(media, " ".join(stderr_tail))
+    return output
+
+
+def _refusal(media: Path, reason: str) -> MediaError | OutputError:
+    if "No space left" in reason:
+        return OutputError(f"{str(media)!r} could not be rewritten: the disk is full; free some space.")
+    error = MediaError(
+        f"{str(media)!r} holds something that ffmpeg cannot copy, so it was left as it is; write the subtitles beside "
+        "it instead."
+    )
+    error.__cause__ = RuntimeError(reason)
+    return error

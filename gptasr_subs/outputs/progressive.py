@@ -1,0 +1,50 @@
+"""Subtitles of a film that is still being listened to: files that grow, whole and valid at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gptasr_subs.errors import OutputError
+from gptasr_subs.formats import Document, render
+from gptasr_subs.storage.files import write_atomically
+
+Preview = Callable[[Document], None]  # takes what is known so far
+
+
+@contextmanager
+def previews(targets: Mapping[str, Path]) -> Iterator[Preview]:
+    """Gives the function that writes a document to ``targets``, a file for each format.
+
+    If the block ends with an error, what stood there before stands there again: a part of a film's subtitles would be
+    taken for the whole. Raises OutputError.
+    """
+    before = {target: _content(target) for target in targets.values()}
+
+    def preview(document: Document) -> None:
+        for name, target in targets.items():
+            write_atomically(target, render(document, name))
+
+    try:
+        yield preview
+    except BaseException:
+        for target, content in before.items():
+            _restore(target, content)
+        raise
+
+
+def _content(target: Path) -> bytes | None:
+    try:
+        return target.read_bytes() if target.is_file() else None
+    except OSError:
+        return None
+
+
+def _restore(target: Path, content: bytes | None) -> None:
+    with contextlib.suppress(OSError, OutputError):
+        if content is None:
+            target.unlink(missing_ok=True)
+        else:
+            write_atomically(target, content)

@@ -1,0 +1,1 @@
+"""One media file in, its subtitles out."""

@@ -1,0 +1,249 @@
+"""What is recognised already, on disk: a run that was killed goes on where it was, and new cues need no recognition.
+
+A window is found again by the hash of its samples, together with what turned them into words: the weights, the width of
+the search and a version of the results. So a copy or a renamed film is known too, and what has changed in any way is
+not. A film that was finished is found by its size, time and file number without being decoded at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from gptasr_subs.recognition.transcript import Heard, Transcript, heard_in
+from gptasr_subs.speech.segmentation import Window
+from gptasr_subs.storage.files import MIB, file_stamp
+from gptasr_subs.storage.folders import cache_folder
+from gptasr_subs.storage.sqlite import open_database
+from gptasr_subs.types import Span, Word
+
+LIMIT = 200 * MIB  # bytes; a film of two hours takes about one MiB
+
+_log = logging.getLogger(__name__)
+_SECONDS_TO_WAIT = 10.0  # for another process that writes
+# Part of every key. Raise it with each change to decoding, segmentation or the model that may change words or times.
+_RESULTS_VERSION = 1
+_reported: set[Path | None] = set()  # journals of which it was said that they cannot be used; once is enough
+_SCHEMA = """
+PRAGMA auto_vacuum = FULL;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS films (
+    id INTEGER PRIMARY KEY, key BLOB UNIQUE, media TEXT, model TEXT, used REAL,
+    layout TEXT);  -- where the windows lie, once all are done
+CREATE TABLE IF NOT EXISTS windows (
+    key BLOB PRIMARY KEY, film INTEGER, words TEXT,
+    error TEXT);  -- why it has no words, if it failed
+CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One film as ``gptasr-subs cache`` shows it; ``used`` is seconds since 1970, ``failed`` windows have no words."""
+
+    media: str
+    used: float
+    windows: int
+    failed: int
+    finished: bool
+
+
+@contextmanager
+def open_journal(wanted: bool = True, path: Path | None = None, limit: int = LIMIT) -> Iterator[Journal]:
+    """The user's journal; one that remembers nothing where it is not ``wanted``."""
+    journal = Journal(path or journal_path(), limit) if wanted else Journal(None)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def journal_path() -> Path:
+    """The file of the user's journal."""
+    return cache_folder() / "journal-1.sqlite3"  # the number is that of its tables
+
+
+class Journal:
+    """A database of windows and films. If it cannot be used, that is said once and nothing is remembered."""
+
+    def __init__(self, path: Path | None, limit: int = LIMIT) -> None:
+        """``limit`` is its greatest size in bytes; without a ``path`` it remembers nothing."""
+        self._path, self._limit = path, limit
+        self._database: sqlite3.Connection | None = None
+        if path:
+            self._open(path)
+
+    def film(self, media: Path, track: int | str | None, identity: str, beams: int) -> Film:
+        """The pages of one film. ``identity`` names the weights; without one nothing is remembered."""
+        settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
+        stamp = file_stamp(media)
+        if not identity or stamp is None or self._database is None:
+            return Film(self, None, settings)
+        key = _hash(settings, repr((stamp, track)).encode())
+        self.prune(self._limit)
+        self.ask("INSERT OR IGNORE INTO films (key, media) VALUES (?, ?)", key, _text(media.absolute()))
+        self.ask("UPDATE films SET used = ?, media = ? WHERE key = ?", time.time(), _text(media.absolute()), key)
+        rows = self.ask("SELECT id FROM films WHERE key = ?", key)
+        return Film(self, rows[0][0] if rows else None, settings)
+
+    def entries(self) -> list[Entry]:
+        """All films, the last used first."""
+        rows = self.ask(
+            "SELECT media, used, count(windows.key), count(error), layout IS NOT NULL FROM films "
+            "LEFT JOIN windows ON film = films.id GROUP BY films.id ORDER BY used DESC"
+        )
+        return [Entry(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+
+    def size(self) -> int:
+        """Bytes in use."""
+        rows = self.ask(
+            "SELECT (page_count - freelist_count) * page_size "
+            "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def prune(self, limit: int) -> int:
+        """Forget the films that were used longest ago until at most ``limit`` bytes are left; gives how many."""
+        forgotten = 0
+        if self.size() > limit:  # of a film that another process has forgotten meanwhile
+            self.ask("DELETE FROM windows WHERE film NOT IN (SELECT id FROM films)")
+        while self.size() > limit and (oldest := self.ask("SELECT id FROM films ORDER BY used LIMIT 1")):
+            self.ask("DELETE FROM windows WHERE film = ?", oldest[0][0])
+            self.ask("DELETE FROM films WHERE id = ?", oldest[0][0])
+            forgotten += 1
+        return forgotten
+
+    def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the database; none once it has failed."""
+        if self._database is None:
+            return []
+        try:
+            return self._database.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return []
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.close()
+        self._database = None
+
+    def _open(self, path: Path) -> None:
+        try:
+            self._database = open_database(path, _SCHEMA, _SECONDS_TO_WAIT)
+        except (sqlite3.Error, OSError) as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self.close()
+        if self._path not in _reported:
+            _reported.add(self._path)
+            _log.warning("The journal %r cannot be used (%s); work goes on without it.", str(self._path), error)
+        # A damaged file goes out of the way, so that the next run begins a new one.
+        if type(error) is sqlite3.DatabaseError and self._path:
+            with contextlib.suppress(OSError):
+                self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
+                for end in ("-wal", "-shm"):
+                    self._path.with_name(self._path.name + end).unlink(missing_ok=True)
+
+
+class Film:
+    """What the journal knows of one film, and what of it has failed in this run."""
+
+    def __init__(self, journal: Journal, number: int | None, settings: bytes) -> None:
+        """Made by ``Journal.film``; without a ``number`` nothing is remembered."""
+        self._journal, self._number, self._settings = journal, number, settings
+        self._keys: dict[Span, bytes] = {}
+        self.lost: list[tuple[Span, str]] = []
+
+    def recall(self, window: Window) -> list[Word] | None:
+        """The words of a window, in seconds from its start; None where it has to be recognised."""
+        if self._number is None:
+            return None
+        key = self._keys[window.span] = _hash(self._settings, window.samples.tobytes())
+        return self._words(key)
+
+    def record(self, window: Window, words: Sequence[Word]) -> None:
+        """Put the words of a window that was not recalled on disk at once."""
+        self._write(window, json.dumps([[w.text, w.start, w.end, w.confidence] for w in words]))
+
+    def mark(self, window: Window, error: Exception) -> None:
+        """Note that a window could not be recognised; the next run tries it again."""
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        self.lost.append((window.span, reason))
+        self._write(window, None, reason)
+
+    def finish(self, transcript: Transcript) -> None:
+        """Note that the film is done, and where its windows lie."""
+        if self._number is None or self.lost:
+            return
+        windows = [[*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()] for h in transcript.heard]
+        layout = json.dumps([transcript.seconds, windows])
+        sql = "UPDATE films SET layout = ?, model = ? WHERE id = ?"
+        self._journal.ask(sql, layout, transcript.model, self._number)
+
+    def finished(self) -> Transcript | None:
+        """The whole film, if it was finished and all of it is still there."""
+        rows = self._journal.ask("SELECT layout, model FROM films WHERE id = ?", self._number)
+        stored = _unpacked(rows[0][0]) if rows else None
+        if stored is None:
+            return None
+        seconds, windows = stored
+        heard = [self._heard(Span(start, end), speech, bytes.fromhex(key)) for start, end, speech, key in windows]
+        return None if None in heard else Transcript(rows[0][1], seconds, tuple(filter(None, heard)))
+
+    def _heard(self, span: Span, speech: list[list[float]], key: bytes) -> Heard | None:
+        words = self._words(key)
+        return None if words is None else heard_in(span, [Span(*pair) for pair in speech], words)
+
+    def _words(self, key: bytes) -> list[Word] | None:
+        rows = self._journal.ask("SELECT words, film FROM windows WHERE key = ?", key)
+        stored = _unpacked(rows[0][0]) if rows else None
+        if stored is None:
+            return None
+        if rows[0][1] != self._number:  # of another film with the same sound; it must not be forgotten with that one
+            self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
+        return [Word(*fields) for fields in stored]
+
+    def _write(self, window: Window, words: str | None, error: str | None = None) -> None:
+        if self._number is not None:
+            sql = "INSERT OR REPLACE INTO windows (key, film, words, error) VALUES (?, ?, ?, ?)"
+            self._journal.ask(sql, self._keys[window.span], self._number, words, error)
+
+
+def _hash(*parts: bytes) -> bytes:
+    state = blake2b(digest_size=16)
+    for part in parts:
+        state.update(len(part).to_bytes(8, "little"))
+        state.update(part)
+    return state.digest()
+
+
+def _unpacked(text: str | None) -> list[Any] | None:
+    """A stored list; None where there is none, or it is damaged."""
+    try:
+        stored = json.loads(text or "null")
+    except ValueError:
+        return None
+    return stored if isinstance(stored, list) else None
+
+
+def _pair(span: Span) -> list[float]:
+    return [span.start, span.end]
+
+
+def _text(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", errors="replace")

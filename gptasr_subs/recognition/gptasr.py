@@ -1,0 +1,220 @@
+"""GPT-ASR as a recogniser: any checkpoint of it, on one device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gptasr_subs.errors import ModelError
+from gptasr_subs.model.folders import checkpoint_identity
+from gptasr_subs.recognition.batching import batch_size as clips_that_fit
+from gptasr_subs.recognition.batching import count_workers, in_halves, run, split_batches
+from gptasr_subs.types import FloatArray, Word
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from gptasr_subs.model.checkpoint import Checkpoint
+    from gptasr_subs.model.decoding import Decoded, DecodingOptions
+
+PRECISION = "GPTASR_SUBS_PRECISION"
+
+
+class GptAsrRecognizer:
+    """GPT-ASR: any checkpoint that ``load_model`` knows, on one device."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu", identity: str = "") -> None:
+        """``device`` is where the checkpoint's network already is: cpu, cuda (or cuda:1) or mps.
+
+        ``identity`` says which weights these are; without one the journal remembers nothing of them.
+        """
+        from gptasr_subs.model.features import build_front_end
+
+        self.checkpoint, self.device, self.identity = checkpoint, device, identity
+        self._heads = checkpoint.heads
+        self._front_end = build_front_end(checkpoint.config.front_end).to(device)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.checkpoint.name
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that ``transcribe`` expects."""
+        return self.checkpoint.config.front_end.sample_rate
+
+    @property
+    def max_seconds(self) -> float:
+        """The longest window the network has positions for."""
+        return self.checkpoint.config.max_seconds
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
+    ) -> Iterator[tuple[int, list[Word]]]:
+        """As the protocol says, longest first; raises ``ModelError`` for a clip too long or memory too small."""
+        self._refuse_long(clips)
+        options = self.checkpoint.decoding
+        options = replace(options, beams=beams) if beams else options
+        order = sorted((i for i, clip in enumerate(clips) if len(clip)), key=lambda i: -len(clips[i]))
+        yield from ((index, []) for index, clip in enumerate(clips) if not len(clip))
+        if not order:
+            return
+        size = batch_size or self._batch_size(len(clips[order[0]]), options.lanes)
+        found = split_batches(order, size, count_workers(self.device))
+        heard = run(lambda batch: self._hear([clips[index] for index in batch], options), found, self.device)
+        for batch, words in zip(found, heard, strict=True):
+            yield from zip(batch, words, strict=True)
+
+    @property
+    def frame_seconds(self) -> float:
+        """Length of a frame of ``listen``."""
+        return self.checkpoint.config.seconds_per_ctc_frame
+
+    @property
+    def ctc_offsets(self) -> tuple[float, float]:
+        """Seconds to add to where ``listen`` lets words begin and end; a following recogniser may have them."""
+        return self.checkpoint.start_offset, self.checkpoint.end_offset
+
+    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
+        """As the protocol of those that follow a text says.
+
+        Raises ``ModelError`` where the checkpoint has no CTC head, or as ``transcribe`` does.
+        """
+        import torch
+
+        network = self.checkpoint.model
+        if network.ctc_head is None:
+            raise ModelError(f"The model {self.name!r} has no CTC head to follow a text with; use --model default.")
+        self._refuse_long(clips)
+        heard = []
+        with torch.inference_mode():
+            for clip in clips:  # one at a time: without the text there is little to gain by batches
+                encoded = network.encode(*self.log_mels([clip]))
+                heard.append(network.ctc_head(encoded.features)[0].cpu().numpy())
+        return heard
+
+    def _batch_size(self, longest: int, lanes: int) -> int:
+        bytes_each = self.checkpoint.model.gpt.dtype.itemsize
+        return clips_that_fit(self.checkpoint.config, longest / self.sample_rate, lanes, self.device, bytes_each)
+
+    def _hear(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
+        """The words of one batch."""
+        decoded = in_halves(lambda some: self._decode(some, options), clips, self.name)
+        return [self._words(clip, result) for clip, result in zip(clips, decoded, strict=True)]
+
+    def _refuse_long(self, clips: Sequence[FloatArray]) -> None:
+        longest = max((len(clip) for clip in clips), default=0) / self.sample_rate
+        if longest > self.max_seconds + 1 / self.sample_rate:
+            raise ModelError(
+                f"A clip of {longest:.1f} s is too long for the model {self.name!r}; "
+                f"split it into windows of at most {self.max_seconds:.2f} s."
+            )
+
+    def _decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
+        from gptasr_subs.model.decoding import decode
+
+        mel, lengths = self.log_mels(clips)
+        return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel, lengths, options)
+
+    def log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
+        """Log-mels (B, n_mels, T) and lengths (B,); each clip by itself, for its edges are reflected."""
+        import torch
+        from torch.nn.utils.rnn import pad_sequence
+
+        mels = [self._front_end(torch.tensor(clip, device=self.device)[None])[0].T for clip in clips]
+        lengths = torch.tensor([len(mel) for mel in mels], device=self.device)
+        return pad_sequence(mels, batch_first=True).transpose(1, 2), lengths
+
+    def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
+        """By the CTC head where there is one, else by attention, else spread over the voiced sound."""
+        from gptasr_subs.model.alignment import (
+            agreed,
+            align_words,
+            word_confidences,
+            words_by_tokens,
+            words_without_ctc,
+        )
+
+        if not decoded.text:
+            return []
+        checkpoint, best = self.checkpoint, decoded.hypotheses[0]
+        words: list[Word] = []
+        seconds = len(clip) / self.sample_rate
+        if decoded.ctc_log_probs is not None:
+            words = align_words(
+                best.text,
+                decoded.ctc_log_probs,
+                checkpoint.config.seconds_per_ctc_frame,
+                seconds=seconds,
+                start_offset=checkpoint.start_offset,
+                end_offset=checkpoint.end_offset,
+            )
+        pieces = checkpoint.tokenizer.pieces(best.tokens)
+        words = agreed(words, word_confidences(pieces, best.token_log_probs))
+        if not words and best.tokens:
+            begins = self._token_times(clip, best.tokens)
+            words = words_by_tokens(pieces, best.token_log_probs, begins, seconds)
+        return words or words_without_ctc(pieces, best.token_log_probs, clip, self.sample_rate)
+
+    def _token_times(self, clip: FloatArray, tokens: Sequence[int]) -> list[float]:
+        """When each token begins and the last one ends, by attention; heads not stored are chosen by the first clip."""
+        from gptasr_subs.model.attention import attention_to_sound, choose_heads, token_positions
+
+        checkpoint = self.checkpoint
+        attention = attention_to_sound(checkpoint.model, *self.log_mels([clip]), tokens)
+        self._heads = self._heads or choose_heads([attention])
+        times: list[float] = (checkpoint.config.seconds_per_position * token_positions(attention, self._heads)).tolist()
+        return times
+
+
+def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> GptAsrRecognizer:
+    """GPT-ASR; it writes English whatever ``language`` is. Raises ``ModelError``."""
+    from gptasr_subs.model.checkpoint import load_checkpoint
+
+    chosen, name = choose_device(device), name_or_path or "default"
+    checkpoint = load_checkpoint(name, chosen)
+    checkpoint.model.settle(number_format(chosen))
+    return GptAsrRecognizer(checkpoint, chosen, own_identity(name))
+
+
+def own_identity(name_or_path: str | Path) -> str:
+    """What the journal knows a checkpoint of GPT-ASR by: its weights, and the number format that was asked for."""
+    return f"{checkpoint_identity(name_or_path)} {os.environ.get(PRECISION, '')}".rstrip()
+
+
+def number_format(device: str) -> torch.dtype:
+    """What the network multiplies in: two bytes where the device has instructions for them, else float32.
+
+    ``GPTASR_SUBS_PRECISION=float32`` asks for the latter.
+    """
+    import torch
+
+    if os.environ.get(PRECISION) == "float32":
+        return torch.float32
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    told = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if device == "cpu" and told() else torch.float32
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """The device to run on: the one ``wanted``, or for ``auto`` a GPU where there is one."""
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(device for device, available in there.items() if available)
+    kind, _, number = wanted.partition(":")
+    if kind not in there:
+        raise ModelError(f"There is no device {wanted!r}; choose auto, cpu, cuda or mps.")
+    if not there[kind]:
+        reason = "it has none, or torch was installed without support for it"
+        raise ModelError(f"This computer offers no {kind} device ({reason}); use --device cpu or auto.")
+    if number and not (kind == "cuda" and number.isdigit() and int(number) < torch.cuda.device_count()):
+        raise ModelError(f"There is no device {wanted!r} on this computer; leave out the number, or use --device auto.")
+    return wanted

@@ -1,0 +1,175 @@
+"""Recognisers by name: GPT-ASR or one of a plugin, loaded at once or when it is first needed."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property, partial
+from pathlib import Path
+
+from gptasr_subs.errors import GptasrError, ModelError
+from gptasr_subs.media.languages import same_language, shortest_code
+from gptasr_subs.model.config import ModelConfig
+from gptasr_subs.model.folders import described_config
+from gptasr_subs.plugins import find_entries
+from gptasr_subs.recognition.gptasr import load_gptasr, own_identity
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.types import FloatArray, Word
+
+OWN = "gptasr"
+
+_PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would be a disk of Windows
+
+
+def load_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> Recognizer:
+    """A recogniser: GPT-ASR with a shipped, cached or own checkpoint, or ``NAME:MODEL``, that of another package.
+
+    ``device`` is auto, cpu, cuda (or cuda:1) or mps; ``language`` is what is spoken. Raises ``ModelError`` where the
+    model or the device is not there.
+    """
+    recognizer, model = split_model(name_or_path)
+    if recognizer == OWN:
+        return load_gptasr(model, device, language)
+    try:
+        return find_recognizer(recognizer)(str(model), device, language)
+    except GptasrError:
+        raise
+    except Exception as error:  # a stranger's code may fail in any way
+        raise ModelError(f"The recogniser {recognizer!r} cannot load {str(model)!r} ({error}).") from error
+
+
+def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
+    """Which recogniser is asked for, and which model of it: ``whisper:tiny.en`` is ``("whisper", "tiny.en")``.
+
+    What has no prefix, and every file that is there, belongs to GPT-ASR.
+    """
+    prefix = _PREFIX.fullmatch(str(name_or_path))
+    if not prefix or Path(name_or_path).exists():
+        return OWN, name_or_path
+    return prefix[1], prefix[2]
+
+
+def find_recognizer(name: str) -> Callable[[str, str, str], Recognizer]:
+    """What a plugin offers by this name: called with a model's name (empty: its usual one), a device and a language.
+
+    Raises ``ModelError`` where no installed package offers that name, or the one that does cannot be imported.
+    """
+    offered = {entry.name: entry for entry in find_entries("recognizers")}
+    if name not in offered:
+        known = ", ".join(sorted(offered)) or "none"
+        raise ModelError(f"No installed package offers the recogniser {name!r}; there are: {known}.")
+    try:
+        return make_recognizer(offered[name].load())
+    except Exception as error:  # a stranger's import may fail in any way
+        raise ModelError(f"The recogniser {name!r} cannot be loaded ({error}); reinstall its package.") from error
+
+
+def make_recognizer(plugin: object) -> Callable[[str, str, str], Recognizer]:
+    """The function that a plugin's entry point names. Raises TypeError where it is none."""
+    if not callable(plugin):
+        raise TypeError("it is no function of a model, a device and a language")
+    return plugin
+
+
+class LazyRecognizer:
+    """A recogniser that is loaded when it is needed; its identity and what it takes may be known before."""
+
+    def __init__(
+        self,
+        load: Callable[[], Recognizer],
+        identity: str = "",
+        describe: Callable[[], ModelConfig | None] = lambda: None,
+    ) -> None:
+        """``load`` gives the recogniser; ``identity`` is what its ``identity`` will be, empty where not known.
+
+        ``describe`` gives the shape of the network, if it can be told without loading it.
+        """
+        self._load, self._identity, self._describe = load, identity, describe
+        self._loaded: Recognizer | None = None
+        self._loading = threading.Lock()
+
+    def load(self) -> Recognizer:
+        """The recogniser itself; raises what loading raises."""
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
+
+    def begin(self) -> None:
+        """Load it in a thread, while sound is decoded and cut; what goes wrong is raised where it is needed."""
+
+        def load() -> None:
+            with suppress(Exception):
+                self.load()
+
+        threading.Thread(target=load, name="loading the model").start()
+
+    @property
+    def identity(self) -> str:
+        """Which weights these are."""
+        return self._identity or raw_identity(self.load())
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.load().name
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that ``transcribe`` expects."""
+        return self._described.front_end.sample_rate if self._described else self.load().sample_rate
+
+    @property
+    def max_seconds(self) -> float:
+        """The longest window it takes."""
+        return self._described.max_seconds if self._described else self.load().max_seconds
+
+    @cached_property
+    def _described(self) -> ModelConfig | None:
+        return self._describe()
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
+    ) -> Iterator[tuple[int, list[Word]]]:
+        """As the protocol says."""
+        return self.load().transcribe(clips, batch_size=batch_size, beams=beams)
+
+
+def lazy_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> LazyRecognizer:
+    """What ``load_model`` gives, loaded when it is needed. Raises nothing before."""
+    spoken = () if same_language(language, "en") else (language,)  # models expect English unless they are told
+    load = partial(load_model, name_or_path, device, *spoken)
+    return LazyRecognizer(load, _known_identity(name_or_path), partial(_known_config, name_or_path))
+
+
+def _known_config(name_or_path: str | Path) -> ModelConfig | None:
+    recognizer, model = split_model(name_or_path)
+    return described_config(model or "default") if recognizer == OWN else None
+
+
+def _known_identity(name_or_path: str | Path) -> str:
+    recognizer, model = split_model(name_or_path)
+    try:
+        return own_identity(model or "default") if recognizer == OWN else ""
+    except (ModelError, OSError):  # loading it will say what is wrong
+        return ""
+
+
+def identity_of(recognizer: Recognizer, language: str = "en") -> str:
+    """What the journal knows a recogniser by: two that may find other words in the same sound must differ in it.
+
+    That is its attribute ``identity`` where it has one (empty: nothing is to be remembered), else its class and name,
+    with the language that it was told is spoken.
+    """
+    identity = raw_identity(recognizer)
+    return f"{identity} {shortest_code(language)}" if identity else ""
+
+
+def raw_identity(recognizer: Recognizer) -> str:
+    """As ``identity_of``, without the language."""
+    if hasattr(recognizer, "identity"):
+        return str(recognizer.identity)
+    kind = type(recognizer)
+    return f"{kind.__module__}.{kind.__qualname__} {recognizer.name}"

@@ -1,0 +1,44 @@
+"""What the pipeline asks of a recogniser, ours or that of a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from gptasr_subs.types import FloatArray, Word
+
+
+class Recognizer(Protocol):
+    """Turns windows of sound into words. Those of other packages are found by ``gptasr_subs.plugins``."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it; the journal knows it by this unless it has an ``identity``, see ``loading``."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that ``transcribe`` expects."""
+
+    @property
+    def max_seconds(self) -> float:
+        """The longest window it takes."""
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
+    ) -> Iterator[tuple[int, list[Word]]]:
+        """Yield ``(index of the clip, its words)`` as clips are finished, in any order.
+
+        Word times are seconds from the start of the clip; 0 lets the recogniser choose batch size or beams.
+        """
+
+
+@runtime_checkable
+class FollowingRecognizer(Recognizer, Protocol):
+    """One that can also follow a known text: it tells what letters it hears, frame by frame."""
+
+    @property
+    def frame_seconds(self) -> float:
+        """Length of a frame of ``listen``."""
+
+    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
+        """CTC log-probabilities (T, C) of each clip, over the alphabet of ``model.ctc``."""

@@ -1,0 +1,132 @@
+"""Windows of sound in, their words out: in groups, without those the journal knows, and past those that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gptasr_subs.recognition.cache import Film
+from gptasr_subs.recognition.prefetch import ahead
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.transcript import heard_in
+from gptasr_subs.speech.segmentation import SegmentationOptions, Window
+from gptasr_subs.types import Word
+
+_FIRST_GROUP = 60.0  # seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
+_LARGEST_GROUP = 480.0  # ... up to this, enough to fill batches of windows of like length
+_AHEAD = 32  # windows that are cut while others are recognised
+
+
+def window_limits(recognizer: Recognizer) -> SegmentationOptions:
+    """How to cut windows for this recogniser."""
+    usual = SegmentationOptions()
+    return replace(usual, max_seconds=min(usual.max_seconds, recognizer.max_seconds))
+
+
+def recognize(
+    recognizer: Recognizer,
+    windows: Iterable[Window],
+    *,
+    batch_size: int = 0,
+    beams: int = 0,
+    film: Film | None = None,
+) -> Iterator[tuple[Window, list[Word]]]:
+    """Each window with its words in film time, in order; see ``recognize_groups``."""
+    for group in recognize_groups(recognizer, windows, batch_size=batch_size, beams=beams, film=film):
+        yield from group
+
+
+def recognize_groups(
+    recognizer: Recognizer,
+    windows: Iterable[Window],
+    *,
+    batch_size: int = 0,
+    beams: int = 0,
+    film: Film | None = None,
+) -> Iterator[list[tuple[Window, list[Word]]]]:
+    """The windows with their words in film time, in the groups of growing size in which they are recognised.
+
+    With a ``film``, what its journal holds is not recognised again, the rest is put there, and a window that fails has
+    no words; without one the first error is raised.
+    """
+    listener = _Listener(recognizer, batch_size, beams, film)
+    for group in _groups(ahead(windows, _AHEAD)):
+        found = listener.words_of(group)
+        yield [(w, list(heard_in(w.span, w.speech, found.get(index, [])).words)) for index, w in enumerate(group)]
+    listener.refuse_nothing()
+
+
+class _Listener:
+    """Asks for the words of windows; a window that fails alone costs only itself."""
+
+    def __init__(self, recognizer: Recognizer, batch_size: int, beams: int, film: Film | None) -> None:
+        self._recognizer, self._sizes, self._film = recognizer, {"batch_size": batch_size, "beams": beams}, film
+        self._answers = 0
+        self._error: Exception | None = None
+
+    def words_of(self, group: Sequence[Window]) -> dict[int, list[Word]]:
+        """By the number of the window in its group."""
+        found = self._recalled(group)
+        missing = [index for index in range(len(group)) if index not in found]
+        if not missing:
+            return found
+        try:
+            self._ask(group, missing, found)
+        except Exception:  # whatever is wrong with one window must not cost the others
+            if not self._film:
+                raise
+            for index in missing:
+                if index not in found:
+                    self._ask_alone(group, index, found, self._film)
+        return found
+
+    def refuse_nothing(self) -> None:
+        """Raise the last error if there was no window without one."""
+        if self._error and not self._answers:
+            raise self._error
+
+    def _recalled(self, group: Sequence[Window]) -> dict[int, list[Word]]:
+        if not self._film:
+            return {}
+        known = enumerate(map(self._film.recall, group))
+        found = {index: words for index, words in known if words is not None}
+        self._answers += len(found)
+        return found
+
+    def _ask(self, group: Sequence[Window], indices: Sequence[int], found: dict[int, list[Word]]) -> None:
+        clips = [group[index].samples for index in indices]
+        for place, words in self._recognizer.transcribe(clips, **self._sizes):
+            index = indices[place]
+            found[index] = words
+            if self._film:
+                self._film.record(group[index], words)
+            self._answers += 1
+
+    def _ask_alone(self, group: Sequence[Window], index: int, found: dict[int, list[Word]], film: Film) -> None:
+        try:
+            self._ask(group, [index], found)
+        except Exception as error:
+            self._refuse_broken(error)
+            self._error = error
+            film.mark(group[index], error)
+
+    def _refuse_broken(self, error: Exception) -> None:
+        """Where even a second of silence fails, it is not the window that is to blame."""
+        try:
+            list(self._recognizer.transcribe([np.zeros(self._recognizer.sample_rate, np.float32)], **self._sizes))
+        except Exception:
+            raise error from None
+
+
+def _groups(windows: Iterable[Window]) -> Iterator[list[Window]]:
+    group: list[Window] = []
+    size = _FIRST_GROUP
+    for window in windows:
+        group.append(window)
+        if sum(member.span.seconds for member in group) >= size:
+            yield group
+            group, size = [], min(2 * size, _LARGEST_GROUP)
+    if group:
+        yield group

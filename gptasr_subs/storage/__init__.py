@@ -1,0 +1,1 @@
+"""Files, folders and databases on the user's disk, and files from the web."""
