@@ -1,4 +1,4 @@
-"""Encoders from files: transformers' folders, our converted ones, and other formats by the scripts."""
+"""Encoders from files: folders of transformers, our converted ones, and model.bin by its script."""
 
 from __future__ import annotations
 
