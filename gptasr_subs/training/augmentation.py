@@ -6,6 +6,7 @@ Everything takes and gives float32 samples (n_samples,) at ``SAMPLE_RATE``, and 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gptasr_subs.training.noise import Noises
 from gptasr_subs.training.options import Augmentation
@@ -41,11 +42,10 @@ def change_speed(samples: FloatArray, factor: float) -> FloatArray:
 def reverberate(samples: FloatArray, response: FloatArray) -> FloatArray:
     """``samples`` in the room of an impulse ``response``, neither later nor louder, cut where they end."""
     first = int(np.abs(response).argmax())  # before it is the way from the mouth to the microphone
-    response = response[first:] / np.sqrt(np.square(response[first:]).sum() + 1e-9)
-    size = 1 << (len(samples) + len(response)).bit_length()
-    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
-    kept: FloatArray = wet[: len(samples)].astype(np.float32)
-    return kept
+    direct = response[first:] / np.sqrt(np.square(response[first:]).sum() + 1e-9)
+    size = 1 << (len(samples) + len(direct)).bit_length()
+    wet: NDArray[np.float64] = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(direct, size), size)
+    return wet[: len(samples)].astype(np.float32)
 
 
 def add_noise(samples: FloatArray, noise: FloatArray, decibels: float, rng: np.random.Generator) -> FloatArray:
