@@ -23,7 +23,7 @@ from tiny import tiny_checkpoint
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import MediaError
 from gptasr_subs.model.checkpoint import save_checkpoint
-from gptasr_subs.model.folders import checkpoint_identity
+from gptasr_subs.model.files import checkpoint_identity
 from gptasr_subs.pipeline.subtitle import Options, recognize_file, subtitle
 from gptasr_subs.recognition import cache as module
 from gptasr_subs.recognition.cache import Journal, journal_path, open_journal

@@ -108,7 +108,7 @@ def read_text_or_cues(path: Path) -> str | list[Cue]:
 
 def place_script(text: str, heard: Heard) -> tuple[list[Word], list[str]]:
     """The words of a plain text when they are said, and the phrases of it that are not. Raises FormatError."""
-    from gptasr_subs.model.alignment import spellable_words
+    from gptasr_subs.model.alignment.words import spellable_words
 
     texts = spellable_words(_NO_WORDS.sub(" ", text))
     words = place_words(texts, heard)
@@ -144,7 +144,7 @@ def place_cues(cues: Sequence[Cue], heard: Heard, *, each: bool | None = None) -
 def place_words(texts: Sequence[str], heard: Heard) -> list[Word | None]:
     """Each word (its letters at least) of a long text when it is said, None for one that is not."""
     from gptasr_subs.model import ctc
-    from gptasr_subs.model.longform import find_words
+    from gptasr_subs.model.alignment.longform import find_words
 
     spelled = [[letter for letter in ctc.spell(text) if letter != ctc.SPACE] for text in texts]
     found = find_words(heard.log_probs, spelled)
@@ -187,7 +187,7 @@ def _word(text: str, heard: Heard, first: int, last: int, posterior: float) -> W
 
 def _settled(words: Sequence[Word | None]) -> list[Word | None]:
     """The words that were found, two that overlap meeting in the middle."""
-    from gptasr_subs.model.alignment import settle
+    from gptasr_subs.model.alignment.words import settle
 
     found = [word for word in words if word]
     there = iter(settle(found, found[-1].end))
@@ -261,7 +261,7 @@ def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> 
 
 def _words_of(cues: Sequence[Cue]) -> tuple[list[str], list[int]]:
     """The words of all cues that can be spelled, and the number of the cue each is of."""
-    from gptasr_subs.model.alignment import spellable_words
+    from gptasr_subs.model.alignment.words import spellable_words
 
     pairs = [
         (word, number) for number, cue in enumerate(cues) for word in spellable_words(_NO_WORDS.sub(" ", cue.text))

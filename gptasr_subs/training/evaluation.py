@@ -13,9 +13,9 @@ from torch.nn.utils.rnn import pad_sequence
 from gptasr_subs.evaluation.wer import Tally, is_plain, tally
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.features import build_front_end
+from gptasr_subs.model.decoding.beam_search import beam_search
+from gptasr_subs.model.log_mel import build_front_end
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.search import beam_search
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.corpora import read_manifest, read_samples
 
