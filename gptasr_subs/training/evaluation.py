@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from gptasr_subs.corpora.manifest import read_manifest, read_samples
 from gptasr_subs.evaluation.wer import Tally, is_plain, tally
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
@@ -17,7 +18,6 @@ from gptasr_subs.model.decoding.beam_search import beam_search
 from gptasr_subs.model.log_mel import build_front_end
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
-from gptasr_subs.training.corpora import read_manifest, read_samples
 
 DevClip = tuple[Tensor, str]  # frames of the front end (T, n_mels) and text
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gptasr_subs.corpora.manifest import Clip, cut, read_sound
 from gptasr_subs.errors import MediaError
-from gptasr_subs.training.corpora import Clip, cut, read_sound
 from gptasr_subs.types import FloatArray
 
 _BREAKS_LINES = re.compile(r"[\t\n\r]")  # of a manifest
