@@ -11,13 +11,9 @@ import pytest
 import soundfile
 from tones import RATE, make_corpus, make_store, say, texts
 
+from gptasr_subs.corpora.audio import read_manifest, read_samples
 from gptasr_subs.corpora.casing import borrow_case, sentence_case
-from gptasr_subs.corpora.manifest import (
-    Clip,
-    read_manifest,
-    read_samples,
-    write_manifest,
-)
+from gptasr_subs.corpora.manifest import Clip, write_manifest
 from gptasr_subs.corpora.numerals import spell_numbers
 from gptasr_subs.corpora.report import REPORT_FILE
 from gptasr_subs.errors import FormatError, MediaError, UsageError

@@ -13,8 +13,8 @@ from tones import RATE, make_corpus, say, spoken, texts
 from typer.testing import CliRunner, Result
 
 from gptasr_subs.cli.train import app
+from gptasr_subs.corpora.audio import read_manifest, read_samples, read_sound
 from gptasr_subs.corpora.importing import Importing, import_corpus
-from gptasr_subs.corpora.manifest import read_manifest, read_samples, read_sound
 from gptasr_subs.corpora.readers import LAYOUTS
 from gptasr_subs.corpora.report import REPORT_FILE
 from gptasr_subs.errors import FormatError, UsageError

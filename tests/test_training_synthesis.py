@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from gptasr_subs.cli.train import app
 from gptasr_subs.corpora import voices
-from gptasr_subs.corpora.manifest import read_manifest, read_samples
+from gptasr_subs.corpora.audio import read_manifest, read_samples
 from gptasr_subs.corpora.synthesis import (
     PEAK,
     SAMPLE_RATE,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from gptasr_subs.corpora.manifest import read_manifest, read_samples
+from gptasr_subs.corpora.audio import read_manifest, read_samples
 from gptasr_subs.evaluation.wer import Tally, is_plain, tally
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig

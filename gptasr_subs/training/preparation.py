@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from gptasr_subs.corpora.audio import Sound, read_manifests, read_samples
 from gptasr_subs.corpora.casing import borrow_case, sentence_case
 from gptasr_subs.corpora.codecs import NO_COPIES, Copies, with_copies
-from gptasr_subs.corpora.manifest import Clip, Sound, read_clips, read_manifests, read_samples
+from gptasr_subs.corpora.manifest import Clip, read_clips
 from gptasr_subs.corpora.numerals import spell_numbers
 from gptasr_subs.corpora.report import Report
 from gptasr_subs.errors import UsageError
