@@ -51,7 +51,7 @@ def test_what_is_saved_loads_as_it_was(tmp_path: Path, generation: int, half: bo
         tiny_checkpoint(generation, ctc=generation == 2),
         start_offset=-0.04,
         end_offset=0.1,
-        decoding=DecodingOptions(beams=7, ctc_weight=0.25),
+        decoding=DecodingOptions(beam_size=7, ctc_weight=0.25),
         metadata={"wer": {"talks": 12.5}, "note": "déjà vu"},
     )
     save_checkpoint(tmp_path / "new" / "folder", saved, half=half)
@@ -65,6 +65,39 @@ def test_what_is_saved_loads_as_it_was(tmp_path: Path, generation: int, half: bo
         torch.testing.assert_close(again, value.half().float() if half else value, atol=0, rtol=0)
     assert not loaded.model.training
     assert names_in(tmp_path / "new" / "folder") == ["model.json", "model.safetensors"]
+
+
+def test_decoding_options_of_the_first_format_load(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, tiny_checkpoint())
+    path = tmp_path / "model.json"
+    description = json.loads(path.read_text(encoding="utf-8"))
+    description["format"] = 1
+    description["decoding"] = {
+        "beams": 7,
+        "max_tokens": 9,
+        "tokens_per_second": 12.0,
+        "ctc_weight": 0.2,
+        "alone_weight": 0.45,
+        "letter_bonus": 0.6,
+        "shortlist": 12,
+        "word_bonus": 0.0,
+        "least_letters": 2,
+        "least_evidence": 0.2,
+        "least_ctc": -6.0,
+    }
+    path.write_text(json.dumps(description), encoding="utf-8")
+    assert load_checkpoint(tmp_path).decoding == DecodingOptions(
+        beam_size=7,
+        max_tokens=9,
+        tokens_per_second=12.0,
+        ctc_weight=0.2,
+        ilm_weight=0.45,
+        char_bonus=0.6,
+        pre_beam_size=12,
+        min_ctc_letters=2,
+        min_ctc_margin=0.2,
+        min_ctc_log_prob=-6.0,
+    )
 
 
 def test_half_precision_takes_half_the_space(tmp_path: Path) -> None:

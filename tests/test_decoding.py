@@ -18,7 +18,9 @@ from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import CharacterTokenizer
 
 STEPS = 8
-OPTIONS = DecodingOptions(beams=3, max_tokens=STEPS, least_letters=0, least_evidence=-math.inf, least_ctc=-math.inf)
+OPTIONS = DecodingOptions(
+    beam_size=3, max_tokens=STEPS, min_ctc_letters=0, min_ctc_margin=-math.inf, min_ctc_log_prob=-math.inf
+)
 
 
 def ragged_mels(generation: int) -> tuple[Tensor, Tensor]:
@@ -59,7 +61,7 @@ def test_what_the_network_writes_without_the_sound_counts_as_much_as_is_asked(be
     mel, lengths = ragged_mels(2)
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
-        found = beam_search(network, encoded, [STEPS] * 4, beams, math.inf, alone_weight=0.7)
+        found = beam_search(network, encoded, [STEPS] * 4, beams, math.inf, ilm_weight=0.7)
         without = beam_search(network, encoded, [STEPS] * 4, beams, math.inf)
     stop = network.config.stop_token
     for clip, plain in zip(found, plain_beam_search(network, mel, lengths, beams, STEPS, 0.7), strict=True):
@@ -133,7 +135,7 @@ def test_a_network_that_cannot_write_without_sound_has_no_twins() -> None:
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
         assert Stepper(network, encoded, 2, alone=True).lanes == 2
-        assert beam_search(network, encoded, [STEPS] * 4, 2, alone_weight=0.5) == beam_search(
+        assert beam_search(network, encoded, [STEPS] * 4, 2, ilm_weight=0.5) == beam_search(
             network, encoded, [STEPS] * 4, 2
         )
 
@@ -257,7 +259,7 @@ def test_ctc_has_a_say_in_which_hypothesis_wins() -> None:
     assert (best.text, second.text) == ("the cat", "the dog")
     assert best.ctc_log_prob is not None
     assert best.score == pytest.approx(-3.0 + 0.5 * best.ctc_log_prob)
-    deaf = DecodingOptions(ctc_weight=0.0, least_evidence=-math.inf, least_ctc=-math.inf)
+    deaf = DecodingOptions(ctc_weight=0.0, min_ctc_margin=-math.inf, min_ctc_log_prob=-math.inf)
     assert _second_opinion(readings, spoken("the cat"), deaf)[0].text == "the dog"
 
 
@@ -277,7 +279,7 @@ def test_word_bonus_favours_more_words() -> None:
     network = tiny_network(1)
     mel, lengths = ragged_mels(1)
     plain, paid = (
-        decode(network, CharacterTokenizer(), mel, lengths, replace(OPTIONS, beams=2, word_bonus=bonus))
+        decode(network, CharacterTokenizer(), mel, lengths, replace(OPTIONS, beam_size=2, word_bonus=bonus))
         for bonus in (0.0, 7.0)
     )
     for before, after in zip(plain, paid, strict=True):

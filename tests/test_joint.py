@@ -136,7 +136,7 @@ def test_the_judge_turns_a_search_towards_what_is_heard() -> None:
     encoded = network.encode(torch.randn(1, 80, 64), torch.tensor([64]))
     judge = CtcJudge(log_probs, torch.tensor([9]), 2, spellings, network.config.stop_token, 50.0, 0.0)
     with torch.inference_mode():
-        (beams,) = beam_search(network, encoded, [6], 2, judge=judge, shortlist=vocabulary)
+        (beams,) = beam_search(network, encoded, [6], 2, judge=judge, pre_beam_size=vocabulary)
     assert [token for token in beams[0].tokens if token in (2, 3)] == [2, 3, 2]
 
 

@@ -78,7 +78,7 @@ def test_tokens_and_scores_agree_alone_and_in_a_batch(
 ) -> None:
     checkpoint, tensors = recorded
     mel = tensors["mel"][rows]
-    options = DecodingOptions(beams=beams, max_tokens=STEPS)
+    options = DecodingOptions(beam_size=beams, max_tokens=STEPS)
     found = decode(checkpoint.model, checkpoint.tokenizer, mel, torch.full((len(rows),), mel.shape[-1]), options)
     best = [clip.hypotheses[0] for clip in found]
     assert [list(hypothesis.tokens) for hypothesis in best] == tensors[expected][rows].tolist()

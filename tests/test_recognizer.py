@@ -61,7 +61,7 @@ def taught_checkpoint() -> Checkpoint:
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    return Checkpoint("taught", network.config, network.eval(), tokenizer, decoding=DecodingOptions(beams=2))
+    return Checkpoint("taught", network.config, network.eval(), tokenizer, decoding=DecodingOptions(beam_size=2))
 
 
 @pytest.fixture(scope="module")

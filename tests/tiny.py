@@ -75,15 +75,15 @@ def tiny_checkpoint(generation: int = 2, *, ctc: bool = True) -> Checkpoint:
 
 @torch.no_grad()
 def plain_beam_search(
-    network: GptAsr, mel: Tensor, lengths: Tensor | None, beams: int, steps: int, alone_weight: float = 0.0
+    network: GptAsr, mel: Tensor, lengths: Tensor | None, beams: int, steps: int, ilm_weight: float = 0.0
 ) -> list[list[tuple[list[int], float]]]:
     """Tokens (stop token included) and score of each beam, all ended or ``steps`` long, one forward pass a beam."""
     rows = [(mel[row, None], None if lengths is None else lengths[row, None]) for row in range(len(mel))]
-    return [_plain_search(network, *row, beams, steps, alone_weight) for row in rows]
+    return [_plain_search(network, *row, beams, steps, ilm_weight) for row in rows]
 
 
 def _plain_search(
-    network: GptAsr, mel: Tensor, length: Tensor | None, beams: int, steps: int, alone_weight: float
+    network: GptAsr, mel: Tensor, length: Tensor | None, beams: int, steps: int, ilm_weight: float
 ) -> list[tuple[list[int], float]]:
     config = network.config
     found: list[tuple[list[int], float]] = [([], 0.0)]
@@ -95,8 +95,8 @@ def _plain_search(
                 continue
             read = torch.tensor([[config.start_token, *tokens]])
             log_probs = network(mel, read, length)[0, -1].log_softmax(-1)
-            if alone_weight:
-                log_probs = log_probs + alone_weight * network.read_text_alone(read)[0, -1].log_softmax(-1)
+            if ilm_weight:
+                log_probs = log_probs + ilm_weight * network.read_text_alone(read)[0, -1].log_softmax(-1)
             candidates += [([*tokens, token], score + value) for token, value in enumerate(log_probs.tolist())]
         found = sorted(candidates, key=lambda candidate: -candidate[1])[:beams]
     return found

@@ -112,7 +112,7 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
 
 
 def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
-    network, alone = recognizer.checkpoint.model, recognizer.checkpoint.decoding.alone_weight > 0
+    network, alone = recognizer.checkpoint.model, recognizer.checkpoint.decoding.ilm_weight > 0
     front_end, (mel, lengths) = _timed(recognizer.device, lambda: recognizer.log_mels(clips))
     prefill, stepper = _timed(
         recognizer.device, lambda: Stepper(network, network.encode_in_parts(mel, lengths), setting.beams, alone)

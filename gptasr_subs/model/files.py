@@ -11,11 +11,22 @@ from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import PUBLISHED, ModelConfig
 from gptasr_subs.storage.folders import cache_folder
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"
 MEL_NORMS_FILE, VOCABULARY_FILE = "mel_norms.pth", "bpe_lowercase_asr_256.json"
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
+
+# Decoding options of format 1 and what they are called now.
+_DECODING_NAMES = {
+    "beams": "beam_size",
+    "alone_weight": "ilm_weight",
+    "letter_bonus": "char_bonus",
+    "shortlist": "pre_beam_size",
+    "least_letters": "min_ctc_letters",
+    "least_evidence": "min_ctc_margin",
+    "least_ctc": "min_ctc_log_prob",
+}
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:
@@ -51,16 +62,25 @@ def checkpoint_cache() -> Path:
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """A ``model.json`` as it stands; raises ``ModelError`` where it is not one of this format."""
+    """A ``model.json`` in the present format, whichever it was written in; raises ``ModelError`` where it is none."""
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read as a model description; fetch the checkpoint again.") from error
     if not isinstance(description, dict) or "format" not in description:
         raise ModelError(f"{path} does not describe a gptasr-subs checkpoint; give the folder of one.")
+    if description["format"] == 1:
+        description = _from_format_1(description)
     if description["format"] != FORMAT:
         raise ModelError(f"{path} is of a format that this version cannot read; upgrade gptasr-subs.")
     return description
+
+
+def _from_format_1(description: dict[str, Any]) -> dict[str, Any]:
+    decoding = description.get("decoding", {})
+    if isinstance(decoding, dict):
+        decoding = {_DECODING_NAMES.get(name, name): value for name, value in decoding.items()}
+    return {**description, "format": 2, "decoding": decoding}
 
 
 def described_config(name_or_path: str | Path) -> ModelConfig | None:

@@ -59,7 +59,7 @@ class GptAsrRecognizer:
         """As the protocol says, longest first; raises ``ModelError`` for a clip too long or memory too small."""
         self._refuse_long(clips)
         options = self.checkpoint.decoding
-        options = replace(options, beams=beams) if beams else options
+        options = replace(options, beam_size=beams) if beams else options
         order = sorted((i for i, clip in enumerate(clips) if len(clip)), key=lambda i: -len(clips[i]))
         yield from ((index, []) for index, clip in enumerate(clips) if not len(clip))
         if not order:

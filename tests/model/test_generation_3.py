@@ -73,7 +73,7 @@ def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 def test_clips_decode_to_the_same_text_alone_and_together() -> None:
     checkpoint = tiny_checkpoint(3)
-    options = DecodingOptions(beams=3, max_tokens=8, alone_weight=0.2, least_ctc=-1e9, least_evidence=-1e9)
+    options = DecodingOptions(beam_size=3, max_tokens=8, ilm_weight=0.2, min_ctc_log_prob=-1e9, min_ctc_margin=-1e9)
     clips = sounds(1.5, 0.7)
     together = decode(checkpoint.model, checkpoint.tokenizer, *padded(clips), options)
     for clip, found in zip(clips, together, strict=True):

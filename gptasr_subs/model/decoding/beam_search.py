@@ -62,24 +62,24 @@ def beam_search(
     beams: int,
     patience: float = 0.0,
     judge: Judge | None = None,
-    shortlist: int = 16,
-    alone_weight: float = 0.0,
+    pre_beam_size: int = 16,
+    ilm_weight: float = 0.0,
     prints: Fingerprints | None = None,
 ) -> list[list[Beam]]:
     """For each clip of ``encoded`` its ``beams`` best token sequences, best first.
 
     ``limits`` is the most tokens of each clip. A clip is done when no unfinished beam is within ``patience`` (in
     log-probability) of the best finished one: 0 is enough for the best, more completes the others too. With a
-    ``judge`` each beam's ``shortlist`` best tokens are weighed by both. ``alone_weight`` multiplies what the network
+    ``judge`` each beam's ``pre_beam_size`` best tokens are weighed by both. ``ilm_weight`` multiplies what the network
     makes of the text without the sound, and adds it. ``prints`` tells which beams have written the same text.
     """
-    stepper = Stepper(network, encoded, beams, alone=alone_weight > 0)
+    stepper = Stepper(network, encoded, beams, alone=ilm_weight > 0)
     state = _State(network, limits, beams, encoded.features.device, prints)
     found: dict[int, list[Beam]] = {}
     while len(found) < len(limits):
         log_probs = stepper.step(state.tokens[..., -1])
-        alone = None if stepper.alone is None else alone_weight * stepper.alone
-        stepper.follow(state.grow(log_probs, judge, shortlist, alone))
+        alone = None if stepper.alone is None else ilm_weight * stepper.alone
+        stepper.follow(state.grow(log_probs, judge, pre_beam_size, alone))
         done = state.done(patience)
         for row in done.nonzero()[:, 0].tolist():
             found.setdefault(int(state.clips[row]), state.results(row))
@@ -118,7 +118,7 @@ class _State:
         return self.stopped | self.looped
 
     def grow(
-        self, log_probs: Tensor, judge: Judge | None = None, shortlist: int = 16, alone: Tensor | None = None
+        self, log_probs: Tensor, judge: Judge | None = None, pre_beam_size: int = 16, alone: Tensor | None = None
     ) -> Tensor:
         """Take the best continuations of ``log_probs`` (B, K, V); returns the beam (B, K) that each one continues.
 
@@ -130,7 +130,7 @@ class _State:
             tokens = torch.arange(log_probs.shape[-1], device=log_probs.device).expand_as(log_probs)
             candidates = self.scores[..., None] + counts
         else:
-            counts, tokens = counts.topk(shortlist)
+            counts, tokens = counts.topk(pre_beam_size)
             log_probs = log_probs.gather(2, tokens)
             candidates = judge.weigh(tokens, self.scores[..., None] + counts, self.ended)
         self.scores, best = candidates.flatten(1).topk(self.scores.shape[1])

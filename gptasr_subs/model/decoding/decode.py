@@ -25,26 +25,26 @@ _PATIENCE = 2.0  # nats that an unfinished beam may trail and yet be worth a sec
 class DecodingOptions:
     """How to decode. ``least_*`` and everything of CTC only matter to checkpoints that have a CTC head.
 
-    score = log-probability of the GPT + ``ctc_weight`` * that of the CTC head + ``alone_weight`` * that of the GPT
+    score = log-probability of the GPT + ``ctc_weight`` * that of the CTC head + ``ilm_weight`` * that of the GPT
     without the sound + ``word_bonus`` * words.
     """
 
-    beams: int = 4
+    beam_size: int = 4
     max_tokens: int = 0  # 0: ``tokens_per_second`` decides; never more than the network has positions for
     tokens_per_second: float = 25.0  # well above the fastest speech: only runaway text meets it
     ctc_weight: float = 0.3
-    alone_weight: float = 0.0  # for networks with ``text_solo``; most of their text they have read, not heard
-    letter_bonus: float = 0.0
-    shortlist: int = 16  # tokens a beam that the CTC head weighs
+    ilm_weight: float = 0.0  # for networks with ``text_solo``; most of their text they have read, not heard
+    char_bonus: float = 0.0
+    pre_beam_size: int = 16  # tokens a beam that the CTC head weighs
     word_bonus: float = 0.0
-    least_letters: int = 1  # a clip in which the CTC head reads fewer is silent
-    least_evidence: float = 0.0  # nats a character by which CTC must prefer the text to silence
-    least_ctc: float = -3.0  # nats a character that CTC must give the text
+    min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
+    min_ctc_margin: float = 0.0  # nats a character by which CTC must prefer the text to silence
+    min_ctc_log_prob: float = -3.0  # nats a character that CTC must give the text
 
     @property
     def lanes(self) -> int:
         """Texts that the network reads at a time for each clip: the beams, and their twins without the sound."""
-        return 2 * self.beams if self.alone_weight else self.beams
+        return 2 * self.beam_size if self.ilm_weight else self.beam_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,14 @@ def decode(
     assert encoded.lengths is not None
     frames = encoded.lengths * network.config.ctc_frames
     heard = [clip[:size] for clip, size in zip(log_probs, frames.tolist(), strict=True)]
-    spoken = [row for row, clip in enumerate(heard) if _letters(clip) >= options.least_letters]
+    spoken = [row for row, clip in enumerate(heard) if _letters(clip) >= options.min_ctc_letters]
     readings: list[tuple[Hypothesis, ...]] = [()] * len(heard)
     if spoken:
         rows = torch.tensor(spoken, device=mel.device)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         spellings = spell_tokens(tokenizer).to(mel.device)
-        stop, weight, bonus = network.config.stop_token, options.ctc_weight, options.letter_bonus
-        judge = CtcJudge(log_probs[rows], frames[rows], options.beams, spellings, stop, weight, bonus)
+        stop, weight, bonus = network.config.stop_token, options.ctc_weight, options.char_bonus
+        judge = CtcJudge(log_probs[rows], frames[rows], options.beam_size, spellings, stop, weight, bonus)
         found = _search(network, kept, lengths[rows], options, judge, fingerprints_of(tokenizer))
         for row, beams in zip(spoken, found, strict=True):
             readings[row] = _second_opinion(_ranked(beams, tokenizer, options), heard[row], options)
@@ -113,8 +113,8 @@ def _search(
 ) -> list[list[Beam]]:
     limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
     patience = 0.0 if judge is None else _PATIENCE
-    beams, shortlist, alone = options.beams, options.shortlist, options.alone_weight
-    return beam_search(network, encoded, limits, beams, patience, judge, shortlist, alone, prints)
+    beams, pre_beam_size, alone = options.beam_size, options.pre_beam_size, options.ilm_weight
+    return beam_search(network, encoded, limits, beams, patience, judge, pre_beam_size, alone, prints)
 
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:
@@ -175,7 +175,7 @@ def _is_heard(best: Hypothesis, silence: float, options: DecodingOptions) -> boo
     log_prob = -inf if best.ctc_log_prob is None else best.ctc_log_prob
     if not letters or log_prob == -inf:
         return False
-    return log_prob - silence >= options.least_evidence * letters and log_prob >= options.least_ctc * letters
+    return log_prob - silence >= options.min_ctc_margin * letters and log_prob >= options.min_ctc_log_prob * letters
 
 
 def _letters(heard: Tensor) -> int:
