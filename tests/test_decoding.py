@@ -66,7 +66,7 @@ def test_what_the_network_writes_without_the_sound_counts_as_much_as_is_asked(be
     stop = network.config.stop_token
     for clip, plain in zip(found, plain_beam_search(network, mel, lengths, beams, STEPS, 0.7), strict=True):
         expected = {tuple(t for t in tokens if t != stop): score for tokens, score in plain}
-        assert {beam.tokens: beam.log_prob + beam.alone_log_prob for beam in clip} == pytest.approx(expected, abs=1e-3)
+        assert {beam.tokens: beam.log_prob + beam.ilm_log_prob for beam in clip} == pytest.approx(expected, abs=1e-3)
     assert [[beam.tokens for beam in clip] for clip in found] != [[beam.tokens for beam in clip] for clip in without]
 
 
@@ -124,17 +124,19 @@ def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(g
             logits = network(mel[rows], history[:, beam], lengths[rows])[:, -1]
             torch.testing.assert_close(got[:, beam], logits.log_softmax(-1), atol=2e-4, rtol=0)
             if alone:
-                assert stepper.alone is not None
-                alone_logits = network.read_text_alone(history[:, beam])[:, -1]
-                torch.testing.assert_close(stepper.alone[:, beam], alone_logits.log_softmax(-1), atol=2e-4, rtol=0)
+                assert stepper.ilm_log_probs is not None
+                alone_logits = network.lm_logits(history[:, beam])[:, -1]
+                torch.testing.assert_close(
+                    stepper.ilm_log_probs[:, beam], alone_logits.log_softmax(-1), atol=2e-4, rtol=0
+                )
 
 
-def test_a_network_that_cannot_write_without_sound_has_no_twins() -> None:
+def test_a_network_that_cannot_write_without_sound_has_no_language_model() -> None:
     network = tiny_network(1)
     mel, lengths = ragged_mels(1)
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
-        assert Stepper(network, encoded, 2, alone=True).lanes == 2
+        assert Stepper(network, encoded, 2, with_ilm=True).rows == 2
         assert beam_search(network, encoded, [STEPS] * 4, 2, ilm_weight=0.5) == beam_search(
             network, encoded, [STEPS] * 4, 2
         )

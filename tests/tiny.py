@@ -96,7 +96,7 @@ def _plain_search(
             read = torch.tensor([[config.start_token, *tokens]])
             log_probs = network(mel, read, length)[0, -1].log_softmax(-1)
             if ilm_weight:
-                log_probs = log_probs + ilm_weight * network.read_text_alone(read)[0, -1].log_softmax(-1)
+                log_probs = log_probs + ilm_weight * network.lm_logits(read)[0, -1].log_softmax(-1)
             candidates += [([*tokens, token], score + value) for token, value in enumerate(log_probs.tolist())]
         found = sorted(candidates, key=lambda candidate: -candidate[1])[:beams]
     return found

@@ -97,7 +97,7 @@ def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
 def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Timing:
     """Decode noise with a forced number of tokens; the CTC head is not asked. One run goes before those counted.
 
-    Beams have twins that read the text alone where the checkpoint's search counts those.
+    The internal language model is read too where the checkpoint's search uses it.
     """
     network, rate = recognizer.checkpoint.model, recognizer.sample_rate
     limit = network.config.max_text_tokens
@@ -112,10 +112,10 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
 
 
 def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
-    network, alone = recognizer.checkpoint.model, recognizer.checkpoint.decoding.ilm_weight > 0
+    network, with_ilm = recognizer.checkpoint.model, recognizer.checkpoint.decoding.ilm_weight > 0
     front_end, (mel, lengths) = _timed(recognizer.device, lambda: recognizer.log_mels(clips))
     prefill, stepper = _timed(
-        recognizer.device, lambda: Stepper(network, network.encode_in_parts(mel, lengths), setting.beams, alone)
+        recognizer.device, lambda: Stepper(network, network.encode_in_parts(mel, lengths), setting.beams, with_ilm)
     )
     steps, _ = _timed(recognizer.device, lambda: force_steps(stepper, network, setting))
     return front_end, prefill, steps

@@ -262,8 +262,8 @@ class GptAsr(nn.Module):
         hidden = self.gpt(torch.cat([prefix, self.embed_text(tokens)], 1), _and_text(mask, tokens))
         return self.text_logits(hidden[:, prefix.shape[1] :])
 
-    def read_text_alone(self, tokens: Tensor) -> Tensor:
-        """Logits (B, U, V) with no sound at all: the network as a language model."""
+    def lm_logits(self, tokens: Tensor) -> Tensor:
+        """Logits (B, U, V) with no audio at all: the internal language model (ILM)."""
         embedded = self.embed_text(tokens)
         if self.config.text_solo:
             embedded = embedded + self.text_solo_embedding

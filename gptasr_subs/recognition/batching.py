@@ -27,14 +27,14 @@ _MOST_WORKERS = 4
 _TEXT_SHARE = 0.4  # text tokens for each mel position, as fast speech has them
 
 
-def batch_size(config: ModelConfig, seconds: float, lanes: int, device: str, bytes_each: int = 4) -> int:
-    """Clips of up to ``seconds`` that may be decoded at once, each with so many texts in ``lanes``.
+def batch_size(config: ModelConfig, seconds: float, rows: int, device: str, bytes_each: int = 4) -> int:
+    """Clips of up to ``seconds`` that may be decoded at once, each with so many texts in ``rows``.
 
     ``bytes_each`` is the size of a cached number.
     """
     second = config.front_end.frames_per_second / config.reduction
     mel = config.max_mel_positions if config.generation == 1 else seconds * second
-    positions = mel + lanes * _TEXT_SHARE * seconds * second
+    positions = mel + rows * _TEXT_SHARE * seconds * second
     clip = 2 * config.layers * config.width * bytes_each * max(1.0, positions)
     most = _MOST_AT_ONCE if device.startswith("cuda") else _MOST_ON_CPU
     return max(1, min(most, int(_memory(device) / clip)))

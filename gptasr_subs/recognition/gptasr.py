@@ -64,7 +64,7 @@ class GptAsrRecognizer:
         yield from ((index, []) for index, clip in enumerate(clips) if not len(clip))
         if not order:
             return
-        size = batch_size or self._batch_size(len(clips[order[0]]), options.lanes)
+        size = batch_size or self._batch_size(len(clips[order[0]]), options.rows)
         found = split_batches(order, size, count_workers(self.device))
         heard = run(lambda batch: self._hear([clips[index] for index in batch], options), found, self.device)
         for batch, words in zip(found, heard, strict=True):
@@ -98,9 +98,9 @@ class GptAsrRecognizer:
                 heard.append(network.ctc_head(encoded.features)[0].cpu().numpy())
         return heard
 
-    def _batch_size(self, longest: int, lanes: int) -> int:
+    def _batch_size(self, longest: int, rows: int) -> int:
         bytes_each = self.checkpoint.model.gpt.dtype.itemsize
-        return clips_that_fit(self.checkpoint.config, longest / self.sample_rate, lanes, self.device, bytes_each)
+        return clips_that_fit(self.checkpoint.config, longest / self.sample_rate, rows, self.device, bytes_each)
 
     def _hear(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
         """The words of one batch."""

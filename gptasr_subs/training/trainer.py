@@ -172,7 +172,7 @@ class Trainer:
             total = total + losses["text"]
         if phase.gpt_lr and self.sentences and _due(self.step, self.options.lm_every):
             tokens = self.sentences(self._number()).to(self.device)
-            losses["lm"] = self._text_loss(self.network.read_text_alone(_inputs(tokens)), tokens)
+            losses["lm"] = self._text_loss(self.network.lm_logits(_inputs(tokens)), tokens)
             total = total + self.options.lm_weight * losses["lm"]
         return {"loss": total, **losses}
 

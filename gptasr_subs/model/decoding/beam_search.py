@@ -45,14 +45,14 @@ class Beam:
     """One result of the search: tokens without the stop token, and the log-probability of each.
 
     ``log_prob`` is their sum, the stop token included; ``ended`` says that the network stopped of its own accord.
-    ``alone_log_prob`` is what the text gains by what the network makes of it without the sound, weighted.
+    ``ilm_log_prob`` is what the text gains by what the network makes of it without the sound, weighted.
     """
 
     tokens: tuple[int, ...]
     token_log_probs: tuple[float, ...]
     log_prob: float
     ended: bool
-    alone_log_prob: float = 0.0
+    ilm_log_prob: float = 0.0
 
 
 def beam_search(
@@ -73,13 +73,13 @@ def beam_search(
     ``judge`` each beam's ``pre_beam_size`` best tokens are weighed by both. ``ilm_weight`` multiplies what the network
     makes of the text without the sound, and adds it. ``prints`` tells which beams have written the same text.
     """
-    stepper = Stepper(network, encoded, beams, alone=ilm_weight > 0)
+    stepper = Stepper(network, encoded, beams, with_ilm=ilm_weight > 0)
     state = _State(network, limits, beams, encoded.features.device, prints)
     found: dict[int, list[Beam]] = {}
     while len(found) < len(limits):
         log_probs = stepper.step(state.tokens[..., -1])
-        alone = None if stepper.alone is None else ilm_weight * stepper.alone
-        stepper.follow(state.grow(log_probs, judge, pre_beam_size, alone))
+        ilm_scores = None if stepper.ilm_log_probs is None else ilm_weight * stepper.ilm_log_probs
+        stepper.follow(state.grow(log_probs, judge, pre_beam_size, ilm_scores))
         done = state.done(patience)
         for row in done.nonzero()[:, 0].tolist():
             found.setdefault(int(state.clips[row]), state.results(row))
@@ -104,7 +104,7 @@ class _State:
         self.clips = torch.arange(len(limits), device=device)
         self.tokens = torch.full((*shape, 1), config.start_token, device=device)
         self.log_probs = torch.zeros(*shape, 0, device=device)
-        self.alone = torch.zeros(shape, device=device)
+        self.ilm_scores = torch.zeros(shape, device=device)
         self.scores = torch.full(shape, -torch.inf, device=device)
         self.scores[:, 0] = 0.0  # all beams are the same before the first token
         self.stopped = torch.zeros(shape, dtype=torch.bool, device=device)
@@ -118,14 +118,14 @@ class _State:
         return self.stopped | self.looped
 
     def grow(
-        self, log_probs: Tensor, judge: Judge | None = None, pre_beam_size: int = 16, alone: Tensor | None = None
+        self, log_probs: Tensor, judge: Judge | None = None, pre_beam_size: int = 16, ilm_scores: Tensor | None = None
     ) -> Tensor:
         """Take the best continuations of ``log_probs`` (B, K, V); returns the beam (B, K) that each one continues.
 
-        ``alone`` (B, K, V) is added to what a token counts for.
+        ``ilm_scores`` (B, K, V) is added to what a token counts for.
         """
         log_probs = self._frozen(log_probs)
-        counts = log_probs if alone is None else log_probs + alone.masked_fill(self.ended[..., None], 0.0)
+        counts = log_probs if ilm_scores is None else log_probs + ilm_scores.masked_fill(self.ended[..., None], 0.0)
         if judge is None:
             tokens = torch.arange(log_probs.shape[-1], device=log_probs.device).expand_as(log_probs)
             candidates = self.scores[..., None] + counts
@@ -138,7 +138,7 @@ class _State:
             judge.follow(best)
         parents = best // log_probs.shape[-1]
         token, gained, counted = (part.flatten(1).gather(1, best) for part in (tokens, log_probs, counts))
-        self.alone = self.alone.gather(1, parents) + (counted - gained)
+        self.ilm_scores = self.ilm_scores.gather(1, parents) + (counted - gained)
         self._write(parents, token, gained)
         if self._prints:
             self._give_up_twice_written(self._prints.add(self.texts.gather(1, parents), token))
@@ -177,13 +177,13 @@ class _State:
         return at_limit | self.ended.all(1) | (finished - patience > unfinished)
 
     def keep(self, rows: Tensor) -> None:
-        for name in ("limits", "clips", "tokens", "log_probs", "alone", "scores", "texts", "stopped", "looped"):
+        for name in ("limits", "clips", "tokens", "log_probs", "ilm_scores", "scores", "texts", "stopped", "looped"):
             setattr(self, name, getattr(self, name)[rows])
 
     def results(self, row: int) -> list[Beam]:
         """The beams of one clip, those that ended by themselves first, then by score."""
         beams = [self._result(row, beam) for beam in range(self.scores.shape[1])]
-        return sorted(beams, key=lambda beam: (not beam.ended, -beam.log_prob - beam.alone_log_prob))
+        return sorted(beams, key=lambda beam: (not beam.ended, -beam.log_prob - beam.ilm_log_prob))
 
     def _result(self, row: int, beam: int) -> Beam:
         tokens: list[int] = self.tokens[row, beam, 1:].tolist()
@@ -194,7 +194,9 @@ class _State:
         if self.looped[row, beam]:
             tokens = cut_loop(tokens)
         log_prob = sum(log_probs[: len(tokens) + stopped])
-        return Beam(tuple(tokens), tuple(log_probs[: len(tokens)]), log_prob, stopped, float(self.alone[row, beam]))
+        return Beam(
+            tuple(tokens), tuple(log_probs[: len(tokens)]), log_prob, stopped, float(self.ilm_scores[row, beam])
+        )
 
 
 def loop_period(tokens: Sequence[int]) -> int:

@@ -42,7 +42,7 @@ class DecodingOptions:
     min_ctc_log_prob: float = -3.0  # nats a character that CTC must give the text
 
     @property
-    def lanes(self) -> int:
+    def rows(self) -> int:
         """Texts that the network reads at a time for each clip: the beams, and their twins without the sound."""
         return 2 * self.beam_size if self.ilm_weight else self.beam_size
 
@@ -113,8 +113,8 @@ def _search(
 ) -> list[list[Beam]]:
     limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
     patience = 0.0 if judge is None else _PATIENCE
-    beams, pre_beam_size, alone = options.beam_size, options.pre_beam_size, options.ilm_weight
-    return beam_search(network, encoded, limits, beams, patience, judge, pre_beam_size, alone, prints)
+    beams, pre_beam_size, ilm_weight = options.beam_size, options.pre_beam_size, options.ilm_weight
+    return beam_search(network, encoded, limits, beams, patience, judge, pre_beam_size, ilm_weight, prints)
 
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:
@@ -132,7 +132,7 @@ def _ranked(beams: Sequence[Beam], tokenizer: Tokenizer, options: DecodingOption
 
 def _read(beam: Beam, tokenizer: Tokenizer, options: DecodingOptions) -> Hypothesis:
     text = tokenizer.decode(beam.tokens)
-    score = beam.log_prob + beam.alone_log_prob + options.word_bonus * len(text.split())
+    score = beam.log_prob + beam.ilm_log_prob + options.word_bonus * len(text.split())
     return Hypothesis(beam.tokens, text, score, beam.log_prob, beam.token_log_probs, beam.ended)
 
 

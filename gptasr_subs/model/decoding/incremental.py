@@ -3,13 +3,13 @@
 Own loop over the layers, because what is cached differs from the usual: the keys and values of the mel positions are
 computed and kept once a clip, whatever the number of beams, and the text's are written once and never moved while any
 beam needs them. All beams of a clip look at one cache; a mask says which entries are a beam's own past, and following
-another beam is a change of that mask alone.
+another beam is a change of that mask only.
 
 Where asked for, every beam has a twin that reads the same text without the sound, the network as a language model: one
 more row of the same products, whose mask shows it no mel positions.
 
-Shapes: B clips, K beams, L lanes (the beams and their twins), H heads, S slots of the cache, N mel positions (the first
-slots), D width, V vocabulary.
+Shapes: B clips, K beams, R rows (the beams, and as many for the language model), H heads, S slots of the cache,
+N mel positions (the first slots), D width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ _STEPS_AHEAD, _SLOTS_AHEAD = 32, 256
 class Stepper:
     """The network's state after the mel positions and some text tokens of every beam."""
 
-    alone: Tensor | None = None  # what ``step`` gave, but without the sound: (B, K, V), where it was asked for
+    ilm_log_probs: Tensor | None = None  # what ``step`` gave, but without the sound: (B, K, V), where it was asked for
 
-    def __init__(self, network: GptAsr, encoded: Encoded, beams: int, alone: bool = False) -> None:
+    def __init__(self, network: GptAsr, encoded: Encoded, beams: int, with_ilm: bool = False) -> None:
         """Read the mel positions of ``encoded``: the part that all beams of a clip share.
 
-        ``alone`` asks for twins; networks without ``text_solo``, which cannot write without sound, have none.
+        ``with_ilm`` asks for twins; networks without ``text_solo``, which cannot write without sound, have none.
         """
         prefix, mask = network.prefix(encoded)
         self.network, self.beams, self.step_count = network, beams, 0
-        self.lanes = 2 * beams if alone and network.config.text_solo else beams
+        self.rows = 2 * beams if with_ilm and network.config.text_solo else beams
         self._layers, self._prefix = network.gpt.layers, prefix.shape[1]
         self.used = self._prefix
         config, (clips, size, width) = network.config, prefix.shape
-        self._ahead = self.lanes * max(1, min(_STEPS_AHEAD, _SLOTS_AHEAD // self.lanes))
-        self._whole = reads_all(prefix.device, self.lanes)
+        self._ahead = self.rows * max(1, min(_STEPS_AHEAD, _SLOTS_AHEAD // self.rows))
+        self._whole = reads_all(prefix.device, self.rows)
         slots, depth = self._room(), width // config.heads
         shape = (clips, config.heads, depth, slots)  # keys lie transposed, as the products with few queries read them
         self.keys = [prefix.new_zeros(shape, dtype=network.gpt.dtype) for _ in self._layers]
         self.values = [keys.new_zeros((clips, config.heads, slots, depth)) for keys in self.keys]
-        self.bias = self.keys[0].new_full((clips, 1, self.lanes, slots), -torch.inf)  # added to attention scores
+        self.bias = self.keys[0].new_full((clips, 1, self.rows, slots), -torch.inf)  # added to attention scores
         self.bias[:, :, :beams, :size] = 0.0 if mask is None else _as_bias(mask, network.gpt.dtype)
         edges = [*range(0, clips, clips_at_once(prefix.device)), clips]
         for first, last in pairwise(edges):
@@ -59,7 +59,7 @@ class Stepper:
             self._read_prefix(prefix[first:last, :longest], slice(first, last))
 
     def _read_prefix(self, prefix: Tensor, rows: slice) -> None:
-        """Padding stands behind what counts, so causal attention alone keeps it out of the prefix."""
+        """Padding stands behind what counts, so causal attention by itself keeps it out of the prefix."""
         x, size = self.network.gpt.place(prefix), prefix.shape[1]
         for layer, keys, values in zip(self._layers, self.keys, self.values, strict=True):
             query, key, value = layer.project(x)
@@ -69,10 +69,10 @@ class Stepper:
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed ``tokens`` (B, K), each beam's latest; log-probabilities (B, K, V) of the next, float32."""
-        if self.used + self.lanes > self.bias.shape[-1]:
+        if self.used + self.rows > self.bias.shape[-1]:
             self._make_room()
         x = self._embedded(tokens)
-        now, self.used, self.step_count = self.used, self.used + self.lanes, self.step_count + 1
+        now, self.used, self.step_count = self.used, self.used + self.rows, self.step_count + 1
         self.bias[:, 0, :, now : self.used].diagonal(dim1=1, dim2=2).zero_()
         slots = self.bias.shape[-1]  # what is not used yet is masked
         end = slots if self._whole else min(slots, _round_up(self.used, _ROUND))
@@ -82,20 +82,20 @@ class Stepper:
             keys[..., now : self.used], values[:, :, now : self.used] = key.transpose(2, 3), value
             x = layer.finish(x, attend(query, keys[..., :end], values[:, :, :end], bias))
         log_probs = self.network.text_logits(self.network.gpt.ln_f(x)).float().log_softmax(-1)
-        self.alone = log_probs[:, self.beams :] if self.lanes > self.beams else None
+        self.ilm_log_probs = log_probs[:, self.beams :] if self.rows > self.beams else None
         return log_probs[:, : self.beams]
 
     def _embedded(self, tokens: Tensor) -> Tensor:
-        """The ``tokens`` (B, K) as the lanes read them (B, L, D)."""
+        """The ``tokens`` (B, K) as the rows read them (B, R, D)."""
         x = self.network.embed_text(tokens.reshape(-1, 1), self.step_count).view(*tokens.shape, -1)
         if self.network.gpt.wpe is not None:  # all beams stand at the same position
             x = x + self.network.gpt.wpe.weight[self._prefix + self.step_count]
-        return torch.cat([x, x + self.network.text_solo_embedding], 1) if self.lanes > self.beams else x
+        return torch.cat([x, x + self.network.text_solo_embedding], 1) if self.rows > self.beams else x
 
     def follow(self, parents: Tensor) -> None:
         """From now on beam k of each clip continues what beam ``parents[:, k]`` has read; ``parents`` (B, K)."""
         if self.beams > 1:
-            if self.lanes > self.beams:
+            if self.rows > self.beams:
                 parents = torch.cat([parents, parents + self.beams], 1)
             text = self.bias[..., self._prefix : self.used]
             text.copy_(text.gather(2, parents[:, None, :, None].expand_as(text)))
