@@ -15,7 +15,7 @@ from gptasr_subs.cli.main import app
 from gptasr_subs.errors import UsageError
 from gptasr_subs.evaluation import speed as bench
 from gptasr_subs.evaluation.speed import Setting, force_steps, measure, settings
-from gptasr_subs.model.decoding.incremental import Stepper
+from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 
 
@@ -27,12 +27,12 @@ def tiny() -> GptAsrRecognizer:
 def test_every_step_asked_for_is_done_even_if_the_network_would_rather_stop(tiny: GptAsrRecognizer) -> None:
     network = tiny.checkpoint.model
     encoded = network.encode(torch.randn(2, 80, 64), torch.tensor([64, 64]))
-    stepper = Stepper(network, encoded, 3)
+    decoder = IncrementalDecoder(network, encoded, 3)
     with torch.no_grad():
         network.text_head.bias[network.config.stop_token] += 100.0
-        force_steps(stepper, network, Setting(2, 3, 11))
+        force_steps(decoder, network, Setting(2, 3, 11))
         network.text_head.bias[network.config.stop_token] -= 100.0
-    assert stepper.step_count == 11
+    assert decoder.step_count == 11
 
 
 def test_parts_add_up_and_are_told_for_each_clip(tiny: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import beam_search, cut_loop, loop_period
 from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions, Hypothesis, _second_opinion, decode, token_limit
-from gptasr_subs.model.decoding.incremental import Stepper
+from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import CharacterTokenizer
 
@@ -111,23 +111,23 @@ def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(g
     tokens[..., 0] = network.config.start_token
     swap = torch.tensor([1, 0])
     with torch.inference_mode():
-        stepper = Stepper(network, network.encode(mel, lengths), 2, alone)
+        decoder = IncrementalDecoder(network, network.encode(mel, lengths), 2, alone)
         for step in range(3):
-            stepper.step(tokens[:, :, step])
-        stepper.follow(swap.expand(4, -1))
+            decoder.step(tokens[:, :, step])
+        decoder.reorder(swap.expand(4, -1))
         rows = torch.tensor([1, 3])
-        stepper.keep(rows)
+        decoder.retain(rows)
         history = torch.cat([tokens[:, swap, :3], tokens[:, :, 3:]], -1)[rows]
         for step in range(3, 6):
-            got = stepper.step(history[:, :, step])
+            got = decoder.step(history[:, :, step])
         for beam in range(2):
             logits = network(mel[rows], history[:, beam], lengths[rows])[:, -1]
             torch.testing.assert_close(got[:, beam], logits.log_softmax(-1), atol=2e-4, rtol=0)
             if alone:
-                assert stepper.ilm_log_probs is not None
+                assert decoder.ilm_log_probs is not None
                 alone_logits = network.lm_logits(history[:, beam])[:, -1]
                 torch.testing.assert_close(
-                    stepper.ilm_log_probs[:, beam], alone_logits.log_softmax(-1), atol=2e-4, rtol=0
+                    decoder.ilm_log_probs[:, beam], alone_logits.log_softmax(-1), atol=2e-4, rtol=0
                 )
 
 
@@ -136,7 +136,7 @@ def test_a_network_that_cannot_write_without_sound_has_no_language_model() -> No
     mel, lengths = ragged_mels(1)
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
-        assert Stepper(network, encoded, 2, with_ilm=True).rows == 2
+        assert IncrementalDecoder(network, encoded, 2, with_ilm=True).rows == 2
         assert beam_search(network, encoded, [STEPS] * 4, 2, ilm_weight=0.5) == beam_search(
             network, encoded, [STEPS] * 4, 2
         )
@@ -147,8 +147,8 @@ def test_the_cache_grows_past_its_first_size() -> None:
     mel, lengths = ragged_mels(2)
     tokens = torch.randint(2, 40, (4, 1, 40), generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        stepper = Stepper(network, network.encode(mel, lengths), 1)
-        got = torch.stack([stepper.step(tokens[:, :, step])[:, 0] for step in range(40)], 1)
+        decoder = IncrementalDecoder(network, network.encode(mel, lengths), 1)
+        got = torch.stack([decoder.step(tokens[:, :, step])[:, 0] for step in range(40)], 1)
         torch.testing.assert_close(got, network(mel, tokens[:, 0], lengths).log_softmax(-1), atol=2e-4, rtol=0)
 
 
@@ -159,26 +159,26 @@ def test_the_cache_grows_without_what_no_beam_sees_any_more(beams: int) -> None:
     chance = torch.Generator().manual_seed(0)
     histories = torch.empty(4, beams, 0, dtype=torch.long)
     with torch.inference_mode():
-        stepper = Stepper(network, network.encode(mel, lengths), beams)
+        decoder = IncrementalDecoder(network, network.encode(mel, lengths), beams)
         for _ in range(40):
             tokens = torch.randint(2, 40, (4, beams), generator=chance)
-            got, histories = stepper.step(tokens), torch.cat([histories, tokens[..., None]], 2)
+            got, histories = decoder.step(tokens), torch.cat([histories, tokens[..., None]], 2)
             parents = torch.randint(beams, (4, beams), generator=chance)
-            stepper.follow(parents)
+            decoder.reorder(parents)
             latest, histories = histories, histories.take_along_dim(parents[..., None], 1)
         for beam in range(beams):
             logits = network(mel, latest[:, beam], lengths)[:, -1]
             torch.testing.assert_close(got[:, beam], logits.log_softmax(-1), atol=2e-4, rtol=0)
-    assert stepper.used < 40 + 40 * beams
+    assert decoder.used < 40 + 40 * beams
 
 
 def test_mel_positions_are_kept_once_a_clip_not_once_a_beam() -> None:
     network = tiny_network(2)
     mel, lengths = ragged_mels(2)
     with torch.inference_mode():
-        stepper = Stepper(network, network.encode(mel, lengths), 8)
-    assert (stepper.used, stepper.keys[0].shape[:3]) == (40, (4, 4, 16))
-    assert stepper.keys[0][..., :40].count_nonzero() > 0 and not stepper.keys[0][..., 40:].any()
+        decoder = IncrementalDecoder(network, network.encode(mel, lengths), 8)
+    assert (decoder.used, decoder.keys[0].shape[:3]) == (40, (4, 4, 16))
+    assert decoder.keys[0][..., :40].count_nonzero() > 0 and not decoder.keys[0][..., 40:].any()
 
 
 def test_more_beams_never_find_a_worse_best() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import beam_search
-from gptasr_subs.model.decoding.ctc_prefix import CtcJudge, spell_tokens
+from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, spell_tokens
 from gptasr_subs.model.tokenizer import train_bpe
 from tests.tiny import tiny_network
 
@@ -48,66 +48,66 @@ def probability(log_probs: Tensor, accept: object) -> float:
     return float(torch.tensor(total).log())
 
 
-def given(judge: CtcJudge, tokens: list[list[list[int]]]) -> Tensor:
-    """What the judge gives for candidates that the GPT likes equally."""
-    return judge.weigh(torch.tensor(tokens), torch.zeros(torch.tensor(tokens).shape))
+def given(scorer: CtcPrefixScorer, tokens: list[list[list[int]]]) -> Tensor:
+    """What the scorer gives for candidates that the GPT likes equally."""
+    return scorer.score(torch.tensor(tokens), torch.zeros(torch.tensor(tokens).shape))
 
 
-def write(judge: CtcJudge, tokens: list[int]) -> float:
-    """Let a single beam write ``tokens`` one by one; the sum of what the judge gives."""
+def write(scorer: CtcPrefixScorer, tokens: list[int]) -> float:
+    """Let a single beam write ``tokens`` one by one; the sum of what the scorer gives."""
     total = 0.0
     for token in tokens:
-        total += float(given(judge, [[[token]]])[0, 0, 0])
-        judge.follow(torch.tensor([[0]]))
+        total += float(given(scorer, [[[token]]])[0, 0, 0])
+        scorer.select(torch.tensor([[0]]))
     return total
 
 
 @pytest.mark.parametrize("texts", [("a",), ("a", "b"), ("a", "a"), ("ab", "b"), ("aab",), ("b", "ba")])
 def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str, ...]) -> None:
     log_probs = heard(6)
-    judge = CtcJudge(log_probs, torch.tensor([6]), 1, tokens_of(*texts), STOP, 1.0, 0.0)
+    scorer = CtcPrefixScorer(log_probs, torch.tensor([6]), 1, tokens_of(*texts), STOP, 1.0, 0.0)
     prefix = "".join(texts)
     expected = probability(log_probs[0], lambda text: text.startswith(prefix))
-    assert write(judge, list(range(1, len(texts) + 1))) == pytest.approx(expected, abs=1e-4)
+    assert write(scorer, list(range(1, len(texts) + 1))) == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("text", ["ab", "aa", "bab"])
 def test_the_stop_token_leaves_the_ctc_score_of_the_whole_text(text: str) -> None:
     log_probs = heard(7, seed=1)
-    judge = CtcJudge(log_probs, torch.tensor([7]), 1, tokens_of(*text), STOP, 1.0, 0.0)
+    scorer = CtcPrefixScorer(log_probs, torch.tensor([7]), 1, tokens_of(*text), STOP, 1.0, 0.0)
     expected = float(ctc.score(log_probs, torch.tensor([7]), [text])[0])
-    assert write(judge, [*range(1, len(text) + 1), STOP]) == pytest.approx(expected, abs=1e-4)
+    assert write(scorer, [*range(1, len(text) + 1), STOP]) == pytest.approx(expected, abs=1e-4)
 
 
 def test_frames_beyond_a_clip_change_nothing() -> None:
     log_probs = heard(5, seed=2)
     longer = torch.cat([log_probs, heard(4, seed=3)], 1)
-    alone = CtcJudge(log_probs, torch.tensor([5]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
-    padded = CtcJudge(longer, torch.tensor([5]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
+    alone = CtcPrefixScorer(log_probs, torch.tensor([5]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
+    padded = CtcPrefixScorer(longer, torch.tensor([5]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
     assert write(padded, [1, 2, STOP]) == pytest.approx(write(alone, [1, 2, STOP]), abs=1e-4)
 
 
 def test_weight_and_bonus_scale_what_is_given() -> None:
     log_probs = heard(6, seed=4)
-    plain = write(CtcJudge(log_probs, torch.tensor([6]), 1, tokens_of("ab"), STOP, 1.0, 0.0), [1])
-    scaled = write(CtcJudge(log_probs, torch.tensor([6]), 1, tokens_of("ab"), STOP, 0.5, 0.25), [1])
+    plain = write(CtcPrefixScorer(log_probs, torch.tensor([6]), 1, tokens_of("ab"), STOP, 1.0, 0.0), [1])
+    scaled = write(CtcPrefixScorer(log_probs, torch.tensor([6]), 1, tokens_of("ab"), STOP, 0.5, 0.25), [1])
     assert scaled == pytest.approx(0.5 * plain + 2 * 0.25, abs=1e-5)
 
 
 def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
-    judge = CtcJudge(heard(6), torch.tensor([6]), 1, tokens_of("a", ",", "!"), STOP, 1.0, 0.0)
-    write(judge, [1])
-    assert write(judge, [2]) == 0.0
-    assert write(judge, [3]) < -1000
+    scorer = CtcPrefixScorer(heard(6), torch.tensor([6]), 1, tokens_of("a", ",", "!"), STOP, 1.0, 0.0)
+    write(scorer, [1])
+    assert write(scorer, [2]) == 0.0
+    assert write(scorer, [3]) < -1000
 
 
 def test_each_beam_goes_on_from_the_candidate_it_took() -> None:
     log_probs = heard(6, clips=2, seed=5)
-    judge = CtcJudge(log_probs, torch.tensor([6, 6]), 2, tokens_of("a", "b"), STOP, 1.0, 0.0)
-    given(judge, [[[1, 2], [1, 2]]] * 2)
-    judge.follow(torch.tensor([[1, 0], [0, 3]]))  # clip 0: b, a; clip 1: a, and the second beam's b
-    judge.keep(torch.tensor([1]))
-    gained = given(judge, [[[2], [1]]])[0, :, 0].tolist()
+    scorer = CtcPrefixScorer(log_probs, torch.tensor([6, 6]), 2, tokens_of("a", "b"), STOP, 1.0, 0.0)
+    given(scorer, [[[1, 2], [1, 2]]] * 2)
+    scorer.select(torch.tensor([[1, 0], [0, 3]]))  # clip 0: b, a; clip 1: a, and the second beam's b
+    scorer.retain(torch.tensor([1]))
+    gained = given(scorer, [[[2], [1]]])[0, :, 0].tolist()
     prefix = {
         text: probability(log_probs[1], lambda t, text=text: t.startswith(text)) for text in ("a", "b", "ab", "ba")
     }
@@ -134,9 +134,9 @@ def test_the_judge_turns_a_search_towards_what_is_heard() -> None:
     for frame, letter in ((1, 1), (4, 2), (7, 1)):
         log_probs[0, frame, 0], log_probs[0, frame, letter] = -30.0, -0.01
     encoded = network.encode(torch.randn(1, 80, 64), torch.tensor([64]))
-    judge = CtcJudge(log_probs, torch.tensor([9]), 2, spellings, network.config.stop_token, 50.0, 0.0)
+    scorer = CtcPrefixScorer(log_probs, torch.tensor([9]), 2, spellings, network.config.stop_token, 50.0, 0.0)
     with torch.inference_mode():
-        (beams,) = beam_search(network, encoded, [6], 2, judge=judge, pre_beam_size=vocabulary)
+        (beams,) = beam_search(network, encoded, [6], 2, scorer=scorer, pre_beam_size=vocabulary)
     assert [token for token in beams[0].tokens if token in (2, 3)] == [2, 3, 2]
 
 
@@ -146,6 +146,6 @@ def test_a_long_clip_in_which_only_a_part_is_looked_at_scores_the_same() -> None
     log_probs[..., 0] = -0.01
     for frame, letter in ((90, 1), (190, 2), (230, 1)):
         log_probs[0, frame, letter], log_probs[0, frame, 0] = -0.3, -1.5
-    judge = CtcJudge(log_probs, torch.tensor([frames]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
+    scorer = CtcPrefixScorer(log_probs, torch.tensor([frames]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
     expected = float(ctc.score(log_probs, torch.tensor([frames]), ["aba"])[0])
-    assert write(judge, [1, 2, 1, STOP]) == pytest.approx(expected, abs=0.02)
+    assert write(scorer, [1, 2, 1, STOP]) == pytest.approx(expected, abs=0.02)

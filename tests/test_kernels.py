@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gptasr_subs.model.decoding.kernels import attend, attend_before
+from gptasr_subs.model.decoding.kernels import cached_attention, causal_attention
 
 CLOSE = {torch.float32: {"atol": 1e-5, "rtol": 0}, torch.bfloat16: {"atol": 0.03, "rtol": 0.03}}
 
@@ -17,7 +17,7 @@ def test_each_position_sees_itself_and_those_before_it(size: int, dtype: torch.d
     torch.manual_seed(0)
     query, key, value = torch.randn(2, size, 3, 4, 16).to(dtype).permute(2, 0, 3, 1, 4)
     expected = functional.scaled_dot_product_attention(query.float(), key.float(), value.float(), is_causal=True)
-    found = attend_before(query, key, value)
+    found = causal_attention(query, key, value)
     assert found.shape == query.shape and found.dtype == dtype
     torch.testing.assert_close(found.float(), expected, **CLOSE[dtype])
 
@@ -29,6 +29,6 @@ def test_few_queries_see_what_is_not_masked_of_the_cache(queries: int, dtype: to
     query, keys, values = (torch.randn(3, 4, size, 16).to(dtype) for size in (queries, 150, 150))
     bias = torch.zeros(3, 1, queries, 150, dtype=dtype).masked_fill_(torch.rand(3, 1, queries, 150) < 0.5, -torch.inf)
     masked = functional.scaled_dot_product_attention(query.float(), keys.float(), values.float(), bias.float())
-    found = attend(query, keys.transpose(2, 3).contiguous(), values, bias)
+    found = cached_attention(query, keys.transpose(2, 3).contiguous(), values, bias)
     assert found.shape == query.shape and found.dtype == dtype
     torch.testing.assert_close(found.float(), masked, **CLOSE[dtype])

@@ -15,7 +15,7 @@ from torch import Tensor
 from gptasr_subs.model.checkpoint import Checkpoint, load_published
 from gptasr_subs.model.decoding.beam_search import beam_search
 from gptasr_subs.model.decoding.decode import DecodingOptions, decode
-from gptasr_subs.model.decoding.incremental import Stepper
+from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.model.log_mel import LogMel
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
@@ -66,8 +66,8 @@ def test_cached_steps_agree_with_teacher_forcing(recorded: Recorded) -> None:
     checkpoint, tensors = recorded
     tokens = started(recorded)
     with torch.inference_mode():
-        stepper = Stepper(checkpoint.model, checkpoint.model.encode(tensors["mel"]), 1)
-        steps = [stepper.step(tokens[:, step, None])[:, 0] for step in range(tokens.shape[1])]
+        decoder = IncrementalDecoder(checkpoint.model, checkpoint.model.encode(tensors["mel"]), 1)
+        steps = [decoder.step(tokens[:, step, None])[:, 0] for step in range(tokens.shape[1])]
     torch.testing.assert_close(torch.stack(steps, 1), tensors["logits"].log_softmax(-1), atol=1e-4, rtol=0)
 
 

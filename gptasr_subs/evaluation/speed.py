@@ -22,7 +22,7 @@ from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint
 from gptasr_subs.model.config import PUBLISHED
 from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions
-from gptasr_subs.model.decoding.incremental import Stepper
+from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import CharacterTokenizer
 from gptasr_subs.pipeline.subtitle import Options, document_of
@@ -114,24 +114,25 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
 def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
     network, with_ilm = recognizer.checkpoint.model, recognizer.checkpoint.decoding.ilm_weight > 0
     front_end, (mel, lengths) = _timed(recognizer.device, lambda: recognizer.log_mels(clips))
-    prefill, stepper = _timed(
-        recognizer.device, lambda: Stepper(network, network.encode_in_parts(mel, lengths), setting.beams, with_ilm)
+    prefill, decoder = _timed(
+        recognizer.device,
+        lambda: IncrementalDecoder(network, network.encode_in_parts(mel, lengths), setting.beams, with_ilm),
     )
-    steps, _ = _timed(recognizer.device, lambda: force_steps(stepper, network, setting))
+    steps, _ = _timed(recognizer.device, lambda: force_steps(decoder, network, setting))
     return front_end, prefill, steps
 
 
-def force_steps(stepper: Stepper, network: GptAsr, setting: Setting) -> None:
+def force_steps(decoder: IncrementalDecoder, network: GptAsr, setting: Setting) -> None:
     """A beam search that nothing ends before its last token."""
     shape, vocabulary = (setting.batch, setting.beams), network.config.vocabulary
-    latest = torch.full(shape, network.config.start_token, device=stepper.bias.device)
-    scores = torch.zeros(shape, device=stepper.bias.device)
+    latest = torch.full(shape, network.config.start_token, device=decoder.bias.device)
+    scores = torch.zeros(shape, device=decoder.bias.device)
     for _ in range(setting.tokens):
-        log_probs = stepper.step(latest)
+        log_probs = decoder.step(latest)
         log_probs[..., network.config.stop_token] = -torch.inf
         scores, best = (scores[..., None] + log_probs).flatten(1).topk(setting.beams)
         latest = best % vocabulary
-        stepper.follow(best // vocabulary)
+        decoder.reorder(best // vocabulary)
 
 
 def _timed(device: str, work: Callable[[], _T]) -> tuple[float, _T]:

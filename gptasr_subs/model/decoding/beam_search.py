@@ -14,8 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gptasr_subs.model.decoding.incremental import Stepper
-from gptasr_subs.model.decoding.text_hash import Fingerprints
+from gptasr_subs.model.decoding.incremental import IncrementalDecoder
+from gptasr_subs.model.decoding.text_hash import TextHash
 from gptasr_subs.model.network import Encoded, GptAsr
 
 _LOOP_REPEATS = 4  # the same tokens so many times in a row are a loop ...
@@ -24,19 +24,19 @@ _LOOP_EVERY = 8  # steps between two looks for loops
 _LEAVE_SHARE = 0.25  # finished clips leave when they are this share of the batch: leaving copies the cache
 
 
-class Judge(Protocol):
+class Scorer(Protocol):
     """A second opinion on what the beams (B, K) may write next, beside the GPT's."""
 
-    def weigh(self, tokens: Tensor, scores: Tensor, ended: Tensor) -> Tensor:
+    def score(self, tokens: Tensor, scores: Tensor, ended: Tensor) -> Tensor:
         """``scores`` (B, K, C) of candidates with the second opinion added, as they are for beams that have ``ended``.
 
         Minus infinity for those that cannot be among a clip's K best.
         """
 
-    def follow(self, lanes: Tensor) -> None:
+    def select(self, lanes: Tensor) -> None:
         """Go on from the candidates ``lanes`` (B, K) of those last weighed, counted over each clip's K * C."""
 
-    def keep(self, rows: Tensor) -> None:
+    def retain(self, rows: Tensor) -> None:
         """Leave only the clips ``rows`` in the batch."""
 
 
@@ -61,34 +61,34 @@ def beam_search(
     limits: Sequence[int],
     beams: int,
     patience: float = 0.0,
-    judge: Judge | None = None,
+    scorer: Scorer | None = None,
     pre_beam_size: int = 16,
     ilm_weight: float = 0.0,
-    prints: Fingerprints | None = None,
+    text_hash: TextHash | None = None,
 ) -> list[list[Beam]]:
     """For each clip of ``encoded`` its ``beams`` best token sequences, best first.
 
     ``limits`` is the most tokens of each clip. A clip is done when no unfinished beam is within ``patience`` (in
     log-probability) of the best finished one: 0 is enough for the best, more completes the others too. With a
-    ``judge`` each beam's ``pre_beam_size`` best tokens are weighed by both. ``ilm_weight`` multiplies what the network
-    makes of the text without the sound, and adds it. ``prints`` tells which beams have written the same text.
+    ``scorer`` each beam's ``pre_beam_size`` best tokens are weighed by both. ``ilm_weight`` multiplies what the network
+    makes of the text without the sound, and adds it. ``text_hash`` tells which beams have written the same text.
     """
-    stepper = Stepper(network, encoded, beams, with_ilm=ilm_weight > 0)
-    state = _State(network, limits, beams, encoded.features.device, prints)
+    decoder = IncrementalDecoder(network, encoded, beams, with_ilm=ilm_weight > 0)
+    state = _State(network, limits, beams, encoded.features.device, text_hash)
     found: dict[int, list[Beam]] = {}
     while len(found) < len(limits):
-        log_probs = stepper.step(state.tokens[..., -1])
-        ilm_scores = None if stepper.ilm_log_probs is None else ilm_weight * stepper.ilm_log_probs
-        stepper.follow(state.grow(log_probs, judge, pre_beam_size, ilm_scores))
+        log_probs = decoder.step(state.tokens[..., -1])
+        ilm_scores = None if decoder.ilm_log_probs is None else ilm_weight * decoder.ilm_log_probs
+        decoder.reorder(state.grow(log_probs, scorer, pre_beam_size, ilm_scores))
         done = state.done(patience)
         for row in done.nonzero()[:, 0].tolist():
             found.setdefault(int(state.clips[row]), state.results(row))
         if done.any() and done.float().mean() >= _LEAVE_SHARE:
             rows = (~done).nonzero()[:, 0]
             state.keep(rows)
-            stepper.keep(rows)
-            if judge:
-                judge.keep(rows)
+            decoder.retain(rows)
+            if scorer:
+                scorer.retain(rows)
     return [found[clip] for clip in range(len(limits))]
 
 
@@ -96,7 +96,7 @@ class _State:
     """What the beams have written so far: B clips still in the batch, K beams, U tokens (the start token first)."""
 
     def __init__(
-        self, network: GptAsr, limits: Sequence[int], beams: int, device: torch.device, prints: Fingerprints | None
+        self, network: GptAsr, limits: Sequence[int], beams: int, device: torch.device, text_hash: TextHash | None
     ) -> None:
         config = network.config
         shape = (len(limits), beams)
@@ -110,7 +110,7 @@ class _State:
         self.stopped = torch.zeros(shape, dtype=torch.bool, device=device)
         self.looped = self.stopped.clone()
         self.texts = torch.zeros(shape, dtype=torch.long, device=device)  # their fingerprints
-        self._prints = prints.to(device) if prints else None
+        self._text_hash = text_hash.to(device) if text_hash else None
 
     @property
     def ended(self) -> Tensor:
@@ -118,7 +118,7 @@ class _State:
         return self.stopped | self.looped
 
     def grow(
-        self, log_probs: Tensor, judge: Judge | None = None, pre_beam_size: int = 16, ilm_scores: Tensor | None = None
+        self, log_probs: Tensor, scorer: Scorer | None = None, pre_beam_size: int = 16, ilm_scores: Tensor | None = None
     ) -> Tensor:
         """Take the best continuations of ``log_probs`` (B, K, V); returns the beam (B, K) that each one continues.
 
@@ -126,22 +126,22 @@ class _State:
         """
         log_probs = self._frozen(log_probs)
         counts = log_probs if ilm_scores is None else log_probs + ilm_scores.masked_fill(self.ended[..., None], 0.0)
-        if judge is None:
+        if scorer is None:
             tokens = torch.arange(log_probs.shape[-1], device=log_probs.device).expand_as(log_probs)
             candidates = self.scores[..., None] + counts
         else:
             counts, tokens = counts.topk(pre_beam_size)
             log_probs = log_probs.gather(2, tokens)
-            candidates = judge.weigh(tokens, self.scores[..., None] + counts, self.ended)
+            candidates = scorer.score(tokens, self.scores[..., None] + counts, self.ended)
         self.scores, best = candidates.flatten(1).topk(self.scores.shape[1])
-        if judge is not None:
-            judge.follow(best)
+        if scorer is not None:
+            scorer.select(best)
         parents = best // log_probs.shape[-1]
         token, gained, counted = (part.flatten(1).gather(1, best) for part in (tokens, log_probs, counts))
         self.ilm_scores = self.ilm_scores.gather(1, parents) + (counted - gained)
         self._write(parents, token, gained)
-        if self._prints:
-            self._give_up_twice_written(self._prints.add(self.texts.gather(1, parents), token))
+        if self._text_hash:
+            self._give_up_twice_written(self._text_hash.add(self.texts.gather(1, parents), token))
         return parents
 
     def _give_up_twice_written(self, texts: Tensor) -> None:

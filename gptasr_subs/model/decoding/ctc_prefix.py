@@ -63,7 +63,7 @@ class _Lanes:
     wrote: Tensor  # whether the token wrote a letter; if not, ``entered`` means nothing
 
 
-class CtcJudge:
+class CtcPrefixScorer:
     """Scores candidate tokens of a beam search by the CTC head's output for the clips."""
 
     def __init__(
@@ -90,7 +90,7 @@ class CtcJudge:
             torch.zeros_like(silence), silence, zeros, zeros, torch.full_like(zeros, ctc.SPACE).long(), zeros == 0
         )
 
-    def weigh(self, tokens: Tensor, scores: Tensor, ended: Tensor | None = None) -> Tensor:
+    def score(self, tokens: Tensor, scores: Tensor, ended: Tensor | None = None) -> Tensor:
         """``scores`` (B, K, C) of ``tokens`` (B, K, C) with the CTC head's word added.
 
         Those that cannot be among a clip's K best come back as minus infinity. Beams that have ``ended`` (B, K) keep
@@ -113,7 +113,7 @@ class CtcJudge:
                     break
         return weighed.view_as(scores).to(scores.dtype)
 
-    def follow(self, lanes: Tensor) -> None:
+    def select(self, lanes: Tensor) -> None:
         """Go on from the candidates ``lanes`` (B, K), counted over each clip's K * C."""
         per_clip = self._tokens[0].numel()
         chosen = (lanes + torch.arange(len(lanes), device=lanes.device)[:, None] * per_clip).flatten()
@@ -126,7 +126,7 @@ class CtcJudge:
         if len(writes):
             self._write(writes, lane[writes], weighed)
 
-    def keep(self, rows: Tensor) -> None:
+    def retain(self, rows: Tensor) -> None:
         """Leave only the clips ``rows`` in the batch."""
         beams = (rows[:, None] * self.beams + torch.arange(self.beams, device=rows.device)).flatten()
         self._texts, self._silence, self._frames = self._texts.take(beams), self._silence[rows], self._frames[rows]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import Beam, beam_search
-from gptasr_subs.model.decoding.ctc_prefix import CtcJudge, spell_tokens
-from gptasr_subs.model.decoding.text_hash import Fingerprints, fingerprints_of
+from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, spell_tokens
+from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.types import FloatArray
@@ -96,8 +96,8 @@ def decode(
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         spellings = spell_tokens(tokenizer).to(mel.device)
         stop, weight, bonus = network.config.stop_token, options.ctc_weight, options.char_bonus
-        judge = CtcJudge(log_probs[rows], frames[rows], options.beam_size, spellings, stop, weight, bonus)
-        found = _search(network, kept, lengths[rows], options, judge, fingerprints_of(tokenizer))
+        scorer = CtcPrefixScorer(log_probs[rows], frames[rows], options.beam_size, spellings, stop, weight, bonus)
+        found = _search(network, kept, lengths[rows], options, scorer, text_hash_of(tokenizer))
         for row, beams in zip(spoken, found, strict=True):
             readings[row] = _second_opinion(_ranked(beams, tokenizer, options), heard[row], options)
     return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, heard, strict=True)]
@@ -108,13 +108,13 @@ def _search(
     encoded: Encoded,
     lengths: Tensor,
     options: DecodingOptions,
-    judge: CtcJudge | None = None,
-    prints: Fingerprints | None = None,
+    scorer: CtcPrefixScorer | None = None,
+    text_hash: TextHash | None = None,
 ) -> list[list[Beam]]:
     limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
-    patience = 0.0 if judge is None else _PATIENCE
+    patience = 0.0 if scorer is None else _PATIENCE
     beams, pre_beam_size, ilm_weight = options.beam_size, options.pre_beam_size, options.ilm_weight
-    return beam_search(network, encoded, limits, beams, patience, judge, pre_beam_size, ilm_weight, prints)
+    return beam_search(network, encoded, limits, beams, patience, scorer, pre_beam_size, ilm_weight, text_hash)
 
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:

@@ -19,7 +19,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from gptasr_subs.model.decoding.kernels import attend, attend_before, reads_all
+from gptasr_subs.model.decoding.kernels import cached_attention, causal_attention, use_whole_cache
 from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
 # Slots: each new shape of a product costs a CPU's library time and memory, for good.
@@ -29,7 +29,7 @@ _ROUND, _ROUND_CACHE = 64, 16
 _STEPS_AHEAD, _SLOTS_AHEAD = 32, 256
 
 
-class Stepper:
+class IncrementalDecoder:
     """The network's state after the mel positions and some text tokens of every beam."""
 
     ilm_log_probs: Tensor | None = None  # what ``step`` gave, but without the sound: (B, K, V), where it was asked for
@@ -46,8 +46,8 @@ class Stepper:
         self.used = self._prefix
         config, (clips, size, width) = network.config, prefix.shape
         self._ahead = self.rows * max(1, min(_STEPS_AHEAD, _SLOTS_AHEAD // self.rows))
-        self._whole = reads_all(prefix.device, self.rows)
-        slots, depth = self._room(), width // config.heads
+        self._whole = use_whole_cache(prefix.device, self.rows)
+        slots, depth = self._capacity(), width // config.heads
         shape = (clips, config.heads, depth, slots)  # keys lie transposed, as the products with few queries read them
         self.keys = [prefix.new_zeros(shape, dtype=network.gpt.dtype) for _ in self._layers]
         self.values = [keys.new_zeros((clips, config.heads, slots, depth)) for keys in self.keys]
@@ -65,12 +65,12 @@ class Stepper:
             query, key, value = layer.project(x)
             keys[rows, ..., :size], values[rows, :, :size] = key.transpose(2, 3), value
             if layer is not self._layers[-1]:  # nothing reads what the last one says of mel positions
-                x = layer.finish(x, attend_before(query, key, value))
+                x = layer.finish(x, causal_attention(query, key, value))
 
     def step(self, tokens: Tensor) -> Tensor:
         """Feed ``tokens`` (B, K), each beam's latest; log-probabilities (B, K, V) of the next, float32."""
         if self.used + self.rows > self.bias.shape[-1]:
-            self._make_room()
+            self._grow_cache()
         x = self._embedded(tokens)
         now, self.used, self.step_count = self.used, self.used + self.rows, self.step_count + 1
         self.bias[:, 0, :, now : self.used].diagonal(dim1=1, dim2=2).zero_()
@@ -80,7 +80,7 @@ class Stepper:
         for layer, keys, values in zip(self._layers, self.keys, self.values, strict=True):
             query, key, value = layer.project(x)
             keys[..., now : self.used], values[:, :, now : self.used] = key.transpose(2, 3), value
-            x = layer.finish(x, attend(query, keys[..., :end], values[:, :, :end], bias))
+            x = layer.finish(x, cached_attention(query, keys[..., :end], values[:, :, :end], bias))
         log_probs = self.network.text_logits(self.network.gpt.ln_f(x)).float().log_softmax(-1)
         self.ilm_log_probs = log_probs[:, self.beams :] if self.rows > self.beams else None
         return log_probs[:, : self.beams]
@@ -92,7 +92,7 @@ class Stepper:
             x = x + self.network.gpt.wpe.weight[self._prefix + self.step_count]
         return torch.cat([x, x + self.network.text_solo_embedding], 1) if self.rows > self.beams else x
 
-    def follow(self, parents: Tensor) -> None:
+    def reorder(self, parents: Tensor) -> None:
         """From now on beam k of each clip continues what beam ``parents[:, k]`` has read; ``parents`` (B, K)."""
         if self.beams > 1:
             if self.rows > self.beams:
@@ -100,14 +100,14 @@ class Stepper:
             text = self.bias[..., self._prefix : self.used]
             text.copy_(text.gather(2, parents[:, None, :, None].expand_as(text)))
 
-    def keep(self, rows: Tensor) -> None:
+    def retain(self, rows: Tensor) -> None:
         """Only the clips ``rows`` stay in the batch."""
         self.bias = self.bias[rows]
         for layer in range(len(self._layers)):
             self.keys[layer] = self.keys[layer][rows]
             self.values[layer] = self.values[layer][rows]
 
-    def _make_room(self) -> None:
+    def _grow_cache(self) -> None:
         """More slots; those that no beam of any clip sees any more are given up."""
         live = (self.bias[..., self._prefix : self.used] == 0).any(2)[:, 0]  # (B, text slots)
         kept = int(live.sum(1).max())
@@ -115,14 +115,14 @@ class Stepper:
         if kept < live.shape[1]:
             order = live.byte().sort(dim=1, descending=True, stable=True).indices[:, :kept] + self._prefix
         self.used = self._prefix + kept
-        self.bias = self._moved(self.bias, order, 3, -torch.inf)
+        self.bias = self._compacted(self.bias, order, 3, -torch.inf)
         for layer in range(len(self._layers)):  # one after the other, so that only one is there twice
-            self.keys[layer] = self._moved(self.keys[layer], order, 3)
-            self.values[layer] = self._moved(self.values[layer], order, 2)
+            self.keys[layer] = self._compacted(self.keys[layer], order, 3)
+            self.values[layer] = self._compacted(self.values[layer], order, 2)
 
-    def _moved(self, cache: Tensor, order: Tensor | None, dim: int, empty: float = 0.0) -> Tensor:
+    def _compacted(self, cache: Tensor, order: Tensor | None, dim: int, empty: float = 0.0) -> Tensor:
         """``cache`` with room behind its slots, which lie along ``dim``; of the text's only ``order`` (B, .) if any."""
-        shape = [*cache.shape[:dim], self._room(), *cache.shape[dim + 1 :]]
+        shape = [*cache.shape[:dim], self._capacity(), *cache.shape[dim + 1 :]]
         moved, same = cache.new_full(shape, empty), self.used if order is None else self._prefix
         moved.narrow(dim, 0, same).copy_(cache.narrow(dim, 0, same))
         if order is not None:
@@ -131,7 +131,7 @@ class Stepper:
             behind.copy_(cache.gather(dim, slots.expand_as(behind)))
         return moved
 
-    def _room(self) -> int:
+    def _capacity(self) -> int:
         """Slots of a cache that has just grown."""
         return _round_up(self.used + self._ahead, _ROUND_CACHE)
 

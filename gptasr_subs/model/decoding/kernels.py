@@ -17,7 +17,7 @@ _BLOCK = 64  # positions: each new shape of a product costs a CPU's library time
 _FEW = 4  # queries: each reads the cache anew, so that from 8 on products of matrices are as fast
 
 
-def attend_before(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """What each position sees of itself and those before it; all (B, H, T, D / H)."""
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, is_causal=True)
@@ -33,17 +33,17 @@ def attend_before(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return seen[:, :size].transpose(1, 2)
 
 
-def reads_all(device: torch.device, queries: int) -> bool:
-    """Whether ``attend`` is fastest with the whole cache: a part of it would be copied first."""
+def use_whole_cache(device: torch.device, queries: int) -> bool:
+    """Whether ``cached_attention`` is fastest with the whole cache: a part of it would be copied first."""
     return device.type == "cpu" and queries <= _FEW
 
 
-def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+def cached_attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """What ``query`` (B, H, L, D / H) sees of a cache, in its shape.
 
     ``keys`` (B, H, D / H, S), ``values`` (B, H, S, D / H), ``bias`` (B, 1, L, S) added to the scores.
     """
-    product = _sums_of_rows if reads_all(query.device, query.shape[2]) else torch.matmul
+    product = _sums_of_rows if use_whole_cache(query.device, query.shape[2]) else torch.matmul
     scores = torch.add(bias, product(query, keys), alpha=query.shape[-1] ** -0.5)
     return product(scores.softmax(-1), values)
 

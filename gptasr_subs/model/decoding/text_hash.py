@@ -15,24 +15,24 @@ _BASE = 1_000_003  # odd, so that no letter is ever forgotten
 _SIZE = 1 << 64
 
 
-class Fingerprints(NamedTuple):
+class TextHash(NamedTuple):
     """Numbers of texts, each from that of the text before and the token added; equal texts have equal ones."""
 
     factors: Tensor  # (V,) int64, by token
     terms: Tensor
 
     @staticmethod
-    def of(pieces: Sequence[str]) -> Fingerprints:
+    def of(pieces: Sequence[str]) -> TextHash:
         """Those of texts whose tokens add ``pieces``."""
         numbers = torch.tensor([[_signed(part) for part in _number(piece)] for piece in pieces])
-        return Fingerprints(*numbers.unbind(1))
+        return TextHash(*numbers.unbind(1))
 
-    def to(self, device: torch.device) -> Fingerprints:
+    def to(self, device: torch.device) -> TextHash:
         """The same on ``device``."""
-        return Fingerprints(self.factors.to(device), self.terms.to(device))
+        return TextHash(self.factors.to(device), self.terms.to(device))
 
     def add(self, before: Tensor, tokens: Tensor) -> Tensor:
-        """Fingerprints of the texts of fingerprint ``before`` with ``tokens`` written; both int64, of one shape."""
+        """TextHash of the texts of fingerprint ``before`` with ``tokens`` written; both int64, of one shape."""
         return before * self.factors[tokens] + self.terms[tokens]
 
 
@@ -49,6 +49,6 @@ def _signed(number: int) -> int:
 
 
 @lru_cache(maxsize=2)
-def fingerprints_of(tokenizer: Tokenizer) -> Fingerprints:
+def text_hash_of(tokenizer: Tokenizer) -> TextHash:
     """Those of the texts that ``tokenizer`` makes."""
-    return Fingerprints.of(tokenizer.pieces(range(tokenizer.size)))
+    return TextHash.of(tokenizer.pieces(range(tokenizer.size)))
