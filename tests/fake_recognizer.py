@@ -76,7 +76,7 @@ class FakeRecognizer:
         heard = np.zeros(int(len(clip) / RATE / self.frame_seconds), int)
         for burst in _bursts(clip):
             word = _word(clip, *burst)
-            letters, first = ctc.spell(word.text), round(word.start / self.frame_seconds)
+            letters, first = ctc.encode(word.text), round(word.start / self.frame_seconds)
             heard[first : first + 2 * len(letters) : 2] = letters
         return np.log(np.where(np.arange(ctc.CLASSES) == heard[:, None], 0.9, 0.1 / (ctc.CLASSES - 1))).astype(
             np.float32

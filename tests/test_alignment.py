@@ -14,7 +14,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.alignment.words import (
     agreed,
     align_words,
-    spellable_words,
+    alignable_words,
     spread_words,
     voiced_span,
     word_confidences,
@@ -30,7 +30,7 @@ def planted(frames: int, *words: tuple[int, str], sure: float = 0.95) -> FloatAr
     probs = np.full((frames, ctc.CLASSES), (1 - sure) / (ctc.CLASSES - 1), np.float32)
     heard = np.zeros(frames, int)
     for first, word in words:
-        heard[first : first + 2 * len(word) : 2] = ctc.spell(word)
+        heard[first : first + 2 * len(word) : 2] = ctc.encode(word)
     probs[np.arange(frames), heard] = sure
     return np.log(probs)
 
@@ -70,7 +70,7 @@ def test_offsets_move_edges_but_neighbours_meet_in_the_middle() -> None:
     ],
 )
 def test_words_without_letters_hang_on_a_neighbour(text: str, words: list[str]) -> None:
-    assert spellable_words(text) == words
+    assert alignable_words(text) == words
 
 
 def test_a_word_of_two_spellings_is_one_word() -> None:
@@ -108,7 +108,7 @@ def test_times_are_in_order_and_in_the_clip(texts: list[str], seed: int, start: 
     seconds = frames * FRAME
     words = align_words(" ".join(texts), log_probs, FRAME, seconds=seconds, start_offset=start, end_offset=end)
     assert_in_order(words, seconds)
-    if any(ctc.spell(text) for text in texts):
+    if any(ctc.encode(text) for text in texts):
         assert " ".join(word.text for word in words) == " ".join(texts)
 
 

@@ -39,33 +39,33 @@ def collapse(path: tuple[int, ...]) -> list[int]:
     ],
 )
 def test_spelling(text: str, spelled: str) -> None:
-    assert ctc.spell_text(text) == spelled
+    assert ctc.normalize_text(text) == spelled
 
 
 @given(st.text(max_size=60))
 def test_spelling_is_stable_and_keeps_to_the_alphabet(text: str) -> None:
-    spelled = ctc.spell_text(text)
-    assert ctc.spell_text(spelled) == spelled
-    classes = ctc.spell(text)
+    spelled = ctc.normalize_text(text)
+    assert ctc.normalize_text(spelled) == spelled
+    classes = ctc.encode(text)
     assert "".join(ctc.ALPHABET[index] for index in classes) == spelled
     assert all(0 < index < ctc.CLASSES for index in classes)
 
 
 def test_alphabet_has_the_classes_of_the_head() -> None:
     assert ctc.CLASSES == 29
-    assert ctc.spell("a z'z b") == [1, 28, 26, 27, 26, 28, 2]
+    assert ctc.encode("a z'z b") == [1, 28, 26, 27, 26, 28, 2]
 
 
 def test_greedy_text_merges_repeats_and_drops_blanks() -> None:
     path = [0, 8, 8, 0, 5, 12, 0, 12, 15, 28, 28, 0, 28, 1, 0]
     log_probs = torch.nn.functional.one_hot(torch.tensor(path), ctc.CLASSES).float()
-    assert ctc.greedy_text(log_probs) == "hello a"
+    assert ctc.greedy_decode(log_probs) == "hello a"
 
 
 def test_score_counts_every_path_within_the_clip() -> None:
     log_probs = random_log_probs(5, 0)[:, :4].log_softmax(-1)
     paths = itertools.product(range(4), repeat=5)
-    wanted = ctc.spell("ab")
+    wanted = ctc.encode("ab")
     total = sum(math.exp(sum(log_probs[t, c] for t, c in enumerate(p))) for p in paths if collapse(p) == wanted)
     padded = torch.cat([log_probs, torch.full((3, 4), -1.0)])[None]
     assert ctc.score(padded, torch.tensor([5]), ["ab"]).item() == pytest.approx(math.log(total), abs=1e-4)
@@ -102,17 +102,17 @@ def stretches(path: Sequence[int]) -> list[tuple[int, int, int]]:
 
 
 def test_planted_letters_are_found_where_they_were_put() -> None:
-    h, e, ell = ctc.spell("hel")
+    h, e, ell = ctc.encode("hel")
     path = [0, 0, h, h, 0, 0, e, ell, ell, 0, ell, 0, 0]
     log_probs = np.log(np.full((len(path), ctc.CLASSES), 0.001, np.float32))
     log_probs[range(len(path)), path] = np.log(0.97)
-    found = ctc.align(log_probs, ctc.spell("hell"))
+    found = ctc.align(log_probs, ctc.encode("hell"))
     assert [(a.first, a.last) for a in found] == [(2, 3), (6, 6), (7, 8), (10, 10)]
     assert [a.posterior for a in found] == pytest.approx([0.97] * 4)
 
 
 def test_a_text_too_long_for_its_frames_has_no_alignment() -> None:
     log_probs = random_log_probs(4, 0).numpy()
-    assert ctc.align(log_probs, ctc.spell("hell")) == []  # the double letter needs a blank between
-    assert len(ctc.align(log_probs, ctc.spell("help"))) == 4
+    assert ctc.align(log_probs, ctc.encode("hell")) == []  # the double letter needs a blank between
+    assert len(ctc.align(log_probs, ctc.encode("help"))) == 4
     assert ctc.align(log_probs, []) == []

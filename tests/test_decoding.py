@@ -245,7 +245,7 @@ def test_a_network_stuck_in_a_loop_says_it_once() -> None:
 def spoken(text: str, frames: int = 60, sure: float = 0.9) -> Tensor:
     """CTC log-probabilities (T, C) that read as ``text``, every third frame a letter."""
     probs = torch.full((frames, ctc.CLASSES), (1 - sure) / (ctc.CLASSES - 1))
-    letters = dict(zip(range(1, frames, 3), ctc.spell(text), strict=False))
+    letters = dict(zip(range(1, frames, 3), ctc.encode(text), strict=False))
     for frame in range(frames):
         probs[frame, letters.get(frame, 0)] = sure
     return probs.log()

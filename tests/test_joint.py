@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import beam_search
-from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, spell_tokens
+from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
 from gptasr_subs.model.tokenizer import train_bpe
 from tests.tiny import tiny_network
 
@@ -28,7 +28,7 @@ def heard(frames: int, clips: int = 1, seed: int = 0) -> Tensor:
 
 def tokens_of(*texts: str) -> Tensor:
     """A vocabulary: the stop token, then each text."""
-    spelled = [[], *(ctc.classes(text) for text in texts)]
+    spelled = [[], *(ctc.encode_piece(text) for text in texts)]
     table = torch.full((len(spelled), max(map(len, spelled))), -1)
     for row, letters in zip(table, spelled, strict=True):
         row[: len(letters)] = torch.tensor(letters, dtype=torch.long)
@@ -116,7 +116,7 @@ def test_each_beam_goes_on_from_the_candidate_it_took() -> None:
 
 def test_tokens_are_spelled_as_they_add_to_the_text() -> None:
     tokenizer = train_bpe(["a bad cab, don't"] * 3, 40)
-    table = spell_tokens(tokenizer)
+    table = encode_tokens(tokenizer)
     (token,) = tokenizer.encode("bad")[-1:]
     letters = [index for index in table[token].tolist() if index >= 0]
     assert "".join(ctc.ALPHABET[index] for index in letters) == tokenizer.pieces([token])[0]

@@ -12,16 +12,16 @@ from test_alignment import planted
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.alignment.longform import Prices, find_words
-from gptasr_subs.model.ctc import spell_text
+from gptasr_subs.model.ctc import normalize_text
 from gptasr_subs.types import FloatArray
 
-WORDS = spell_text(
+WORDS = normalize_text(
     "When shall we three meet again? In thunder, lightning or rain? Hurly-burly done, battle lost"
 ).split()
 
 
 def spelled(words: list[str]) -> list[list[int]]:
-    return [ctc.spell(word) for word in words]
+    return [ctc.encode(word) for word in words]
 
 
 def speak(words: list[str], pause: int = 3) -> tuple[FloatArray, list[int]]:

@@ -17,7 +17,7 @@ from gptasr_subs.align.known_text import Heard, listen, place_cues, place_script
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
 from gptasr_subs.model import files
-from gptasr_subs.model.ctc import spell_text
+from gptasr_subs.model.ctc import normalize_text
 from gptasr_subs.pipeline.subtitle import recognize_file
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.speech.segmentation import Window
@@ -59,7 +59,7 @@ def test_a_script_is_timed_and_what_is_not_said_is_told() -> None:
     words, unheard = place_script(
         "One for the money, [a door] \n two for the show: abracadabra!\n" + "\n".join(LINES[2:]), heard
     )
-    assert spell_text(" ".join(word.text for word in words)) == " ".join(LINES)
+    assert normalize_text(" ".join(word.text for word in words)) == " ".join(LINES)
     assert unheard == ["abracadabra!"]
     firsts = [word for word in words if word.text.lower() in ("one", "two", "three", "and")]
     assert [word.start for word in firsts] == pytest.approx([span.start for span in spans])

@@ -39,7 +39,7 @@ class Late(GptAsrRecognizer):
         frames = np.zeros(round(3.5 / FRAME), dtype=int)
         for word, span in zip(WORDS, SPANS, strict=True):
             times = np.linspace(span.start, span.end - FRAME, len(word)) + self.seconds
-            frames[np.round(times / FRAME).astype(int)] = ctc.spell(word)
+            frames[np.round(times / FRAME).astype(int)] = ctc.encode(word)
         spaces = [round((span.end + self.seconds) / FRAME) + 1 for span in SPANS[:-1]]
         frames[spaces] = ctc.SPACE
         probabilities = np.full((len(frames), ctc.CLASSES), (1 - self.sure) / (ctc.CLASSES - 1))

@@ -101,8 +101,8 @@ def test_nothing_of_a_dev_set_gets_into_the_store(tmp_path: Path) -> None:
     dev.write_text(lines, encoding="utf-8")  # its sound is in the training set, its text is not
     report = prepare([train], tmp_path / "store", dev=[dev])
     store = AudioStore(tmp_path / "store")
-    stored = {ctc.spell_text(store.text(index)) for index in range(len(store))} - {""}
-    assert stored == {ctc.spell_text(text) for text in free if text != free[1]}
+    stored = {ctc.normalize_text(store.text(index)) for index in range(len(store))} - {""}
+    assert stored == {ctc.normalize_text(text) for text in free if text != free[1]}
     reasons = {entry["reason"]: entry["clips"] for entry in report.to_dict()["dropped"]}
     assert reasons == {"held-out text": 2, "held-out sound": 1}
 

@@ -108,9 +108,9 @@ def read_text_or_cues(path: Path) -> str | list[Cue]:
 
 def place_script(text: str, heard: Heard) -> tuple[list[Word], list[str]]:
     """The words of a plain text when they are said, and the phrases of it that are not. Raises FormatError."""
-    from gptasr_subs.model.alignment.words import spellable_words
+    from gptasr_subs.model.alignment.words import alignable_words
 
-    texts = spellable_words(_NO_WORDS.sub(" ", text))
+    texts = alignable_words(_NO_WORDS.sub(" ", text))
     words = place_words(texts, heard)
     _refuse_strange(words)
     unspoken = [
@@ -146,7 +146,7 @@ def place_words(texts: Sequence[str], heard: Heard) -> list[Word | None]:
     from gptasr_subs.model import ctc
     from gptasr_subs.model.alignment.longform import find_words
 
-    spelled = [[letter for letter in ctc.spell(text) if letter != ctc.SPACE] for text in texts]
+    spelled = [[letter for letter in ctc.encode(text) if letter != ctc.SPACE] for text in texts]
     found = find_words(heard.log_probs, spelled)
     words = [
         None if place is None else _word(text, heard, place.first, place.last, place.posterior)
@@ -261,10 +261,10 @@ def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> 
 
 def _words_of(cues: Sequence[Cue]) -> tuple[list[str], list[int]]:
     """The words of all cues that can be spelled, and the number of the cue each is of."""
-    from gptasr_subs.model.alignment.words import spellable_words
+    from gptasr_subs.model.alignment.words import alignable_words
 
     pairs = [
-        (word, number) for number, cue in enumerate(cues) for word in spellable_words(_NO_WORDS.sub(" ", cue.text))
+        (word, number) for number, cue in enumerate(cues) for word in alignable_words(_NO_WORDS.sub(" ", cue.text))
     ]
     return [word for word, _ in pairs], [number for _, number in pairs]
 

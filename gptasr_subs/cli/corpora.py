@@ -47,9 +47,9 @@ def synthesise(
         from gptasr_subs.corpora.manifest import MANIFEST_FILE, read_clips
         from gptasr_subs.corpora.voices import find_voices
         from gptasr_subs.storage.files import read_text
-        from gptasr_subs.training.preparation import spelled_texts
+        from gptasr_subs.training.preparation import normalized_texts
 
-        lines = synthesis.usable(read_text(text).splitlines(), spelled_texts(read_clips(*dev or ())))
+        lines = synthesis.usable(read_text(text).splitlines(), normalized_texts(read_clips(*dev or ())))
         if new_to:
             lines = synthesis.with_rare_words(lines, (clip.text for clip in read_clips(*new_to)))
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)

@@ -134,7 +134,7 @@ def _take(folder: Path, options: Importing, numbered: Numbered) -> _Batch:
 
 
 def _lacks_text(clip: Clip, options: Importing) -> str:
-    return "" if options.untranscribed or ctc.spell_text(clip.text) else "no transcript"
+    return "" if options.untranscribed or ctc.normalize_text(clip.text) else "no transcript"
 
 
 def _write(folder: Path, name: str, rate: int, sounds: Sequence[Heard]) -> Iterator[Row]:

@@ -55,7 +55,7 @@ def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str
     Raises ``UsageError`` where that leaves none of those that could be read.
     """
     plain = (sentence.translate(_ASCII_QUOTES).strip() for sentence in sentences)
-    kept = {ctc.spell_text(sentence): sentence for sentence in plain if not _UNSPEAKABLE.search(sentence)}
+    kept = {ctc.normalize_text(sentence): sentence for sentence in plain if not _UNSPEAKABLE.search(sentence)}
     left = [sentence for key, sentence in kept.items() if key and key not in excluded]
     if any(kept) and not left:
         raise UsageError("All that can be read aloud is held out, for a corpus of --dev says it; give other sentences.")
@@ -67,10 +67,10 @@ def with_rare_words(sentences: Sequence[str], heard: Iterable[str], often: int =
 
     Raises ``UsageError`` where none of them has one.
     """
-    counts = Counter(word for text in heard for word in ctc.spell_text(text).split())
+    counts = Counter(word for text in heard for word in ctc.normalize_text(text).split())
     chosen = []
     for sentence in sentences:
-        words = ctc.spell_text(sentence).split()
+        words = ctc.normalize_text(sentence).split()
         if any(counts[word] < often for word in words):
             chosen.append(sentence)
             counts.update(words)

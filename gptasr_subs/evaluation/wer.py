@@ -43,9 +43,9 @@ class Tally:
 
 def normalize(text: str) -> str:
     """Text as WER compares it: lower case ``[a-z' ]``, dashes as spaces, common abbreviations spelled out."""
-    from gptasr_subs.model.ctc import spell_text
+    from gptasr_subs.model.ctc import normalize_text
 
-    return spell_text(text)
+    return normalize_text(text)
 
 
 def is_plain(text: str) -> bool:

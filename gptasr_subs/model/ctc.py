@@ -28,7 +28,7 @@ _QUOTES = re.compile(r"(?<![a-z])'+|'+(?![a-z])")  # an apostrophe that opens or
 _SPOKEN = {"mr": "mister", "mrs": "missus", "dr": "doctor"}  # read out in full, written short
 
 
-class Aligned(NamedTuple):
+class TokenSpan(NamedTuple):
     """Where one character is heard: frames ``first`` to ``last`` inclusive, mean ``posterior`` over them."""
 
     first: int
@@ -36,25 +36,25 @@ class Aligned(NamedTuple):
     posterior: float
 
 
-def spell_text(text: str) -> str:
+def normalize_text(text: str) -> str:
     """``text`` in the 28 letters of the alphabet: lower case, accents folded, dashes as spaces, the rest dropped."""
     folded = unicodedata.normalize("NFKD", text.lower().translate(_FOLDED))
     kept = "".join(c for c in _DASHES.sub(" ", folded).replace("\n", " ").replace("\t", " ") if c in _CLASS)
     return " ".join(_SPOKEN.get(word, word) for word in _QUOTES.sub("", kept).split())
 
 
-def spell(text: str) -> list[int]:
-    """Classes of ``spell_text(text)``; empty where nothing of it can be spelled."""
-    return [_CLASS[character] for character in spell_text(text)]
+def encode(text: str) -> list[int]:
+    """Classes of ``normalize_text(text)``; empty where nothing of it can be spelled."""
+    return [_CLASS[character] for character in normalize_text(text)]
 
 
-def classes(piece: str) -> list[int]:
+def encode_piece(piece: str) -> list[int]:
     """Classes of a piece of text letter by letter, its spaces kept; what cannot be spelled is left out."""
     folded = unicodedata.normalize("NFKD", _DASHES.sub(" ", piece.lower().translate(_FOLDED)))
     return [_CLASS[character] for character in folded if character in _CLASS]
 
 
-def greedy_text(log_probs: Tensor) -> str:
+def greedy_decode(log_probs: Tensor) -> str:
     """What ``log_probs`` (T, C) read as: the best class of each frame, repeats merged, blanks dropped."""
     best = log_probs.argmax(-1).tolist()
     return " ".join("".join(ALPHABET[index] for index, _ in groupby(best) if index).split())
@@ -65,7 +65,7 @@ def score(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
 
     Minus infinity where a text is too long for its frames.
     """
-    targets = [spell(text) for text in texts]
+    targets = [encode(text) for text in texts]
     flat = tensor([index for target in targets for index in target], dtype=lengths.dtype)
     sizes = tensor([len(target) for target in targets], dtype=lengths.dtype)
     frames = log_probs.float().cpu().transpose(0, 1)  # the CPU has this loss everywhere; MPS has not
@@ -73,18 +73,18 @@ def score(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
     return -loss.to(log_probs.device)
 
 
-def align(log_probs: FloatArray, targets: Sequence[int]) -> list[Aligned]:
+def align(log_probs: FloatArray, targets: Sequence[int]) -> list[TokenSpan]:
     """The most probable frames of each target in ``log_probs`` (T, C); empty where they do not fit into T frames."""
-    if not targets or _least_frames(targets) > len(log_probs):
+    if not targets or _min_frames(targets) > len(log_probs):
         return []
     states = np.full(2 * len(targets) + 1, BLANK)
     states[1::2] = targets
     emitted = log_probs[:, states].astype(np.float64)
     path = _best_path(emitted, states)
-    return [_heard(path, emitted, state) for state in range(1, len(states), 2)]
+    return [_span(path, emitted, state) for state in range(1, len(states), 2)]
 
 
-def _least_frames(targets: Sequence[int]) -> int:
+def _min_frames(targets: Sequence[int]) -> int:
     return len(targets) + sum(left == right for left, right in pairwise(targets))
 
 
@@ -113,6 +113,6 @@ def _trace(moves: NDArray[np.int64], state: int) -> NDArray[np.int64]:
     return path
 
 
-def _heard(path: NDArray[np.int64], emitted: NDArray[np.float64], state: int) -> Aligned:
+def _span(path: NDArray[np.int64], emitted: NDArray[np.float64], state: int) -> TokenSpan:
     first, after = np.searchsorted(path, [state, state + 1])  # the path never goes back
-    return Aligned(int(first), int(after) - 1, float(np.exp(emitted[first:after, state]).mean()))
+    return TokenSpan(int(first), int(after) - 1, float(np.exp(emitted[first:after, state]).mean()))

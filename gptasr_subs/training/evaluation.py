@@ -68,9 +68,9 @@ def score(network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevC
         part = clips[first : first + _BATCH]
         decoded = _decode(network, tokenizer, [frames for frames, _ in part])
         for (_, reference), (letters, written) in zip(part, decoded, strict=True):
-            said = ctc.spell_text(reference)
+            said = ctc.normalize_text(reference)
             by_ctc += tally(said, letters)
-            by_gpt += tally(said, ctc.spell_text(written))
+            by_gpt += tally(said, ctc.normalize_text(written))
             cased += Tally() if is_plain(reference) else tally(reference, written)
             sample = sample or f"{reference!r}: ctc {letters!r} text {written!r}"
     return DevScore(name, by_ctc.wer, by_gpt.wer, cased.wer if cased.words else None, sample)
@@ -88,5 +88,5 @@ def _decode(network: GptAsr, tokenizer: Tokenizer, clips: Sequence[Tensor]) -> I
     limits = [12 + int(len(clip) / rate / _SECONDS_A_TOKEN) for clip in clips]
     beams = beam_search(network, encoded, limits, 1)
     for row, length in enumerate(encoded.lengths.tolist()):
-        letters = ctc.greedy_text(log_probs[row, : length * network.config.ctc_frames])
+        letters = ctc.greedy_decode(log_probs[row, : length * network.config.ctc_frames])
         yield letters, tokenizer.decode(beams[row][0].tokens)

@@ -36,7 +36,7 @@ from gptasr_subs.training.frames import FrameCache
 from gptasr_subs.training.noise import read_noises
 from gptasr_subs.training.old_encoder import OldEncoder
 from gptasr_subs.training.options import Graft
-from gptasr_subs.training.preparation import spelled_texts
+from gptasr_subs.training.preparation import normalized_texts
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.training.trainer import Trainer
 
@@ -149,10 +149,10 @@ def read_sentences(graft: Graft) -> list[str]:
     """Sentences for text-only batches: those without digits that no dev set says."""
     if graft.text is None:
         return []
-    held_out = spelled_texts(read_clips(*graft.dev))
+    held_out = normalized_texts(read_clips(*graft.dev))
     lines = (line.strip() for line in read_text(graft.text).splitlines())
     fit = (line for line in lines if line and not any(character.isdigit() for character in line))
-    return [line for line in fit if ctc.spell_text(line) not in held_out]
+    return [line for line in fit if ctc.normalize_text(line) not in held_out]
 
 
 @contextmanager

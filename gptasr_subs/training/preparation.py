@@ -41,7 +41,7 @@ class HeldOut:
 
     def has_text(self, text: str) -> bool:
         """Whether ``text``, or a sentence of it, is held out."""
-        return any(ctc.spell_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text)))
+        return any(ctc.normalize_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text)))
 
 
 def prepare(
@@ -84,12 +84,12 @@ def read_held_out(dev: Sequence[Path], sample_rate: int) -> HeldOut:
     """Texts and sounds of the manifests ``dev``, sounds as they are at ``sample_rate``."""
     clips = read_manifests(dev)
     sounds = frozenset(sound_hash(samples) for _, samples in read_samples(clips, sample_rate))
-    return HeldOut(spelled_texts(clips), sounds)
+    return HeldOut(normalized_texts(clips), sounds)
 
 
-def spelled_texts(clips: Iterable[Clip]) -> frozenset[str]:
+def normalized_texts(clips: Iterable[Clip]) -> frozenset[str]:
     """What the clips say, as CTC spells it; the empty text is not among them."""
-    return frozenset(ctc.spell_text(clip.text) for clip in clips) - {""}
+    return frozenset(ctc.normalize_text(clip.text) for clip in clips) - {""}
 
 
 def sound_hash(samples: FloatArray) -> str:
@@ -99,7 +99,7 @@ def sound_hash(samples: FloatArray) -> str:
 
 def why_not(clip: Clip, held_out: HeldOut) -> str:
     """Why ``clip`` is unfit for training; empty where it is fit."""
-    spelled = ctc.spell_text(clip.text)
+    spelled = ctc.normalize_text(clip.text)
     letters, seconds = len(spelled), clip.seconds
     ctc_frames = letters + sum(left == right for left, right in pairwise(spelled))
     reasons = {

@@ -21,7 +21,7 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         original = _texts(prompts.with_name("prompts-original"))
         for name, text in _texts(prompts).items():
             written = original.get(name, "")
-            same = ctc.spell_text(written) == ctc.spell_text(text)
+            same = ctc.normalize_text(written) == ctc.normalize_text(text)
             clip = Clip(_sound(session, name), 0.0, 0.0, _speaker(session), "voxforge", "GPL-3.0", text)
             yield Utterance(replace(clip, text=written) if same else clip)
 

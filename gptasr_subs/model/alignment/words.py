@@ -32,8 +32,8 @@ def align_words(
     Confidence is the mean posterior of a word's letters. A word that cannot be spelled joins its neighbour. Empty where
     the text does not fit into the frames, or nothing of it can be spelled.
     """
-    words = spellable_words(text)
-    spelled = [ctc.spell(word) for word in words]
+    words = alignable_words(text)
+    spelled = [ctc.encode(word) for word in words]
     letters = ctc.align(log_probs, _with_spaces(spelled))
     if not letters:
         return []
@@ -108,12 +108,12 @@ def voiced_span(samples: FloatArray, sample_rate: int) -> Span:
     return Span(float(loud[0]) * _VOICED_FRAME, float(loud[-1] + 1) * _VOICED_FRAME)
 
 
-def spellable_words(text: str) -> list[str]:
+def alignable_words(text: str) -> list[str]:
     """``text`` in words that CTC can spell; one that it cannot, such as a lone dash, hangs on its predecessor."""
     words: list[str] = []
     waiting = ""
     for word in text.split():
-        if ctc.spell(word):
+        if ctc.encode(word):
             words.append(waiting + word)
             waiting = ""
         elif words:

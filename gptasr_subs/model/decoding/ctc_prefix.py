@@ -69,7 +69,7 @@ class CtcPrefixScorer:
     def __init__(
         self, log_probs: Tensor, lengths: Tensor, beams: int, spellings: Tensor, stop: int, weight: float, bonus: float
     ) -> None:
-        """``log_probs`` (B, T, classes), ``lengths`` (B,) in frames, ``spellings`` as ``spell_tokens`` gives them.
+        """``log_probs`` (B, T, classes), ``lengths`` (B,) in frames, ``spellings`` as ``encode_tokens`` gives them.
 
         ``weight`` (not below 0) multiplies what the CTC head says; ``bonus`` is given for each letter, since texts of
         unequal length compete.
@@ -255,9 +255,9 @@ def _joined(parts: list[_Lanes]) -> _Lanes:
 
 
 @lru_cache(maxsize=2)
-def spell_tokens(tokenizer: Tokenizer) -> Tensor:
+def encode_tokens(tokenizer: Tokenizer) -> Tensor:
     """CTC classes of what each token adds to a text (V, most letters), -1 where there are no more."""
-    spelled = [ctc.classes(piece) for piece in tokenizer.pieces(range(tokenizer.size))]
+    spelled = [ctc.encode_piece(piece) for piece in tokenizer.pieces(range(tokenizer.size))]
     table = torch.full((len(spelled), max(map(len, spelled))), -1)
     for row, letters in zip(table, spelled, strict=True):
         row[: len(letters)] = torch.tensor(letters, dtype=torch.long)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import Beam, beam_search
-from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, spell_tokens
+from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
 from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
@@ -94,7 +94,7 @@ def decode(
     if spoken:
         rows = torch.tensor(spoken, device=mel.device)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
-        spellings = spell_tokens(tokenizer).to(mel.device)
+        spellings = encode_tokens(tokenizer).to(mel.device)
         stop, weight, bonus = network.config.stop_token, options.ctc_weight, options.char_bonus
         scorer = CtcPrefixScorer(log_probs[rows], frames[rows], options.beam_size, spellings, stop, weight, bonus)
         found = _search(network, kept, lengths[rows], options, scorer, text_hash_of(tokenizer))
@@ -148,7 +148,7 @@ def _second_opinion(
 
 
 def _ctc_scores(heard: Tensor, texts: Sequence[str]) -> list[float]:
-    spelled = [ctc.spell_text(text) for text in texts]
+    spelled = [ctc.normalize_text(text) for text in texts]
     different = list(dict.fromkeys(spelled))  # most differ in case and marks alone
     repeated = heard.expand(len(different), -1, -1)
     scores: list[float] = ctc.score(repeated, torch.full((len(different),), len(heard)), different).tolist()
@@ -171,7 +171,7 @@ def _rescored(hypothesis: Hypothesis, ctc_log_prob: float, options: DecodingOpti
 
 def _is_heard(best: Hypothesis, silence: float, options: DecodingOptions) -> bool:
     """Whether CTC believes ``best``; ``silence`` is the log-probability it gives to no text."""
-    letters = len(ctc.spell(best.text))
+    letters = len(ctc.encode(best.text))
     log_prob = -inf if best.ctc_log_prob is None else best.ctc_log_prob
     if not letters or log_prob == -inf:
         return False
@@ -179,4 +179,4 @@ def _is_heard(best: Hypothesis, silence: float, options: DecodingOptions) -> boo
 
 
 def _letters(heard: Tensor) -> int:
-    return len(ctc.greedy_text(heard).replace(" ", ""))
+    return len(ctc.greedy_decode(heard).replace(" ", ""))
