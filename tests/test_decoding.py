@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import beam_search, cut_loop, loop_period
-from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions, Hypothesis, _second_opinion, decode, token_limit
+from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions, Hypothesis, _rescored, decode, token_limit
 from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import CharacterTokenizer
@@ -43,7 +43,7 @@ def test_search_finds_what_a_plain_search_finds(generation: int, beams: int, see
     network = eager_to_stop(generation, seed)
     mel, lengths = ragged_mels(generation)
     with torch.inference_mode():
-        found = beam_search(network, network.encode(mel, lengths), [STEPS] * 4, beams, math.inf)
+        found = beam_search(network, network.encode(mel, lengths), [STEPS] * 4, beams, early_stop_margin=math.inf)
     stop = network.config.stop_token
     for clip, plain in zip(found, plain_beam_search(network, mel, lengths, beams, STEPS), strict=True):
         expected = {(tuple(t for t in tokens if t != stop), stop in tokens): score for tokens, score in plain}
@@ -61,8 +61,8 @@ def test_what_the_network_writes_without_the_sound_counts_as_much_as_is_asked(be
     mel, lengths = ragged_mels(2)
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
-        found = beam_search(network, encoded, [STEPS] * 4, beams, math.inf, ilm_weight=0.7)
-        without = beam_search(network, encoded, [STEPS] * 4, beams, math.inf)
+        found = beam_search(network, encoded, [STEPS] * 4, beams, early_stop_margin=math.inf, ilm_weight=0.7)
+        without = beam_search(network, encoded, [STEPS] * 4, beams, early_stop_margin=math.inf)
     stop = network.config.stop_token
     for clip, plain in zip(found, plain_beam_search(network, mel, lengths, beams, STEPS, 0.7), strict=True):
         expected = {tuple(t for t in tokens if t != stop): score for tokens, score in plain}
@@ -86,7 +86,9 @@ def test_the_search_ends_early_where_the_best_cannot_change() -> None:
     mel, lengths = ragged_mels(2)
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
-        early, late = (beam_search(network, encoded, [STEPS] * 4, 3, patience) for patience in (0.0, math.inf))
+        early, late = (
+            beam_search(network, encoded, [STEPS] * 4, 3, early_stop_margin=margin) for margin in (0.0, math.inf)
+        )
     assert [clip[0].tokens for clip in early] == [clip[0].tokens for clip in late]
     assert sum(beam.ended for clip in early for beam in clip) < sum(beam.ended for clip in late for beam in clip)
 
@@ -186,7 +188,9 @@ def test_more_beams_never_find_a_worse_best() -> None:
     mel, lengths = ragged_mels(2)
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
-        greedy, wide = (beam_search(network, encoded, [STEPS] * 4, beams, math.inf) for beams in (1, 30))
+        greedy, wide = (
+            beam_search(network, encoded, [STEPS] * 4, beams, early_stop_margin=math.inf) for beams in (1, 30)
+        )
     for one, many in zip(greedy, wide, strict=True):
         assert max(beam.log_prob for beam in many) >= one[0].log_prob - 1e-4
 
@@ -257,24 +261,24 @@ def hypothesis(text: str, log_prob: float) -> Hypothesis:
 
 def test_ctc_has_a_say_in_which_hypothesis_wins() -> None:
     readings = [hypothesis("the dog", -1.0), hypothesis("the cat", -3.0)]
-    best, second = _second_opinion(readings, spoken("the cat"), DecodingOptions(ctc_weight=0.5))
+    best, second = _rescored(readings, spoken("the cat"), DecodingOptions(ctc_weight=0.5))
     assert (best.text, second.text) == ("the cat", "the dog")
     assert best.ctc_log_prob is not None
     assert best.score == pytest.approx(-3.0 + 0.5 * best.ctc_log_prob)
     deaf = DecodingOptions(ctc_weight=0.0, min_ctc_margin=-math.inf, min_ctc_log_prob=-math.inf)
-    assert _second_opinion(readings, spoken("the cat"), deaf)[0].text == "the dog"
+    assert _rescored(readings, spoken("the cat"), deaf)[0].text == "the dog"
 
 
 @pytest.mark.parametrize("text", ["thank you for watching", "...", ""])
 def test_what_ctc_does_not_hear_is_no_text(text: str) -> None:
-    assert _second_opinion([hypothesis(text, -0.5)], spoken(""), DecodingOptions()) == ()
+    assert _rescored([hypothesis(text, -0.5)], spoken(""), DecodingOptions()) == ()
 
 
 def test_a_text_too_long_for_the_clip_is_not_believed() -> None:
     readings = [hypothesis("much too long a text for this", -0.1), hypothesis("hi", -5.0)]
-    heard = _second_opinion(readings, spoken("hi", frames=8), DecodingOptions())
+    heard = _rescored(readings, spoken("hi", frames=8), DecodingOptions())
     assert heard[0].text == "hi"
-    assert _second_opinion(readings[:1], spoken("hi", frames=8), DecodingOptions(ctc_weight=0.0)) == ()
+    assert _rescored(readings[:1], spoken("hi", frames=8), DecodingOptions(ctc_weight=0.0)) == ()
 
 
 def test_word_bonus_favours_more_words() -> None:

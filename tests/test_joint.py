@@ -12,7 +12,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import beam_search
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
 from gptasr_subs.model.tokenizer import train_bpe
-from tests.tiny import tiny_network
+from tiny import tiny_network
 
 STOP = 0
 LETTERS = {"a": 1, "b": 2}
@@ -65,7 +65,9 @@ def write(scorer: CtcPrefixScorer, tokens: list[int]) -> float:
 @pytest.mark.parametrize("texts", [("a",), ("a", "b"), ("a", "a"), ("ab", "b"), ("aab",), ("b", "ba")])
 def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str, ...]) -> None:
     log_probs = heard(6)
-    scorer = CtcPrefixScorer(log_probs, torch.tensor([6]), 1, tokens_of(*texts), STOP, 1.0, 0.0)
+    scorer = CtcPrefixScorer(
+        log_probs, torch.tensor([6]), beam_size=1, token_labels=tokens_of(*texts), stop=STOP, weight=1.0, bonus=0.0
+    )
     prefix = "".join(texts)
     expected = probability(log_probs[0], lambda text: text.startswith(prefix))
     assert write(scorer, list(range(1, len(texts) + 1))) == pytest.approx(expected, abs=1e-4)
@@ -74,7 +76,9 @@ def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str,
 @pytest.mark.parametrize("text", ["ab", "aa", "bab"])
 def test_the_stop_token_leaves_the_ctc_score_of_the_whole_text(text: str) -> None:
     log_probs = heard(7, seed=1)
-    scorer = CtcPrefixScorer(log_probs, torch.tensor([7]), 1, tokens_of(*text), STOP, 1.0, 0.0)
+    scorer = CtcPrefixScorer(
+        log_probs, torch.tensor([7]), beam_size=1, token_labels=tokens_of(*text), stop=STOP, weight=1.0, bonus=0.0
+    )
     expected = float(ctc.score(log_probs, torch.tensor([7]), [text])[0])
     assert write(scorer, [*range(1, len(text) + 1), STOP]) == pytest.approx(expected, abs=1e-4)
 
@@ -82,20 +86,42 @@ def test_the_stop_token_leaves_the_ctc_score_of_the_whole_text(text: str) -> Non
 def test_frames_beyond_a_clip_change_nothing() -> None:
     log_probs = heard(5, seed=2)
     longer = torch.cat([log_probs, heard(4, seed=3)], 1)
-    alone = CtcPrefixScorer(log_probs, torch.tensor([5]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
-    padded = CtcPrefixScorer(longer, torch.tensor([5]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
+    alone = CtcPrefixScorer(
+        log_probs, torch.tensor([5]), beam_size=1, token_labels=tokens_of("a", "b"), stop=STOP, weight=1.0, bonus=0.0
+    )
+    padded = CtcPrefixScorer(
+        longer, torch.tensor([5]), beam_size=1, token_labels=tokens_of("a", "b"), stop=STOP, weight=1.0, bonus=0.0
+    )
     assert write(padded, [1, 2, STOP]) == pytest.approx(write(alone, [1, 2, STOP]), abs=1e-4)
 
 
 def test_weight_and_bonus_scale_what_is_given() -> None:
     log_probs = heard(6, seed=4)
-    plain = write(CtcPrefixScorer(log_probs, torch.tensor([6]), 1, tokens_of("ab"), STOP, 1.0, 0.0), [1])
-    scaled = write(CtcPrefixScorer(log_probs, torch.tensor([6]), 1, tokens_of("ab"), STOP, 0.5, 0.25), [1])
+    plain = write(
+        CtcPrefixScorer(
+            log_probs, torch.tensor([6]), beam_size=1, token_labels=tokens_of("ab"), stop=STOP, weight=1.0, bonus=0.0
+        ),
+        [1],
+    )
+    scaled = write(
+        CtcPrefixScorer(
+            log_probs, torch.tensor([6]), beam_size=1, token_labels=tokens_of("ab"), stop=STOP, weight=0.5, bonus=0.25
+        ),
+        [1],
+    )
     assert scaled == pytest.approx(0.5 * plain + 2 * 0.25, abs=1e-5)
 
 
 def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
-    scorer = CtcPrefixScorer(heard(6), torch.tensor([6]), 1, tokens_of("a", ",", "!"), STOP, 1.0, 0.0)
+    scorer = CtcPrefixScorer(
+        heard(6),
+        torch.tensor([6]),
+        beam_size=1,
+        token_labels=tokens_of("a", ",", "!"),
+        stop=STOP,
+        weight=1.0,
+        bonus=0.0,
+    )
     write(scorer, [1])
     assert write(scorer, [2]) == 0.0
     assert write(scorer, [3]) < -1000
@@ -103,7 +129,9 @@ def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
 
 def test_each_beam_goes_on_from_the_candidate_it_took() -> None:
     log_probs = heard(6, clips=2, seed=5)
-    scorer = CtcPrefixScorer(log_probs, torch.tensor([6, 6]), 2, tokens_of("a", "b"), STOP, 1.0, 0.0)
+    scorer = CtcPrefixScorer(
+        log_probs, torch.tensor([6, 6]), beam_size=2, token_labels=tokens_of("a", "b"), stop=STOP, weight=1.0, bonus=0.0
+    )
     given(scorer, [[[1, 2], [1, 2]]] * 2)
     scorer.select(torch.tensor([[1, 0], [0, 3]]))  # clip 0: b, a; clip 1: a, and the second beam's b
     scorer.retain(torch.tensor([1]))
@@ -134,7 +162,15 @@ def test_the_judge_turns_a_search_towards_what_is_heard() -> None:
     for frame, letter in ((1, 1), (4, 2), (7, 1)):
         log_probs[0, frame, 0], log_probs[0, frame, letter] = -30.0, -0.01
     encoded = network.encode(torch.randn(1, 80, 64), torch.tensor([64]))
-    scorer = CtcPrefixScorer(log_probs, torch.tensor([9]), 2, spellings, network.config.stop_token, 50.0, 0.0)
+    scorer = CtcPrefixScorer(
+        log_probs,
+        torch.tensor([9]),
+        beam_size=2,
+        token_labels=spellings,
+        stop=network.config.stop_token,
+        weight=50.0,
+        bonus=0.0,
+    )
     with torch.inference_mode():
         (beams,) = beam_search(network, encoded, [6], 2, scorer=scorer, pre_beam_size=vocabulary)
     assert [token for token in beams[0].tokens if token in (2, 3)] == [2, 3, 2]
@@ -146,6 +182,14 @@ def test_a_long_clip_in_which_only_a_part_is_looked_at_scores_the_same() -> None
     log_probs[..., 0] = -0.01
     for frame, letter in ((90, 1), (190, 2), (230, 1)):
         log_probs[0, frame, letter], log_probs[0, frame, 0] = -0.3, -1.5
-    scorer = CtcPrefixScorer(log_probs, torch.tensor([frames]), 1, tokens_of("a", "b"), STOP, 1.0, 0.0)
+    scorer = CtcPrefixScorer(
+        log_probs,
+        torch.tensor([frames]),
+        beam_size=1,
+        token_labels=tokens_of("a", "b"),
+        stop=STOP,
+        weight=1.0,
+        bonus=0.0,
+    )
     expected = float(ctc.score(log_probs, torch.tensor([frames]), ["aba"])[0])
     assert write(scorer, [1, 2, 1, STOP]) == pytest.approx(expected, abs=0.02)

@@ -37,7 +37,9 @@ def test_a_text_is_searched_in_one_cutting_only() -> None:
 
     def different_texts(text_hash: TextHash | None) -> list[int]:
         with torch.inference_mode():
-            found = beam_search(network, network.encode(mel, lengths), [STEPS] * 4, 4, math.inf, text_hash=text_hash)
+            found = beam_search(
+                network, network.encode(mel, lengths), [STEPS] * 4, 4, early_stop_margin=math.inf, text_hash=text_hash
+            )
         return [len({("".join(pieces[token] for token in beam.tokens), beam.ended) for beam in clip}) for clip in found]
 
     freely, once = different_texts(None), different_texts(TextHash.of(pieces))

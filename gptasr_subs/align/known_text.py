@@ -187,10 +187,10 @@ def _word(text: str, heard: Heard, first: int, last: int, posterior: float) -> W
 
 def _settled(words: Sequence[Word | None]) -> list[Word | None]:
     """The words that were found, two that overlap meeting in the middle."""
-    from gptasr_subs.model.alignment.words import settle
+    from gptasr_subs.model.alignment.words import resolve_overlaps
 
     found = [word for word in words if word]
-    there = iter(settle(found, found[-1].end))
+    there = iter(resolve_overlaps(found, found[-1].end))
     return [next(there) if word else None for word in words]
 
 

@@ -160,13 +160,13 @@ class Gpt2(nn.Module):
         """The number format that the layers multiply in; what they add up stays float32."""
         return self.layers[0].attn.c_attn.weight.dtype
 
-    def place(self, x: Tensor, first: int = 0) -> Tensor:
+    def add_positions(self, x: Tensor, first: int = 0) -> Tensor:
         """``x`` (B, T, D) at positions ``first``.., with their rows of the table added if there is one."""
         return x if self.wpe is None else x + self.wpe.weight[first : first + x.shape[1]]
 
     def forward(self, embedded: Tensor, mask: Tensor | None = None) -> Tensor:
         """``embedded`` (B, T, D), ``mask`` (B, T) with zeros where not to look, to the last layer (B, T, D)."""
-        x = self.place(embedded)
+        x = self.add_positions(embedded)
         seen = None if mask is None else _causal(mask)
         for layer in self.layers:
             x = layer.finish(x, _attend(*layer.project(x), seen))

@@ -39,7 +39,7 @@ def attention_to_positions(network: GptAsr, encoded: Encoded, tokens: Sequence[i
     """As ``attention_to_sound``, from the mel positions of one clip."""
     prefix, _ = network.prefix(encoded)
     read = torch.tensor([[network.config.start_token, *tokens]], device=prefix.device)
-    x = network.gpt.place(torch.cat([prefix, network.embed_text(read)], 1))
+    x = network.gpt.add_positions(torch.cat([prefix, network.embed_text(read)], 1))
     layers = []
     for layer in network.gpt.layers:
         query, key, value = layer.project(x)

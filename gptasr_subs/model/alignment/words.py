@@ -43,7 +43,7 @@ def align_words(
         end = (letters[last].last + 1) * seconds_per_frame + end_offset
         sure = float(np.mean([letter.posterior for letter in letters[first : last + 1]]))
         found.append(Word(word, start, end, min(1.0, sure)))
-    return settle(found, seconds)
+    return resolve_overlaps(found, seconds)
 
 
 def agreed(words: Sequence[Word], confidences: Sequence[float]) -> list[Word]:
@@ -70,7 +70,7 @@ def words_by_tokens(
     found = re.finditer(r"\S+", "".join(pieces))
     spans = [(match.group(), begins[owners[match.start()]], begins[owners[match.end() - 1] + 1]) for match in found]
     confidences = word_confidences(pieces, log_probs)
-    return settle([Word(*span, sure) for span, sure in zip(spans, confidences, strict=True)], seconds)
+    return resolve_overlaps([Word(*span, sure) for span, sure in zip(spans, confidences, strict=True)], seconds)
 
 
 def words_without_ctc(
@@ -138,7 +138,7 @@ def _stretches(words: Sequence[str], spelled: Sequence[Sequence[int]]) -> Iterat
         first += len(letters) + 1
 
 
-def settle(words: Sequence[Word], seconds: float) -> list[Word]:
+def resolve_overlaps(words: Sequence[Word], seconds: float) -> list[Word]:
     """``words`` inside 0 to ``seconds`` and none before its predecessor's end: two that overlap meet in the middle."""
     starts = np.array([word.start for word in words])
     ends = np.maximum([word.end for word in words], starts + _SHORTEST)

@@ -1,41 +1,47 @@
-"""Log-mels to text: beam search by the GPT, the CTC head's second opinion, and no text where nobody speaks."""
+"""Log-mels to text: beam search by GPT and CTC head together, and no text where nobody speaks.
+
+Shapes: B clips, T frames of the front end, or of the CTC head where said so.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf
 
 import torch
 from torch import Tensor
 
 from gptasr_subs.model import ctc
-from gptasr_subs.model.decoding.beam_search import Beam, beam_search
+from gptasr_subs.model.decoding.beam_search import Beam, Scorer, beam_search
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
 from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.types import FloatArray
 
-_LEAST_TOKENS = 16  # even the shortest clip may say a word of rare letters
-_PATIENCE = 2.0  # nats that an unfinished beam may trail and yet be worth a second opinion
+_MIN_TOKENS = 16  # even the shortest clip may say a word of rare letters
+_EARLY_STOP_MARGIN = 2.0  # nats that an unfinished beam may trail and still be worth rescoring
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How to decode. ``least_*`` and everything of CTC only matter to checkpoints that have a CTC head.
+    """How to decode; ``min_ctc_*`` and ``ctc_weight`` only matter where there is a CTC head.
 
-    score = log-probability of the GPT + ``ctc_weight`` * that of the CTC head + ``ilm_weight`` * that of the GPT
-    without the sound + ``word_bonus`` * words.
+    score = log-probability of the GPT + ``ctc_weight`` * that of the CTC head + ``ilm_weight`` *
+    that of the internal language model, which is the GPT without the audio + ``word_bonus`` *
+    words. During the search, ``char_bonus`` is added for each letter.
     """
 
     beam_size: int = 4
-    max_tokens: int = 0  # 0: ``tokens_per_second`` decides; never more than the network has positions for
+    max_tokens: int = (
+        0  # 0: ``tokens_per_second`` decides; never more than the network has positions for
+    )
     tokens_per_second: float = 25.0  # well above the fastest speech: only runaway text meets it
     ctc_weight: float = 0.3
-    ilm_weight: float = 0.0  # for networks with ``text_solo``; most of their text they have read, not heard
+    ilm_weight: float = 0.0  # for networks with ``text_solo``
     char_bonus: float = 0.0
-    pre_beam_size: int = 16  # tokens a beam that the CTC head weighs
+    pre_beam_size: int = 16  # tokens a beam that the CTC head scores
     word_bonus: float = 0.0
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
     min_ctc_margin: float = 0.0  # nats a character by which CTC must prefer the text to silence
@@ -43,16 +49,17 @@ class DecodingOptions:
 
     @property
     def rows(self) -> int:
-        """Texts that the network reads at a time for each clip: the beams, and their twins without the sound."""
+        """Texts that the network reads at a time for each clip: beams, with and without audio."""
         return 2 * self.beam_size if self.ilm_weight else self.beam_size
 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One reading of a clip. All numbers are natural logarithms; ``ctc_log_prob`` is none without a CTC head.
+    """One reading of a clip, scored in natural logarithms.
 
-    ``tokens`` and ``token_log_probs`` come without the stop token, ``log_prob`` is the GPT's sum with it; ``ended`` is
-    false where the text was cut off in a loop or at the limit.
+    ``tokens`` and ``token_log_probs`` come without the stop token, ``log_prob`` is the GPT's sum with
+    it; ``ended`` is false where the text was cut off in a loop or at the limit. ``ctc_log_prob`` is
+    none without a CTC head.
     """
 
     tokens: tuple[int, ...]
@@ -66,7 +73,10 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One clip: its hypotheses, best first, none where nobody speaks, and the CTC head's log-probabilities (T, C)."""
+    """One clip: its hypotheses, best first, and the CTC log-probabilities (T, C).
+
+    There is no hypothesis where nobody speaks.
+    """
 
     hypotheses: tuple[Hypothesis, ...]
     ctc_log_probs: FloatArray | None = None
@@ -81,26 +91,41 @@ class Decoded:
 def decode(
     network: GptAsr, tokenizer: Tokenizer, mel: Tensor, lengths: Tensor, options: DecodingOptions
 ) -> list[Decoded]:
-    """Read ``mel`` (B, n_mels, T) with ``lengths`` (B,) in frames; clips of similar length are the fastest."""
+    """Read ``mel`` (B, n_mels, T) with ``lengths`` (B,) in frames.
+
+    Clips of similar length are the fastest.
+    """
     encoded = network.encode_in_parts(mel, lengths)
     if network.ctc_head is None:
-        return [Decoded(_ranked(found, tokenizer, options)) for found in _search(network, encoded, lengths, options)]
-    log_probs = network.ctc_head(encoded.features)
+        found = _search(network, encoded, lengths, options)
+        return [Decoded(_ranked(beams, tokenizer, options)) for beams in found]
+
+    # What the CTC head says of each clip; those in which it reads nothing are silent.
+    log_probs = network.ctc_head(encoded.features)  # (B, CTC frames, classes)
     assert encoded.lengths is not None
-    frames = encoded.lengths * network.config.ctc_frames
-    heard = [clip[:size] for clip, size in zip(log_probs, frames.tolist(), strict=True)]
-    spoken = [row for row, clip in enumerate(heard) if _letters(clip) >= options.min_ctc_letters]
-    readings: list[tuple[Hypothesis, ...]] = [()] * len(heard)
+    frames = encoded.lengths * network.config.ctc_frames  # (B,)
+    by_clip = [clip[:size] for clip, size in zip(log_probs, frames.tolist(), strict=True)]
+    letters = [len(ctc.greedy_decode(clip).replace(" ", "")) for clip in by_clip]
+    spoken = [row for row, count in enumerate(letters) if count >= options.min_ctc_letters]
+    readings: list[tuple[Hypothesis, ...]] = [()] * len(by_clip)
     if spoken:
+        # The others are searched with the CTC head as a scorer, and rescored by it as whole texts.
         rows = torch.tensor(spoken, device=mel.device)
+        scorer = CtcPrefixScorer(
+            log_probs[rows],
+            frames[rows],
+            beam_size=options.beam_size,
+            token_labels=encode_tokens(tokenizer).to(mel.device),
+            stop=network.config.stop_token,
+            weight=options.ctc_weight,
+            bonus=options.char_bonus,
+        )
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
-        spellings = encode_tokens(tokenizer).to(mel.device)
-        stop, weight, bonus = network.config.stop_token, options.ctc_weight, options.char_bonus
-        scorer = CtcPrefixScorer(log_probs[rows], frames[rows], options.beam_size, spellings, stop, weight, bonus)
-        found = _search(network, kept, lengths[rows], options, scorer, text_hash_of(tokenizer))
+        text_hash = text_hash_of(tokenizer)
+        found = _search(network, kept, lengths[rows], options, scorer=scorer, text_hash=text_hash)
         for row, beams in zip(spoken, found, strict=True):
-            readings[row] = _second_opinion(_ranked(beams, tokenizer, options), heard[row], options)
-    return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, heard, strict=True)]
+            readings[row] = _rescored(_ranked(beams, tokenizer, options), by_clip[row], options)
+    return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, by_clip, strict=True)]
 
 
 def _search(
@@ -108,75 +133,81 @@ def _search(
     encoded: Encoded,
     lengths: Tensor,
     options: DecodingOptions,
-    scorer: CtcPrefixScorer | None = None,
+    *,
+    scorer: Scorer | None = None,
     text_hash: TextHash | None = None,
 ) -> list[list[Beam]]:
-    limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
-    patience = 0.0 if scorer is None else _PATIENCE
-    beams, pre_beam_size, ilm_weight = options.beam_size, options.pre_beam_size, options.ilm_weight
-    return beam_search(network, encoded, limits, beams, patience, scorer, pre_beam_size, ilm_weight, text_hash)
+    return beam_search(
+        network,
+        encoded,
+        [token_limit(network, int(frames), options) for frames in lengths.tolist()],
+        options.beam_size,
+        early_stop_margin=0.0 if scorer is None else _EARLY_STOP_MARGIN,
+        scorer=scorer,
+        pre_beam_size=options.pre_beam_size,
+        ilm_weight=options.ilm_weight,
+        text_hash=text_hash,
+    )
 
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:
     """The most tokens a clip of ``frames`` mel frames may have."""
     seconds = frames / network.config.front_end.frames_per_second
-    wanted = options.max_tokens or max(_LEAST_TOKENS, ceil(seconds * options.tokens_per_second))
+    wanted = options.max_tokens or max(_MIN_TOKENS, ceil(seconds * options.tokens_per_second))
     return min(wanted, network.config.max_text_tokens)
 
 
-def _ranked(beams: Sequence[Beam], tokenizer: Tokenizer, options: DecodingOptions) -> tuple[Hypothesis, ...]:
-    """Beams as text, those that ended of their own accord first."""
-    read = [_read(beam, tokenizer, options) for beam in beams]
-    return tuple(sorted(read, key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score)))
-
-
-def _read(beam: Beam, tokenizer: Tokenizer, options: DecodingOptions) -> Hypothesis:
-    text = tokenizer.decode(beam.tokens)
-    score = beam.log_prob + beam.ilm_log_prob + options.word_bonus * len(text.split())
-    return Hypothesis(beam.tokens, text, score, beam.log_prob, beam.token_log_probs, beam.ended)
-
-
-def _second_opinion(
-    hypotheses: Sequence[Hypothesis], heard: Tensor, options: DecodingOptions
+def _ranked(
+    beams: Sequence[Beam], tokenizer: Tokenizer, options: DecodingOptions
 ) -> tuple[Hypothesis, ...]:
-    """Rank by GPT and CTC together, ``heard`` (T, C); nothing at all where CTC does not believe the best."""
-    scores = _ctc_scores(heard, [hypothesis.text for hypothesis in hypotheses])
-    pairs = zip(hypotheses, scores, strict=True)
-    ranked = sorted((_rescored(*pair, options) for pair in pairs), key=lambda hypothesis: -hypothesis.score)
-    silence = float(heard[:, ctc.BLANK].sum())
-    return tuple(ranked) if ranked and _is_heard(ranked[0], silence, options) else ()
-
-
-def _ctc_scores(heard: Tensor, texts: Sequence[str]) -> list[float]:
-    spelled = [ctc.normalize_text(text) for text in texts]
-    different = list(dict.fromkeys(spelled))  # most differ in case and marks alone
-    repeated = heard.expand(len(different), -1, -1)
-    scores: list[float] = ctc.score(repeated, torch.full((len(different),), len(heard)), different).tolist()
-    return [scores[different.index(text)] for text in spelled]
-
-
-def _rescored(hypothesis: Hypothesis, ctc_log_prob: float, options: DecodingOptions) -> Hypothesis:
-    # a weight of 0 must not turn minus infinity into not-a-number
-    gained = options.ctc_weight * ctc_log_prob if options.ctc_weight else 0.0
-    return Hypothesis(
-        hypothesis.tokens,
-        hypothesis.text,
-        hypothesis.score + gained,
-        hypothesis.log_prob,
-        hypothesis.token_log_probs,
-        hypothesis.ended,
-        ctc_log_prob,
+    """Beams as text, those that ended of their own accord first."""
+    hypotheses = []
+    for beam in beams:
+        text = tokenizer.decode(beam.tokens)
+        hypothesis = Hypothesis(
+            tokens=beam.tokens,
+            text=text,
+            score=beam.log_prob + beam.ilm_log_prob + options.word_bonus * len(text.split()),
+            log_prob=beam.log_prob,
+            token_log_probs=beam.token_log_probs,
+            ended=beam.ended,
+        )
+        hypotheses.append(hypothesis)
+    return tuple(
+        sorted(hypotheses, key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score))
     )
 
 
-def _is_heard(best: Hypothesis, silence: float, options: DecodingOptions) -> bool:
+def _rescored(
+    hypotheses: Sequence[Hypothesis], log_probs: Tensor, options: DecodingOptions
+) -> tuple[Hypothesis, ...]:
+    """Rank by GPT and CTC together, ``log_probs`` (T, C).
+
+    None where CTC does not believe the best.
+    """
+    # Most hypotheses differ in casing and punctuation only: each normalized text is scored once.
+    texts = [ctc.normalize_text(hypothesis.text) for hypothesis in hypotheses]
+    distinct = list(dict.fromkeys(texts))
+    frames = torch.full((len(distinct),), len(log_probs))
+    scores = ctc.score(log_probs.expand(len(distinct), -1, -1), frames, distinct).tolist()
+
+    ranked = []
+    for hypothesis, text in zip(hypotheses, texts, strict=True):
+        ctc_log_prob = scores[distinct.index(text)]
+        # A weight of 0 must not turn minus infinity into not-a-number.
+        gain = options.ctc_weight * ctc_log_prob if options.ctc_weight else 0.0
+        ranked.append(replace(hypothesis, score=hypothesis.score + gain, ctc_log_prob=ctc_log_prob))
+    ranked.sort(key=lambda hypothesis: -hypothesis.score)
+
+    silence = float(log_probs[:, ctc.BLANK].sum())  # log-probability that CTC gives to no text
+    return tuple(ranked) if ranked and _is_spoken(ranked[0], silence, options) else ()
+
+
+def _is_spoken(best: Hypothesis, silence: float, options: DecodingOptions) -> bool:
     """Whether CTC believes ``best``; ``silence`` is the log-probability it gives to no text."""
-    letters = len(ctc.encode(best.text))
+    characters = len(ctc.encode(best.text))
     log_prob = -inf if best.ctc_log_prob is None else best.ctc_log_prob
-    if not letters or log_prob == -inf:
+    if not characters or log_prob == -inf:
         return False
-    return log_prob - silence >= options.min_ctc_margin * letters and log_prob >= options.min_ctc_log_prob * letters
-
-
-def _letters(heard: Tensor) -> int:
-    return len(ctc.greedy_decode(heard).replace(" ", ""))
+    better = log_prob - silence >= options.min_ctc_margin * characters
+    return better and log_prob >= options.min_ctc_log_prob * characters
