@@ -18,7 +18,10 @@ from gptasr_subs.errors import FormatError, MediaError, OutputError
 from gptasr_subs.formats import read
 from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.media.probe import probe
-from gptasr_subs.pipeline.subtitle import Options, Progress, recognize_file, subtitle, target_paths, transcribe
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.plan import target_paths
+from gptasr_subs.pipeline.recognize import recognize_file, transcribe
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.windows import recognize
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word

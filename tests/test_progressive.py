@@ -10,7 +10,8 @@ from fake_recognizer import FakeRecognizer
 from films import make_film, names_in
 
 from gptasr_subs.formats import read
-from gptasr_subs.pipeline.subtitle import Options, Progress, subtitle
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.subtitle import subtitle
 
 TALK = [(2.0 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(65)]
 SECONDS = 132.0

@@ -12,7 +12,7 @@ from media_maker import Track, make_media, tone
 
 from gptasr_subs.errors import MediaError, UsageError
 from gptasr_subs.jobs.rules import RULES, Film, Limits, decide, judge, parse_limits
-from gptasr_subs.pipeline.subtitle import Options
+from gptasr_subs.pipeline.options import Options
 
 MIB = 1 << 20
 

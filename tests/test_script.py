@@ -18,7 +18,7 @@ from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
 from gptasr_subs.model import folders
 from gptasr_subs.model.ctc import spell_text
-from gptasr_subs.pipeline.subtitle import recognize_file
+from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Cue, Span

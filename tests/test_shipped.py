@@ -11,7 +11,7 @@ from media_maker import run_ffmpeg
 
 import gptasr_subs as gs
 from gptasr_subs.evaluation.wer import normalize, tally
-from gptasr_subs.pipeline.subtitle import recognize_file
+from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 
 REPOSITORY = Path(__file__).parent.parent

@@ -19,7 +19,8 @@ from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import read
 from gptasr_subs.media.shots import find_shot_changes
-from gptasr_subs.pipeline.subtitle import Options, Progress, subtitle
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.types import Word
 
 CUTS = [0.92, 4.2, 6.52]

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gptasr_subs.jobs.hooks import Event
     from gptasr_subs.jobs.queue import Job
     from gptasr_subs.jobs.worker import Worker
-    from gptasr_subs.pipeline.subtitle import Options
+    from gptasr_subs.pipeline.options import Options
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -190,7 +190,7 @@ def _say_state(job: Job, quiet: bool) -> None:
 def make_options(format: str, lang: str, output_dir: Path | None, overwrite: bool) -> Options:
     """The options of a run; raises UsageError."""
     from gptasr_subs.cli.batch import check_options, parse_formats
-    from gptasr_subs.pipeline.subtitle import Options
+    from gptasr_subs.pipeline.options import Options
 
     options = Options(parse_formats(format), lang, output_dir=output_dir, overwrite=overwrite)
     check_options(options)

@@ -32,7 +32,7 @@ def preview(
     with sentences(quiet, verbose):
         from gptasr_subs.formats import read
         from gptasr_subs.outputs.contact_sheet import Sight, draw_preview, require_pillow
-        from gptasr_subs.pipeline.subtitle import recognize_file
+        from gptasr_subs.pipeline.recognize import recognize_file
         from gptasr_subs.recognition.loading import load_model
         from gptasr_subs.storage.files import write_atomically
 

@@ -18,7 +18,7 @@ from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.jobs.hooks import Hooks
-    from gptasr_subs.pipeline.subtitle import Options, Result
+    from gptasr_subs.pipeline.options import Options, Result
 
 
 def _print_version(wanted: bool) -> None:
@@ -105,7 +105,7 @@ def run(
         from gptasr_subs.cli.batch import STDOUT, check_options, check_output, parse_formats
         from gptasr_subs.formats import Style
         from gptasr_subs.jobs.hooks import Hooks
-        from gptasr_subs.pipeline.subtitle import Options
+        from gptasr_subs.pipeline.options import Options
 
         options = Options(
             formats=() if (embed or burn) and not format else parse_formats(format or "srt"),
@@ -169,7 +169,6 @@ def _subtitle(
     batch = Batch(lazy_model(model, device, options.language), options, hooks)
     failed = 0
     for file in files:
-        batch.prepare(file)
         with stages(shown(Path(file.name)), place_in_film, quiet) as update:
             outcome = batch.subtitle(file, lambda place: update(place.done, place.total, place.stage))
         if isinstance(outcome, Failure):
@@ -185,7 +184,8 @@ def _subtitle(
 def _print_subtitles(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
     """The one file's subtitles on stdout."""
     from gptasr_subs.formats import render
-    from gptasr_subs.pipeline.subtitle import Result, recognize_file
+    from gptasr_subs.pipeline.options import Result
+    from gptasr_subs.pipeline.recognize import recognize_file
     from gptasr_subs.recognition.loading import lazy_model
 
     for file in files:

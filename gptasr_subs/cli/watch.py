@@ -107,7 +107,7 @@ def explain(
     with sentences(quiet=False, verbose=verbose):
         from gptasr_subs.errors import MediaError
         from gptasr_subs.jobs.rules import Film, judge, parse_limits
-        from gptasr_subs.pipeline.subtitle import target_paths
+        from gptasr_subs.pipeline.plan import target_paths
 
         options = make_options(format, lang, output_dir, overwrite)
         film = Film(file, options, parse_limits(only_if_audio, length, size))

@@ -25,7 +25,8 @@ from gptasr_subs.model.decoding import Decoded, DecodingOptions
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.model.tokenizer import CharacterTokenizer
-from gptasr_subs.pipeline.subtitle import Options, document_of
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.recognize import document_of
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer, choose_device, number_format
 from gptasr_subs.recognition.windows import recognize, window_limits
 from gptasr_subs.speech.segmentation import segment_blocks
@@ -157,7 +158,7 @@ def measure_film(media: Path, model: str, device: str = "auto", batch_size: int 
     found = recognize(recognizer, windows, batch_size=batch_size, beams=beams)
     words = [word for _, some in found for word in some]
     shaping = time.perf_counter()
-    render(document_of(words, media, info, recognizer.name, Options()), "srt")
+    render(document_of(words, media, info, recognizer.name, options=Options()), "srt")
     ended = time.perf_counter()
     return Stages(
         info.duration,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gptasr_subs.errors import GptasrError
-from gptasr_subs.pipeline.subtitle import Options, Result
+from gptasr_subs.pipeline.options import Options, Result
 from gptasr_subs.plugins import load_plugins, make_notifier
 
 PATIENCE = 300.0  # seconds that a command may take

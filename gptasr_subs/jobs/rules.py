@@ -13,7 +13,8 @@ from gptasr_subs.errors import UsageError
 from gptasr_subs.media.languages import same_language
 from gptasr_subs.media.probe import BITMAP_SUBTITLES, MediaInfo, probe
 from gptasr_subs.media.sidecars import BURNED, existing_subtitles
-from gptasr_subs.pipeline.subtitle import Options, make_plan
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.plan import make_plan
 from gptasr_subs.storage.files import MIB, read_text
 
 IGNORE_FILE = ".gptasrignore"

@@ -28,7 +28,7 @@ from gptasr_subs.jobs.arrivals import Arrivals, find_arrived, is_wanted
 from gptasr_subs.jobs.queue import Queue, State, open_queue
 from gptasr_subs.jobs.rules import Film, Limits, decide
 from gptasr_subs.media.sidecars import move_sidecars
-from gptasr_subs.pipeline.subtitle import Options
+from gptasr_subs.pipeline.options import Options
 
 POLL_SECONDS = 5.0
 

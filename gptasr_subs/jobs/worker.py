@@ -17,7 +17,8 @@ from gptasr_subs.errors import MediaError, QueueError
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.jobs.queue import LEASE, Job, Queue, State
 from gptasr_subs.jobs.rules import Film, Limits, decide
-from gptasr_subs.pipeline.subtitle import Options, Progress, subtitle
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.loading import raw_identity
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import file_stamp
