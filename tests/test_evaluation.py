@@ -87,7 +87,7 @@ def test_short_clips_are_recognised_whole_and_in_one_batch(short: Path, tmp_path
     quiet = make_film(
         tmp_path / "quiet.wav", [], 3.0
     )  # no segmentation: what is said in a clip is a matter of the model
-    found = transcribe_clips([short, quiet, short], recognizer, batch_size=7, beams=2, listener=done.append)
+    found = transcribe_clips([short, quiet, short], recognizer, batch_size=7, beams=2, on_progress=done.append)
     assert [heard.text for heard in found] == ["one two", "", "one two"]
     assert [heard.seconds for heard in found] == pytest.approx([2.0, 3.0, 2.0], abs=0.01)
     assert recognizer.asked == [{"clips": 3, "batch_size": 7, "beams": 2}]

@@ -61,7 +61,7 @@ def test_the_subtitle_is_written_beside_the_film_and_nothing_else_is(film: Path,
 def test_long_films_come_in_groups_in_order_however_the_recogniser_answers(tmp_path: Path) -> None:
     film = make_film(tmp_path / "long.wav", LONG_TALK, 202.0)
     recognizer, places = FakeRecognizer(), []
-    document = recognize_file(film, recognizer, listener=places.append)
+    document = recognize_file(film, recognizer, on_progress=places.append)
     assert_heard(list(document.words), LONG_TALK)
     assert len(recognizer.asked) >= 2 and recognizer.asked[0]["clips"] > 1
     assert [place.done for place in places] == sorted(place.done for place in places)

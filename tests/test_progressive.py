@@ -71,7 +71,7 @@ def test_a_run_that_fails_leaves_what_was_there_before(
 
 def test_listening_begins_where_it_is_told_and_what_is_before_comes_last(film: Path, tmp_path: Path) -> None:
     recognizer, places = Watching(tmp_path / "long.en.srt"), []
-    subtitle(film, recognizer, options=options(progressive=True, start=50.5), listener=places.append)
+    subtitle(film, recognizer, options=options(progressive=True, start=50.5), on_progress=places.append)
     assert 50 < recognizer.seen[1][0] < 52 and recognizer.seen[1][-1] > 105
     cues = read(tmp_path / "long.en.srt")
     assert cues[0].start == pytest.approx(1.0, abs=0.1) and cues[-1].start > 125

@@ -72,7 +72,7 @@ def test_subtitles_begin_and_end_with_the_cuts_of_the_film(film: Path, program: 
 def test_the_search_for_cuts_is_a_stage_of_its_own(film: Path, tmp_path: Path) -> None:
     places: list[Progress] = []
     options = Options(output_dir=tmp_path, shot_changes=True, journal=False)
-    subtitle(film, FakeRecognizer(), options=options, listener=places.append)
+    subtitle(film, FakeRecognizer(), options=options, on_progress=places.append)
     assert list(dict.fromkeys(place.stage for place in places)) == ["", "cuts of the picture"]
     assert places[-1].done == pytest.approx(places[-1].total, abs=0.1)
 

@@ -70,9 +70,9 @@ def listen(
     recognizer: Recognizer,
     *,
     audio_track: int | str | None = None,
-    listener: Callable[[float, float], None] | None = None,
+    on_progress: Callable[[float, float], None] | None = None,
 ) -> Heard:
-    """Hear a whole film; ``listener`` is told the seconds done and those in all. Raises MediaError, ModelError."""
+    """Hear a whole film; ``on_progress`` is told the seconds done and those in all. Raises MediaError, ModelError."""
     if not isinstance(recognizer, FollowingRecognizer):
         raise ModelError(f"The model {recognizer.name!r} cannot follow a text; use --model default.")
     info = probe(media)
@@ -86,8 +86,8 @@ def listen(
         windows.append(replace(window, samples=window.samples[:0]))
         parts.append(log_probs)
         times.append(window.span.start + frame * np.arange(len(log_probs), dtype=np.float64))
-        if listener:
-            listener(window.span.end, info.duration)
+        if on_progress:
+            on_progress(window.span.end, info.duration)
     if not parts:
         raise MediaError(f"Nobody speaks in {str(media)!r}, so no text can be timed by it.")
     offsets = getattr(recognizer, "ctc_offsets", (0.0, 0.0))

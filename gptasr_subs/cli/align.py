@@ -60,7 +60,7 @@ def align(
         given = read_text_or_cues(text)
         recognizer = load_model(model, device)
         with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
-            heard = listen(video, recognizer, audio_track=audio_track or None, listener=update)
+            heard = listen(video, recognizer, audio_track=audio_track or None, on_progress=update)
         document, unheard = _timed(given, heard, norms, each_cue, text, video, quiet)
         if to_stdout:
             put(render(document, form))

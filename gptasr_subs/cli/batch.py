@@ -13,7 +13,7 @@ from gptasr_subs.formats import get_format
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.media.languages import same_language
 from gptasr_subs.outputs.burning import burned_path
-from gptasr_subs.pipeline.options import Listener, Options, Result
+from gptasr_subs.pipeline.options import Options, ProgressCallback, Result
 from gptasr_subs.pipeline.plan import make_plan, target_paths
 from gptasr_subs.pipeline.recognize import open_record
 from gptasr_subs.pipeline.subtitle import subtitle
@@ -84,7 +84,7 @@ class Batch:
         self._hooks = hooks or Hooks()
         self._taken: dict[Path, Path] = {}
 
-    def subtitle(self, media: Path, listener: Listener | None = None) -> Result | Failure:
+    def subtitle(self, media: Path, on_progress: ProgressCallback | None = None) -> Result | Failure:
         """Subtitle one file. Raises what loading the model raises, for then no file can be done."""
         try:
             self._refuse_same_target(media)
@@ -99,7 +99,7 @@ class Batch:
                     self._model.load()
             try:
                 result = subtitle(
-                    media, self._model, options=self._options, listener=listener, plan=plan, record=record
+                    media, self._model, options=self._options, on_progress=on_progress, plan=plan, record=record
                 )
             except Exception as error:  # a bug met in one film is no reason to leave out the next
                 return self._failure(media, error)

@@ -48,7 +48,7 @@ def evaluate(
                 recognizer,
                 batch_size=batch_size,
                 beams=beams,
-                listener=lambda done: update(done, len(clips)),
+                on_progress=lambda done: update(done, len(clips)),
             )
         put(json.dumps(found.to_dict(worst), ensure_ascii=False, indent=2) + "\n" if as_json else _report(found, worst))
         _exit_with(found.failures, verbose)
@@ -83,7 +83,7 @@ def transcribe(
                 recognizer,
                 batch_size=batch_size,
                 beams=beams,
-                listener=lambda done: update(done, len(files)),
+                on_progress=lambda done: update(done, len(files)),
             )
         tsv = to_tsv(found, folder if folder.is_dir() else folder.parent)
         if output == STDOUT:

@@ -102,7 +102,7 @@ def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool
     from gptasr_subs.recognition.loading import load_model
 
     with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
-        heard = listen(video, load_model(model, device), listener=update)
+        heard = listen(video, load_model(model, device), on_progress=update)
     return list(place_cues(cues, heard, each=True).cues)
 
 

@@ -42,7 +42,7 @@ def preview(
         else:
             with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
                 document = recognize_file(
-                    video, load_model(model, device), listener=lambda place: update(place.done, place.total)
+                    video, load_model(model, device), on_progress=lambda place: update(place.done, place.total)
                 )
             sight = Sight(document.cues, document.words, start, seconds, frames)
         target = output or video.with_name(f"{video.stem}.preview.png")

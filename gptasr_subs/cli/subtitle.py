@@ -192,7 +192,10 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
         recognizer, began = lazy_model(model, device, options.language), time.monotonic()
         with stages(shown(Path(file.name)), place_in_film, quiet) as update:
             document = recognize_file(
-                file, recognizer, options=options, listener=lambda place: update(place.done, place.total, place.stage)
+                file,
+                recognizer,
+                options=options,
+                on_progress=lambda place: update(place.done, place.total, place.stage),
             )
         put(render(document, options.formats[0]))
         if not quiet:

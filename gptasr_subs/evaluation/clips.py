@@ -37,12 +37,12 @@ def transcribe_clips(
     spans: Sequence[Span | None] = (),
     batch_size: int = 0,
     beams: int = 0,
-    listener: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> list[Transcript]:
     """The text of each file, in order. Windows of several files share a batch.
 
     Where ``spans`` (seconds) has one for a file, it is the text of that part. A file that cannot be read has its error
-    in its place; ``listener`` hears the number of files done so far.
+    in its place; ``on_progress`` is told the number of files done so far.
     """
     transcripts = [Transcript(path, span) for path, span in zip_longest(paths, spans)]
     owners: list[int] = []
@@ -57,8 +57,8 @@ def transcribe_clips(
     for position, (_, words) in enumerate(found):  # windows come back in order, so each finds its owner
         owner = transcripts[owners[position]]
         owner.text = " ".join([owner.text, *(word.text for word in words)]).strip()
-        if listener:
-            listener(owners[position] + 1)
+        if on_progress:
+            on_progress(owners[position] + 1)
     return transcripts
 
 

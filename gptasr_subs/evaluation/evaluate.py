@@ -159,12 +159,14 @@ def evaluate(
     *,
     batch_size: int = 0,
     beams: int = 0,
-    listener: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Recognise and score the clips. Raises the error of the first where not one can be read."""
     began = time.monotonic()
     paths, spans = [clip.path for clip in clips], [clip.span for clip in clips]
-    found = transcribe_clips(paths, recognizer, spans=spans, batch_size=batch_size, beams=beams, listener=listener)
+    found = transcribe_clips(
+        paths, recognizer, spans=spans, batch_size=batch_size, beams=beams, on_progress=on_progress
+    )
     elapsed = time.monotonic() - began
     failures = tuple(transcript.error for transcript in found if transcript.error)
     if len(failures) == len(clips):

@@ -91,7 +91,7 @@ class Worker:
         verdict = decide(Film(job.path, options, self._limits))
         if not verdict.passed:
             return Event(job.path, "skipped", (), f"{verdict.rule}: {verdict.reason}", options.language)
-        result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, listener=_checking(stopped))
+        result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, on_progress=_checking(stopped))
         return event_of(result, options)
 
     def _failed(self, job: Job, error: Exception, stamp: object) -> Event:

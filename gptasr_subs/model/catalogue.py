@@ -11,7 +11,7 @@ from gptasr_subs.model import folders
 from gptasr_subs.storage.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.storage.files import MIB
 
-Listener = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all where known
+ProgressCallback = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all where known
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def list_models() -> list[Entry]:
     return [*shipped, *published, *(_described(folder, f"in {folder}") for folder in cached.values())]
 
 
-def pull(name: str, listener: Listener | None = None) -> Path:
+def pull(name: str, on_progress: ProgressCallback | None = None) -> Path:
     """Fetch a published checkpoint into the cache, unless it is there; gives its folder.
 
     A try that was cut off goes on where it stopped. Raises ModelError that says what to do instead.
@@ -78,7 +78,7 @@ def pull(name: str, listener: Listener | None = None) -> Path:
     folder, files = folders.checkpoint_cache() / name, _files(name)
     missing = [remote for remote in files if not (folder / remote.name).is_file()]
     for remote in missing:
-        _fetch(name, remote, folder, listener)
+        _fetch(name, remote, folder, on_progress)
     if missing:
         _refuse_damaged(name, folder / files[0].name, [folder / remote.name for remote in missing])
     return folder
@@ -94,10 +94,10 @@ def _files(name: str) -> tuple[RemoteFile, ...]:
     return PUBLISHED[name].files
 
 
-def _fetch(name: str, remote: RemoteFile, folder: Path, listener: Listener | None) -> None:
+def _fetch(name: str, remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None) -> None:
     def report(done: int, total: int | None) -> None:
-        if listener:
-            listener(remote.name, done, total)
+        if on_progress:
+            on_progress(remote.name, done, total)
 
     try:
         fetch(remote, folder, report)

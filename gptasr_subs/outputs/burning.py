@@ -39,12 +39,13 @@ def burn(
     *,
     quality: int = 20,
     style: str = "outline",
-    listener: Callable[[float, float], None] | None = None,
+    on_progress: Callable[[float, float], None] | None = None,
 ) -> None:
     """Write to ``target`` the film with ``cues`` drawn into it: video anew as H.264, sound copied.
 
-    ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of ``STYLES`` or ASS fields
-    like ``Fontname=Arial,Fontsize=20``; ``listener`` hears seconds done and in all. Raises MediaError, OutputError.
+    ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of ``STYLES`` or
+    ASS fields like ``Fontname=Arial,Fontsize=20``; ``on_progress`` is told the seconds done and in all.
+    Raises MediaError, OutputError.
     """
     info = probe(media)
     if not info.fps:
@@ -64,7 +65,7 @@ def burn(
         audio = {"c:a": "copy"}
         copy = join_streams(film["V:0"], film["a?"], to=temporary, **video, **audio, **container)
         command = build_command(copy, overwrite=True, progress="pipe:1")
-        _encode(command, folder, media, seconds=info.duration, listener=listener)
+        _encode(command, folder, media, seconds=info.duration, on_progress=on_progress)
 
 
 def _suffix(media: Path) -> str:
@@ -79,14 +80,14 @@ def _fields(style: str, info: MediaInfo) -> str:
 
 
 def _encode(
-    command: list[str], folder: str, media: Path, *, seconds: float, listener: Callable[[float, float], None] | None
+    command: list[str], folder: str, media: Path, *, seconds: float, on_progress: Callable[[float, float], None] | None
 ) -> None:
-    """Run the command in ``folder``; ``listener`` is told what ffmpeg says of its progress."""
+    """Run the command in ``folder``; ``on_progress`` is told what ffmpeg says of its progress."""
     with run_ffmpeg(command, folder) as (child, stderr_tail):
         for line in child.stdout or ():
             name, _, value = line.decode().strip().partition("=")
-            if listener and name == "out_time_us" and value.isdecimal():
-                listener(min(int(value) / 1e6, seconds or int(value) / 1e6), seconds)
+            if on_progress and name == "out_time_us" and value.isdecimal():
+                on_progress(min(int(value) / 1e6, seconds or int(value) / 1e6), seconds)
     if child.returncode:
         reason = stderr_tail[-1] if stderr_tail else "it gave no reason"
         error = MediaError(

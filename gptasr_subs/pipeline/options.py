@@ -55,7 +55,7 @@ class Progress:
     stage: str = ""
 
 
-Listener = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)

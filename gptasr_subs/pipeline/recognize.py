@@ -16,7 +16,7 @@ from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import MediaInfo, choose_track, probe
 from gptasr_subs.media.shots import find_shot_changes
 from gptasr_subs.outputs.progressive import Preview
-from gptasr_subs.pipeline.options import Listener, Options, Progress
+from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback
 from gptasr_subs.recognition.cache import Journal, Record, open_journal
 from gptasr_subs.recognition.loading import LazyRecognizer, identity_of, lazy_model
 from gptasr_subs.recognition.recognizer import Recognizer
@@ -36,7 +36,7 @@ def recognize_file(
     *,
     device: str = "auto",
     options: Options = Options(),
-    listener: Listener | None = None,
+    on_progress: ProgressCallback | None = None,
     preview: Preview | None = None,
     record: Record | None = None,
 ) -> Document:
@@ -57,15 +57,15 @@ def recognize_file(
                 recognizer.begin()
 
             def show(heard: Sequence[Heard], done: float) -> None:
-                if listener:
-                    listener(Progress(done, info.duration))
+                if on_progress:
+                    on_progress(Progress(done, info.duration))
                 if preview:
                     quick = replace(options, shot_changes=False)  # to look for them takes long
                     preview(document_of(_words(heard), media, info, recognizer.name, options=quick))
 
             transcript = _transcribe_file(media, track, recognizer, record=record, options=options, report=show)
     info = replace(info, duration=info.duration or transcript.seconds)  # some containers do not say how long they are
-    shots = _shots(media, info, listener) if options.shot_changes and info.fps else ()
+    shots = _shots(media, info, on_progress) if options.shot_changes and info.fps else ()
     return document_of(transcript.words, media, info, transcript.model, options=options, shots=shots)
 
 
@@ -141,10 +141,10 @@ def _words(heard: Iterable[Heard]) -> list[Word]:
     return [word for part in sorted(heard, key=lambda part: part.span.start) for word in part.words]
 
 
-def _shots(media: Path, info: MediaInfo, listener: Listener | None) -> list[float]:
+def _shots(media: Path, info: MediaInfo, on_progress: ProgressCallback | None) -> list[float]:
     def report(done: float) -> None:
-        if listener:
-            listener(Progress(min(done, info.duration), info.duration, "cuts of the picture"))
+        if on_progress:
+            on_progress(Progress(min(done, info.duration), info.duration, "cuts of the picture"))
 
     return find_shot_changes(media, report)
 

@@ -10,7 +10,7 @@ from gptasr_subs.formats import Document, read, render
 from gptasr_subs.outputs.burning import burn
 from gptasr_subs.outputs.embedding import embed
 from gptasr_subs.outputs.progressive import previews
-from gptasr_subs.pipeline.options import Listener, Options, Progress, Result
+from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback, Result
 from gptasr_subs.pipeline.plan import Plan, embedded_as, make_plan, refuse_unwritable
 from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.cache import Record
@@ -24,7 +24,7 @@ def subtitle(
     *,
     device: str = "auto",
     options: Options = Options(),
-    listener: Listener | None = None,
+    on_progress: ProgressCallback | None = None,
     plan: Plan | None = None,
     record: Record | None = None,
 ) -> Result:
@@ -50,13 +50,13 @@ def subtitle(
                 model,
                 device=device,
                 options=options,
-                listener=listener,
+                on_progress=on_progress,
                 preview=write if options.progressive else None,
                 record=record,
             )
     for name, target in plan.wanted.items():
         write_atomically(target, render(document, name))
-    _change_picture(path, plan, document, options=options, listener=listener)
+    _change_picture(path, plan, document, options=options, on_progress=on_progress)
     return Result(
         path,
         written=plan.outputs(path),
@@ -69,11 +69,11 @@ def subtitle(
 
 
 def _change_picture(
-    media: Path, plan: Plan, document: Document, *, options: Options, listener: Listener | None
+    media: Path, plan: Plan, document: Document, *, options: Options, on_progress: ProgressCallback | None
 ) -> None:
     def report(done: float, total: float) -> None:
-        if listener:
-            listener(Progress(done, total, "into the picture"))
+        if on_progress:
+            on_progress(Progress(done, total, "into the picture"))
 
     if plan.burned:
         burn(
@@ -82,7 +82,7 @@ def _change_picture(
             plan.burned,
             quality=options.burn_quality,
             style=options.burn_style,
-            listener=report,
+            on_progress=report,
         )
     if plan.embed:
         embed(media, document.cues, embedded_as(options))

@@ -83,7 +83,7 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
 
             self._recognizer = load_model(self._model, self._device, self._lang)
         self.to_screen(f'Making subtitles for "{film}"')
-        document = recognize_file(Path(film), self._recognizer, options=options, listener=self._teller())
+        document = recognize_file(Path(film), self._recognizer, options=options, on_progress=self._teller())
         write_atomically(path, render(document, format.name))
         self.to_screen(f'Wrote {len(document.cues)} subtitles to "{path}"')
         return path
