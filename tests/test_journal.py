@@ -30,7 +30,7 @@ from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition import cache as module
 from gptasr_subs.recognition.cache import Journal, journal_path, open_journal
 from gptasr_subs.recognition.loading import lazy_model
-from gptasr_subs.recognition.transcript import Heard, Transcript
+from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 
@@ -92,15 +92,17 @@ def test_what_has_no_identity_is_not_remembered(media: Path) -> None:
 
 
 def test_a_finished_film_comes_back_whole_until_it_changes(media: Path) -> None:
-    heard = Heard(Span(4.0, 6.0), (Span(4.5, 5.5),), (Word("Zoë", 4.1, 4.3, 1 / 3), Word("b", 5.0, 6.0)))
+    recognized = RecognizedWindow(
+        Span(4.0, 6.0), (Span(4.5, 5.5),), (Word("Zoë", 4.1, 4.3, 1 / 3), Word("b", 5.0, 6.0))
+    )
     with open_journal() as journal:
         film = journal.record(media, "eng", "weights", 0)
         film.recall(window(4))
         film.store(window(4), [Word("Zoë", 4.1 - 4, 4.3 - 4, 1 / 3), Word("b", 1.0, 2.0)])
-        film.finish(Transcript("small", 7.5, (heard,)))
+        film.finish(Transcript("small", 7.5, (recognized,)))
         again = journal.record(media, "eng", "weights", 0).finished()
         assert again is not None and (again.model, again.seconds) == ("small", 7.5)
-        assert again.heard[0].span == heard.span and again.heard[0].speech == heard.speech
+        assert again.windows[0].span == recognized.span and again.windows[0].speech == recognized.speech
         assert [word.text for word in again.words] == ["Zoë", "b"]
         assert journal.record(media, 1, "weights", 0).finished() is None
         media = media.rename(media.with_name("renamed.mkv"))

@@ -98,12 +98,12 @@ def fix(
 
 def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
     """The cues at the times of their voices."""
-    from gptasr_subs.align.known_text import listen, place_cues
+    from gptasr_subs.align.known_text import align_cues, compute_emissions
     from gptasr_subs.recognition.loading import load_model
 
     with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
-        heard = listen(video, load_model(model, device), on_progress=update)
-    return list(place_cues(cues, heard, each=True).cues)
+        emissions = compute_emissions(video, load_model(model, device), on_progress=update)
+    return list(align_cues(cues, emissions, each=True).cues)
 
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:

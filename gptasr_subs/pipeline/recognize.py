@@ -20,14 +20,16 @@ from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback
 from gptasr_subs.recognition.cache import Journal, Record, open_journal
 from gptasr_subs.recognition.loading import LazyRecognizer, identity_of, lazy_model
 from gptasr_subs.recognition.recognizer import Recognizer
-from gptasr_subs.recognition.transcript import Heard, Transcript
+from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
 from gptasr_subs.recognition.windows import recognize, recognize_groups, window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks
 from gptasr_subs.storage.files import file_stamp
 from gptasr_subs.types import FloatArray, Span, Word
 
 _log = logging.getLogger(__name__)
-_Report = Callable[[Sequence[Heard], float], None]  # what is heard so far, and how many seconds are done
+_Report = Callable[
+    [Sequence[RecognizedWindow], float], None
+]  # what is recognised so far, and how many seconds are done
 
 
 def recognize_file(
@@ -56,12 +58,12 @@ def recognize_file(
             if isinstance(recognizer, LazyRecognizer):
                 recognizer.begin()
 
-            def show(heard: Sequence[Heard], done: float) -> None:
+            def show(recognized: Sequence[RecognizedWindow], done: float) -> None:
                 if on_progress:
                     on_progress(Progress(done, info.duration))
                 if preview:
                     quick = replace(options, shot_changes=False)  # to look for them takes long
-                    preview(document_of(_words(heard), media, info, recognizer.name, options=quick))
+                    preview(document_of(_words(recognized), media, info, recognizer.name, options=quick))
 
             transcript = _transcribe_file(media, track, recognizer, record=record, options=options, report=show)
     info = replace(info, duration=info.duration or transcript.seconds)  # some containers do not say how long they are
@@ -103,7 +105,7 @@ def _transcribe_file(
     """Decode, split and recognise what the journal does not hold; raises MediaError if the file changes meanwhile."""
     stamp = file_stamp(media)
     rate = recognizer.sample_rate
-    heard: list[Heard] = []
+    recognized: list[RecognizedWindow] = []
     done = 0.0
     # Where listening begins amid the file, what is before comes last.
     parts = [(options.start, inf), (0.0, options.start)] if options.start else [(0.0, inf)]
@@ -118,12 +120,12 @@ def _transcribe_file(
             record=record,
         )
         for group in groups:
-            heard += [Heard(window.span, window.speech, tuple(words)) for window, words in group]
-            report(heard, done + heard[-1].span.end - start)
+            recognized += [RecognizedWindow(window.span, window.speech, tuple(words)) for window, words in group]
+            report(recognized, done + recognized[-1].span.end - start)
         done += blocks.seconds
     if file_stamp(media) != stamp:
         raise MediaError(f"{str(media)!r} was removed or changed while it was read; run again once it is complete.")
-    transcript = Transcript(recognizer.name, done, tuple(sorted(heard, key=lambda part: part.span.start)))
+    transcript = Transcript(recognizer.name, done, tuple(sorted(recognized, key=lambda part: part.span.start)))
     if not options.start:  # else windows lie elsewhere than in an undisturbed run
         record.finish(transcript)
     _warn_of_failed(media, record.failed)
@@ -136,9 +138,9 @@ def _warn_of_failed(media: Path, failed: Sequence[tuple[Span, str]]) -> None:
         _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, failed[-1][1])
 
 
-def _words(heard: Iterable[Heard]) -> list[Word]:
+def _words(recognized: Iterable[RecognizedWindow]) -> list[Word]:
     """In the order of the film."""
-    return [word for part in sorted(heard, key=lambda part: part.span.start) for word in part.words]
+    return [word for part in sorted(recognized, key=lambda part: part.span.start) for word in part.words]
 
 
 def _shots(media: Path, info: MediaInfo, on_progress: ProgressCallback | None) -> list[float]:

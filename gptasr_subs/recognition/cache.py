@@ -20,7 +20,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from gptasr_subs.recognition.transcript import Transcript, heard_in
+from gptasr_subs.recognition.transcript import Transcript, recognized_window
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.storage.files import MIB, file_stamp
 from gptasr_subs.storage.folders import cache_folder
@@ -190,7 +190,7 @@ class Record:
         """Note that the film is done, and where its windows lie."""
         if self._number is None or self.failed:
             return
-        windows = [[*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()] for h in transcript.heard]
+        windows = [[*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()] for h in transcript.windows]
         layout = json.dumps([transcript.seconds, windows])
         sql = "UPDATE films SET layout = ?, model = ? WHERE id = ?"
         self._journal.ask(sql, layout, transcript.model, self._number)
@@ -207,13 +207,13 @@ class Record:
         if layout is None:
             return None
         seconds, windows = layout
-        heard = []
+        recognized = []
         for start, end, speech, key in windows:
             words = self._words(bytes.fromhex(key))
             if words is None:
                 return None
-            heard.append(heard_in(Span(start, end), [Span(*pair) for pair in speech], words))
-        return Transcript(rows[0][1], seconds, tuple(heard))
+            recognized.append(recognized_window(Span(start, end), [Span(*pair) for pair in speech], words))
+        return Transcript(rows[0][1], seconds, tuple(recognized))
 
     def _key(self, window: Window) -> bytes:
         if window.span not in self._keys:

@@ -10,7 +10,7 @@ import numpy as np
 from gptasr_subs.recognition.cache import Record
 from gptasr_subs.recognition.prefetch import ahead
 from gptasr_subs.recognition.recognizer import Recognizer
-from gptasr_subs.recognition.transcript import heard_in
+from gptasr_subs.recognition.transcript import recognized_window
 from gptasr_subs.speech.segmentation import SegmentationOptions, Window
 from gptasr_subs.types import Word
 
@@ -54,7 +54,9 @@ def recognize_groups(
     requests = _Requests(recognizer, batch_size=batch_size, beams=beams, record=record)
     for group in _groups(ahead(windows, _AHEAD)):
         found = requests.words_of(group)
-        yield [(w, list(heard_in(w.span, w.speech, found.get(index, [])).words)) for index, w in enumerate(group)]
+        yield [
+            (w, list(recognized_window(w.span, w.speech, found.get(index, [])).words)) for index, w in enumerate(group)
+        ]
     requests.raise_if_all_failed()
 
 
