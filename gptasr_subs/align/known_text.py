@@ -1,4 +1,4 @@
-"""A text that is known beside the film in which it is said: when each word is heard, and which are not."""
+"""A known text aligned with the audio in which it is said: when each word is spoken, and which are not."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from gptasr_subs.storage.files import read_text
 from gptasr_subs.types import Cue, FloatArray, Span, Word
 
 _AT_ONCE = 32  # windows listened to together
-_NEIGHBOURS = 3  # words on either side; where fewer than half of them are heard near, this one was heard by chance
+_NEIGHBOURS = 3  # words on either side; where fewer than half of them are found near, this one was found by chance
 _NEAR = 0.7  # seconds of speech, beside the room that the words themselves need
 _CHAR_SECONDS = 0.065  # of an ordinary voice
 _ROOM = (0.5, 2.5)  # words that could not be made out are taken as said in so many times the room they need
-_FAR = 2.0  # seconds: a word that is heard so far from where its cue belongs is another one
+_FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
 _LEAST = 0.25  # mean confidence of a text's words; in another film 0.1 to 0.22, in its own 0.47 and more
 _SURE = 0.7  # confidence from which one shift is right for a whole subtitle
 _NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")  # tags, and sounds described in brackets
@@ -44,7 +44,7 @@ class CtcEmissions:
     times: NDArray[np.float64]
     frame: float  # seconds
     windows: tuple[Window, ...]  # without their samples
-    offsets: tuple[float, float] = (0.0, 0.0)  # seconds from where a word is heard to begin and end to where it does
+    offsets: tuple[float, float] = (0.0, 0.0)  # seconds to add to where words begin and end in them
 
     def window_at(self, time: float) -> int:
         """Number of the last window that begins at ``time`` or before."""
@@ -72,7 +72,10 @@ def compute_emissions(
     audio_track: int | str | None = None,
     on_progress: Callable[[float, float], None] | None = None,
 ) -> CtcEmissions:
-    """Emissions of a whole film; ``on_progress`` is told the seconds done and those in all. Raises MediaError, ModelError."""
+    """Emissions of a whole media file; ``on_progress`` is told the seconds done and in all.
+
+    Raises MediaError where nobody speaks, ModelError where the recogniser has no CTC head.
+    """
     if not isinstance(recognizer, CtcRecognizer):
         raise ModelError(f"The model {recognizer.name!r} cannot align a text; use --model default.")
     info = probe(media)
@@ -124,8 +127,8 @@ def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[s
 def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | None = None) -> Timed:
     """A subtitle that runs early, late, slow or fast, at its right times. Raises FormatError where it does not fit.
 
-    With ``each``, every cue begins and ends with its own words, where they are heard; without, all move alike. None
-    does so where that explains most of what is heard.
+    With ``each``, every cue begins and ends with its own words, where they are found; without, all move alike. None
+    does so where that explains most of what is found.
     """
     texts, owners = _words_of(cues)
     words = align_words(texts, emissions)
@@ -228,7 +231,7 @@ class _Clock:
 
 
 def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | None]:
-    """Without words few of whose neighbours are heard near them: a few letters are heard anywhere by chance."""
+    """Without words few of whose neighbours are found near them: a few letters are found anywhere by chance."""
     places = clock.at([word.start if word else 0.0 for word in words])
     places[[word is None for word in words]] = np.inf
     sizes = np.cumsum([len(word.text) + 1 if word else 0 for word in words])
@@ -272,7 +275,7 @@ def _words_of(cues: Sequence[Cue]) -> tuple[list[str], list[int]]:
 def _shift_of(
     cues: Sequence[Cue], words: Sequence[Word | None], owners: Sequence[int], emissions: CtcEmissions
 ) -> Shift:
-    """By where the first and last words of cues are heard; where these are few, by when anybody speaks at all."""
+    """By where the first and last words of cues are found; where these are few, by when anybody speaks at all."""
     told, found = [], []
     for index, (word, owner) in enumerate(zip(words, owners, strict=True)):
         if word and word.confidence and (not index or owners[index - 1] != owner):
@@ -283,7 +286,7 @@ def _shift_of(
 
 
 def _with_voice(cue: Cue, words: Sequence[Word | None]) -> Cue:
-    """The cue from its first to its last word, each where it is heard near the cue."""
+    """The cue from its first to its last word, each where it is found near the cue."""
     if not words:
         return cue
     first, last = words[0], words[-1]

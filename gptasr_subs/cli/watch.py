@@ -106,14 +106,14 @@ def explain(
     """Say whether the queue or a watched folder would subtitle a file, and which rule decides."""
     with sentences(quiet=False, verbose=verbose):
         from gptasr_subs.errors import MediaError
-        from gptasr_subs.jobs.rules import Film, judge, parse_limits
+        from gptasr_subs.jobs.rules import Candidate, check_rules, parse_limits
         from gptasr_subs.pipeline.plan import target_paths
 
         options = make_options(format, lang, output_dir, overwrite)
-        film = Film(file, options, parse_limits(only_if_audio, length, size))
+        film = Candidate(file, options, parse_limits(only_if_audio, length, size))
         if not file.exists():
             raise MediaError(f"There is no file {str(file)!r}; check the name.")
-        for verdict in judge(film):
+        for verdict in check_rules(film):
             put(f"{'passed' if verdict.passed else 'SKIP'}: {verdict.rule}: {verdict.reason}\n")
         if verdict.passed:
             targets = ", ".join(map(shown, target_paths(file, options).values()))

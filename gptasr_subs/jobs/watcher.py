@@ -26,7 +26,7 @@ from watchdog.observers.polling import PollingObserver
 from gptasr_subs.errors import MediaError, UsageError
 from gptasr_subs.jobs.arrivals import Arrivals, find_arrived, is_wanted
 from gptasr_subs.jobs.queue import Queue, State, open_queue
-from gptasr_subs.jobs.rules import Film, Limits, decide
+from gptasr_subs.jobs.rules import Candidate, Limits, decide
 from gptasr_subs.media.sidecars import move_sidecars
 from gptasr_subs.pipeline.options import Options
 
@@ -90,7 +90,7 @@ class Watcher:
         with open_queue(self._queue_path) as queue:
             for folder in self._folders:
                 for path in find_arrived(folder):
-                    self._arrivals.see(path)
+                    self._arrivals.add(path)
             while not self._stopped.is_set():
                 for event in self._noted():
                     with _going_on():
@@ -119,24 +119,24 @@ class Watcher:
         elif isinstance(event, FileMovedEvent):
             self._move(source, target, queue)
         elif isinstance(event, FileDeletedEvent):
-            self._arrivals.forget(source)
-            queue.drop(source, "the file was deleted")
+            self._arrivals.discard(source)
+            queue.cancel_path(source, "the file was deleted")
         else:
             self._see(source)
 
     def _move(self, source: Path, target: Path, queue: Queue) -> None:
-        self._arrivals.forget(source)
+        self._arrivals.discard(source)
         if self._is_wanted(target):
             queue.move(source, target)
             move_sidecars(source, target)
             self._see(target)
         else:
-            queue.drop(source, "the file was moved away")
+            queue.cancel_path(source, "the file was moved away")
 
     def _see(self, path: Path) -> None:
         if self._is_wanted(path):
             self._settled.clear()
-            self._arrivals.see(path)
+            self._arrivals.add(path)
 
     def _is_wanted(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) and is_wanted(path, folder) for folder in self._folders)
@@ -145,7 +145,7 @@ class Watcher:
         with contextlib.suppress(MediaError, OSError):  # the worker will say what is wrong with it
             if _has_failed(path, queue):
                 return
-            verdict = decide(Film(path, self._options, self._limits))
+            verdict = decide(Candidate(path, self._options, self._limits))
             if not verdict.passed:
                 _log.info("%s: skipped by the rule %r: %s.", path, verdict.rule, verdict.reason)
                 return

@@ -16,7 +16,7 @@ from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import MediaError, QueueError
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.jobs.queue import LEASE, Job, Queue, State
-from gptasr_subs.jobs.rules import Film, Limits, decide
+from gptasr_subs.jobs.rules import Candidate, Limits, decide
 from gptasr_subs.pipeline.options import Options, Progress
 from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.loading import raw_identity
@@ -62,7 +62,7 @@ class Worker:
         """Work until nothing is due and ``until`` says so, or ``stop``; looks for jobs every ``longest_wait`` s."""
         while not self._stop.is_set():
             over = until()  # asked first: what was put in before it said so is still taken
-            job = self._queue.take(self.name, self._newest_first)
+            job = self._queue.claim(self.name, self._newest_first)
             if job:
                 self._do(job)
             elif over:
@@ -72,7 +72,7 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         gone = threading.Event()
-        with _beating(self._queue.path, job, gone):
+        with _heartbeats(self._queue.path, job, gone):
             stamp = file_stamp(job.path)
             try:
                 event = self._subtitle(job, lambda: self._stop.is_set() or gone.is_set())
@@ -83,12 +83,12 @@ class Worker:
             except Exception as error:  # a bug met in one film is no reason to leave out the next
                 event = self._failed(job, error, stamp)
         if event.state in ("done", "skipped"):
-            self._queue.end(job, State(event.state), event.reason)
+            self._queue.finish(job, State(event.state), event.reason)
         self._tell(job, event)
 
     def _subtitle(self, job: Job, stopped: Callable[[], bool]) -> Event:
         options = options_of(job, self._options)
-        verdict = decide(Film(job.path, options, self._limits))
+        verdict = decide(Candidate(job.path, options, self._limits))
         if not verdict.passed:
             return Event(job.path, "skipped", (), f"{verdict.rule}: {verdict.reason}", options.language)
         result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, on_progress=_checking(stopped))
@@ -101,7 +101,7 @@ class Worker:
             return Event(job.path, "skipped", (), "the file is gone")
         # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is away may be well then.
         settled = isinstance(error, MediaError) and stamp is not None and file_stamp(job.path) == stamp
-        self._queue.fail(job, reason, again=not settled)
+        self._queue.fail(job, reason, retry=not settled)
         return Event(job.path, "failed", (), reason)
 
     def _tell(self, job: Job, event: Event) -> None:
@@ -154,18 +154,18 @@ def _checking(stopped: Callable[[], bool]) -> Callable[[Progress], None]:
 
 
 @contextmanager
-def _beating(path: Path, job: Job, gone: threading.Event) -> Iterator[None]:
-    """Give signs of life meanwhile; ``gone`` is set when the job was cancelled or given to another."""
+def _heartbeats(path: Path, job: Job, gone: threading.Event) -> Iterator[None]:
+    """Send heartbeats meanwhile; ``gone`` is set when the job was cancelled or given to another."""
     over = threading.Event()
 
-    def beat() -> None:
+    def send() -> None:
         queue = Queue(path)  # a connection belongs to its thread
         while not over.wait(LEASE / 6):
-            if not queue.beat(job):
+            if not queue.heartbeat(job):
                 gone.set()
         queue.close()
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     try:
         yield

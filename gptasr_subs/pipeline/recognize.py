@@ -27,9 +27,9 @@ from gptasr_subs.storage.files import file_stamp
 from gptasr_subs.types import FloatArray, Span, Word
 
 _log = logging.getLogger(__name__)
-_Report = Callable[
-    [Sequence[RecognizedWindow], float], None
-]  # what is recognised so far, and how many seconds are done
+
+# Takes what is recognised so far, and how many seconds are done.
+_Report = Callable[[Sequence[RecognizedWindow], float], None]
 
 
 def recognize_file(

@@ -54,9 +54,10 @@ def recognize_groups(
     requests = _Requests(recognizer, batch_size=batch_size, beams=beams, record=record)
     for group in _groups(ahead(windows, _AHEAD)):
         found = requests.words_of(group)
-        yield [
-            (w, list(recognized_window(w.span, w.speech, found.get(index, [])).words)) for index, w in enumerate(group)
+        results = [
+            recognized_window(window.span, window.speech, found.get(index, [])) for index, window in enumerate(group)
         ]
+        yield [(window, list(result.words)) for window, result in zip(group, results, strict=True)]
     requests.raise_if_all_failed()
 
 

@@ -84,14 +84,14 @@ def _signals_held() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard: list[int] = []
-    before = {number: signal.signal(number, lambda heard_now, _: heard.append(heard_now)) for number in _ENDING}
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in _ENDING}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for ending in set(heard):
+        for ending in set(received):
             signal.raise_signal(ending)
 
 
