@@ -33,9 +33,7 @@ def test_a_plain_film_passes_all_rules_in_order(film: Candidate) -> None:
 
 
 @pytest.mark.parametrize("name", ["S01E1.en.srt", "S01E1.eng.vtt", "S01E1.en.sdh.srt", "S01E1.en-US.ass"])
-def test_subtitles_of_the_film_in_the_language_skip_it_unless_overwritten(name: str, film: Candidate) -> None:
-    name: str, film: Candidate
-) -> None:
+def test_subtitles_in_the_language_skip_the_film_unless_overwritten(name: str, film: Candidate) -> None:
     film.path.with_name(name).write_text("")
     assert decided(film) == "subtitle file" and repr(name) in decide(film).reason
     assert decided(Candidate(film.path, Options(overwrite=True))) == ""
