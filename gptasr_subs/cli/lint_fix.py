@@ -16,7 +16,7 @@ from gptasr_subs.cli.progress import place_in_film, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
 
 if TYPE_CHECKING:
-    from gptasr_subs.cues.lint import Fault, Report
+    from gptasr_subs.cues.lint import Report, Violation
     from gptasr_subs.types import Cue
 
 
@@ -122,18 +122,19 @@ def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) ->
 
 def _page(file: Path, report: Report, quiet: bool) -> str:
     """Lines for people: the faults, the sums, the rules."""
-    lines = [] if quiet else [_line(file, fault) for fault in report.faults]
+    lines = [] if quiet else [_line(file, violation) for violation in report.violations]
     rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
     subtitles = f"{report.cues} subtitle{'s' * (report.cues != 1)}"
     lines.append(f"{shown(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _line(file: Path, fault: Fault) -> str:
+def _line(file: Path, violation: Violation) -> str:
     from gptasr_subs.formats.blocks import format_time
 
-    kind = "hard" if fault.hard else "soft"
-    return f"{shown(file)}:{fault.cue} {format_time(fault.start, '.')} {kind} {fault.rule}: {fault.message}"
+    kind = "hard" if violation.hard else "soft"
+    place = f"{shown(file)}:{violation.cue} {format_time(violation.start, '.')}"
+    return f"{place} {kind} {violation.rule}: {violation.message}"
 
 
 def _count(report: Report) -> str:
