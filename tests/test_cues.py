@@ -73,7 +73,7 @@ def any_norms(draw: st.DrawFn) -> Norms:
         "max_words_per_minute": st.floats(60, 300),
         "gap_frames": st.integers(0, 6),
         "lead_out": st.floats(0, 2),
-        "min_dark": st.floats(0, 1),
+        "min_gap": st.floats(0, 1),
         "long_pause": st.floats(0.2, 2),
         "fps": st.sampled_from([12.0, 23.976, 25.0, 60.0]),
     }

@@ -146,14 +146,14 @@ def test_scores_are_of_all_clips_and_of_each_speaker(short: Path, long: Path) ->
 def test_case_and_punctuation_count_only_where_the_manifest_has_them(short: Path) -> None:
     written = evaluate([Clip(short, "One two.")], FakeRecognizer())
     assert written.total.wer == 0.0
-    assert written.written_total is not None and written.written_total.wer == 100.0
-    assert evaluate([Clip(short, "one two")], FakeRecognizer()).written_total is None
+    assert written.formatted_total is not None and written.formatted_total.wer == 100.0
+    assert evaluate([Clip(short, "one two")], FakeRecognizer()).formatted_total is None
 
 
 def test_a_set_without_case_or_marks_has_no_score_as_written(short: Path) -> None:
     mixed = evaluate([Clip(short, "One two."), Clip(short, "ONE TWO"), Clip(short, "one two")], FakeRecognizer())
-    assert mixed.written_total is not None and mixed.written_total.words == 2
-    assert evaluate([Clip(short, "ONE TWO")], FakeRecognizer()).written_interval is None
+    assert mixed.formatted_total is not None and mixed.formatted_total.words == 2
+    assert evaluate([Clip(short, "ONE TWO")], FakeRecognizer()).formatted_interval is None
 
 
 def test_clips_are_cut_out_of_their_file(long: Path) -> None:

@@ -79,7 +79,8 @@ def compute_emissions(
     if not isinstance(recognizer, CtcRecognizer):
         raise ModelError(f"The model {recognizer.name!r} cannot align a text; use --model default.")
     info = probe(media)
-    track, rate = choose_track(info, audio_track), recognizer.sample_rate
+    track = choose_track(info, audio_track)
+    rate = recognizer.sample_rate
     frame = recognizer.frame_seconds
     blocks = decode_blocks(media, track=track, sample_rate=rate)
     windows: list[Window] = []
@@ -183,7 +184,8 @@ def _refuse_strange(words: Sequence[Word | None]) -> None:
 
 
 def _word(text: str, emissions: CtcEmissions, first: int, last: int, posterior: float) -> Word:
-    start, end = float(emissions.times[first]), float(emissions.times[last]) + emissions.frame
+    start = float(emissions.times[first])
+    end = float(emissions.times[last]) + emissions.frame
     earliest = emissions.windows[emissions.window_at(start)].span.start
     return Word(text, max(earliest, start + emissions.offsets[0]), end + emissions.offsets[1], min(1.0, posterior))
 
@@ -250,7 +252,8 @@ def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> 
     filled = list(words)
     for missing, group in groupby(range(len(words)), key=lambda index: words[index] is None):
         indices = list(group)
-        before, after = words[max(0, indices[0] - 1)], words[min(len(words) - 1, indices[-1] + 1)]
+        before = words[max(0, indices[0] - 1)]
+        after = words[min(len(words) - 1, indices[-1] + 1)]
         if not (missing and before and after):
             continue
         shares = np.cumsum([0, *(len(texts[index]) + 1 for index in indices)])
@@ -276,12 +279,14 @@ def _shift_of(
     cues: Sequence[Cue], words: Sequence[Word | None], owners: Sequence[int], emissions: CtcEmissions
 ) -> Shift:
     """By where the first and last words of cues are found; where these are few, by when anybody speaks at all."""
-    told, found = [], []
+    told = []
+    found = []
     for index, (word, owner) in enumerate(zip(words, owners, strict=True)):
         if word and word.confidence and (not index or owners[index - 1] != owner):
             told.append(cues[owner].start)
             found.append(word.start)
-    fitted, compared = fit_shift(told, found), compare_activity(cues, emissions.speech)
+    fitted = fit_shift(told, found)
+    compared = compare_activity(cues, emissions.speech)
     return fitted if fitted.confidence >= compared.confidence else compared
 
 
@@ -289,7 +294,8 @@ def _with_voice(cue: Cue, words: Sequence[Word | None]) -> Cue:
     """The cue from its first to its last word, each where it is found near the cue."""
     if not words:
         return cue
-    first, last = words[0], words[-1]
+    first = words[0]
+    last = words[-1]
     start = first.start if first and abs(first.start - cue.start) <= _FAR else cue.start
     end = cue.end + start - cue.start
     if last and abs(last.end - cue.end) <= _FAR + NETFLIX.lead_out and last.end > start:

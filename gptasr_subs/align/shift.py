@@ -90,7 +90,8 @@ def _activity(edges: Floats) -> Floats:
 def _best_offset(edges: Floats, spoken: Floats, ratio: float) -> Shift:
     shown = _activity(ratio * edges)
     size = len(shown) + len(spoken)
-    one, other = shown - shown.mean(), spoken - spoken.mean()
+    one = shown - shown.mean()
+    other = spoken - spoken.mean()
     together = np.fft.irfft(np.fft.rfft(other, size) * np.conj(np.fft.rfft(one, size)), size)
     best = int(together.argmax())
     strength = float(together[best] / (np.linalg.norm(one) * np.linalg.norm(other) + 1e-9))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, write_stdout
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_film, progress
@@ -45,7 +45,7 @@ def align(
     verbose: Verbose = False,
 ) -> None:
     """Time a script, or mend the times of a subtitle, by the sound of a video."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         from gptasr_subs.align.known_text import compute_emissions, read_text_or_cues
         from gptasr_subs.formats import get_format, render
         from gptasr_subs.media.sidecars import sidecar_path
@@ -59,16 +59,16 @@ def align(
             refuse_existing(target)
         given = read_text_or_cues(text)
         recognizer = load_model(model, device)
-        with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
+        with progress(display_path(Path(video.name)), place_in_film(), quiet) as update:
             emissions = compute_emissions(video, recognizer, audio_track=audio_track or None, on_progress=update)
         document, unspoken = _timed(given, emissions, norms, each_cue, text, video, quiet)
         if to_stdout:
-            put(render(document, form))
+            write_stdout(render(document, form))
         else:
             write_atomically(target, render(document, form))
         if not quiet:
             _say_unspoken(unspoken, isinstance(given, str))
-            say(f"{shown(target)}: {len(document.cues)} subtitles.")
+            echo_error(f"{display_path(target)}: {len(document.cues)} subtitles.")
 
 
 def _timed(
@@ -83,7 +83,7 @@ def _timed(
         return Document(tuple(shape_cues(words, norms)), tuple(words), video.name), tuple(unspoken)
     timed = align_cues(given, emissions, each=each)  # type: ignore[arg-type]
     if not quiet:
-        say(f"{shown(text)} {timed.shift}; mended (confidence {timed.shift.confidence:.2f}).")
+        echo_error(f"{display_path(text)} {timed.shift}; mended (confidence {timed.shift.confidence:.2f}).")
     return Document(timed.cues, (), video.name), timed.unspoken
 
 
@@ -93,4 +93,4 @@ def _say_unspoken(phrases: tuple[str, ...], left_out: bool) -> None:
         return
     words = sum(len(phrase.split()) for phrase in phrases)
     some = "; ".join(f"“{phrase}”" for phrase in phrases[:_SHOWN]) + "; ..." * (len(phrases) > _SHOWN)
-    say(f"Not heard{' and left out' if left_out else ''} ({words} word{'s' * (words != 1)}): {some}.")
+    echo_error(f"Not heard{' and left out' if left_out else ''} ({words} word{'s' * (words != 1)}): {some}.")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import say, sentences, shown
+from gptasr_subs.cli.console import display_path as shown
+from gptasr_subs.cli.console import echo_error as say
+from gptasr_subs.cli.console import handle_errors as sentences
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Quiet, Verbose
 from gptasr_subs.cli.progress import progress
 from gptasr_subs.errors import UsageError

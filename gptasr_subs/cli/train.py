@@ -14,7 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from gptasr_subs.cli import corpora
-from gptasr_subs.cli.console import say, sentences, shown
+from gptasr_subs.cli.console import display_path as shown
+from gptasr_subs.cli.console import echo_error as say
+from gptasr_subs.cli.console import handle_errors as sentences
 from gptasr_subs.cli.corpora import require_extra
 from gptasr_subs.cli.options import Quiet, Verbose
 from gptasr_subs.errors import UsageError

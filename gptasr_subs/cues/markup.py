@@ -16,7 +16,8 @@ def plain(text: str) -> str:
 
 def convert(text: str, tag: Callable[[str], str], words: Callable[[str], str] = str) -> str:
     """The text with each tag and what stands between tags replaced."""
-    parts, end = [], 0
+    parts = []
+    end = 0
     for match in _TAG.finditer(text):
         parts += [words(text[end : match.start()]), tag(match[0])]
         end = match.end()
@@ -29,7 +30,8 @@ def iter_chars(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     end = 0
     for match in _TAG.finditer(text):
         yield from ((char, tuple(opened)) for char in text[end : match.start()])
-        opened, end = _after(opened, match[0]), match.end()
+        opened = _after(opened, match[0])
+        end = match.end()
     yield from ((char, tuple(opened)) for char in text[end:])
 
 

@@ -82,7 +82,8 @@ def apply_tags(cues: Sequence[Cue], tokens: Sequence[Token]) -> Cues:
 
 
 def _with_tags(cue: Cue, upcoming: Iterator[Token]) -> Cue:
-    lines, position = [], 2
+    lines = []
+    position = 2
     for line in cue.lines:
         own: list[Token] = []
         while len(" ".join(token.text for token in own)) < len(line):
@@ -133,7 +134,8 @@ def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tup
     """When each cue's words are taken to be spoken: as long as it stands, unless that cannot be right."""
     now = 0.0
     for cue, following in zip(cues, [*cues[1:], None], strict=True):
-        start, limit = max(now, cue.start), following.start if following else end_limit
+        start = max(now, cue.start)
+        limit = following.start if following else end_limit
         needed = _needed(cue, norms)
         now = _end(start, cue, limit - norms.gap, needed, norms)
         if now > limit:
@@ -203,7 +205,8 @@ def _fix_run(cues: Cues, first: int, last: int, norms: Norms) -> tuple[int, Cues
     """
     grown = 0
     while True:
-        low, high = max(0, first - grown), min(len(cues), last + grown)
+        low = max(0, first - grown)
+        high = min(len(cues), last + grown)
         new = reshape(cues[low:high], norms, cues[high].start if high < len(cues) else inf)
         sides = cues[max(0, low - 1) : low], cues[high : high + 1]
         now, then = (_violations([*sides[0], *middle, *sides[1]], norms) for middle in (cues[low:high], new))

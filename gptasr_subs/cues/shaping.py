@@ -118,8 +118,11 @@ def _cue_costs(timed: TimedWords, layouts: Layouts, penalties: Floats, norms: No
     parted = np.cumsum((timed.pauses >= norms.long_pause) | np.append(timed.break_before == CUE, False))
     table = np.full((n + 1, layouts.reach), np.inf)
     for d in range(1, layouts.reach + 1):
-        first, last = slice(0, n - d + 1), slice(d - 1, n)
-        starts, ends, chars = timed.starts[first], timed.ends[last], layouts.chars(d)
+        first = slice(0, n - d + 1)
+        last = slice(d - 1, n)
+        starts = timed.starts[first]
+        ends = timed.ends[last]
+        chars = layouts.chars(d)
         shown = out_times(starts, ends, timed.next_starts[last], chars, d, norms) - starts
         cost = penalties[d:] + costs.layout * layouts.cost[d] + _looks(chars, d, shown, norms, costs)
         cost += costs.orphan * (d == 1) + bridged[last] - bridged[first]
@@ -138,14 +141,17 @@ def _looks(chars: Ints, words: int, shown: Floats, norms: Norms, costs: CueCosts
 
 def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
     """The sequence of cues with the fewest points, each as (first word, number of words)."""
-    n, reach = len(costs) - 1, costs.shape[1]
-    best, sizes = np.zeros(n + 1), np.zeros(n + 1, dtype=np.int64)
+    n = len(costs) - 1
+    reach = costs.shape[1]
+    best = np.zeros(n + 1)
+    sizes = np.zeros(n + 1, dtype=np.int64)
     for j in range(1, n + 1):
         d = min(j, reach)
         totals = best[j - d : j][::-1] + costs[j, :d]
         sizes[j] = 1 + int(totals.argmin())
         best[j] = totals[sizes[j] - 1]
-    runs, j = [], n
+    runs = []
+    j = n
     while j:
         d = int(sizes[j])
         j -= d

@@ -42,13 +42,15 @@ class TimedWords:
 
 def time_words(words: Sequence[Word], break_before: Sequence[int] = (), end_limit: float = math.inf) -> TimedWords:
     """Times finite, not negative and never going back; no word lost or moved. ``break_before``: one for each word."""
-    starts, ends = [], []
+    starts = []
+    ends = []
     now = 0.0
     for word in words:
         now = max(now, word.start) if math.isfinite(word.start) else now
         starts.append(now)
         ends.append(max(now, word.end) if math.isfinite(word.end) else now)
-    first, last = np.array(starts), np.array(ends)
+    first = np.array(starts)
+    last = np.array(ends)
     last[:-1] = np.minimum(last[:-1], first[1:])  # a word that overlaps the next one ends where that begins
     marks = np.array(break_before or [NOTHING] * len(words), dtype=np.int64)
     return TimedWords([word.text for word in words], first, last, marks, end_limit)

@@ -30,13 +30,15 @@ def out_times(
     gap that flickers, the cue ends early enough for a full one, or, if it is then too short to read, just before the
     next cue.
     """
-    closed, dark = next_starts - norms.gap, next_starts - norms.min_gap
+    closed = next_starts - norms.gap
+    dark = next_starts - norms.min_gap
     shortest = shortest_seconds(words, norms)
     wanted = np.maximum(ends + norms.lead_out, starts + shortest)
     readable = starts + np.maximum(shortest, reading_seconds(chars, words, norms))
     flickers = (wanted > dark) & (next_starts - ends < norms.long_pause)
     stays = (ends + norms.lead_out >= closed) | (np.maximum(ends, readable) > dark)
-    usual, longest = np.minimum(wanted, closed), starts + norms.max_seconds
+    usual = np.minimum(wanted, closed)
+    longest = starts + norms.max_seconds
     # a cue that may not last until the next one gains nothing by lingering half the way
     lingering = np.where(closed <= longest, closed, usual)
     return np.minimum(np.where(flickers, np.where(stays, lingering, dark), usual), longest)
@@ -45,7 +47,8 @@ def out_times(
 def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Norms, end_limit: float) -> Floats:
     """In-times moved to a cut nearby; ``ends`` are when voices end. No voice is cut off, no cue becomes too short."""
     snapped: Floats = starts.copy()
-    next_starts, reach = np.append(starts[1:], end_limit), norms.shot_frames / norms.fps
+    next_starts = np.append(starts[1:], end_limit)
+    reach = norms.shot_frames / norms.fps
     for k, start in enumerate(starts if len(shots) else ()):
         cut = _nearest(shots, float(start))
         earliest = max(ends[k - 1], snapped[k - 1] + norms.min_seconds) + norms.gap if k else 0.0
@@ -60,7 +63,8 @@ def snap_ends(
 ) -> Floats:
     """Out-times moved to just before a cut nearby, not before the voice has ended, and not so that a gap flickers."""
     snapped: Floats = outs.copy()
-    next_starts, reach = np.append(starts[1:], end_limit), norms.shot_frames / norms.fps
+    next_starts = np.append(starts[1:], end_limit)
+    reach = norms.shot_frames / norms.fps
     for k, next_start in enumerate(next_starts if len(shots) else ()):
         out = _nearest(shots, float(outs[k]) + norms.gap) - norms.gap
         dark = next_start - out

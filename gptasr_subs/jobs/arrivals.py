@@ -99,7 +99,8 @@ class Arrivals:
         return ready
 
     def _is_complete(self, path: Path, seen: _Seen) -> bool:
-        stamp, now = file_stamp(path), self._clock()
+        stamp = file_stamp(path)
+        now = self._clock()
         if stamp is None:
             self.discard(path)
             return False

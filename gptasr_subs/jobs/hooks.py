@@ -36,7 +36,8 @@ class Event:
 
 def event_of(result: Result, options: Options) -> Event:
     """What there is to tell of a film that did not fail."""
-    written, reason = result.written, "" if result.written else "all that is asked for is there already"
+    written = result.written
+    reason = "" if result.written else "all that is asked for is there already"
     state = "done" if written else "skipped"
     return Event(result.media, state, written, reason, options.language, result.seconds, result.elapsed)
 

@@ -95,7 +95,8 @@ class Queue:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """``clock`` gives seconds since 1970."""
-        self.path, self._clock = path, clock
+        self.path = path
+        self._clock = clock
         try:
             self._database = open_database(path, _SCHEMA, _SECONDS_TO_WAIT)
         except (sqlite3.Error, OSError) as error:
@@ -107,7 +108,8 @@ class Queue:
         A film that waits or runs already is not put in twice: it keeps the higher priority and, if it waits, takes the
         new options. Jobs of higher ``priority`` run first, those of the same in the order they came.
         """
-        now, full = self._clock(), _stored(Path(path))
+        now = self._clock()
+        full = _stored(Path(path))
         self._ask(
             "INSERT INTO jobs (path, options, priority, state, added, due, changed) "
             "VALUES (?, ?, ?, 'waiting', ?, ?, ?) "

@@ -91,7 +91,8 @@ def _ignore_file(candidate: Candidate) -> tuple[bool, str]:
 
 
 def _size(candidate: Candidate) -> tuple[bool, str]:
-    size, limits = candidate.path.stat().st_size if candidate.path.exists() else 0, candidate.limits
+    size = candidate.path.stat().st_size if candidate.path.exists() else 0
+    limits = candidate.limits
     told = f"it has {size / MIB:.1f} MiB"
     if size < limits.min_bytes:
         return False, f"{told}, fewer than the {limits.min_bytes / MIB:.1f} asked for"
@@ -136,7 +137,8 @@ def _audio(candidate: Candidate) -> tuple[bool, str]:
 
 
 def _length(candidate: Candidate) -> tuple[bool, str]:
-    seconds, limits = candidate.info.duration, candidate.limits
+    seconds = candidate.info.duration
+    limits = candidate.limits
     told = f"it lasts {seconds:.0f} s"
     if seconds and seconds < limits.min_seconds:
         return False, f"{told}, less than the {limits.min_seconds:.0f} s asked for"

@@ -54,8 +54,11 @@ class Watcher:
     ) -> None:
         """``poll``: look every so many seconds instead of being told by the system; ``tick``: how often to check."""
         self._folders = [_checked(folder) for folder in folders]
-        self._queue_path, self._options, self._limits = queue_path, options or Options(), limits or Limits()
-        self._arrivals, self._tick = Arrivals() if arrivals is None else arrivals, tick
+        self._queue_path = queue_path
+        self._options = options or Options()
+        self._limits = limits or Limits()
+        self._arrivals = Arrivals() if arrivals is None else arrivals
+        self._tick = tick
         self._observer: BaseObserver = PollingObserver(timeout=poll) if poll else Observer()
         self._events: queues.SimpleQueue[FileSystemEvent | None] = queues.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="watcher", daemon=True)
@@ -110,7 +113,8 @@ class Watcher:
                 event = self._events.get_nowait()
 
     def _take_note(self, event: FileSystemEvent, queue: Queue) -> None:
-        source, target = Path(_text(event.src_path)), Path(_text(event.dest_path))
+        source = Path(_text(event.src_path))
+        target = Path(_text(event.dest_path))
         if isinstance(event, DirCreatedEvent | DirMovedEvent):
             for path in find_arrived(target if isinstance(event, DirMovedEvent) else source):
                 self._see(path)

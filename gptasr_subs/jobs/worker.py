@@ -48,9 +48,13 @@ class Worker:
         newest_first: bool = False,
     ) -> None:
         """``options`` hold for what a job does not say itself; ``report`` is told of each job that is over."""
-        self._queue, self._model, self._report = queue, model, report
+        self._queue = queue
+        self._model = model
+        self._report = report
         self._newest_first = newest_first
-        self._options, self._limits, self._hooks = options or Options(), limits or Limits(), hooks or Hooks()
+        self._options = options or Options()
+        self._limits = limits or Limits()
+        self._hooks = hooks or Hooks()
         self._stop = threading.Event()
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
@@ -122,7 +126,10 @@ def options_of(job: Job, usual: Options) -> Options:
     if "formats" in asked:
         asked["formats"] = tuple(asked["formats"])
     if isinstance(asked.get("norms"), Mapping):
-        asked["norms"] = Norms(**asked["norms"])
+        norms = dict(asked["norms"])
+        if "min_dark" in norms:  # its name when the first queues were written
+            norms["min_gap"] = norms.pop("min_dark")
+        asked["norms"] = Norms(**norms)
     return replace(usual, **asked)
 
 
@@ -130,7 +137,8 @@ class _Stoppable:
     """A recogniser that raises Stopped between two windows; those it has given are in the journal by then."""
 
     def __init__(self, model: Recognizer, stopped: Callable[[], bool]) -> None:
-        self._model, self._stopped = model, stopped
+        self._model = model
+        self._stopped = stopped
 
     def __getattr__(self, name: str) -> Any:
         return raw_identity(self._model) if name == "identity" else getattr(self._model, name)

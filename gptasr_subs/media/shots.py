@@ -22,7 +22,8 @@ def find_shot_changes(path: str | os.PathLike[str], on_progress: Callable[[float
 
     Raises MediaError where there is no picture that can be decoded.
     """
-    cuts, seconds = [], None
+    cuts = []
+    seconds = None
     for seconds, score in _scores(Path(path)):
         if score >= _CUT:
             cuts.append(seconds)

@@ -44,7 +44,8 @@ def _on_github(name: str) -> RemoteFile:
     return RemoteFile(name, url, f"https://github.com/{home}/tree/HEAD/data")
 
 
-_VOCABULARY, _MEL_NORMS = _on_github("bpe_lowercase_asr_256.json"), _on_github("mel_norms.pth")
+_VOCABULARY = _on_github("bpe_lowercase_asr_256.json")
+_MEL_NORMS = _on_github("mel_norms.pth")
 
 # Sizes and rates as published; the sizes of small and large follow from 21 and 68 million parameters of 4 bytes. None
 # of the files could be fetched when this was written, so their checksums are not pinned yet.
@@ -75,7 +76,8 @@ def pull(name: str, on_progress: ProgressCallback | None = None) -> Path:
 
     A try that was cut off goes on where it stopped. Raises ModelError that says what to do instead.
     """
-    folder, files = folders.checkpoint_cache() / name, _files(name)
+    folder = folders.checkpoint_cache() / name
+    files = _files(name)
     missing = [remote for remote in files if not (folder / remote.name).is_file()]
     for remote in missing:
         _fetch(name, remote, folder, on_progress)

@@ -11,14 +11,16 @@ from gptasr_subs.formats import Document, render
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.probe import MediaInfo, probe
 from gptasr_subs.media.sidecars import BURNED
-from gptasr_subs.storage.files import replacing
+from gptasr_subs.storage.files import atomic_replace
 from gptasr_subs.types import Cue
 
 _MP4 = frozenset({".mp4", ".m4v", ".mov"})
 _TEXT = "subtitles.srt"
 
 # Sizes are those of libass for SubRip: the picture is 288 high. The box has three quarters of black behind the text.
-_HEIGHT, _LARGEST, _SMALLEST = 288, 18, 8
+_HEIGHT = 288
+_LARGEST = 18
+_SMALLEST = 8
 _LINE_CHARS = 42
 _CHAR_WIDTH = 0.5  # of the font's size, on average
 STYLES = {
@@ -50,7 +52,7 @@ def burn(
     info = probe(media)
     if not info.fps:
         raise MediaError(f"{str(media)!r} has no picture to draw subtitles into; leave out --burn.")
-    with TemporaryDirectory() as folder, replacing(target) as temporary:
+    with TemporaryDirectory() as folder, atomic_replace(target) as temporary:
         # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the filter.
         Path(folder, _TEXT).write_text(render(Document(tuple(cues)), "srt"), encoding="utf-8")
         film = open_input(media)

@@ -160,7 +160,10 @@ class _Clock:
     """Passes sound on, at most so many seconds of it, and counts it."""
 
     def __init__(self, blocks: Iterable[FloatArray], sample_rate: int, limit: float = inf) -> None:
-        self.seconds, self._blocks, self._sample_rate, self._limit = 0.0, blocks, sample_rate, limit
+        self.seconds = 0.0
+        self._blocks = blocks
+        self._sample_rate = sample_rate
+        self._limit = limit
 
     def __iter__(self) -> Iterator[FloatArray]:
         for block in self._blocks:

@@ -79,7 +79,8 @@ class Journal:
 
     def __init__(self, path: Path | None, limit: int = LIMIT) -> None:
         """``limit`` is its greatest size in bytes; without a ``path`` it remembers nothing."""
-        self._path, self._limit = path, limit
+        self._path = path
+        self._limit = limit
         self._database: sqlite3.Connection | None = None
         if path:
             self._open(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.folders import checkpoint_identity
 from gptasr_subs.recognition.batching import batch_size as clips_that_fit
-from gptasr_subs.recognition.batching import count_workers, in_halves, run, split_batches
+from gptasr_subs.recognition.batching import count_workers, halve_on_out_of_memory, run_batches, split_batches
 from gptasr_subs.types import FloatArray, Word
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class GptAsrRecognizer:
         """
         from gptasr_subs.model.features import LogMel
 
-        self.checkpoint, self.device, self.identity = checkpoint, device, identity
+        self.checkpoint = checkpoint
+        self.device = device
+        self.identity = identity
         self._heads = checkpoint.heads
         self._log_mel = LogMel(checkpoint.config.front_end).to(device)
 
@@ -66,7 +68,9 @@ class GptAsrRecognizer:
             return
         size = batch_size or self._batch_size(len(clips[order[0]]), options.lanes)
         batches = split_batches(order, size, count_workers(self.device))
-        found = run(lambda batch: self._recognize([clips[index] for index in batch], options), batches, self.device)
+        found = run_batches(
+            lambda batch: self._recognize([clips[index] for index in batch], options), batches, self.device
+        )
         for batch, words in zip(batches, found, strict=True):
             yield from zip(batch, words, strict=True)
 
@@ -104,7 +108,7 @@ class GptAsrRecognizer:
 
     def _recognize(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
         """The words of one batch."""
-        decoded = in_halves(lambda some: self._decode(some, options), clips, self.name)
+        decoded = halve_on_out_of_memory(lambda some: self._decode(some, options), clips, self.name)
         return [self._words(clip, result) for clip, result in zip(clips, decoded, strict=True)]
 
     def _refuse_long(self, clips: Sequence[FloatArray]) -> None:
@@ -142,7 +146,8 @@ class GptAsrRecognizer:
 
         if not decoded.text:
             return []
-        checkpoint, best = self.checkpoint, decoded.hypotheses[0]
+        checkpoint = self.checkpoint
+        best = decoded.hypotheses[0]
         words: list[Word] = []
         seconds = len(clip) / self.sample_rate
         if decoded.ctc_log_probs is not None:
@@ -176,7 +181,8 @@ def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", lang
     """GPT-ASR; it writes English whatever ``language`` is. Raises ``ModelError``."""
     from gptasr_subs.model.checkpoint import load_checkpoint
 
-    chosen, name = choose_device(device), name_or_path or "default"
+    chosen = choose_device(device)
+    name = name_or_path or "default"
     checkpoint = load_checkpoint(name, chosen)
     checkpoint.model.settle(number_format(chosen))
     return GptAsrRecognizer(checkpoint, chosen, own_identity(name))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from gptasr_subs.recognition.cache import Record
-from gptasr_subs.recognition.prefetch import ahead
+from gptasr_subs.recognition.prefetch import prefetch
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.transcript import recognized_window
 from gptasr_subs.speech.segmentation import SegmentationOptions, Window
@@ -52,7 +52,7 @@ def recognize_groups(
     words; without one the first error is raised.
     """
     requests = _Requests(recognizer, batch_size=batch_size, beams=beams, record=record)
-    for group in _groups(ahead(windows, _AHEAD)):
+    for group in _groups(prefetch(windows, _AHEAD)):
         found = requests.words_of(group)
         results = [
             recognized_window(window.span, window.speech, found.get(index, [])) for index, window in enumerate(group)
@@ -131,6 +131,7 @@ def _groups(windows: Iterable[Window]) -> Iterator[list[Window]]:
         group.append(window)
         if sum(member.span.seconds for member in group) >= size:
             yield group
-            group, size = [], min(2 * size, _LARGEST_GROUP)
+            group = []
+            size = min(2 * size, _LARGEST_GROUP)
     if group:
         yield group

@@ -39,7 +39,8 @@ def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
 
     Raises DownloadError where it cannot be had or is not what it should be, OutputError where it cannot be written.
     """
-    target, part = folder / remote.name, folder / f"{remote.name}.part"
+    target = folder / remote.name
+    part = folder / f"{remote.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _receive(remote.url, part, on_progress)

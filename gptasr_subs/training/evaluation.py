@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gptasr_subs.evaluation.wer import Tally, is_plain, tally
+from gptasr_subs.evaluation.wer import WordErrors as Tally
+from gptasr_subs.evaluation.wer import count_errors as tally
+from gptasr_subs.evaluation.wer import is_unformatted as is_plain
 from gptasr_subs.model import ctc
 from gptasr_subs.model.features import LogMel
 from gptasr_subs.model.network import GptAsr
