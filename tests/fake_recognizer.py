@@ -68,7 +68,7 @@ class FakeRecognizer:
 
     frame_seconds = 0.02
 
-    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
+    def ctc_log_probs(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
         """As the protocol of recognisers that follow a text says: the letters of each word from its beginning on."""
         return [self._letters(clip) for clip in clips]
 

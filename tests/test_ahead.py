@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gptasr_subs.recognition.prefetch import ahead
+from gptasr_subs.recognition.prefetch import prefetch
 
 
 def test_items_come_in_order_fetched_by_another_thread() -> None:
@@ -18,9 +18,9 @@ def test_items_come_in_order_fetched_by_another_thread() -> None:
             threads.add(threading.get_ident())
             yield item
 
-    assert list(ahead(items(), 3)) == list(range(100))
+    assert list(prefetch(items(), 3)) == list(range(100))
     assert threads and threading.get_ident() not in threads
-    assert list(ahead([], 3)) == []
+    assert list(prefetch([], 3)) == []
 
 
 def test_no_more_is_fetched_than_may_wait() -> None:
@@ -34,7 +34,7 @@ def test_no_more_is_fetched_than_may_wait() -> None:
                 full.set()
             yield item
 
-    source = ahead(items(), 4)
+    source = prefetch(items(), 4)
     assert next(source) == 0
     assert full.wait(60)
     source.close()  # type: ignore[attr-defined]
@@ -47,7 +47,7 @@ def test_an_error_comes_after_what_went_before_it() -> None:
         yield 2
         raise ValueError("damaged")
 
-    source = ahead(items(), 5)
+    source = prefetch(items(), 5)
     assert [next(source), next(source)] == [1, 2]
     with pytest.raises(ValueError, match="damaged"):
         next(source)
@@ -64,7 +64,7 @@ def test_closing_ends_the_thread_and_closes_the_items(taken: int) -> None:
             closed.set()
 
     before = threading.active_count()
-    source = ahead(items(), 2)
+    source = prefetch(items(), 2)
     for _ in range(taken):
         next(source)
     source.close()  # type: ignore[attr-defined]

@@ -85,9 +85,9 @@ def test_one_import_told_of_twice_is_one_job(tmp_path: Path) -> None:
     with open_queue(tmp_path / "queue") as queue:
         assert [len(handle(event, queue, {"language": "en"})) for event in (*each, both)] == [1, 1, 0]
         for _ in films:  # and also when they are done already
-            job = queue.take("worker")
+            job = queue.claim("worker")
             assert job is not None
-            queue.end(job, State.DONE)
+            queue.finish(job, State.DONE)
         assert handle(both, queue, {}) == []
         later = tmp_path / "new"
         later.touch()

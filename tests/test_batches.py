@@ -10,7 +10,7 @@ import torch
 
 from gptasr_subs.model.config import PUBLISHED
 from gptasr_subs.recognition import batching as batches
-from gptasr_subs.recognition.batching import batch_size, run, split_batches
+from gptasr_subs.recognition.batching import batch_size, run_batches, split_batches
 
 
 def test_batches_shrink_with_longer_clips_more_beams_and_larger_networks() -> None:
@@ -57,7 +57,7 @@ def test_several_work_at_once_and_results_keep_their_order(monkeypatch: pytest.M
         together.wait()  # passes only if two are at work
         return item, threading.current_thread() is threading.main_thread()
 
-    assert list(run(work, range(4), "cpu")) == [(item, False) for item in range(4)]
+    assert list(run_batches(work, range(4), "cpu")) == [(item, False) for item in range(4)]
     assert torch.get_num_threads() == before
 
 
@@ -72,5 +72,5 @@ def test_an_error_in_one_batch_comes_out_and_stops_the_others(monkeypatch: pytes
         return item
 
     with pytest.raises(ValueError, match="broken"):
-        list(run(work, range(100), "cpu"))
+        list(run_batches(work, range(100), "cpu"))
     assert len(done) < 99

@@ -48,7 +48,7 @@ def sound_hash(path: Path) -> bytes:
 @pytest.mark.parametrize("style", ["outline", "box", "Fontsize=24,PrimaryColour=&H00FFFF&"])
 def test_text_is_drawn_below_while_the_cue_lasts_and_the_sound_is_copied(style: str, film: Path) -> None:
     target, heard = burned_path(film), []
-    burn(film, CUES, target, style=style, listener=lambda done, total: heard.append((done, total)))
+    burn(film, CUES, target, style=style, on_progress=lambda done, total: heard.append((done, total)))
     assert target.name == film.stem + ".subtitled.mp4"
     assert lit(target, 0.5) == lit(target, 2.5) == (0.0, 0.0)
     above, below = lit(target, 1.5)

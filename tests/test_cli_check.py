@@ -45,7 +45,7 @@ def test_programs_get_json(program: Program, desk: Path) -> None:
     content = json.loads(ended.out)
     faulty, clean = content["files"]
     assert (ended.code, clean["file"], clean["hard"], clean["score"], clean["faults"]) == (1, "clean.vtt", 0, 100.0, [])
-    assert content["hard"] == faulty["hard"] == sum(fault["hard"] for fault in faulty["faults"]) > 0
+    assert content["hard"] == faulty["hard"] == sum(violation["hard"] for violation in faulty["faults"]) > 0
     assert sum(faulty["rules"].values()) == len(faulty["faults"])
     assert faulty["faults"][0] == {
         "rule": "line-length", "hard": True, "pair": False, "cue": 1, "start": 1.0,

@@ -73,7 +73,7 @@ def any_norms(draw: st.DrawFn) -> Norms:
         "max_words_per_minute": st.floats(60, 300),
         "gap_frames": st.integers(0, 6),
         "lead_out": st.floats(0, 2),
-        "min_dark": st.floats(0, 1),
+        "min_gap": st.floats(0, 1),
         "long_pause": st.floats(0.2, 2),
         "fps": st.sampled_from([12.0, 23.976, 25.0, 60.0]),
     }
@@ -120,7 +120,7 @@ def test_hard_rules_hold_whatever_the_words(words: list[Word], norms: Norms) -> 
 @patiently
 @given(
     spoken_words(),
-    st.one_of(presets, st.sampled_from([Norms(fps=25), Norms(min_dark=1.0, gap_frames=0), Norms(long_pause=0.3)])),
+    st.one_of(presets, st.sampled_from([Norms(fps=25), Norms(min_gap=1.0, gap_frames=0), Norms(long_pause=0.3)])),
 )
 def test_cues_follow_the_voice(words: list[Word], norms: Norms) -> None:
     cues = shape_cues(words, norms)
@@ -137,7 +137,7 @@ def test_a_cue_that_may_not_last_until_the_next_one_does_not_linger() -> None:
     starts = [0.0, 1.0, 2.0, 2.5, 3.0, 3.75, 4.5, 5.25, 6.125, 7.125, 8.125, 9.125, 10.125, 11.125, 12.125, 13.125]
     ends = [*starts[1:9], 6.375, *starts[10:], 14.125]
     words = [Word("a", start, end) for start, end in zip(starts, ends, strict=True)]
-    first, second = shape_cues(words, Norms(gap_frames=0, min_dark=1.0))
+    first, second = shape_cues(words, Norms(gap_frames=0, min_gap=1.0))
     assert (first.end, second.start) == (6.875, 7.125)  # its lead-out; 7 s would be neither that nor closed
 
 
@@ -160,7 +160,7 @@ def assert_times(cue: Cue, own: list[Word], limit: float, norms: Norms) -> None:
         assert cue.end == pytest.approx(limit)
         assert limit + norms.gap - own[-1].end < norms.long_pause
     dark = limit + norms.gap - cue.end
-    if norms.gap + EPS < dark < norms.min_dark - EPS:
+    if norms.gap + EPS < dark < norms.min_gap - EPS:
         out_of_reach = limit > cue.start + norms.max_seconds - EPS  # to close the gap the cue would last too long
         assert limit + norms.gap - own[-1].end >= norms.long_pause - EPS or out_of_reach
 
@@ -204,7 +204,7 @@ def test_without_punctuation_pauses_part_the_sentences() -> None:
 def test_a_long_pause_is_never_bridged() -> None:
     first, second = shape_cues(speak("the [1.2] house"))
     assert (first.lines, second.lines) == (("the",), ("house",))
-    assert second.start - first.end >= NETFLIX.min_dark
+    assert second.start - first.end >= NETFLIX.min_gap
 
 
 def test_a_cue_starts_with_its_first_word_and_leads_out_into_silence() -> None:

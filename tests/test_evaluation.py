@@ -87,7 +87,7 @@ def test_short_clips_are_recognised_whole_and_in_one_batch(short: Path, tmp_path
     quiet = make_film(
         tmp_path / "quiet.wav", [], 3.0
     )  # no segmentation: what is said in a clip is a matter of the model
-    found = transcribe_clips([short, quiet, short], recognizer, batch_size=7, beams=2, listener=done.append)
+    found = transcribe_clips([short, quiet, short], recognizer, batch_size=7, beams=2, on_progress=done.append)
     assert [heard.text for heard in found] == ["one two", "", "one two"]
     assert [heard.seconds for heard in found] == pytest.approx([2.0, 3.0, 2.0], abs=0.01)
     assert recognizer.asked == [{"clips": 3, "batch_size": 7, "beams": 2}]
@@ -146,14 +146,14 @@ def test_scores_are_of_all_clips_and_of_each_speaker(short: Path, long: Path) ->
 def test_case_and_punctuation_count_only_where_the_manifest_has_them(short: Path) -> None:
     written = evaluate([Clip(short, "One two.")], FakeRecognizer())
     assert written.total.wer == 0.0
-    assert written.written_total is not None and written.written_total.wer == 100.0
-    assert evaluate([Clip(short, "one two")], FakeRecognizer()).written_total is None
+    assert written.formatted_total is not None and written.formatted_total.wer == 100.0
+    assert evaluate([Clip(short, "one two")], FakeRecognizer()).formatted_total is None
 
 
 def test_a_set_without_case_or_marks_has_no_score_as_written(short: Path) -> None:
     mixed = evaluate([Clip(short, "One two."), Clip(short, "ONE TWO"), Clip(short, "one two")], FakeRecognizer())
-    assert mixed.written_total is not None and mixed.written_total.words == 2
-    assert evaluate([Clip(short, "ONE TWO")], FakeRecognizer()).written_interval is None
+    assert mixed.formatted_total is not None and mixed.formatted_total.words == 2
+    assert evaluate([Clip(short, "ONE TWO")], FakeRecognizer()).formatted_interval is None
 
 
 def test_clips_are_cut_out_of_their_file(long: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import QueueError
-from gptasr_subs.jobs.queue import FIRST_DELAY, LEASE, MOST_ATTEMPTS, Job, Queue, State, open_queue, queue_path
+from gptasr_subs.jobs.queue import FIRST_DELAY, LEASE, MAX_ATTEMPTS, Job, Queue, State, open_queue, queue_path
 
 
 class Clock:
@@ -32,7 +32,7 @@ def queue(tmp_path: Path, clock: Clock) -> Queue:
 
 
 def take(queue: Queue, worker: str = "me") -> Job:
-    job = queue.take(worker)
+    job = queue.claim(worker)
     assert job is not None
     return job
 
@@ -58,7 +58,7 @@ def test_a_film_that_is_open_is_not_put_in_twice_and_one_that_is_over_is(queue: 
     assert (again.id, again.priority, again.options) == (first.id, 1, {"language": "de"})
     job = take(queue)
     assert queue.add("a.mkv", {"language": "fr"}).options == {"language": "de"}  # it runs with those it began with
-    queue.end(job, State.DONE)
+    queue.finish(job, State.DONE)
     assert queue.add("a.mkv").id != first.id
     assert len(queue.jobs()) == 2
 
@@ -69,20 +69,20 @@ def test_higher_priorities_come_first_then_those_that_came_first(queue: Queue, c
         queue.add(name, priority=priority)
     assert [job.path.name for job in queue.jobs()] == ["c", "d", "a", "b"]
     assert [take(queue).path.name for _ in range(4)] == ["c", "d", "a", "b"]
-    assert queue.take("me") is None
+    assert queue.claim("me") is None
 
 
 def test_failures_are_tried_again_later_and_later_and_then_given_up(queue: Queue, clock: Clock) -> None:
     queue.add("a")
-    for attempt in range(1, MOST_ATTEMPTS):
-        queue.fail(take(queue), "the disk is full", again=True)
+    for attempt in range(1, MAX_ATTEMPTS):
+        queue.fail(take(queue), "the disk is full", retry=True)
         (job,) = queue.jobs(State.WAITING)
         assert job.attempts == attempt and job.reason == "the disk is full"
         assert job.due - clock.now == FIRST_DELAY * 4 ** (attempt - 1)
         clock.now = job.due - 1
-        assert queue.take("me") is None
+        assert queue.claim("me") is None
         clock.now = job.due
-    queue.fail(take(queue), "the disk is full", again=True)
+    queue.fail(take(queue), "the disk is full", retry=True)
     (job,) = queue.jobs(State.FAILED)
     assert job.reason == "the disk is full"
     assert queue.retry(job.id).attempts == 0 and take(queue).id == job.id
@@ -90,7 +90,7 @@ def test_failures_are_tried_again_later_and_later_and_then_given_up(queue: Queue
 
 def test_what_cannot_get_better_is_given_up_at_once(queue: Queue) -> None:
     queue.add("a")
-    queue.fail(take(queue), "no media", again=False)
+    queue.fail(take(queue), "no media", retry=False)
     assert queue.jobs()[0].state is State.FAILED
 
 
@@ -98,23 +98,23 @@ def test_a_worker_that_is_silent_loses_its_job_and_one_that_speaks_keeps_it(queu
     queue.add("a")
     job = take(queue, "dead")
     clock.now += LEASE - 1
-    assert queue.take("other") is None and queue.beat(job)
+    assert queue.claim("other") is None and queue.heartbeat(job)
     clock.now += LEASE - 1
-    assert queue.take("other") is None
+    assert queue.claim("other") is None
     clock.now += 2
     taken = take(queue, "other")
     assert (taken.id, taken.attempts, taken.worker) == (job.id, 2, "other")
-    assert not queue.beat(job)
-    queue.end(job, State.DONE)  # the dead one wakes up again; it has no say any more
-    assert queue.get(job.id).state is State.RUNNING and queue.beat(taken)
+    assert not queue.heartbeat(job)
+    queue.finish(job, State.DONE)  # the dead one wakes up again; it has no say any more
+    assert queue.get(job.id).state is State.RUNNING and queue.heartbeat(taken)
 
 
 def test_a_job_that_kills_its_workers_is_given_up(queue: Queue, clock: Clock) -> None:
     queue.add("a")
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         take(queue)
         clock.now += LEASE + 1
-    assert queue.take("me") is None
+    assert queue.claim("me") is None
     assert queue.jobs()[0].state is State.FAILED and "without a word" in queue.jobs()[0].reason
 
 
@@ -128,11 +128,11 @@ def test_a_worker_that_stops_gives_its_job_back_unharmed(queue: Queue) -> None:
 def test_a_cancelled_job_stops_and_stays_out(queue: Queue) -> None:
     waiting, running = queue.add("a"), queue.add("b", priority=1)
     job = take(queue)
-    assert queue.cancel(running.id).state is State.CANCELLED and not queue.beat(job)
-    queue.fail(job, "stopped", again=True)
+    assert queue.cancel(running.id).state is State.CANCELLED and not queue.heartbeat(job)
+    queue.fail(job, "stopped", retry=True)
     assert queue.get(running.id).state is State.CANCELLED
     queue.cancel(waiting.id)
-    assert queue.take("me") is None
+    assert queue.claim("me") is None
     assert queue.retry(waiting.id).state is State.WAITING
 
 
@@ -140,7 +140,7 @@ def test_moved_and_deleted_files_take_their_job_along(queue: Queue) -> None:
     queue.add("a")
     queue.move(Path("a"), Path("b"))
     assert [job.path.name for job in queue.jobs()] == ["b"]
-    queue.drop(Path("b"), "deleted")
+    queue.cancel_path(Path("b"), "deleted")
     assert (queue.jobs()[0].state, queue.jobs()[0].reason) == (State.CANCELLED, "deleted")
 
 
@@ -171,9 +171,9 @@ def test_many_workers_at_once_take_each_job_once(tmp_path: Path) -> None:
 
     def work(name: str) -> None:
         with open_queue(path) as own:
-            while job := own.take(name):
+            while job := own.claim(name):
                 taken.append(job.id)
-                own.end(job, State.DONE)
+                own.finish(job, State.DONE)
 
     threads = [threading.Thread(target=work, args=(str(number),)) for number in range(4)]
     for thread in threads:

@@ -24,11 +24,13 @@ from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import MediaError
 from gptasr_subs.model.checkpoint import save_checkpoint
 from gptasr_subs.model.folders import checkpoint_identity
-from gptasr_subs.pipeline.subtitle import Options, recognize_file, subtitle
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.recognize import recognize_file
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition import cache as module
 from gptasr_subs.recognition.cache import Journal, journal_path, open_journal
 from gptasr_subs.recognition.loading import lazy_model
-from gptasr_subs.recognition.transcript import Heard, Transcript
+from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 
@@ -55,11 +57,11 @@ def media(tmp_path: Path) -> Path:
 
 def test_words_come_back_as_they_were_to_the_last_bit(media: Path) -> None:
     with open_journal() as journal:
-        film = journal.film(media, None, "weights", 0)
+        film = journal.record(media, None, "weights", 0)
         assert film.recall(window(0)) is None and film.recall(window(2, 0.25)) is None
-        film.record(window(0), WORDS)
+        film.store(window(0), WORDS)
     with open_journal() as journal:
-        film = journal.film(media, None, "weights", 0)
+        film = journal.record(media, None, "weights", 0)
         assert film.recall(window(0)) == WORDS and film.recall(window(2, 0.25)) is None
         assert film.finished() is None
 
@@ -67,51 +69,53 @@ def test_words_come_back_as_they_were_to_the_last_bit(media: Path) -> None:
 @pytest.mark.parametrize("other", [("other weights", 0), ("weights", 5)])
 def test_other_weights_and_another_search_hear_for_themselves(other: tuple[str, int], media: Path) -> None:
     with open_journal() as journal:
-        film = journal.film(media, None, "weights", 0)
+        film = journal.record(media, None, "weights", 0)
         film.recall(window(0))
-        film.record(window(0), WORDS)
-        assert journal.film(media, None, *other).recall(window(0)) is None
+        film.store(window(0), WORDS)
+        assert journal.record(media, None, *other).recall(window(0)) is None
 
 
 def test_other_code_hears_for_itself(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_journal() as journal:
-        film = journal.film(media, None, "weights", 0)
+        film = journal.record(media, None, "weights", 0)
         film.recall(window(0))
-        film.record(window(0), WORDS)
+        film.store(window(0), WORDS)
         monkeypatch.setattr(module, "_RESULTS_VERSION", "a newer one")
-        assert journal.film(media, None, "weights", 0).recall(window(0)) is None
+        assert journal.record(media, None, "weights", 0).recall(window(0)) is None
 
 
 def test_what_has_no_identity_is_not_remembered(media: Path) -> None:
     with open_journal() as journal:
-        film = journal.film(media, None, "", 0)
-        film.record(window(0), WORDS)
+        film = journal.record(media, None, "", 0)
+        film.store(window(0), WORDS)
         assert film.recall(window(0)) is None and journal.entries() == []
 
 
 def test_a_finished_film_comes_back_whole_until_it_changes(media: Path) -> None:
-    heard = Heard(Span(4.0, 6.0), (Span(4.5, 5.5),), (Word("Zoë", 4.1, 4.3, 1 / 3), Word("b", 5.0, 6.0)))
+    recognized = RecognizedWindow(
+        Span(4.0, 6.0), (Span(4.5, 5.5),), (Word("Zoë", 4.1, 4.3, 1 / 3), Word("b", 5.0, 6.0))
+    )
     with open_journal() as journal:
-        film = journal.film(media, "eng", "weights", 0)
+        film = journal.record(media, "eng", "weights", 0)
         film.recall(window(4))
-        film.record(window(4), [Word("Zoë", 4.1 - 4, 4.3 - 4, 1 / 3), Word("b", 1.0, 2.0)])
-        film.finish(Transcript("small", 7.5, (heard,)))
-        again = journal.film(media, "eng", "weights", 0).finished()
+        film.store(window(4), [Word("Zoë", 4.1 - 4, 4.3 - 4, 1 / 3), Word("b", 1.0, 2.0)])
+        film.finish(Transcript("small", 7.5, (recognized,)))
+        again = journal.record(media, "eng", "weights", 0).finished()
         assert again is not None and (again.model, again.seconds) == ("small", 7.5)
-        assert again.heard[0].span == heard.span and again.heard[0].speech == heard.speech
+        assert again.windows[0].span == recognized.span and again.windows[0].speech == recognized.speech
         assert [word.text for word in again.words] == ["Zoë", "b"]
-        assert journal.film(media, 1, "weights", 0).finished() is None
+        assert journal.record(media, 1, "weights", 0).finished() is None
         media = media.rename(media.with_name("renamed.mkv"))
-        assert journal.film(media, "eng", "weights", 0).finished() == again
+        assert journal.record(media, "eng", "weights", 0).finished() == again
         media.write_bytes(b"another")
-        assert journal.film(media, "eng", "weights", 0).finished() is None
+        assert journal.record(media, "eng", "weights", 0).finished() is None
 
 
 def test_a_window_that_failed_is_marked_and_tried_again(media: Path) -> None:
     with open_journal() as journal:
-        film = journal.film(media, None, "weights", 0)
+        film = journal.record(media, None, "weights", 0)
         film.recall(window(0))
-        film.mark(window(0), RuntimeError("too\nloud"))
+        film.mark_failed(window(0), RuntimeError("too\nloud"))
         film.finish(Transcript("small", 2.0, ()))
         (entry,) = journal.entries()
         assert (entry.windows, entry.failed, entry.finished) == (1, 1, False)
@@ -125,9 +129,9 @@ def test_it_stays_within_its_bounds_and_the_oldest_leave_first(tmp_path: Path) -
         for number in range(20):
             media = tmp_path / f"{number}.mkv"
             media.write_bytes(bytes(number + 1))
-            film = journal.film(media, None, "weights", 0)
+            film = journal.record(media, None, "weights", 0)
             film.recall(window(0, number / 100))
-            film.record(window(0, number / 100), texts)
+            film.store(window(0, number / 100), texts)
         names = [Path(entry.media).stem for entry in journal.entries()]
         assert names == [str(number) for number in range(19, 19 - len(names), -1)] and 2 <= len(names) <= 6
         assert journal.prune(0) == len(names)
@@ -139,9 +143,9 @@ def test_windows_of_two_films_with_the_same_sound_survive_the_older_one(tmp_path
     with open_journal() as journal:
         for name in ("a.mkv", "b.mkv"):
             (tmp_path / name).write_bytes(name.encode())
-            film = journal.film(tmp_path / name, None, "weights", 0)
+            film = journal.record(tmp_path / name, None, "weights", 0)
             if film.recall(window(0)) is None:
-                film.record(window(0), WORDS)
+                film.store(window(0), WORDS)
         journal.ask("DELETE FROM windows WHERE film = (SELECT id FROM films WHERE media LIKE '%a.mkv')")
         assert film.recall(window(0)) == WORDS
 
@@ -157,7 +161,7 @@ def test_a_second_run_recognises_nothing_and_writes_the_same(film: Path) -> None
 
 def test_other_cues_need_neither_the_model_nor_the_sound(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = recognize_file(film, FakeRecognizer()).words
-    monkeypatch.setattr("gptasr_subs.pipeline.subtitle.decode_blocks", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("gptasr_subs.pipeline.recognize.decode_blocks", lambda *_, **__: pytest.fail("decoded again"))
     document = recognize_file(film, FakeRecognizer(), options=Options(norms=replace(NETFLIX, max_chars=9, max_lines=1)))
     assert document.words == words and max(len(cue.text) for cue in document.cues) <= 9
 
@@ -294,20 +298,20 @@ def test_a_journal_with_check_sums_as_the_first_ones_had_is_gone_on_with(media: 
         )
     database.close()
     with open_journal() as journal:
-        film = journal.film(media, None, "weights", 0)
+        film = journal.record(media, None, "weights", 0)
         assert film.recall(window(0)) is None
-        film.record(window(0), WORDS)
+        film.store(window(0), WORDS)
         assert film.recall(window(0)) == WORDS
         assert [Path(entry.media).name for entry in journal.entries()] == ["film.mkv", "old.mkv"]
 
 
 def test_two_processes_write_into_it_at_once(media: Path) -> None:
     with open_journal() as one, open_journal() as other:
-        films = [journal.film(media, None, "weights", 0) for journal in (one, other)]
+        films = [journal.record(media, None, "weights", 0) for journal in (one, other)]
         for number in range(50):
             film = films[number % 2]
             film.recall(window(number, number / 100))
-            film.record(window(number, number / 100), WORDS)
+            film.store(window(number, number / 100), WORDS)
         assert one.entries()[0].windows == 50
 
 
@@ -381,4 +385,4 @@ def test_what_is_on_record_is_listed_and_forgotten(program: Program, fake: FakeR
 def test_a_journal_of_nothing_remembers_nothing(media: Path) -> None:
     journal = Journal(None)
     assert journal.size() == 0 and journal.entries() == [] and journal.prune(0) == 0
-    assert journal.film(media, None, "weights", 0).finished() is None
+    assert journal.record(media, None, "weights", 0).finished() is None

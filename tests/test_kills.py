@@ -16,7 +16,8 @@ import pytest
 from fake_recognizer import FakeRecognizer
 from films import make_film, names_in
 
-from gptasr_subs.pipeline.subtitle import Options, subtitle
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.subtitle import subtitle
 
 TALK = [(1.5 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(44)]
 KILLS = 20

@@ -46,7 +46,7 @@ FAULTS: dict[str, tuple[list[Cue], int]] = {
 
 def test_a_clean_file_has_no_faults() -> None:
     report = lint(CLEAN)
-    assert report.faults == () and report.score == 100.0 and report.rules() == {}
+    assert report.violations == () and report.score == 100.0 and report.rules() == {}
 
 
 def test_every_rule_has_its_planted_fault() -> None:
@@ -57,10 +57,10 @@ def test_every_rule_has_its_planted_fault() -> None:
 @pytest.mark.parametrize("rule", FAULTS)
 def test_a_planted_fault_is_found_where_it_is_and_no_other(rule: str) -> None:
     planted, guilty = FAULTS[rule]
-    (fault,) = lint([*CLEAN[:3], *planted, *CLEAN[3:]]).faults
-    assert (fault.rule, fault.hard, fault.cue) == (rule, rule in HARD, 4 + guilty)
-    assert fault.start == planted[guilty].start
-    assert fault.message
+    (violation,) = lint([*CLEAN[:3], *planted, *CLEAN[3:]]).violations
+    assert (violation.rule, violation.hard, violation.cue) == (rule, rule in HARD, 4 + guilty)
+    assert violation.start == planted[guilty].start
+    assert violation.message
 
 
 def test_all_planted_faults_are_found_together() -> None:
@@ -69,16 +69,16 @@ def test_all_planted_faults_are_found_together() -> None:
         expected.append((rule, len(file) + 1 + guilty))
         file += [Cue(cue.start + 20 * n, cue.end + 20 * n, cue.lines) for cue in planted]
     report = lint(file)
-    found = [(fault.rule, fault.cue) for fault in report.faults]
-    assert set(expected) <= set(found) and found == sorted(found, key=lambda fault: fault[1])
+    found = [(violation.rule, violation.cue) for violation in report.violations]
+    assert set(expected) <= set(found) and found == sorted(found, key=lambda violation: violation[1])
     assert (report.hard, report.soft) == (len(HARD), len(found) - len(HARD))
 
 
 def test_each_preset_has_its_own_limits() -> None:
     cue = Cue(1.0, 3.0, ("We walked along the long river all day,",))  # 39 characters in 2 s
-    assert lint([cue], NETFLIX).faults == ()
+    assert lint([cue], NETFLIX).violations == ()
     assert lint([cue], BBC).rules() == {"line-length": 1, "too-short": 1, "too-fast": 1}
-    assert "240 words a minute, at most 180" in [fault.message for fault in lint([cue], BBC).faults]
+    assert "240 words a minute, at most 180" in [violation.message for violation in lint([cue], BBC).violations]
     assert lint([cue], SOCIAL).rules() == {"line-length": 1}
 
 
@@ -87,7 +87,7 @@ def test_a_gap_rounded_by_a_format_is_no_fault() -> None:
         cues = [
             Cue(round(k * 2 / step) * step, round((k * 2 + 2 - 2 / 24) / step) * step, ("So it is.",)) for k in range(9)
         ]
-        assert lint(cues).faults == ()
+        assert lint(cues).violations == ()
 
 
 @patiently

@@ -18,7 +18,10 @@ from gptasr_subs.errors import FormatError, MediaError, OutputError
 from gptasr_subs.formats import read
 from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.media.probe import probe
-from gptasr_subs.pipeline.subtitle import Options, Progress, recognize_file, subtitle, target_paths, transcribe
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.plan import target_paths
+from gptasr_subs.pipeline.recognize import recognize_file, transcribe
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.windows import recognize
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
@@ -58,7 +61,7 @@ def test_the_subtitle_is_written_beside_the_film_and_nothing_else_is(film: Path,
 def test_long_films_come_in_groups_in_order_however_the_recogniser_answers(tmp_path: Path) -> None:
     film = make_film(tmp_path / "long.wav", LONG_TALK, 202.0)
     recognizer, places = FakeRecognizer(), []
-    document = recognize_file(film, recognizer, listener=places.append)
+    document = recognize_file(film, recognizer, on_progress=places.append)
     assert_heard(list(document.words), LONG_TALK)
     assert len(recognizer.asked) >= 2 and recognizer.asked[0]["clips"] > 1
     assert [place.done for place in places] == sorted(place.done for place in places)

@@ -10,7 +10,8 @@ from fake_recognizer import FakeRecognizer
 from films import make_film, names_in
 
 from gptasr_subs.formats import read
-from gptasr_subs.pipeline.subtitle import Options, Progress, subtitle
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.subtitle import subtitle
 
 TALK = [(2.0 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(65)]
 SECONDS = 132.0
@@ -70,7 +71,7 @@ def test_a_run_that_fails_leaves_what_was_there_before(
 
 def test_listening_begins_where_it_is_told_and_what_is_before_comes_last(film: Path, tmp_path: Path) -> None:
     recognizer, places = Watching(tmp_path / "long.en.srt"), []
-    subtitle(film, recognizer, options=options(progressive=True, start=50.5), listener=places.append)
+    subtitle(film, recognizer, options=options(progressive=True, start=50.5), on_progress=places.append)
     assert 50 < recognizer.seen[1][0] < 52 and recognizer.seen[1][-1] > 105
     cues = read(tmp_path / "long.en.srt")
     assert cues[0].start == pytest.approx(1.0, abs=0.1) and cues[-1].start > 125

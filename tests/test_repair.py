@@ -57,7 +57,7 @@ def test_a_fault_is_mended_and_its_clean_neighbours_are_left_alone(rule: str) ->
 def test_what_is_right_keeps_its_times() -> None:
     cues = in_order(read(OTHER_TOOL))
     fixed = fix_cues(cues)
-    faulty = {fault.cue for fault in lint(cues).faults}
+    faulty = {violation.cue for violation in lint(cues).violations}
     assert [cue for n, cue in enumerate(cues, start=1) if n not in faulty] == [cues[6], cues[8]]
     assert {cues[6], cues[8]} <= set(fixed)
     starts = {cue.start for cue in fixed}

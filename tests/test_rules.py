@@ -11,50 +11,50 @@ from films import make_film
 from media_maker import Track, make_media, tone
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.jobs.rules import RULES, Film, Limits, decide, judge, parse_limits
-from gptasr_subs.pipeline.subtitle import Options
+from gptasr_subs.jobs.rules import RULES, Candidate, Limits, check_rules, decide, parse_limits
+from gptasr_subs.pipeline.options import Options
 
 MIB = 1 << 20
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Film:
-    return Film(make_film(tmp_path / "S01E1.mkv"))
+def film(tmp_path: Path) -> Candidate:
+    return Candidate(make_film(tmp_path / "S01E1.mkv"))
 
 
-def decided(film: Film) -> str:
+def decided(film: Candidate) -> str:
     verdict = decide(film)
     return "" if verdict.passed else verdict.rule
 
 
-def test_a_plain_film_passes_all_rules_in_order(film: Film) -> None:
-    assert [verdict.rule for verdict in judge(film)] == list(RULES)
+def test_a_plain_film_passes_all_rules_in_order(film: Candidate) -> None:
+    assert [verdict.rule for verdict in check_rules(film)] == list(RULES)
     assert decided(film) == ""
 
 
 @pytest.mark.parametrize("name", ["S01E1.en.srt", "S01E1.eng.vtt", "S01E1.en.sdh.srt", "S01E1.en-US.ass"])
-def test_subtitles_of_the_film_in_the_language_skip_it_unless_it_is_to_be_overwritten(name: str, film: Film) -> None:
+def test_subtitles_in_the_language_skip_the_film_unless_overwritten(name: str, film: Candidate) -> None:
     film.path.with_name(name).write_text("")
     assert decided(film) == "subtitle file" and repr(name) in decide(film).reason
-    assert decided(Film(film.path, Options(overwrite=True))) == ""
+    assert decided(Candidate(film.path, Options(overwrite=True))) == ""
 
 
 @pytest.mark.parametrize("name", ["S01E10.en.srt", "S01E1.de.srt", "S01E1.srt", "S01E1.en.forced.srt", "S01E1.en.txt"])
-def test_those_of_another_film_language_or_kind_do_not(name: str, film: Film) -> None:
+def test_those_of_another_film_language_or_kind_do_not(name: str, film: Candidate) -> None:
     film.path.with_name(name).write_text("")
     assert decided(film) == ""
 
 
-def test_forced_subtitles_count_where_forced_ones_are_asked_for(film: Film) -> None:
+def test_forced_subtitles_count_where_forced_ones_are_asked_for(film: Candidate) -> None:
     film.path.with_name("S01E1.en.forced.srt").write_text("")
-    assert decided(Film(film.path, Options(forced=True))) == "subtitle file"
+    assert decided(Candidate(film.path, Options(forced=True))) == "subtitle file"
 
 
 def test_a_text_track_in_the_language_skips_it(tmp_path: Path) -> None:
     sound = tone(1.0)
-    assert decided(Film(make_media(tmp_path / "a.mkv", sound, subtitles=["eng"]))) == "text track"
-    assert decided(Film(make_media(tmp_path / "b.mkv", sound, subtitles=["ger"]))) == ""
-    assert decided(Film(tmp_path / "a.mkv", Options(overwrite=True))) == ""
+    assert decided(Candidate(make_media(tmp_path / "a.mkv", sound, subtitles=["eng"]))) == "text track"
+    assert decided(Candidate(make_media(tmp_path / "b.mkv", sound, subtitles=["ger"]))) == ""
+    assert decided(Candidate(tmp_path / "a.mkv", Options(overwrite=True))) == ""
 
 
 def test_only_films_with_sound_in_the_language(tmp_path: Path) -> None:
@@ -63,11 +63,14 @@ def test_only_films_with_sound_in_the_language(tmp_path: Path) -> None:
     other = make_media(tmp_path / "b.mkv", Track(sound, "ger"))
     unknown = make_media(tmp_path / "c.mkv", sound)
     limits = Limits(audio="en")
-    assert [decided(Film(path, limits=limits)) for path in (two, other, unknown)] == ["", *["spoken language"] * 2]
-    assert "de" in decide(Film(other, limits=limits)).reason or "ger" in decide(Film(other, limits=limits)).reason
+    assert [decided(Candidate(path, limits=limits)) for path in (two, other, unknown)] == ["", *["spoken language"] * 2]
+    assert (
+        "de" in decide(Candidate(other, limits=limits)).reason
+        or "ger" in decide(Candidate(other, limits=limits)).reason
+    )
 
 
-def test_limits_of_length_and_size(film: Film) -> None:  # 8 s
+def test_limits_of_length_and_size(film: Candidate) -> None:  # 8 s
     assert decided(replace(film, limits=Limits(min_seconds=9))) == "length"
     assert decided(replace(film, limits=Limits(max_seconds=7))) == "length"
     assert decided(replace(film, limits=Limits(min_seconds=7, max_seconds=9))) == ""
@@ -98,30 +101,30 @@ def test_limits_are_ranges() -> None:
 )
 def test_an_ignore_file_has_the_syntax_of_git(lines: str, skipped: bool, tmp_path: Path) -> None:
     (tmp_path / "films" / "extras").mkdir(parents=True)
-    film = Film(make_film(tmp_path / "films" / "extras" / "talk.mkv"))
+    film = Candidate(make_film(tmp_path / "films" / "extras" / "talk.mkv"))
     (tmp_path / ".gptasrignore").write_text(lines)
     assert decided(film) == ("ignore file" if skipped else "")
 
 
 def test_the_ignore_file_that_is_nearer_has_the_last_word(tmp_path: Path) -> None:
     (tmp_path / "films").mkdir()
-    film = Film(make_film(tmp_path / "films" / "talk.mkv"))
+    film = Candidate(make_film(tmp_path / "films" / "talk.mkv"))
     (tmp_path / ".gptasrignore").write_text("*.mkv")
     (tmp_path / "films" / ".gptasrignore").write_text("!talk.mkv")
     assert decided(film) == ""
 
 
 def test_our_own_copies_with_text_in_the_picture_are_no_films(tmp_path: Path) -> None:
-    assert decided(Film(make_film(tmp_path / "talk.subtitled.mp4"))) == "own output"
+    assert decided(Candidate(make_film(tmp_path / "talk.subtitled.mp4"))) == "own output"
 
 
 def test_what_is_no_media_is_an_error_and_not_a_verdict(tmp_path: Path) -> None:
     (tmp_path / "a.mkv").write_text("text")
     with pytest.raises(MediaError):
-        decide(Film(tmp_path / "a.mkv"))
+        decide(Candidate(tmp_path / "a.mkv"))
 
 
-def test_explain_says_what_would_happen_and_which_rule_decided(program: Program, film: Film) -> None:
+def test_explain_says_what_would_happen_and_which_rule_decided(program: Program, film: Candidate) -> None:
     ended = program("explain", film.path)
     target = film.path.with_name("S01E1.en.srt")
     assert ended.code == 0 and ended.out.splitlines()[-1] == f"{film.path} would get subtitles: {target}"

@@ -13,12 +13,12 @@ from films import make_film
 from test_alignment import planted
 
 import gptasr_subs as gs
-from gptasr_subs.align.known_text import Heard, listen, place_cues, place_script
+from gptasr_subs.align.known_text import CtcEmissions, align_cues, align_script, compute_emissions
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
 from gptasr_subs.model import folders
 from gptasr_subs.model.ctc import spell_text
-from gptasr_subs.pipeline.subtitle import recognize_file
+from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Cue, Span
@@ -33,7 +33,7 @@ LINES = ["one for the money", "two for the show", "three to make ready", "and fo
 SPACE_FRAMES, PAUSE_FRAMES = 3, 20
 
 
-def said(lines: list[str]) -> tuple[Heard, list[Span]]:
+def said(lines: list[str]) -> tuple[CtcEmissions, list[Span]]:
     """A film of one window in which the lines are said with a pause after each, and when."""
     now, words, spans = 10, [], []
     for line in lines:
@@ -44,7 +44,7 @@ def said(lines: list[str]) -> tuple[Heard, list[Span]]:
         spans.append(Span(first * FRAME, (now - SPACE_FRAMES) * FRAME))
         now += PAUSE_FRAMES
     window = Window(Span(0.0, now * FRAME), np.zeros(0, np.float32), tuple(spans))
-    return Heard(planted(now, *words), FRAME * np.arange(now), FRAME, (window,)), spans
+    return CtcEmissions(planted(now, *words), FRAME * np.arange(now), FRAME, (window,)), spans
 
 
 def shifted(spans: list[Span], lines: list[str], ratio: float, offset: float) -> list[Cue]:
@@ -55,20 +55,20 @@ def shifted(spans: list[Span], lines: list[str], ratio: float, offset: float) ->
 
 
 def test_a_script_is_timed_and_what_is_not_said_is_told() -> None:
-    heard, spans = said(LINES)
-    words, unheard = place_script(
-        "One for the money, [a door] \n two for the show: abracadabra!\n" + "\n".join(LINES[2:]), heard
+    emissions, spans = said(LINES)
+    words, unspoken = align_script(
+        "One for the money, [a door] \n two for the show: abracadabra!\n" + "\n".join(LINES[2:]), emissions
     )
     assert spell_text(" ".join(word.text for word in words)) == " ".join(LINES)
-    assert unheard == ["abracadabra!"]
+    assert unspoken == ["abracadabra!"]
     firsts = [word for word in words if word.text.lower() in ("one", "two", "three", "and")]
     assert [word.start for word in firsts] == pytest.approx([span.start for span in spans])
 
 
 @pytest.mark.parametrize("each", [True, False, None])
 def test_a_subtitle_comes_back_to_its_voice(each: bool | None) -> None:
-    heard, spans = said(LINES)
-    timed = place_cues(shifted(spans, LINES, 1.0, 3.2), heard, each=each)
+    emissions, spans = said(LINES)
+    timed = align_cues(shifted(spans, LINES, 1.0, 3.2), emissions, each=each)
     assert [cue.text for cue in timed.cues] == LINES
     assert [cue.start for cue in timed.cues] == pytest.approx([span.start for span in spans], abs=0.02)
     assert all(cue.end >= span.end - 0.02 for cue, span in zip(timed.cues, spans, strict=True))
@@ -77,32 +77,32 @@ def test_a_subtitle_comes_back_to_its_voice(each: bool | None) -> None:
 
 
 def test_each_cue_finds_its_own_voice_where_no_one_shift_fits() -> None:
-    heard, spans = said(LINES)
+    emissions, spans = said(LINES)
     crooked = [
         Cue(span.start + late, span.end + late, (line,))
         for span, line, late in zip(spans, LINES, (0, 0.9, -0.4, 1.5), strict=True)
     ]
-    timed = place_cues(crooked, heard, each=True)
+    timed = align_cues(crooked, emissions, each=True)
     assert [cue.start for cue in timed.cues] == pytest.approx([span.start for span in spans], abs=0.02)
 
 
 def test_a_cue_that_is_not_said_keeps_its_place_and_is_told() -> None:
-    heard, spans = said(LINES)
+    emissions, spans = said(LINES)
     cues = shifted(spans, LINES, 1.0, 1.0)
     cues.insert(2, Cue(cues[1].end + 0.1, cues[2].start - 0.1, ("abracadabra zebra xylophone",)))
-    timed = place_cues(cues, heard)
+    timed = align_cues(cues, emissions)
     assert [cue.text for cue in timed.cues] == [cue.text for cue in cues]
     assert timed.unspoken == ("abracadabra zebra xylophone",)
     assert timed.cues[2].start == pytest.approx(cues[2].start - 1.0, abs=0.05)
 
 
 def test_a_text_of_another_film_is_refused() -> None:
-    heard, _spans = said(LINES)
+    emissions, _spans = said(LINES)
     strange = ["whereas", "quixotic", "jugglers", "vexed", "many"]
     with pytest.raises(FormatError, match="belong together"):
-        place_script(" ".join(strange), heard)
+        align_script(" ".join(strange), emissions)
     with pytest.raises(FormatError, match="belong together"):
-        place_cues([Cue(0, 1, (word,)) for word in strange], heard)
+        align_cues([Cue(0, 1, (word,)) for word in strange], emissions)
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +147,8 @@ def test_fix_with_the_film_times_cues_by_their_voices(program: Program, fake: ob
 
 def test_the_script_of_the_sample_becomes_subtitles(model: GptAsrRecognizer) -> None:
     text = (REPOSITORY / "examples" / "sample.txt").read_text(encoding="utf-8")
-    words, unheard = place_script(text, listen(SAMPLE, model))
-    assert len(unheard) <= 2 and len(words) >= 0.95 * len(text.split())
+    words, unspoken = align_script(text, compute_emissions(SAMPLE, model))
+    assert len(unspoken) <= 2 and len(words) >= 0.95 * len(text.split())
     assert all(before.end <= after.start + 1e-9 for before, after in itertools.pairwise(words))
 
 
@@ -168,9 +168,9 @@ def test_problems_are_one_sentence(program: Program, tmp_path: Path, monkeypatch
 def test_a_subtitle_of_real_voices_comes_back(model: GptAsrRecognizer) -> None:
     truth = json.loads(TALK.with_name("talk.truth.json").read_text())["speech"]
     true = [Cue(utterance["start"], utterance["end"], (utterance["text"],)) for utterance in truth]
-    heard = listen(TALK, model)
+    emissions = compute_emissions(TALK, model)
     for each in (False, True):
-        timed = place_cues(stretched(true), heard, each=each)
+        timed = align_cues(stretched(true), emissions, each=each)
         apart = [abs(cue.start - utterance.start) for cue, utterance in zip(timed.cues, true, strict=True)]
         assert np.median(apart) <= 0.1 and np.percentile(apart, 95) <= 0.25
         assert timed.shift.confidence > 0.8

@@ -13,7 +13,7 @@ from media_maker import RATE, chords, noise, place, silence, speech, tone
 from gptasr_subs.speech.segmentation import SegmentationOptions, Window, segment_blocks, split_speech
 from gptasr_subs.types import FloatArray, Span
 
-PAD = SegmentationOptions().pad
+PAD = SegmentationOptions().padding
 EDGE = 0.06  # s; an edge of speech is found this well
 
 PHRASES = (Span(2.0, 3.5), Span(6.0, 6.4), Span(9.0, 14.0), Span(14.3, 17.0), Span(25.0, 26.0))
@@ -270,7 +270,7 @@ def test_memory_does_not_grow_with_the_film() -> None:
     assert peak(12) < 1.1 * peak(4)
 
 
-@pytest.mark.parametrize("options", [{"max_seconds": 0.5}, {"max_seconds": 2.0, "pad": 1.0}])
+@pytest.mark.parametrize("options", [{"max_seconds": 0.5}, {"max_seconds": 2.0, "padding": 1.0}])
 def test_options_that_leave_no_room_for_speech_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="too short"):
         windows_of(TALK, **options)

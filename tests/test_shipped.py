@@ -10,8 +10,8 @@ import pytest
 from media_maker import run_ffmpeg
 
 import gptasr_subs as gs
-from gptasr_subs.evaluation.wer import normalize, tally
-from gptasr_subs.pipeline.subtitle import recognize_file
+from gptasr_subs.evaluation.wer import count_errors, normalize
+from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 
 REPOSITORY = Path(__file__).parent.parent
@@ -44,7 +44,7 @@ def model() -> GptAsrRecognizer:
 def test_the_sample_is_written_with_at_most_a_quarter_of_its_words_wrong(model: GptAsrRecognizer) -> None:
     document = recognize_file(SAMPLE, model)
     said = normalize((REPOSITORY / "examples" / "sample.txt").read_text(encoding="utf-8"))
-    assert tally(said, normalize(" ".join(word.text for word in document.words))).wer <= 25
+    assert count_errors(said, normalize(" ".join(word.text for word in document.words))).wer <= 25
 
 
 def test_its_words_and_cues_are_in_order_and_inside_the_film(model: GptAsrRecognizer) -> None:
@@ -86,6 +86,6 @@ def test_real_voices_and_no_cue_over_what_is_not_speech(model: GptAsrRecognizer)
     truth = json.loads(TALK.with_name("talk.truth.json").read_text())
     document = recognize_file(TALK, model)
     said = normalize(" ".join(utterance["text"] for utterance in truth["speech"]))
-    assert tally(said, normalize(" ".join(word.text for word in document.words))).wer < 80
+    assert count_errors(said, normalize(" ".join(word.text for word in document.words))).wer < 80
     quiet = [(stretch["start"], stretch["end"]) for stretch in truth["no_speech"]]
     assert not [cue for cue in document.cues for start, end in quiet if start <= cue.start < end]

@@ -19,7 +19,8 @@ from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import read
 from gptasr_subs.media.shots import find_shot_changes
-from gptasr_subs.pipeline.subtitle import Options, Progress, subtitle
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.types import Word
 
 CUTS = [0.92, 4.2, 6.52]
@@ -71,7 +72,7 @@ def test_subtitles_begin_and_end_with_the_cuts_of_the_film(film: Path, program: 
 def test_the_search_for_cuts_is_a_stage_of_its_own(film: Path, tmp_path: Path) -> None:
     places: list[Progress] = []
     options = Options(output_dir=tmp_path, shot_changes=True, journal=False)
-    subtitle(film, FakeRecognizer(), options=options, listener=places.append)
+    subtitle(film, FakeRecognizer(), options=options, on_progress=places.append)
     assert list(dict.fromkeys(place.stage for place in places)) == ["", "cuts of the picture"]
     assert places[-1].done == pytest.approx(places[-1].total, abs=0.1)
 

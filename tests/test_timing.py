@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from timing import measure, read_truth
 
-from gptasr_subs.pipeline.subtitle import recognize_file
+from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.types import Cue, Span, Word
 
 TALK = Path(__file__).parent.parent.parent / "shared" / "media" / "talk.mkv"

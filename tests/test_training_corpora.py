@@ -12,7 +12,7 @@ import soundfile
 from tones import RATE, make_corpus, make_store, say, texts
 
 from gptasr_subs.errors import FormatError, MediaError, UsageError
-from gptasr_subs.evaluation.wer import is_plain
+from gptasr_subs.evaluation.wer import is_unformatted
 from gptasr_subs.model import ctc
 from gptasr_subs.training.casing import borrow_case, sentence_case
 from gptasr_subs.training.corpora import (
@@ -206,7 +206,7 @@ def test_case_and_marks_are_borrowed_where_the_words_agree(plain: str, formatted
     ("text", "plain"), [("hello you", True), ("HELLO YOU", True), ("Hello", False), ("well, no", False)]
 )
 def test_plain_means_one_case_and_no_marks(text: str, plain: bool) -> None:
-    assert is_plain(text) is plain
+    assert is_unformatted(text) is plain
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_what_cannot_be_labelled_is_refused_in_a_sentence(corpus: Path, tmp_path
 def test_the_shipped_checkpoint_labels_a_clear_voice(tmp_path: Path) -> None:
     from media_maker import run_ffmpeg
 
-    from gptasr_subs.evaluation.wer import normalize, tally
+    from gptasr_subs.evaluation.wer import count_errors, normalize
 
     examples = Path(__file__).parent.parent / "examples"
     run_ffmpeg("-i", str(examples / "sample.mp4"), "-vn", str(tmp_path / "sample.wav"))
@@ -175,5 +175,5 @@ def test_the_shipped_checkpoint_labels_a_clear_voice(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     said = normalize((examples / "sample.txt").read_text(encoding="utf-8"))
     heard = " ".join(clip.text for clip in read_manifest(tmp_path / "out"))
-    assert tally(said, normalize(heard)).wer <= 25
+    assert count_errors(said, normalize(heard)).wer <= 25
     assert all(0 < float(row["confidence"]) <= 1 for row in read_rows(tmp_path / "out"))

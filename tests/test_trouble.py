@@ -18,7 +18,9 @@ from films import SPOKEN, make_film, names_in
 
 from gptasr_subs.errors import GptasrError, OutputError
 from gptasr_subs.formats import read
-from gptasr_subs.pipeline.subtitle import Options, Result, recognize_file, subtitle
+from gptasr_subs.pipeline.options import Options, Result
+from gptasr_subs.pipeline.recognize import recognize_file
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.storage.folders import CACHE_VARIABLE
 
 LIMIT = 60.0  # seconds for one damaged file of two seconds, on a busy computer

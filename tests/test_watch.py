@@ -39,7 +39,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 @contextmanager
 def watching(root: Path, queue_path: Path, poll: float = 0.0) -> Iterator[Watcher]:
-    arrivals = Arrivals(settle=0.3, patience=1.0)
+    arrivals = Arrivals(stable_seconds=0.3, patience=1.0)
     watcher = Watcher([root], queue_path, arrivals=arrivals, poll=poll, tick=0.05)
     before = set(threading.enumerate())
     watcher.start()
@@ -82,13 +82,13 @@ def test_names_tell_what_is_a_film(name: str, wanted: bool, tmp_path: Path) -> N
 
 def test_a_file_is_complete_when_it_is_unchanged_closed_and_readable(tmp_path: Path) -> None:
     now = 0.0
-    arrivals = Arrivals(settle=10, patience=60, clock=lambda: now)
+    arrivals = Arrivals(stable_seconds=10, patience=60, clock=lambda: now)
     data = make_film(tmp_path / "whole.wav").read_bytes()
     film = tmp_path / "film.wav"
     with film.open("wb") as file:
         file.write(data[:1000])
         file.flush()
-        arrivals.see(film)
+        arrivals.add(film)
         now = 11.0
         file.write(data[1000:])
         file.flush()
@@ -103,11 +103,11 @@ def test_a_file_is_complete_when_it_is_unchanged_closed_and_readable(tmp_path: P
 
 def test_what_cannot_be_read_is_held_longer_and_what_is_gone_forgotten(tmp_path: Path) -> None:
     now = 0.0
-    arrivals = Arrivals(settle=10, patience=60, clock=lambda: now)
+    arrivals = Arrivals(stable_seconds=10, patience=60, clock=lambda: now)
     bad, gone = tmp_path / "bad.mkv", tmp_path / "gone.mkv"
     for path in (bad, gone):
         path.write_text("text")
-        arrivals.see(path)
+        arrivals.add(path)
     gone.unlink()
     now = 11.0
     assert arrivals.complete() == [] and len(arrivals) == 1

@@ -14,7 +14,7 @@ import pytest
 from ended import Program, one_line, text_of
 from media_maker import run_ffmpeg
 
-from gptasr_subs.evaluation.wer import normalize, tally
+from gptasr_subs.evaluation.wer import count_errors, normalize
 
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "examples" / "sample.mp4"
@@ -44,7 +44,7 @@ def test_a_film_is_subtitled_by_whisper(program: Program, tiny: str, tmp_path: P
     assert heard["model"] == "whisper-model-en"
     beginning = " ".join(TEXT.read_text().splitlines()[:3])
     said, heard_text = normalize(beginning).split(), normalize(text_of(tmp_path / "talk.en.srt")).split()
-    assert len(heard_text) > 15 and tally(" ".join(said[: len(heard_text)]), " ".join(heard_text)).wer < 10
+    assert len(heard_text) > 15 and count_errors(" ".join(said[: len(heard_text)]), " ".join(heard_text)).wer < 10
     words = heard["words"]
     assert all(0 <= word["start"] <= word["end"] <= 10.1 and 0 < word["confidence"] <= 1 for word in words)
     assert all(left["end"] <= right["start"] for left, right in pairwise(words))

@@ -19,7 +19,7 @@ from gptasr_subs.errors import OutputError, QueueError
 from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import Job, Queue, State, open_queue
 from gptasr_subs.jobs.worker import Worker, options_of
-from gptasr_subs.pipeline.subtitle import Options, Result
+from gptasr_subs.pipeline.options import Options, Result
 
 LONG_TALK = [(1.5 * n + 1, "one") for n in range(12)]
 

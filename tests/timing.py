@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def _contestants(film: Path, model: str, whisper: str | None) -> Iterator[tuple[str, Sequence[Word], Sequence[Cue]]]:
-    from gptasr_subs.pipeline.subtitle import recognize_file
+    from gptasr_subs.pipeline.recognize import recognize_file
 
     document = recognize_file(film, model, device="cpu")
     yield "gptasr-subs", document.words, document.cues

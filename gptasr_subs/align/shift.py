@@ -62,12 +62,13 @@ def compare_activity(cues: Sequence[Cue], speech: Sequence[Span]) -> Shift:
     return max((_best_offset(edges, spoken, ratio) for ratio in [1.0, *SPEEDS.values()]), key=lambda s: s.confidence)
 
 
-def fit_shift(told: Sequence[float], heard: Sequence[float]) -> Shift:
-    """The shift that takes most of the times ``told`` by the subtitle to where the words are ``heard``.
+def fit_shift(cue_times: Sequence[float], word_times: Sequence[float]) -> Shift:
+    """The shift that takes most of the times ``cue_times`` of a subtitle to the ``word_times`` found in the audio.
 
     A speed that comes of frame rates is preferred to any other.
     """
-    x, y = np.asarray(told, np.float64), np.asarray(heard, np.float64)
+    x = np.asarray(cue_times, np.float64)
+    y = np.asarray(word_times, np.float64)
     if len(x) < _FEWEST:
         return Shift()
     usual = max(
@@ -89,7 +90,8 @@ def _activity(edges: Floats) -> Floats:
 def _best_offset(edges: Floats, spoken: Floats, ratio: float) -> Shift:
     shown = _activity(ratio * edges)
     size = len(shown) + len(spoken)
-    one, other = shown - shown.mean(), spoken - spoken.mean()
+    one = shown - shown.mean()
+    other = spoken - spoken.mean()
     together = np.fft.irfft(np.fft.rfft(other, size) * np.conj(np.fft.rfft(one, size)), size)
     best = int(together.argmax())
     strength = float(together[best] / (np.linalg.norm(one) * np.linalg.norm(other) + 1e-9))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, sentences, table
+from gptasr_subs.cli.console import handle_errors, table, write_stdout
 from gptasr_subs.cli.options import Device, Model, Verbose
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def bench(
     verbose: Verbose = False,
 ) -> None:
     """Time a model on noise of fixed length, or a film stage by stage."""
-    with sentences(quiet=False, verbose=verbose):
+    with handle_errors(quiet=False, verbose=verbose):
         from gptasr_subs.evaluation import speed as module
         from gptasr_subs.recognition.gptasr import choose_device, load_gptasr
 
@@ -43,7 +43,7 @@ def bench(
             stages = [module.measure_film(film, model, device) for _ in range(runs)]
             best = sorted(stages, key=lambda run: run.whole)[len(stages) // 2]
             found = {"machine": where, "path": str(film), **asdict(best)}
-            put(json.dumps(found, indent=2) + "\n" if as_json else f"{where}\n{_stages(best)}")
+            write_stdout(json.dumps(found, indent=2) + "\n" if as_json else f"{where}\n{_stages(best)}")
             return
         recognizer = module.random_recognizer(random, device) if random else load_gptasr(model, device)
         chosen = module.settings(_numbers(batch_sizes), _numbers(beams), _numbers(tokens), seconds)
@@ -51,9 +51,9 @@ def bench(
         facts = f"{recognizer.name}, {str(recognizer.checkpoint.model.gpt.dtype).rpartition('.')[2]}"
         if as_json:
             rows = [{**asdict(timing), "total": timing.total, "rtfx": timing.rtfx} for timing in timings]
-            put(json.dumps({"machine": where, "model": facts, "runs": runs, "timings": rows}, indent=2) + "\n")
+            write_stdout(json.dumps({"machine": where, "model": facts, "runs": runs, "timings": rows}, indent=2) + "\n")
         else:
-            put(f"{facts}; {where}\n{_timings(timings)}")
+            write_stdout(f"{facts}; {where}\n{_timings(timings)}")
 
 
 def _numbers(text: str) -> list[int]:

@@ -18,7 +18,7 @@ INTERRUPTED = 130  # what shells expect of a program that was told to stop
 
 
 @contextmanager
-def sentences(quiet: bool, verbose: bool) -> Iterator[None]:
+def handle_errors(quiet: bool, verbose: bool) -> Iterator[None]:
     """Every error inside ends as one sentence and an exit code, ``verbose`` with its traceback."""
     try:
         with _logging_to_stderr(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING):
@@ -26,7 +26,7 @@ def sentences(quiet: bool, verbose: bool) -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt:
-        say("Stopped; no half-written file is left.")
+        echo_error("Stopped; no half-written file is left.")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # whoever read our output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -54,15 +54,15 @@ class _Stderr(logging.Handler):
     """Looks up stderr at each line, for a progress bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))
+        echo_error(self.format(record))
 
 
 def show_error(error: Exception, verbose: bool = False, subject: Path | None = None) -> None:
     """The sentence of an error; ``subject`` is put in front where the sentence does not name it."""
     if verbose:
-        say("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+        echo_error("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
     message = str(error) if isinstance(error, GptasrError) else _unexpected(error, verbose)
-    say(message if subject is None or _is_named(subject, message) else f"{shown(subject)}: {message}")
+    echo_error(message if subject is None or _is_named(subject, message) else f"{display_path(subject)}: {message}")
 
 
 def _is_named(path: Path, message: str) -> bool:
@@ -76,19 +76,19 @@ def _unexpected(error: Exception, verbose: bool) -> str:
     return f"Something went wrong that should not ({what}); {advice}."
 
 
-def say(text: str) -> None:
+def echo_error(text: str) -> None:
     """A line on stderr, whatever letters are in it."""
     print(text, file=sys.stderr, flush=True)
 
 
-def put(text: str) -> None:
+def write_stdout(text: str) -> None:
     """Output for programs: UTF-8 on stdout on every system, names as the file system has them."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape"))
     sys.stdout.buffer.flush()
 
 
-def shown(path: Path) -> str:
+def display_path(path: Path) -> str:
     """A path on one line: quoted where it holds what a terminal would not print as it is."""
     return str(path) if str(path).isprintable() else repr(str(path))
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, show_error, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, show_error, write_stdout
 from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_film, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
 
 if TYPE_CHECKING:
-    from gptasr_subs.cues.lint import Fault, Report
+    from gptasr_subs.cues.lint import Report, Violation
     from gptasr_subs.types import Cue
 
 
@@ -34,7 +34,7 @@ def lint(
 
     The exit code is 1 where a hard rule breaks.
     """
-    with sentences(False, verbose):
+    with handle_errors(False, verbose):
         from gptasr_subs.cues.lint import lint
         from gptasr_subs.errors import FormatError
         from gptasr_subs.formats import read
@@ -46,7 +46,9 @@ def lint(
                 reports[file] = lint(read(file), norms)
             except FormatError as error:
                 show_error(error, verbose, file)
-        put(_json(reports) if as_json else "".join(_page(file, report, quiet) for file, report in reports.items()))
+        write_stdout(
+            _json(reports) if as_json else "".join(_page(file, report, quiet) for file, report in reports.items())
+        )
         if len(reports) < len(set(files)) or any(report.hard for report in reports.values()):
             raise typer.Exit(1)
 
@@ -74,7 +76,7 @@ def fix(
 
     Subtitles that break no rule stay as they are.
     """
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         from gptasr_subs.cli.batch import STDOUT
         from gptasr_subs.cues.lint import lint
         from gptasr_subs.cues.repair import fix_cues
@@ -88,22 +90,25 @@ def fix(
         fixed = fix_cues(timed, norms)
         text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
         if target == STDOUT:
-            put(text)
+            write_stdout(text)
         else:
             write_atomically(target, text)
         if not quiet:
-            before, after = lint(cues, norms), lint(fixed, norms)
-            say(f"{shown(target if target != STDOUT else file)}: {_count(after)}; before, {_count(before)}.")
+            before = lint(cues, norms)
+            after = lint(fixed, norms)
+            echo_error(
+                f"{display_path(target if target != STDOUT else file)}: {_count(after)}; before, {_count(before)}."
+            )
 
 
 def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
     """The cues at the times of their voices."""
-    from gptasr_subs.align.known_text import listen, place_cues
+    from gptasr_subs.align.known_text import align_cues, compute_emissions
     from gptasr_subs.recognition.loading import load_model
 
-    with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
-        heard = listen(video, load_model(model, device), listener=update)
-    return list(place_cues(cues, heard, each=True).cues)
+    with progress(display_path(Path(video.name)), place_in_film(), quiet) as update:
+        emissions = compute_emissions(video, load_model(model, device), on_progress=update)
+    return list(align_cues(cues, emissions, each=True).cues)
 
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
@@ -122,18 +127,19 @@ def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) ->
 
 def _page(file: Path, report: Report, quiet: bool) -> str:
     """Lines for people: the faults, the sums, the rules."""
-    lines = [] if quiet else [_line(file, fault) for fault in report.faults]
+    lines = [] if quiet else [_line(file, violation) for violation in report.violations]
     rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
     subtitles = f"{report.cues} subtitle{'s' * (report.cues != 1)}"
-    lines.append(f"{shown(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
+    lines.append(f"{display_path(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _line(file: Path, fault: Fault) -> str:
+def _line(file: Path, violation: Violation) -> str:
     from gptasr_subs.formats.blocks import format_time
 
-    kind = "hard" if fault.hard else "soft"
-    return f"{shown(file)}:{fault.cue} {format_time(fault.start, '.')} {kind} {fault.rule}: {fault.message}"
+    kind = "hard" if violation.hard else "soft"
+    place = f"{display_path(file)}:{violation.cue} {format_time(violation.start, '.')}"
+    return f"{place} {kind} {violation.rule}: {violation.message}"
 
 
 def _count(report: Report) -> str:

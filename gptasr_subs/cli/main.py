@@ -24,7 +24,7 @@ from gptasr_subs.cli import (
     watch,
 )
 from gptasr_subs.cli.default_command import DEFAULT, DefaultCommand, DefaultGroup
-from gptasr_subs.recognition import workers as forked
+from gptasr_subs.recognition import workers
 
 PROGRAM = "gptasr-subs"
 
@@ -58,7 +58,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are small: more threads only wait
     signal.signal(signal.SIGTERM, _terminate)
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    forked.allow()
+    workers.allow_fork()
     app(prog_name=PROGRAM)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gptasr_subs.cli.console import sentences
+from gptasr_subs.cli.console import handle_errors
 from gptasr_subs.cues.norms import PRESETS, Norms
 
 Preset = Enum("Preset", {name: name for name in PRESETS}, type=str)  # type: ignore[misc]
@@ -26,7 +26,7 @@ def with_norms(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def chosen(*args: Any, preset: Preset, **options: Any) -> None:
         flags = {norm.name: options.pop(norm.name) for norm in _FLAGS}
-        with sentences(quiet=False, verbose=False):
+        with handle_errors(quiet=False, verbose=False):
             given = {name: value for name, value in flags.items() if value is not None}
             norms = replace(PRESETS[preset.value], **given)
         command(*args, norms=norms, **options)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import say, sentences, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_film, progress
 
@@ -29,10 +29,10 @@ def preview(
     verbose: Verbose = False,
 ) -> None:
     """Draw subtitles over their frames, and a timeline of sound, windows, words and subtitles."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         from gptasr_subs.formats import read
         from gptasr_subs.outputs.contact_sheet import Sight, draw_preview, require_pillow
-        from gptasr_subs.pipeline.subtitle import recognize_file
+        from gptasr_subs.pipeline.recognize import recognize_file
         from gptasr_subs.recognition.loading import load_model
         from gptasr_subs.storage.files import write_atomically
 
@@ -40,12 +40,12 @@ def preview(
         if subtitle:
             sight = Sight(read(subtitle), (), start, seconds, frames)
         else:
-            with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
+            with progress(display_path(Path(video.name)), place_in_film(), quiet) as update:
                 document = recognize_file(
-                    video, load_model(model, device), listener=lambda place: update(place.done, place.total)
+                    video, load_model(model, device), on_progress=lambda place: update(place.done, place.total)
                 )
             sight = Sight(document.cues, document.words, start, seconds, frames)
         target = output or video.with_name(f"{video.stem}.preview.png")
         write_atomically(target, draw_preview(video, sight))
         if not quiet:
-            say(f"{shown(target)}: {len(sight.cues)} subtitles.")
+            echo_error(f"{display_path(target)}: {len(sight.cues)} subtitles.")

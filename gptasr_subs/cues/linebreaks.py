@@ -13,7 +13,11 @@ Bools = NDArray[np.bool_]
 
 # Points for ending a line between two words, after the line treatment rules of Netflix's timed text guides:
 # break after punctuation, before conjunctions and prepositions, never inside a phrase.
-SENTENCE_END, CLAUSE_END, BEFORE_LINK, PLAIN, INSIDE_PHRASE = 0.0, 0.25, 0.5, 1.0, 5.0
+SENTENCE_END = 0.0
+CLAUSE_END = 0.25
+BEFORE_LINK = 0.5
+PLAIN = 1.0
+INSIDE_PHRASE = 5.0
 
 # What the points above and the raggedness of the lines weigh against one another. With these a line of 38 beside
 # one of 6 characters (0.6) is worse than a plain break in the middle (0.5), and better than a split phrase (2.5).
@@ -100,7 +104,8 @@ def _penalty(before: str, after: str, opens_sentence: bool) -> float:
         return SENTENCE_END
     if before.rstrip(_CLOSERS).endswith((",", ";", ":", "-", "–", "—")):
         return CLAUSE_END
-    left, right = _bare(before), _bare(after)
+    left = _bare(before)
+    right = _bare(after)
     if left in _HOLDS_ALWAYS and not (left in _PREPOSITIONS and right in _CONJUNCTIONS):  # "where he came from | and"
         return INSIDE_PHRASE
     if right in _CONJUNCTIONS:
@@ -169,7 +174,8 @@ class Layouts:
         for left in range(int(self._used[d][i]), 1, -1):
             top = int(self._tops[left - 1][d][i])
             broken.append(" ".join(self.words[i : i + top]))
-            i, d = i + top, d - top
+            i = i + top
+            d = d - top
         return (*broken, " ".join(self.words[i : i + d]))
 
     def _most_words(self, room: int) -> int:
@@ -185,15 +191,18 @@ class Layouts:
 
     def _with_line_above(self, top: dict[int, Floats], rest: dict[int, Floats], sizes: range) -> dict[int, Floats]:
         """Layouts with one line more than ``rest``, each with the best choice of its first line."""
-        rows, choices = {}, {}
+        rows = {}
+        choices = {}
         for d in sizes:
             n = len(self.words) - d + 1
-            best, choice = np.full(n, np.inf), np.ones(n, dtype=np.int64)
+            best = np.full(n, np.inf)
+            choice = np.ones(n, dtype=np.int64)
             for c in (c for c in range(1, d) if c in top and d - c in rest):
                 cost = top[c][:n] + self._turns[c : c + n] + rest[d - c][c : c + n]
                 choice[cost < best] = c
                 np.minimum(best, cost, out=best)
-            rows[d], choices[d] = best, choice
+            rows[d] = best
+            choices[d] = choice
         self._tops.append(choices)
         return {d: row for d, row in rows.items() if np.isfinite(row).any()}
 

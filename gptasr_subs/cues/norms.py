@@ -36,7 +36,7 @@ class Norms:
     # Netflix lets a cue stay half a second after the voice, for reading.
     lead_out: float = _norm(0.5, "Seconds a subtitle stays after the voice, for reading.")
     # A shorter dark gap flickers, so it is closed to ``gap_frames``.
-    min_dark: float = _norm(0.5, "Shorter dark gaps than this flicker and are closed.")
+    min_gap: float = _norm(0.5, "Shorter dark gaps than this flicker and are closed.")
     # No cue reaches across a silence of this length: the lead-out of one cue and a dark gap fit into it, and text that
     # shows earlier than this before its voice counts as too early.
     long_pause: float = _norm(1.0, "Silence that no subtitle reaches across.")
@@ -56,7 +56,7 @@ class Norms:
         above = self.min_seconds, self.max_chars_per_second, self.max_words_per_minute, self.fps, self.long_pause
         if not all(norm > 0 for norm in (*above, self.text_height)):  # also where it is no number at all
             raise UsageError("A cue's shortest duration, speeds, frame rate, long pause and text must be above 0.")
-        rests = self.min_seconds_per_word, self.gap_frames, self.lead_out, self.min_dark, self.shot_frames
+        rests = self.min_seconds_per_word, self.gap_frames, self.lead_out, self.min_gap, self.shot_frames
         if not (self.max_seconds >= self.min_seconds and all(norm >= 0 for norm in rests)):
             raise UsageError("A cue's longest duration must reach its shortest, and its gaps cannot be negative.")
 
@@ -77,7 +77,7 @@ BBC = Norms(
     max_chars_per_second=inf,
     max_words_per_minute=180.0,
     gap_frames=0,
-    min_dark=1.0,
+    min_gap=1.0,
     long_pause=1.5,
 )
 

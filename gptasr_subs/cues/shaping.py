@@ -13,7 +13,7 @@ import numpy as np
 
 from gptasr_subs.cues.linebreaks import INSIDE_PHRASE, SENTENCE_END, Floats, Ints, Layouts, break_penalties
 from gptasr_subs.cues.norms import NETFLIX, Norms
-from gptasr_subs.cues.timed_words import CUE, LINE, PHRASE, Talk, talk_of, tokens
+from gptasr_subs.cues.timed_words import CUE, LINE, PHRASE, TimedWords, time_words, tokens
 from gptasr_subs.cues.timing import out_times, reading_seconds, shortest_seconds, snap_ends, snap_starts
 from gptasr_subs.types import Cue, Word
 
@@ -65,32 +65,32 @@ def shape_cues(
     """
     chars = norms.max_chars if max_chars is None else max_chars
     lines = norms.max_lines if max_lines is None else max_lines
-    return arrange(talk_of(list(tokens(words))), replace(norms, max_chars=chars, max_lines=lines), shots)
+    return arrange(time_words(list(tokens(words))), replace(norms, max_chars=chars, max_lines=lines), shots)
 
 
-def arrange(talk: Talk, norms: Norms, shots: Sequence[float] = ()) -> list[Cue]:
-    """The cues of a talk; in its texts spaces are allowed, and no line or cue ends at them."""
-    if not talk.words:
+def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> list[Cue]:
+    """The cues of timed words; spaces are allowed in a text, and no line or cue ends at them."""
+    if not timed.words:
         return []
-    penalties = _penalties(talk, norms)
+    penalties = _penalties(timed, norms)
     layouts = Layouts(
-        talk.words,
+        timed.words,
         penalties,
         max_chars=norms.max_chars,
         max_lines=norms.max_lines,
-        max_words=_most_words(talk.starts, norms.max_seconds),
-        new_lines=talk.begins >= LINE,
+        max_words=_most_words(timed.starts, norms.max_seconds),
+        new_lines=timed.break_before >= LINE,
     )
-    costs = _cue_costs(talk, layouts, penalties, norms)
-    return _timed(talk, layouts, _cheapest_runs(costs), norms, shots)
+    costs = _cue_costs(timed, layouts, penalties, norms)
+    return _as_cues(timed, layouts, _cheapest_runs(costs), norms, shots)
 
 
-def _penalties(talk: Talk, norms: Norms) -> Floats:
+def _penalties(timed: TimedWords, norms: Norms) -> Floats:
     """Points for a break before each word, shape (n + 1,)."""
     # Where a voice rests for half a long pause, a phrase has ended, whatever the words.
-    grammar = break_penalties(talk.words)
-    penalties = grammar * np.maximum(0.0, 1.0 - 2.0 * _silence(talk, norms))
-    ended = (talk.begins >= LINE) | ((talk.begins == PHRASE) & (grammar[:-1] < INSIDE_PHRASE))
+    grammar = break_penalties(timed.words)
+    penalties = grammar * np.maximum(0.0, 1.0 - 2.0 * _silence(timed, norms))
+    ended = (timed.break_before >= LINE) | ((timed.break_before == PHRASE) & (grammar[:-1] < INSIDE_PHRASE))
     penalties[:-1][ended] = SENTENCE_END
     return penalties
 
@@ -100,27 +100,30 @@ def _most_words(starts: Floats, seconds: float) -> int:
     return int((np.searchsorted(starts, starts + seconds, side="right") - np.arange(len(starts))).max())
 
 
-def _silence(talk: Talk, norms: Norms) -> Floats:
+def _silence(timed: TimedWords, norms: Norms) -> Floats:
     """The pause before each word as a share of a long one, 0 to 1, shape (n + 1,)."""
-    return np.minimum(talk.pauses / norms.long_pause, 1.0)
+    return np.minimum(timed.pauses / norms.long_pause, 1.0)
 
 
-def _cue_costs(talk: Talk, layouts: Layouts, penalties: Floats, norms: Norms, costs: CueCosts = COSTS) -> Floats:
+def _cue_costs(timed: TimedWords, layouts: Layouts, penalties: Floats, norms: Norms, costs: CueCosts = COSTS) -> Floats:
     """Points of every possible cue, shape (n + 1, reach): row j, column d - 1 for the d words before word j.
 
     Infinity marks a cue that breaks a hard rule.
     """
-    n = len(talk.words)
-    bridges = costs.bridged_pause * _silence(talk, norms)
+    n = len(timed.words)
+    bridges = costs.bridged_pause * _silence(timed, norms)
     bridges[1:-1] += costs.bridged_sentence * (penalties[1:-1] == SENTENCE_END)  # or a rest, see _penalties
-    bridges[:-1] += costs.bridged_cue * ((talk.begins == PHRASE) & (penalties[:-1] == SENTENCE_END))
+    bridges[:-1] += costs.bridged_cue * ((timed.break_before == PHRASE) & (penalties[:-1] == SENTENCE_END))
     bridged = np.cumsum(bridges)
-    parted = np.cumsum((talk.pauses >= norms.long_pause) | np.append(talk.begins == CUE, False))
+    parted = np.cumsum((timed.pauses >= norms.long_pause) | np.append(timed.break_before == CUE, False))
     table = np.full((n + 1, layouts.reach), np.inf)
     for d in range(1, layouts.reach + 1):
-        first, last = slice(0, n - d + 1), slice(d - 1, n)
-        starts, ends, chars = talk.starts[first], talk.ends[last], layouts.chars(d)
-        shown = out_times(starts, ends, talk.next_starts[last], chars, d, norms) - starts
+        first = slice(0, n - d + 1)
+        last = slice(d - 1, n)
+        starts = timed.starts[first]
+        ends = timed.ends[last]
+        chars = layouts.chars(d)
+        shown = out_times(starts, ends, timed.next_starts[last], chars, d, norms) - starts
         cost = penalties[d:] + costs.layout * layouts.cost[d] + _looks(chars, d, shown, norms, costs)
         cost += costs.orphan * (d == 1) + bridged[last] - bridged[first]
         broken = (parted[last] > parted[first]) | ((ends - starts > norms.max_seconds) & (d > 1))
@@ -138,14 +141,17 @@ def _looks(chars: Ints, words: int, shown: Floats, norms: Norms, costs: CueCosts
 
 def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
     """The sequence of cues with the fewest points, each as (first word, number of words)."""
-    n, reach = len(costs) - 1, costs.shape[1]
-    best, sizes = np.zeros(n + 1), np.zeros(n + 1, dtype=np.int64)
+    n = len(costs) - 1
+    reach = costs.shape[1]
+    best = np.zeros(n + 1)
+    sizes = np.zeros(n + 1, dtype=np.int64)
     for j in range(1, n + 1):
         d = min(j, reach)
         totals = best[j - d : j][::-1] + costs[j, :d]
         sizes[j] = 1 + int(totals.argmin())
         best[j] = totals[sizes[j] - 1]
-    runs, j = [], n
+    runs = []
+    j = n
     while j:
         d = int(sizes[j])
         j -= d
@@ -153,19 +159,19 @@ def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
     return runs[::-1]
 
 
-def _timed(
-    talk: Talk, layouts: Layouts, runs: list[tuple[int, int]], norms: Norms, shots: Sequence[float]
+def _as_cues(
+    timed: TimedWords, layouts: Layouts, runs: list[tuple[int, int]], norms: Norms, shots: Sequence[float]
 ) -> list[Cue]:
     """The runs as cues. In-times are the first words' starts, unless those crowd: then later cues wait their turn."""
     firsts = np.array([i for i, _ in runs])
     sizes = np.array([d for _, d in runs])
-    starts = talk.starts[firsts]
+    starts = timed.starts[firsts]
     for k in range(1, len(starts)):
         starts[k] = max(starts[k], starts[k - 1] + _FLASH_FRAMES / norms.fps + norms.gap)
-    ends = np.maximum(starts, talk.ends[firsts + sizes - 1])
-    starts = snap_starts(starts, ends, shots, norms, talk.until)
+    ends = np.maximum(starts, timed.ends[firsts + sizes - 1])
+    starts = snap_starts(starts, ends, shots, norms, timed.end_limit)
     lines = [layouts.lines(i, d) for i, d in runs]
     chars = np.array([len(" ".join(text)) for text in lines])
-    outs = out_times(starts, ends, np.append(starts[1:], talk.until), chars, sizes, norms)
-    outs = snap_ends(starts, ends, outs, shots, norms, talk.until)
+    outs = out_times(starts, ends, np.append(starts[1:], timed.end_limit), chars, sizes, norms)
+    outs = snap_ends(starts, ends, outs, shots, norms, timed.end_limit)
     return [Cue(float(start), float(out), text) for start, out, text in zip(starts, outs, lines, strict=True)]

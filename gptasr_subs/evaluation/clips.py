@@ -20,7 +20,7 @@ from gptasr_subs.types import FloatArray, Span
 
 
 @dataclass(slots=True)
-class Transcript:
+class ClipTranscript:
     """What was heard in one sound file, or in a ``span`` of it, of ``seconds``; or why it could not be read."""
 
     path: Path
@@ -37,14 +37,14 @@ def transcribe_clips(
     spans: Sequence[Span | None] = (),
     batch_size: int = 0,
     beams: int = 0,
-    listener: Callable[[int], None] | None = None,
-) -> list[Transcript]:
+    on_progress: Callable[[int], None] | None = None,
+) -> list[ClipTranscript]:
     """The text of each file, in order. Windows of several files share a batch.
 
     Where ``spans`` (seconds) has one for a file, it is the text of that part. A file that cannot be read has its error
-    in its place; ``listener`` hears the number of files done so far.
+    in its place; ``on_progress`` is told the number of files done so far.
     """
-    transcripts = [Transcript(path, span) for path, span in zip_longest(paths, spans)]
+    transcripts = [ClipTranscript(path, span) for path, span in zip_longest(paths, spans)]
     owners: list[int] = []
 
     def windows() -> Iterator[Window]:
@@ -57,12 +57,12 @@ def transcribe_clips(
     for position, (_, words) in enumerate(found):  # windows come back in order, so each finds its owner
         owner = transcripts[owners[position]]
         owner.text = " ".join([owner.text, *(word.text for word in words)]).strip()
-        if listener:
-            listener(owners[position] + 1)
+        if on_progress:
+            on_progress(owners[position] + 1)
     return transcripts
 
 
-def to_tsv(transcripts: Iterable[Transcript], folder: Path) -> str:
+def to_tsv(transcripts: Iterable[ClipTranscript], folder: Path) -> str:
     """A manifest of what was heard: a header, then path (relative to ``folder``) and text of each file read."""
     rows = [(_one_field(heard.path.relative_to(folder)), heard.text) for heard in transcripts if not heard.error]
     return "".join(f"{path}\t{text}\n" for path, text in [("path", "text"), *rows])
@@ -73,7 +73,7 @@ def _one_field(path: Path) -> str:
     return path.as_posix().replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def _readable_windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]:
+def _readable_windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Window]:
     """Windows of one file; where it cannot be read on, its error is noted and the windows end."""
     try:
         yield from _windows(transcript, recognizer)
@@ -81,9 +81,10 @@ def _readable_windows(transcript: Transcript, recognizer: Recognizer) -> Iterato
         transcript.error = error
 
 
-def _windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]:
+def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Window]:
     """A file (or span) that fits into one window whole, else its stretches of speech."""
-    rate, limits = recognizer.sample_rate, window_limits(recognizer)
+    rate = recognizer.sample_rate
+    limits = window_limits(recognizer)
     track = choose_track(probe(transcript.path), None)
     blocks = _counted(_decode(transcript, track, rate), transcript, rate)
     head: list[FloatArray] = []
@@ -97,7 +98,7 @@ def _windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]
         yield Window(span, np.concatenate(head), (span,))
 
 
-def _decode(transcript: Transcript, track: int, rate: int) -> Iterator[FloatArray]:
+def _decode(transcript: ClipTranscript, track: int, rate: int) -> Iterator[FloatArray]:
     span = transcript.span
     blocks = decode_blocks(transcript.path, track=track, sample_rate=rate, start=span.start if span else 0.0)
     left = round((span.end - span.start) * rate) if span else sys.maxsize
@@ -108,7 +109,7 @@ def _decode(transcript: Transcript, track: int, rate: int) -> Iterator[FloatArra
             return
 
 
-def _counted(blocks: Iterable[FloatArray], transcript: Transcript, rate: int) -> Iterator[FloatArray]:
+def _counted(blocks: Iterable[FloatArray], transcript: ClipTranscript, rate: int) -> Iterator[FloatArray]:
     for block in blocks:
         transcript.seconds += len(block) / rate
         yield block

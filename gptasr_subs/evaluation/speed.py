@@ -25,7 +25,8 @@ from gptasr_subs.model.decoding import Decoded, DecodingOptions
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.model.tokenizer import CharacterTokenizer
-from gptasr_subs.pipeline.subtitle import Options, document_of
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.recognize import document_of
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer, choose_device, number_format
 from gptasr_subs.recognition.windows import recognize, window_limits
 from gptasr_subs.speech.segmentation import segment_blocks
@@ -34,7 +35,9 @@ from gptasr_subs.types import FloatArray, Word
 _T = TypeVar("_T")
 
 _CLIP_SECONDS = 16.0
-_PEAK, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux only
+# Linux only
+_PEAK = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
     if name not in PUBLISHED:
         raise UsageError(f"There is no published configuration {name!r}; choose from: {', '.join(PUBLISHED)}.")
     torch.manual_seed(0)
-    network, chosen = GptAsr(PUBLISHED[name]).eval(), choose_device(device)
+    network = GptAsr(PUBLISHED[name]).eval()
+    chosen = choose_device(device)
     network.to(chosen).settle(number_format(chosen))
     return GptAsrRecognizer(Checkpoint(name, network.config, network, CharacterTokenizer()), chosen)
 
@@ -99,7 +103,8 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
 
     Beams have twins that read the text alone where the checkpoint's search counts those.
     """
-    network, rate = recognizer.checkpoint.model, recognizer.sample_rate
+    network = recognizer.checkpoint.model
+    rate = recognizer.sample_rate
     limit = network.config.max_text_tokens
     if setting.tokens > limit or setting.seconds > recognizer.max_seconds:
         raise UsageError(f"{recognizer.name!r} takes {limit} tokens and {recognizer.max_seconds:.1f} s at the most.")
@@ -112,7 +117,8 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
 
 
 def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
-    network, alone = recognizer.checkpoint.model, recognizer.checkpoint.decoding.alone_weight > 0
+    network = recognizer.checkpoint.model
+    alone = recognizer.checkpoint.decoding.alone_weight > 0
     front_end, (mel, lengths) = _timed(recognizer.device, lambda: recognizer.log_mels(clips))
     prefill, stepper = _timed(
         recognizer.device, lambda: Stepper(network, network.encode_in_parts(mel, lengths), setting.beams, alone)
@@ -123,7 +129,8 @@ def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting
 
 def force_steps(stepper: Stepper, network: GptAsr, setting: Setting) -> None:
     """A beam search that nothing ends before its last token."""
-    shape, vocabulary = (setting.batch, setting.beams), network.config.vocabulary
+    shape = (setting.batch, setting.beams)
+    vocabulary = network.config.vocabulary
     latest = torch.full(shape, network.config.start_token, device=stepper.bias.device)
     scores = torch.zeros(shape, device=stepper.bias.device)
     for _ in range(setting.tokens):
@@ -157,7 +164,7 @@ def measure_film(media: Path, model: str, device: str = "auto", batch_size: int 
     found = recognize(recognizer, windows, batch_size=batch_size, beams=beams)
     words = [word for _, some in found for word in some]
     shaping = time.perf_counter()
-    render(document_of(words, media, info, recognizer.name, Options()), "srt")
+    render(document_of(words, media, info, recognizer.name, options=Options()), "srt")
     ended = time.perf_counter()
     return Stages(
         info.duration,
@@ -176,7 +183,8 @@ class _Waits(Iterable[_T]):
     """Passes items on and adds up how long each took to come."""
 
     def __init__(self, items: Iterable[_T]) -> None:
-        self.seconds, self._items = 0.0, iter(items)
+        self.seconds = 0.0
+        self._items = iter(items)
 
     def __iter__(self) -> Iterator[_T]:
         return self

@@ -91,7 +91,8 @@ def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
     """Each word with the hundredths until the next one begins, and in colour where it is not sure."""
     words = [word for line in lines for word in line]
     begins = [_hundredths(word.start) for word in words[1:]] + [_hundredths(cue.end)]
-    timed, now = [], _hundredths(cue.start)
+    timed = []
+    now = _hundredths(cue.start)
     for word, end in zip(words, begins, strict=True):
         timed.append(rf"{{\kf{max(0, end - now)}}}" * style.word_times + _coloured(word, style))
         now = max(now, end)
@@ -115,7 +116,8 @@ def _clock(seconds: float) -> str:
 
 def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Section, kind and fields of each line that a Format line above it explains; names in lower case."""
-    section, names = "", [""]
+    section = ""
+    names = [""]
     for line in text.split("\n"):
         kind, colon, rest = line.strip().partition(":")
         if line.startswith("["):
@@ -129,7 +131,9 @@ def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
     """What a line of dialogue shows; None for drawings and for lines without times."""
-    start, end, text = _seconds(row.get("start", "")), _seconds(row.get("end", "")), row.get("text", "")
+    start = _seconds(row.get("start", ""))
+    end = _seconds(row.get("end", ""))
+    text = row.get("text", "")
     if start is None or end is None or _DRAWING.search("".join(_OVERRIDE.findall(text))):
         return None
     place = _PLACE.search("".join(_OVERRIDE.findall(text)))

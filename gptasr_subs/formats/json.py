@@ -38,7 +38,9 @@ class Json:
 
 
 def _read(cue: dict[str, Any]) -> Cue:
-    start, end, position = float(cue["start"]), float(cue["end"]), int(cue.get("position", 2))
+    start = float(cue["start"])
+    end = float(cue["end"])
+    position = int(cue.get("position", 2))
     if not (isfinite(start) and isfinite(end) and 1 <= position <= 9):
         raise ValueError("no time or no place")
     return Cue(start, end, tuple(map(str, cue["lines"])), position)

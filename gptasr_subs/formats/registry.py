@@ -52,7 +52,8 @@ def make_format(plugin: Callable[[], object]) -> Format:
 
 def get_format(name: str) -> Format:
     """The format called so, or whose files end so, with or without the dot. Raises FormatError listing all."""
-    wanted, formats = name.lower().lstrip("."), find_formats()
+    wanted = name.lower().lstrip(".")
+    formats = find_formats()
     for found in formats.values():
         if wanted in (found.name, found.extension):
             return found

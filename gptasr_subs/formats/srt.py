@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 
-from gptasr_subs.cues.markup import without
+from gptasr_subs.cues.markup import strip_tags
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import Block, clean_lines, is_timing, milliseconds, scan_blocks
 from gptasr_subs.formats.document import Document
@@ -46,7 +46,7 @@ class Srt:
 
 def _lines(cue: Cue) -> list[str]:
     """The cue's text; of a line that would be taken for two times only the arrow's head is left."""
-    lines = clean_lines(without(line, "v") for line in cue.lines)
+    lines = clean_lines(strip_tags(line, "v") for line in cue.lines)
     lines = [_ARROW.sub(">", line) if is_timing(line) else line for line in lines]
     return [f"{{\\an{cue.position}}}{lines[0]}", *lines[1:]] if lines and cue.position != 2 else lines
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-from gptasr_subs.cues.markup import closed, convert, name_of
+from gptasr_subs.cues.markup import balance_tags, convert, name_of
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, format_time
 from gptasr_subs.formats.document import Document
@@ -90,7 +90,7 @@ def _column(place: int) -> str:
 
 
 def _paragraph(cue: Cue) -> str:
-    text = "<br/>".join(map(_spans, closed(clean_lines(cue.lines))))
+    text = "<br/>".join(map(_spans, balance_tags(clean_lines(cue.lines))))
     times = f'begin="{format_time(cue.start, ".")}" end="{format_time(cue.end, ".")}"'
     return f'      <p {times} region="r{cue.position}" xml:space="preserve">{text}</p>\n'
 
@@ -148,7 +148,7 @@ class _Reader:
         elif "begin" in facts and ("end" in facts or "dur" in facts):
             end = since + self._seconds(facts["end"]) if "end" in facts else begin + self._seconds(facts["dur"])
             yield Cue(
-                round(begin, 3), round(end, 3), tuple(clean_lines(closed(self._text(element).split("\n")))), place
+                round(begin, 3), round(end, 3), tuple(clean_lines(balance_tags(self._text(element).split("\n")))), place
             )
 
     def _text(self, element: ElementTree.Element) -> str:

@@ -68,7 +68,9 @@ def _tag(tag: str) -> str:
 
 def _kept(tag: re.Match[str]) -> str:
     """A tag that the text of cues may carry, or nothing."""
-    opening, name, words = tag[1], (tag[2] or "").lower(), (tag[3] or "").strip()
+    opening = tag[1]
+    name = (tag[2] or "").lower()
+    words = (tag[3] or "").strip()
     if name == "v" and opening == "<":
         return f"<v {words}>" if words else ""
     return f"{opening}{name}>" if name in ("b", "i", "u", "v") else ""
@@ -90,9 +92,11 @@ def _settings(position: int) -> list[str]:
 
 def _position(settings: str) -> int:
     """As on a number pad, from ``line`` and ``align``."""
-    found, row = _LINE.search(settings), 0
+    found = _LINE.search(settings)
+    row = 0
     if found:
-        place, share = int(found[1]), bool(found[2])
+        place = int(found[1])
+        share = bool(found[2])
         row = 2 if 0 <= place < (34 if share else 8) else 1 if share and place < 67 else 0
     if _USUAL in settings or "position:" not in settings:
         return 2 + 3 * row

@@ -48,14 +48,16 @@ def read_event(environment: Mapping[str, str]) -> Event:
             "This is the custom script of Sonarr, Radarr or Lidarr, and none of them has called it; "
             "choose it there under Settings, Connect."
         )
-    kind, files = facts[f"{program}_eventtype"].lower(), f"{program}_{_FILES[program]}"
+    kind = facts[f"{program}_eventtype"].lower()
+    files = f"{program}_{_FILES[program]}"
     if kind == "test":
         return Event(program, Kind.TEST)
     if kind in _IMPORTS:
         names = (f"{files}_path", f"{files}_paths", f"{program}_addedtrackpaths")
         return Event(program, Kind.IMPORT, _unique(path for name in names for path in _listed(facts, name)))
     if kind == "rename":
-        paths, previous = _listed(facts, f"{files}_paths"), _listed(facts, f"{files}_previouspaths")
+        paths = _listed(facts, f"{files}_paths")
+        previous = _listed(facts, f"{files}_previouspaths")
         if len(paths) != len(previous):
             raise UsageError(f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; update it.")
         return Event(program, Kind.RENAME, paths, previous)
@@ -111,9 +113,11 @@ def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
 def _rest(path: str, folder: str, ignore_case: bool) -> str | None:
     """The part of the path below the folder; None where it is not in it."""
     folder = folder.rstrip("/") + "/"
-    start, wanted = path[: len(folder)], folder
+    start = path[: len(folder)]
+    wanted = folder
     if ignore_case:
-        start, wanted = start.lower(), wanted.lower()
+        start = start.lower()
+        wanted = wanted.lower()
     return path[len(folder) :] if start == wanted else None
 
 

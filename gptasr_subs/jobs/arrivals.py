@@ -61,7 +61,7 @@ def _writes(process: Path, wanted: os.stat_result) -> bool:
 class _Seen:
     stamp: tuple[int, int, int] | None
     since: float
-    doubted: bool = False  # ffprobe does not take it for a film (yet)
+    unreadable_once: bool = False  # ffprobe does not take it for a film (yet)
 
 
 class Arrivals:
@@ -71,21 +71,23 @@ class Arrivals:
     """
 
     def __init__(
-        self, settle: float = 10.0, patience: float = 60.0, clock: Callable[[], float] = time.monotonic
+        self, stable_seconds: float = 10.0, patience: float = 60.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """A file must stay the same for ``settle`` seconds, one that cannot be read for ``patience``."""
-        self._settle, self._patience, self._clock = settle, patience, clock
+        """A file must stay the same for ``stable_seconds``, one that cannot be read for ``patience``."""
+        self._stable_seconds = stable_seconds
+        self._patience = patience
+        self._clock = clock
         self._seen: dict[Path, _Seen] = {}
 
     def __len__(self) -> int:
         """How many are held."""
         return len(self._seen)
 
-    def see(self, path: Path) -> None:
+    def add(self, path: Path) -> None:
         """A file is there, or has changed."""
         self._seen[path] = _Seen(file_stamp(path), self._clock())
 
-    def forget(self, path: Path) -> None:
+    def discard(self, path: Path) -> None:
         """A file is gone."""
         self._seen.pop(path, None)
 
@@ -93,22 +95,23 @@ class Arrivals:
         """Those that are complete by now; they are held no longer."""
         ready = [path for path, seen in list(self._seen.items()) if self._is_complete(path, seen)]
         for path in ready:
-            self.forget(path)
+            self.discard(path)
         return ready
 
     def _is_complete(self, path: Path, seen: _Seen) -> bool:
-        stamp, now = file_stamp(path), self._clock()
+        stamp = file_stamp(path)
+        now = self._clock()
         if stamp is None:
-            self.forget(path)
+            self.discard(path)
             return False
         if stamp != seen.stamp:
-            self.see(path)
+            self.add(path)
             return False
         quiet = now - seen.since
-        if quiet < (self._patience if seen.doubted else self._settle) or is_open_for_writing(path):
+        if quiet < (self._patience if seen.unreadable_once else self._stable_seconds) or is_open_for_writing(path):
             return False
-        seen.doubted = not seen.doubted and not _is_media(path)
-        return not seen.doubted and file_stamp(path) == stamp
+        seen.unreadable_once = not seen.unreadable_once and not _is_media(path)
+        return not seen.unreadable_once and file_stamp(path) == stamp
 
 
 def _is_media(path: Path) -> bool:

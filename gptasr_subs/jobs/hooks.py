@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gptasr_subs.errors import GptasrError
-from gptasr_subs.pipeline.subtitle import Options, Result
+from gptasr_subs.pipeline.options import Options, Result
 from gptasr_subs.plugins import load_plugins, make_notifier
 
 PATIENCE = 300.0  # seconds that a command may take
@@ -36,7 +36,8 @@ class Event:
 
 def event_of(result: Result, options: Options) -> Event:
     """What there is to tell of a film that did not fail."""
-    written, reason = result.written, "" if result.written else "all that is asked for is there already"
+    written = result.written
+    reason = "" if result.written else "all that is asked for is there already"
     state = "done" if written else "skipped"
     return Event(result.media, state, written, reason, options.language, result.seconds, result.elapsed)
 

@@ -16,8 +16,9 @@ from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import MediaError, QueueError
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.jobs.queue import LEASE, Job, Queue, State
-from gptasr_subs.jobs.rules import Film, Limits, decide
-from gptasr_subs.pipeline.subtitle import Options, Progress, subtitle
+from gptasr_subs.jobs.rules import Candidate, Limits, decide
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.loading import raw_identity
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import file_stamp
@@ -47,9 +48,13 @@ class Worker:
         newest_first: bool = False,
     ) -> None:
         """``options`` hold for what a job does not say itself; ``report`` is told of each job that is over."""
-        self._queue, self._model, self._report = queue, model, report
+        self._queue = queue
+        self._model = model
+        self._report = report
         self._newest_first = newest_first
-        self._options, self._limits, self._hooks = options or Options(), limits or Limits(), hooks or Hooks()
+        self._options = options or Options()
+        self._limits = limits or Limits()
+        self._hooks = hooks or Hooks()
         self._stop = threading.Event()
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
@@ -61,7 +66,7 @@ class Worker:
         """Work until nothing is due and ``until`` says so, or ``stop``; looks for jobs every ``longest_wait`` s."""
         while not self._stop.is_set():
             over = until()  # asked first: what was put in before it said so is still taken
-            job = self._queue.take(self.name, self._newest_first)
+            job = self._queue.claim(self.name, self._newest_first)
             if job:
                 self._do(job)
             elif over:
@@ -71,7 +76,7 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         gone = threading.Event()
-        with _beating(self._queue.path, job, gone):
+        with _heartbeats(self._queue.path, job, gone):
             stamp = file_stamp(job.path)
             try:
                 event = self._subtitle(job, lambda: self._stop.is_set() or gone.is_set())
@@ -82,15 +87,15 @@ class Worker:
             except Exception as error:  # a bug met in one film is no reason to leave out the next
                 event = self._failed(job, error, stamp)
         if event.state in ("done", "skipped"):
-            self._queue.end(job, State(event.state), event.reason)
+            self._queue.finish(job, State(event.state), event.reason)
         self._tell(job, event)
 
     def _subtitle(self, job: Job, stopped: Callable[[], bool]) -> Event:
         options = options_of(job, self._options)
-        verdict = decide(Film(job.path, options, self._limits))
+        verdict = decide(Candidate(job.path, options, self._limits))
         if not verdict.passed:
             return Event(job.path, "skipped", (), f"{verdict.rule}: {verdict.reason}", options.language)
-        result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, listener=_checking(stopped))
+        result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, on_progress=_checking(stopped))
         return event_of(result, options)
 
     def _failed(self, job: Job, error: Exception, stamp: object) -> Event:
@@ -100,7 +105,7 @@ class Worker:
             return Event(job.path, "skipped", (), "the file is gone")
         # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is away may be well then.
         settled = isinstance(error, MediaError) and stamp is not None and file_stamp(job.path) == stamp
-        self._queue.fail(job, reason, again=not settled)
+        self._queue.fail(job, reason, retry=not settled)
         return Event(job.path, "failed", (), reason)
 
     def _tell(self, job: Job, event: Event) -> None:
@@ -121,7 +126,10 @@ def options_of(job: Job, usual: Options) -> Options:
     if "formats" in asked:
         asked["formats"] = tuple(asked["formats"])
     if isinstance(asked.get("norms"), Mapping):
-        asked["norms"] = Norms(**asked["norms"])
+        norms = dict(asked["norms"])
+        if "min_dark" in norms:  # its name when the first queues were written
+            norms["min_gap"] = norms.pop("min_dark")
+        asked["norms"] = Norms(**norms)
     return replace(usual, **asked)
 
 
@@ -129,7 +137,8 @@ class _Stoppable:
     """A recogniser that raises Stopped between two windows; those it has given are in the journal by then."""
 
     def __init__(self, model: Recognizer, stopped: Callable[[], bool]) -> None:
-        self._model, self._stopped = model, stopped
+        self._model = model
+        self._stopped = stopped
 
     def __getattr__(self, name: str) -> Any:
         return raw_identity(self._model) if name == "identity" else getattr(self._model, name)
@@ -153,18 +162,18 @@ def _checking(stopped: Callable[[], bool]) -> Callable[[Progress], None]:
 
 
 @contextmanager
-def _beating(path: Path, job: Job, gone: threading.Event) -> Iterator[None]:
-    """Give signs of life meanwhile; ``gone`` is set when the job was cancelled or given to another."""
+def _heartbeats(path: Path, job: Job, gone: threading.Event) -> Iterator[None]:
+    """Send heartbeats meanwhile; ``gone`` is set when the job was cancelled or given to another."""
     over = threading.Event()
 
-    def beat() -> None:
+    def send() -> None:
         queue = Queue(path)  # a connection belongs to its thread
         while not over.wait(LEASE / 6):
-            if not queue.beat(job):
+            if not queue.heartbeat(job):
                 gone.set()
         queue.close()
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     try:
         yield

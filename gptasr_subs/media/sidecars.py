@@ -93,7 +93,9 @@ def _is_sidecar(name: str, base: str) -> bool:
 
 
 def _matches(name: str, base: str, lang: str, forced: bool) -> bool:
-    name, base = unicodedata.normalize("NFC", name), unicodedata.normalize("NFC", base)  # macOS stores NFD
+    # macOS stores NFD
+    name = unicodedata.normalize("NFC", name)
+    base = unicodedata.normalize("NFC", base)
     if not name.startswith(f"{base}."):
         return False
     language, *flags = name[len(base) + 1 :].lower().split(".")

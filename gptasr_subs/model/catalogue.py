@@ -11,7 +11,7 @@ from gptasr_subs.model import folders
 from gptasr_subs.storage.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.storage.files import MIB
 
-Listener = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all where known
+ProgressCallback = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all where known
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ def _on_github(name: str) -> RemoteFile:
     return RemoteFile(name, url, f"https://github.com/{home}/tree/HEAD/data")
 
 
-_VOCABULARY, _MEL_NORMS = _on_github("bpe_lowercase_asr_256.json"), _on_github("mel_norms.pth")
+_VOCABULARY = _on_github("bpe_lowercase_asr_256.json")
+_MEL_NORMS = _on_github("mel_norms.pth")
 
 # Sizes and rates as published; the sizes of small and large follow from 21 and 68 million parameters of 4 bytes. None
 # of the files could be fetched when this was written, so their checksums are not pinned yet.
@@ -70,15 +71,16 @@ def list_models() -> list[Entry]:
     return [*shipped, *published, *(_described(folder, f"in {folder}") for folder in cached.values())]
 
 
-def pull(name: str, listener: Listener | None = None) -> Path:
+def pull(name: str, on_progress: ProgressCallback | None = None) -> Path:
     """Fetch a published checkpoint into the cache, unless it is there; gives its folder.
 
     A try that was cut off goes on where it stopped. Raises ModelError that says what to do instead.
     """
-    folder, files = folders.checkpoint_cache() / name, _files(name)
+    folder = folders.checkpoint_cache() / name
+    files = _files(name)
     missing = [remote for remote in files if not (folder / remote.name).is_file()]
     for remote in missing:
-        _fetch(name, remote, folder, listener)
+        _fetch(name, remote, folder, on_progress)
     if missing:
         _refuse_damaged(name, folder / files[0].name, [folder / remote.name for remote in missing])
     return folder
@@ -94,10 +96,10 @@ def _files(name: str) -> tuple[RemoteFile, ...]:
     return PUBLISHED[name].files
 
 
-def _fetch(name: str, remote: RemoteFile, folder: Path, listener: Listener | None) -> None:
+def _fetch(name: str, remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None) -> None:
     def report(done: int, total: int | None) -> None:
-        if listener:
-            listener(remote.name, done, total)
+        if on_progress:
+            on_progress(remote.name, done, total)
 
     try:
         fetch(remote, folder, report)

@@ -22,13 +22,24 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-_COLUMNS, _FRAME, _GAP = 3, 480, 16  # frames in a row, pixels of a frame's width, and between things
+# frames in a row, pixels of a frame's width, and between things
+_COLUMNS = 3
+_FRAME = 480
+_GAP = 16
 _WIDTH = _COLUMNS * (_FRAME + _GAP) + _GAP
-_ROW_SECONDS, _ROW = 10.0, 244  # seconds and height of a row of the timeline
+# seconds and height of a row of the timeline
+_ROW_SECONDS = 10.0
+_ROW = 244
 _RATE = 16000
 
-_PAPER, _INK, _FAINT = "#14161b", "#e8eaf0", "#7d8597"
-_WAVE, _WINDOW, _SPEECH, _WORD, _CUE = "#5b8def", "#2a2f3a", "#1f3d33", "#f2b65a", "#4cc38a"
+_PAPER = "#14161b"
+_INK = "#e8eaf0"
+_FAINT = "#7d8597"
+_WAVE = "#5b8def"
+_WINDOW = "#2a2f3a"
+_SPEECH = "#1f3d33"
+_WORD = "#f2b65a"
+_CUE = "#4cc38a"
 
 
 @dataclass(frozen=True)
@@ -156,7 +167,9 @@ class _Row:
     """One stretch of the timeline, from ``first`` seconds on, ``top`` pixels down."""
 
     def __init__(self, draw: ImageDraw, first: float, top: int) -> None:
-        self._draw, self._first, self._top = draw, first, top
+        self._draw = draw
+        self._first = first
+        self._top = top
 
     def draw(self, sound: FloatArray, windows: Iterable[Window], sight: Sight) -> None:
         """Background to foreground."""
@@ -183,7 +196,8 @@ class _Row:
 
     def _edges(self, span: Span) -> tuple[float, float] | None:
         """Left and right end in this row, if any of it lies here."""
-        low, high = max(span.start, self._first), min(span.end, self._first + _ROW_SECONDS)
+        low = max(span.start, self._first)
+        high = min(span.end, self._first + _ROW_SECONDS)
         return (self._x(low), self._x(high)) if low < high else None
 
     def _box(self, span: Span, top: int, bottom: int, colour: str) -> None:
@@ -194,7 +208,8 @@ class _Row:
         width = round(self._x(self._first + len(sound) / _RATE)) - _GAP
         for column, piece in enumerate(np.array_split(sound, max(1, width))):
             if len(piece):
-                low, high = self._top + 72 - 48 * piece.max(), self._top + 72 - 48 * piece.min()
+                low = self._top + 72 - 48 * piece.max()
+                high = self._top + 72 - 48 * piece.min()
                 self._draw.line((_GAP + column, low, _GAP + column, max(high, low + 1)), fill=_WAVE)
 
     def _labelled(self, span: Span, top: int, height: int, colour: str, text: str, until: float | None = None) -> None:
@@ -212,7 +227,8 @@ class _Row:
 
 def _wrapped(text: str, width: float, most: int) -> list[str]:
     """``text`` in at most so many lines, none wider; what finds no room is left out."""
-    font, lines = _font(13), [""]
+    font = _font(13)
+    lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:

@@ -15,7 +15,7 @@ from gptasr_subs.formats import Document, render
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.languages import language_name, same_language, three_letter_code
 from gptasr_subs.media.probe import BITMAP_SUBTITLES, inspect
-from gptasr_subs.storage.files import MIB, replacing
+from gptasr_subs.storage.files import MIB, atomic_replace
 from gptasr_subs.types import Cue
 
 Stream = dict[str, Any]  # as ffprobe describes one
@@ -72,7 +72,7 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
     muxer, codec, text_format, muxer_options = _container(media)
     streams: list[Stream] = inspect(media)["streams"]
     kept = [i for i, stream in enumerate(streams) if not _is_left_out(stream, muxer, track)]
-    with TemporaryDirectory() as folder, replacing(media) as temporary:
+    with TemporaryDirectory() as folder, atomic_replace(media) as temporary:
         _refuse_full_disk(media)
         text = Path(folder, f"subtitles.{text_format}")
         text.write_text(render(Document(tuple(cues)), text_format), encoding="utf-8")

@@ -86,7 +86,9 @@ class LazyRecognizer:
 
         ``describe`` gives the shape of the network, if it can be told without loading it.
         """
-        self._load, self._identity, self._describe = load, identity, describe
+        self._load = load
+        self._identity = identity
+        self._describe = describe
         self._loaded: Recognizer | None = None
         self._loading = threading.Lock()
 

@@ -33,12 +33,12 @@ class Recognizer(Protocol):
 
 
 @runtime_checkable
-class FollowingRecognizer(Recognizer, Protocol):
-    """One that can also follow a known text: it tells what letters it hears, frame by frame."""
+class CtcRecognizer(Recognizer, Protocol):
+    """One with a CTC head: it can align a known text, for it gives the letters frame by frame."""
 
     @property
     def frame_seconds(self) -> float:
-        """Length of a frame of ``listen``."""
+        """Length of a frame of ``ctc_log_probs``."""
 
-    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
+    def ctc_log_probs(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
         """CTC log-probabilities (T, C) of each clip, over the alphabet of ``model.ctc``."""

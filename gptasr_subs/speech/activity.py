@@ -29,8 +29,8 @@ _CHUNK = 2000  # frames decided at once; fixed, so that the result does not depe
 _ROWS = 128  # frames transformed at once; small enough for the cache
 
 _BANDS = 20
-_HEARD = (100.0, 5500.0)  # Hz, where change is looked for
-_LEVEL = (100.0, 4000.0)  # Hz, where level is measured
+_FLUX_BAND = (100.0, 5500.0)  # Hz, where change is looked for
+_LEVEL_BAND = (100.0, 4000.0)  # Hz, where level is measured
 _HARMONICS = (80.0, 2500.0)  # Hz; higher harmonics drown in noise
 _PITCH = (70.0, 400.0)  # Hz
 _LAG_SECONDS = 0.00008  # between the pitch periods that are tried
@@ -38,20 +38,20 @@ _SILENCE = 1e-8  # power that counts as none, about -80 dB of full scale
 
 # Reaches, in frames on either side.
 _SMOOTH = 1  # powers
-_SMOOTH_SWING = 4  # powers whose rise and fall is measured
+_SMOOTH_LEVEL_RANGE = 4  # powers whose rise and fall is measured
 _SMOOTH_VOICE = 3  # voicing: a vowel lasts longer than a chance peak
 _LAG = 3  # what spectral change compares
-_CHANGE_REACH = 40  # where change is averaged
-_SWING_REACH = 60  # where the level must rise and fall
-_FLOOR_REACH = 100  # where the floor is sought
-_VOICE_REACH = 100  # where one voiced or vivid sound must lie
+_FLUX_RADIUS = 40  # where change is averaged
+_LEVEL_RANGE_RADIUS = 60  # where the level must rise and fall
+_FLOOR_RADIUS = 100  # where the floor is sought
+_VOICE_RADIUS = 100  # where one voiced or vivid sound must lie
 _CONTEXT = 150  # no less than any sum of them that one decision uses
 
 # Limits, in dB but for voicing.
-_MIN_CHANGE = 1.7  # steady noise 1.0-1.5, chords 0.3-1.2, speech in noise 2-6
-_VIVID_CHANGE = 3.6  # whispers and hoarse voices reach it, noise seldom does
-_MOST_CHANGE = 6.0  # an attack is one event, however steep
-_MIN_SWING = 6.0  # steady noise 1-4, speech in noise 10 and more
+_MIN_FLUX = 1.7  # steady noise 1.0-1.5, chords 0.3-1.2, speech in noise 2-6
+_FRICATIVE_FLUX = 3.6  # whispers and hoarse voices reach it, noise seldom does
+_MAX_FLUX = 6.0  # an attack is one event, however steep
+_MIN_LEVEL_RANGE = 6.0  # steady noise 1-4, speech in noise 10 and more
 _MIN_VOICE = 0.16  # noise 0.08-0.14, speech in noise 0.18-0.4
 _MIN_ABOVE_FLOOR = 2.5
 
@@ -107,7 +107,8 @@ def rechunk(blocks: Iterable[FloatArray], size: int) -> Iterator[FloatArray]:
             whole = np.concatenate(held)
             cut = count - count % size
             yield from np.split(whole[:cut], cut // size)
-            held, count = [whole[cut:]], count - cut
+            held = [whole[cut:]]
+            count = count - cut
     if count:
         yield np.concatenate(held)
 
@@ -122,14 +123,15 @@ class _Analyser:
         self._window = (window / np.sqrt(np.sum(window**2))).astype(np.float32)
         self._size = 1 << (2 * self._half - 1).bit_length()  # powers of two transform fastest
         hertz = np.fft.rfftfreq(self._size, 1 / sample_rate)
-        self._used = int(np.searchsorted(hertz, _HEARD[1]))
+        self._used = int(np.searchsorted(hertz, _FLUX_BAND[1]))
         self._filters = _filters(hertz[: self._used])
         self._harmonic = slice(*np.searchsorted(hertz, _HARMONICS))
         self._pitch = _pitch_waves(hertz[self._harmonic], window, sample_rate)
 
     def measure(self, before: FloatArray, now: FloatArray, after: FloatArray) -> _Measures:
         """Frames centred on every hop of ``now``, which may reach into what comes ``before`` and ``after``."""
-        half, count = self._half, -(-len(now) // self.hop)
+        half = self._half
+        count = -(-len(now) // self.hop)
         sound = np.concatenate([before[-half:], now, after[:half]])
         padded = np.pad(sound, (half - min(half, len(before)), half + self.hop))
         frames = sliding_window_view(padded, 2 * half)[:: self.hop][:count]
@@ -162,11 +164,11 @@ def _pitch_waves(hertz: NDArray[Any], window: NDArray[Any], sample_rate: int) ->
 
 def _filters(hertz: NDArray[Any]) -> FloatArray:
     """Columns that average the power of each mel band, and one more for the whole level: (n_bins, bands + 1)."""
-    low, high = (1127 * np.log1p(edge / 700) for edge in (_HEARD[0], hertz[-1]))
+    low, high = (1127 * np.log1p(edge / 700) for edge in (_FLUX_BAND[0], hertz[-1]))
     edges = 700 * np.expm1(np.linspace(low, high, _BANDS + 2) / 1127)
     rise = (hertz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - hertz[:, None]) / (edges[2:] - edges[1:-1])
-    level = (hertz >= _LEVEL[0]) & (hertz <= _LEVEL[1])
+    level = (hertz >= _LEVEL_BAND[0]) & (hertz <= _LEVEL_BAND[1])
     columns = np.column_stack([np.clip(np.minimum(rise, fall), 0, None), level])
     filters: FloatArray = (columns / np.maximum(columns.sum(0), 1e-9)).astype(np.float32)
     return filters
@@ -174,42 +176,46 @@ def _filters(hertz: NDArray[Any]) -> FloatArray:
 
 def _decide(before: _Measures, now: _Measures, after: _Measures) -> tuple[BoolArray, FloatArray]:
     """Speech and level (dB) of the frames of ``now``."""
-    head, tail = before.part(-_CONTEXT, None), after.part(0, _CONTEXT)
+    head = before.part(-_CONTEXT, None)
+    tail = after.part(0, _CONTEXT)
     every = _join([head, now, tail])
     smooth = running_mean(every.powers, _SMOOTH) + _SILENCE
     level = _decibel(smooth[:, -1])
-    swinging = _decibel(running_mean(every.powers[:, -1], _SMOOTH_SWING) + _SILENCE)
-    swing = _highest(swinging, _SWING_REACH) + _highest(-swinging, _SWING_REACH)
-    floor = -_highest(-swinging, _FLOOR_REACH)
-    change, voice = _change(smooth), running_mean(every.voicing, _SMOOTH_VOICE)
-    alive = _highest(np.maximum(voice / _MIN_VOICE, change / _VIVID_CHANGE), _VOICE_REACH)
-    speech = (alive > 1) & (change > _MIN_CHANGE) & (swing > _MIN_SWING) & (level > floor + _MIN_ABOVE_FLOOR)
+    swinging = _decibel(running_mean(every.powers[:, -1], _SMOOTH_LEVEL_RANGE) + _SILENCE)
+    level_range = _highest(swinging, _LEVEL_RANGE_RADIUS) + _highest(-swinging, _LEVEL_RANGE_RADIUS)
+    floor = -_highest(-swinging, _FLOOR_RADIUS)
+    flux = _spectral_flux(smooth)
+    voice = running_mean(every.voicing, _SMOOTH_VOICE)
+    speech_like = _highest(np.maximum(voice / _MIN_VOICE, flux / _FRICATIVE_FLUX), _VOICE_RADIUS)
+    speech = (
+        (speech_like > 1) & (flux > _MIN_FLUX) & (level_range > _MIN_LEVEL_RANGE) & (level > floor + _MIN_ABOVE_FLOOR)
+    )
     inner = slice(len(head.voicing), len(head.voicing) + len(now.voicing))
     return speech[inner], level[inner]
 
 
-def _change(powers: FloatArray) -> FloatArray:
+def _spectral_flux(powers: FloatArray) -> FloatArray:
     """How much the bands change within some 60 ms, in dB, averaged nearby; loud frames weigh more."""
     bands = np.pad(_decibel(powers[:, :-1]), ((_LAG, _LAG), (0, 0)), mode="edge")
-    change = np.minimum(np.abs(bands[2 * _LAG :] - bands[: -2 * _LAG]).mean(1), _MOST_CHANGE)
+    flux = np.minimum(np.abs(bands[2 * _LAG :] - bands[: -2 * _LAG]).mean(1), _MAX_FLUX)
     weight = powers[:, -1] ** 0.3
-    return running_mean(weight * change, _CHANGE_REACH) / running_mean(weight, _CHANGE_REACH)
+    return running_mean(weight * flux, _FLUX_RADIUS) / running_mean(weight, _FLUX_RADIUS)
 
 
 def _decibel(power: FloatArray) -> FloatArray:
     return 10 * np.log10(power)
 
 
-def running_mean(values: FloatArray, reach: int) -> FloatArray:
-    """Running mean along the first axis over ``reach`` frames on either side."""
-    wide = np.pad(values, ((reach + 1, reach), *[(0, 0)] * (values.ndim - 1)), mode="edge")
+def running_mean(values: FloatArray, radius: int) -> FloatArray:
+    """Running mean along the first axis over ``radius`` frames on either side."""
+    wide = np.pad(values, ((radius + 1, radius), *[(0, 0)] * (values.ndim - 1)), mode="edge")
     total = np.cumsum(wide, axis=0, dtype=np.float64)
-    return ((total[2 * reach + 1 :] - total[: -2 * reach - 1]) / (2 * reach + 1)).astype(np.float32)
+    return ((total[2 * radius + 1 :] - total[: -2 * radius - 1]) / (2 * radius + 1)).astype(np.float32)
 
 
-def _highest(values: FloatArray, reach: int) -> FloatArray:
-    """Running maximum over ``reach`` frames on either side."""
-    highest: FloatArray = sliding_window_view(np.pad(values, reach, mode="edge"), 2 * reach + 1).max(1)
+def _highest(values: FloatArray, radius: int) -> FloatArray:
+    """Running maximum over ``radius`` frames on either side."""
+    highest: FloatArray = sliding_window_view(np.pad(values, radius, mode="edge"), 2 * radius + 1).max(1)
     return highest
 
 
@@ -227,7 +233,8 @@ def _no_samples() -> FloatArray:
 
 def _with_neighbours(items: Iterable[_T], nothing: _T) -> Iterator[tuple[_T, _T, _T]]:
     """Each item between the one before and the one after it."""
-    before, now = nothing, None
+    before = nothing
+    now = None
     for after in items:
         if now is not None:
             yield before, now, after

@@ -24,19 +24,19 @@ from gptasr_subs.types import FloatArray, Span
 class SegmentationOptions:
     """How windows are cut; all in seconds.
 
-    ``max_seconds``: no window is longer. ``pad``: sound kept before and after speech, at most half a pause.
+    ``max_seconds``: no window is longer. ``padding``: sound kept before and after speech, at most half a pause.
     ``longest_pause`` is bridged in a window that has just begun, ``usual_pause`` in one of a fifth of the greatest
-    length, ``shortest_pause`` in one that is nearly full. ``breath``: pauses this short are not reported in
-    ``Window.speech``. ``click``: sound this short, all alone or before a word, is no part of one.
+    length, ``shortest_pause`` in one that is nearly full. ``max_bridged_gap``: pauses this short are not reported in
+    ``Window.speech``. ``min_run``: sound this short, all alone or before a word, is no part of one.
     """
 
     max_seconds: float = 16.0
-    pad: float = 0.25
+    padding: float = 0.25
     longest_pause: float = 1.0
     usual_pause: float = 0.6
     shortest_pause: float = 0.25
-    breath: float = 0.2
-    click: float = 0.09
+    max_bridged_gap: float = 0.2
+    min_run: float = 0.09
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class Window:
 
 
 def split_speech(
-    audio: FloatArray, sample_rate: int = 22050, *, max_seconds: float = 16.0, pad: float = 0.25
+    audio: FloatArray, sample_rate: int = 22050, *, max_seconds: float = 16.0, padding: float = 0.25
 ) -> list[Span]:
     """Spans of speech in ``audio`` (n_samples,), each at most ``max_seconds`` long, in order, never overlapping."""
-    options = SegmentationOptions(max_seconds=max_seconds, pad=pad)
+    options = SegmentationOptions(max_seconds=max_seconds, padding=padding)
     return [window.span for window in segment_blocks([audio], sample_rate, options)]
 
 
@@ -98,14 +98,18 @@ class _Cutter:
     """Holds sound that is not in a window yet; gives a window once nothing that follows can change it."""
 
     def __init__(self, sample_rate: int, options: SegmentationOptions) -> None:
-        self._rate, self._hop, self._options = sample_rate, hop_size(sample_rate), options
-        self._pad, self._margin = self._frames(options.pad), self._frames(1.0)
-        self._limit = int(options.max_seconds * sample_rate / self._hop) - 2 * self._pad  # frames of speech
+        self._rate = sample_rate
+        self._hop = hop_size(sample_rate)
+        self._options = options
+        self._padding = self._frames(options.padding)
+        self._margin = self._frames(1.0)
+        self._limit = int(options.max_seconds * sample_rate / self._hop) - 2 * self._padding  # frames of speech
         self._reach = self._limit + self._frames(options.longest_pause) + self._margin  # what decides a window
         if self._limit < self._margin:
-            raise ValueError(f"Windows of {options.max_seconds} s with {options.pad} s of padding are too short.")
+            raise ValueError(f"Windows of {options.max_seconds} s with {options.padding} s of padding are too short.")
         self._begun = 0  # frames that went before those held
-        self._samples, self._level = np.zeros(0, np.float32), np.zeros(0, np.float32)
+        self._samples = np.zeros(0, np.float32)
+        self._level = np.zeros(0, np.float32)
         self._speech = np.zeros(0, np.bool_)
 
     def add(self, piece: Detection) -> None:
@@ -123,17 +127,18 @@ class _Cutter:
                 self._drop(max(0, first - self._margin))
                 return
             end, resumed = self._end(runs)
-            stop = min(end + self._pad, (end + resumed) // 2, len(self._speech))
-            yield self._window(max(0, first - self._pad), stop, runs)
+            stop = min(end + self._padding, (end + resumed) // 2, len(self._speech))
+            yield self._window(max(0, first - self._padding), stop, runs)
             self._drop(stop)
 
     def _runs(self) -> list[_Run]:
-        """Speech with its breaths filled and clicks left out."""
+        """Speech with short gaps filled and short runs left out."""
         starts, ends = _islands(self._speech)
-        apart = starts[1:] - ends[:-1] > self._frames(self._options.breath)
-        starts, ends = starts[np.append(True, apart)[: len(starts)]], ends[np.append(apart, True)[: len(ends)]]
-        click = self._frames(self._options.click)
-        return [_Run(int(start), int(end)) for start, end in zip(starts, ends, strict=True) if end - start > click]
+        apart = starts[1:] - ends[:-1] > self._frames(self._options.max_bridged_gap)
+        starts = starts[np.append(True, apart)[: len(starts)]]
+        ends = ends[np.append(apart, True)[: len(ends)]]
+        min_run = self._frames(self._options.min_run)
+        return [_Run(int(start), int(end)) for start, end in zip(starts, ends, strict=True) if end - start > min_run]
 
     def _end(self, runs: list[_Run]) -> tuple[int, int]:
         """Where the speech of the next window ends, and where speech goes on after it."""
@@ -154,7 +159,8 @@ class _Cutter:
 
     def _quietest(self, first: int, last: int) -> int:
         """The best frame to cut speech up to ``last``, too long for a window: in its second half, leaving no scrap."""
-        low, high = first + self._limit // 2, min(first + self._limit, last - self._limit // 8)
+        low = first + self._limit // 2
+        high = min(first + self._limit, last - self._limit // 8)
         return low + int(np.argmin(running_mean(self._level, self._frames(0.15))[low:high]))
 
     def _window(self, start: int, stop: int, runs: list[_Run]) -> Window:
@@ -170,12 +176,13 @@ class _Cutter:
 
         Beside noise or music, detection blurs its edges: there the level does not step, and they move inwards.
         """
-        before, after = min(run.start, self._frames(_BESIDE)), self._frames(_BESIDE)
+        before = min(run.start, self._frames(_BESIDE))
+        after = self._frames(_BESIDE)
         speech = self._speech[run.start : run.end]
         rises = _rises(self._level[run.start - before : run.end])[before:] & speech
         falls = _rises(self._level[run.start : run.end + after][::-1])[::-1][: len(speech)] & speech
         starts, ends = _islands(speech)
-        words = np.flatnonzero(ends - starts > self._frames(self._options.click))
+        words = np.flatnonzero(ends - starts > self._frames(self._options.min_run))
         clicks = int(starts[words[0]]) if len(words) else 0
         reach = self._frames(_REACH)
         voiced = _Run(run.start + self._first(rises, clicks) + reach, run.end - self._first(falls[::-1]) - reach)
@@ -189,7 +196,8 @@ class _Cutter:
     def _drop(self, frames: int) -> None:
         self._begun += frames
         self._samples = self._samples[frames * self._hop :]
-        self._speech, self._level = self._speech[frames:], self._level[frames:]
+        self._speech = self._speech[frames:]
+        self._level = self._level[frames:]
 
     def _frames(self, seconds: float) -> int:
         return round(seconds * self._rate / self._hop)

@@ -23,19 +23,19 @@ def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REA
     Texts, order and confidences stay; no word comes to overlap the next or loses its length. A stretch of speech that
     no word touches, such as a cough, attracts none; a word that touches no speech keeps its times.
     """
-    homes = [_homes(word, speech) for word in words]
+    overlaps = [_overlapping_speech(word, speech) for word in words]
     snapped = []
-    for word, before, home, after in zip(words, [[], *homes], homes, [*homes[1:], []], strict=False):
+    for word, before, own, after in zip(words, [[], *overlaps], overlaps, [*overlaps[1:], []], strict=False):
         moved = word
-        if home and home[0] not in before:
-            moved = _begin(moved, home[0].start, reach)
-        if home and home[-1] not in after:  # its begin may yet go back to where it was
-            moved = _finish(moved, home[-1].end, reach, max(word.start, moved.start) + _SHORTEST)
+        if own and own[0] not in before:
+            moved = _begin(moved, own[0].start, reach)
+        if own and own[-1] not in after:  # its begin may yet go back to where it was
+            moved = _finish(moved, own[-1].end, reach, max(word.start, moved.start) + _SHORTEST)
         snapped.append(moved)
     return _in_order(snapped, words)
 
 
-def _homes(word: Word, speech: Sequence[Span]) -> list[Span]:
+def _overlapping_speech(word: Word, speech: Sequence[Span]) -> list[Span]:
     """The stretches in which ``word`` lies: nobody says one across a pause, so not those that hold but its fringe."""
     shares = [(min(word.end, part.end) - max(word.start, part.start), part) for part in speech]
     touched = [(s, part) for s, part in shares if s > 0 and s >= min(_TOUCH, word.end - word.start, part.seconds) / 2]

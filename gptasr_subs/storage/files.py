@@ -49,9 +49,9 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
         try:
             Path(path).write_bytes(data)
         except OSError as error:
-            raise _unwritten(path, error) from error
+            raise _write_error(path, error) from error
     else:
-        with replacing(path) as temporary:
+        with atomic_replace(path) as temporary:
             temporary.write_bytes(data)
 
 
@@ -62,7 +62,7 @@ def refuse_existing(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_replace(path: str | os.PathLike[str]) -> Iterator[Path]:
     """An empty file to fill, beside ``path``, whose place it takes in one step when the block ends without an error.
 
     Until then what stood there stays, and after an error it still does. An OSError becomes an OutputError.
@@ -84,7 +84,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise _unwritten(path, error) from error
+            raise _write_error(path, error) from error
         raise
 
 
@@ -97,7 +97,7 @@ def _is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
+def _write_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
     return OutputError(f"{os.fspath(path)!r} could not be written: {reason}.")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
 
-CACHE_VARIABLE, DATA_VARIABLE = "GPTASR_SUBS_CACHE", "GPTASR_SUBS_DATA"
+CACHE_VARIABLE = "GPTASR_SUBS_CACHE"
+DATA_VARIABLE = "GPTASR_SUBS_DATA"
 
 
 def cache_folder() -> Path:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from gptasr_subs.evaluation.wer import Tally, is_plain, tally
+from gptasr_subs.evaluation.wer import WordErrors as Tally
+from gptasr_subs.evaluation.wer import count_errors as tally
+from gptasr_subs.evaluation.wer import is_unformatted as is_plain
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.features import build_front_end

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.evaluation.wer import is_plain
+from gptasr_subs.evaluation.wer import is_unformatted as is_plain
 from gptasr_subs.model import ctc
 from gptasr_subs.training.casing import borrow_case, sentence_case
 from gptasr_subs.training.codecs import NO_COPIES, Copies, with_copies
