@@ -85,9 +85,8 @@ def graft(
         with _log_in(out, quiet), progress("encoder frames", place_in_clips, quiet) as update:
             trainer = train(plan, stop_at or None, on_progress=update)
         if not quiet and not trainer.batches.rank:
-            echo_error(
-                f"{display_path(out)}: step {trainer.step} of {options.steps}, {trainer.seconds / 3600:.2f} hours heard."
-            )
+            hours = trainer.seconds / 3600
+            echo_error(f"{display_path(out)}: step {trainer.step} of {options.steps}, {hours:.2f} hours of audio.")
 
 
 @app.command()
@@ -128,10 +127,8 @@ def calibrate(
         if write:
             set_offsets(folder, found.start, found.end)
         if not quiet:
-            echo_error(
-                f"{found.words} words: add {found.start:+.3f} s to starts (then {found.start_spread:.3f} s off in the"
-            )
-            echo_error(f"median) and {found.end:+.3f} s to ends ({found.end_spread:.3f} s).")
+            echo_error(f"{found.words} words: add {found.start:+.3f} s to starts and {found.end:+.3f} s to ends;")
+            echo_error(f"then they are {found.start_spread:.3f} s and {found.end_spread:.3f} s off in the median.")
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ def test_a_recogniser_of_generation_3_takes_samples_at_16_khz() -> None:
     clips = [clip[0].numpy() for clip in sounds(1.0, 0.5)] + [np.zeros(0, np.float32)]
     found = dict(recognizer.transcribe(clips, beams=2))
     assert sorted(found) == [0, 1, 2] and found[2] == []
-    [log_probs] = recognizer.listen(clips[:1])
+    [log_probs] = recognizer.ctc_log_probs(clips[:1])
     assert log_probs.shape[1] == recognizer.checkpoint.config.ctc_classes
     with pytest.raises(ModelError, match="too long"):
         list(recognizer.transcribe([np.zeros(5 * SECOND, np.float32)]))
