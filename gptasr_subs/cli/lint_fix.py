@@ -77,7 +77,7 @@ def fix(
     Subtitles that break no rule stay as they are.
     """
     with handle_errors(quiet, verbose):
-        from gptasr_subs.cli.batch import STDOUT
+        from gptasr_subs.cli.validation import STDOUT
         from gptasr_subs.cues.lint import lint
         from gptasr_subs.cues.repair import fix_cues
         from gptasr_subs.formats import Document, read, render
@@ -113,7 +113,7 @@ def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
     """The file to write. Raises UsageError or OutputError rather than lose one that is there."""
-    from gptasr_subs.cli.batch import STDOUT
+    from gptasr_subs.cli.validation import STDOUT
     from gptasr_subs.errors import UsageError
     from gptasr_subs.storage.files import refuse_existing
 

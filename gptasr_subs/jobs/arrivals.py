@@ -1,38 +1,19 @@
-"""Files that arrive in a folder: which of them are films, and when they are complete."""
+"""Files that arrive in a folder, and when they are complete."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media.library import is_media_name, walk_media
 from gptasr_subs.media.probe import probe
 from gptasr_subs.storage.files import file_stamp
 
-# How downloaders and unpackers mark what is not complete, or not meant for people.
-_UNFINISHED = frozenset(
-    {".part", ".partial", ".!qb", ".!ut", ".bc!", ".crdownload", ".download", ".aria2", ".filepart", ".tmp", ".temp"}
-)
-_PASSING_FOLDERS = ("_unpack_", "_failed_", ".", "@eadir")
 _WRITES = 0o3  # the bits of open flags that say whether a file is open for writing
-
-
-def is_wanted(path: Path, root: Path) -> bool:
-    """Whether a file below ``root`` is a film by its name: not hidden, temporary, or made by us."""
-    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
-    if any(name.lower().startswith(_PASSING_FOLDERS) for name in names):
-        return False
-    return is_media_name(path.name) and _UNFINISHED.isdisjoint(suffix.lower() for suffix in path.suffixes)
-
-
-def find_arrived(root: Path) -> Iterator[Path]:
-    """All files in and below ``root`` that ``is_wanted`` lets pass; what cannot be listed is left out."""
-    return (path for path in walk_media(root) if is_wanted(path, root))
 
 
 def is_open_for_writing(path: Path) -> bool:

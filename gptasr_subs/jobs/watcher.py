@@ -24,9 +24,10 @@ from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.jobs.arrivals import Arrivals, find_arrived, is_wanted
+from gptasr_subs.jobs.arrivals import Arrivals
 from gptasr_subs.jobs.queue import Queue, State, open_queue
 from gptasr_subs.jobs.rules import Candidate, Limits, decide
+from gptasr_subs.media.library import find_arrived, is_wanted
 from gptasr_subs.media.sidecars import move_sidecars
 from gptasr_subs.pipeline.options import Options
 

@@ -18,6 +18,13 @@ _AUDIO = "aac ac3 aif aiff amr ape au caf dts eac3 flac m4a m4b mka mp2 mp3 oga 
 MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in f"{_VIDEO} {_AUDIO}".split())
 
 
+# How downloaders and unpackers mark what is not complete, or not meant for people.
+_UNFINISHED = frozenset(
+    {".part", ".partial", ".!qb", ".!ut", ".bc!", ".crdownload", ".download", ".aria2", ".filepart", ".tmp", ".temp"}
+)
+_PASSING_FOLDERS = ("_unpack_", "_failed_", ".", "@eadir")
+
+
 def find_media(path: Path) -> list[Path]:
     """A file as it is, whatever it is called; of a folder all media files in and below it, sorted.
 
@@ -44,6 +51,19 @@ def is_media_name(name: str) -> bool:
     """Whether a file of this name is media by its extension, neither hidden nor a copy with subtitles drawn in."""
     path = Path(name)
     return not name.startswith(".") and path.suffix.lower() in MEDIA_EXTENSIONS and not path.stem.endswith(BURNED)
+
+
+def is_wanted(path: Path, root: Path) -> bool:
+    """Whether a file below ``root`` is a film by its name: not hidden, temporary, or made by us."""
+    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
+    if any(name.lower().startswith(_PASSING_FOLDERS) for name in names):
+        return False
+    return is_media_name(path.name) and _UNFINISHED.isdisjoint(suffix.lower() for suffix in path.suffixes)
+
+
+def find_arrived(root: Path) -> Iterator[Path]:
+    """All files in and below ``root`` that ``is_wanted`` lets pass; what cannot be listed is left out."""
+    return (path for path in walk_media(root) if is_wanted(path, root))
 
 
 def unique(paths: Iterable[Path]) -> list[Path]:
