@@ -1,6 +1,6 @@
-"""The command line: options, progress and messages. What has logic lies in the modules it calls. In reading order::
+"""The command line: options, progress and messages. What has logic lies in the modules it calls.
 
-main             the program and its commands
+In reading order:: main             the program and its commands
 default_command  how ``gptasr-subs movie.mp4`` needs no command name
 console          messages, errors and tables
 progress         how far the work is

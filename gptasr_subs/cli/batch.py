@@ -25,10 +25,16 @@ class Failure:
 
 
 class Batch:
-    """Subtitles one file after the other with the same options; the model is loaded once, when first needed."""
+    """Subtitles one file after the other with the same options.
+
+    The model is loaded once, when first needed.
+    """
 
     def __init__(self, model: LazyRecognizer, options: Options, hooks: Hooks | None = None) -> None:
-        """``model`` as ``lazy_model`` gives it; ``hooks`` are told of each file, by default the notifiers alone."""
+        """``model`` as ``lazy_model`` gives it.
+
+        ``hooks`` are told of each file, by default the notifiers alone.
+        """
         self._model = model
         self._options = options
         self._hooks = hooks or Hooks()
@@ -61,7 +67,9 @@ class Batch:
         return Failure(media, error)
 
     def _refuse_same_target(self, media: Path) -> None:
-        """Films of one name in several folders would overwrite each other's subtitles in one --output-dir."""
+        """Films of one name in several folders would overwrite each other's subtitles in one
+        --output-dir.
+        """
         folder = self._options.output_dir
         if not folder:
             return

@@ -1,4 +1,6 @@
-"""``gptasr-subs lint`` and ``gptasr-subs fix``: subtitle files judged by the norms, and brought within them."""
+"""``gptasr-subs lint`` and ``gptasr-subs fix``: subtitle files judged by the norms, and brought
+within them.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,8 @@ def fix(
     *,
     norms: Norms,
 ) -> None:
-    """Bring a subtitle file within the norms without changing a word: movie.en.srt gives movie.en.fixed.srt.
+    """Bring a subtitle file within the norms without changing a word: movie.en.srt gives
+    movie.en.fixed.srt.
 
     Subtitles that break no rule stay as they are.
     """

@@ -37,7 +37,8 @@ def check_options(options: Options, model: str = "default") -> None:
 def check_output(output: Path, formats: Sequence[str], inputs: int, *, into_film: bool = False) -> None:
     """Raise UsageError where one ``output`` (``-`` for stdout) cannot hold all that is asked for.
 
-    ``formats`` are those a person named, if any; ``into_film``: the film is to be changed or copied, too.
+    ``formats`` are those a person named, if any; ``into_film``: the film is to be changed or
+    copied, too.
     """
     if into_film and output == STDOUT:
         raise UsageError("--embed and --burn write films, so nothing can go to stdout; leave out --output -.")

@@ -1,6 +1,6 @@
-"""Films that wait for subtitles: a durable queue, its workers, and what puts films into it. In reading order::
+"""Films that wait for subtitles: a durable queue, its workers, and what puts films into it.
 
-queue     the database of jobs
+In reading order:: queue     the database of jobs
 worker    takes jobs and does them
 rules     which films get subtitles
 arrivals  when a file that arrives is complete

@@ -17,7 +17,9 @@ _WRITES = 0o3  # the bits of open flags that say whether a file is open for writ
 
 
 def is_open_for_writing(path: Path) -> bool:
-    """Whether some process of this computer writes to it, where the system tells (Linux, and our own rights)."""
+    """Whether some process of this computer writes to it, where the system tells (Linux, and our
+    own rights).
+    """
     try:
         wanted = path.stat()
     except OSError:
@@ -46,7 +48,8 @@ class _Seen:
 
 
 class Arrivals:
-    """Holds files from when they are first seen until they are complete: unchanged for a while, not open, readable.
+    """Holds files from when they are first seen until they are complete: unchanged for a while, not
+    open, readable.
 
     What ffprobe cannot read is held longer, and then given as it is, so that somebody reports it.
     """
@@ -54,7 +57,9 @@ class Arrivals:
     def __init__(
         self, stable_seconds: float = 10.0, patience: float = 60.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """A file must stay the same for ``stable_seconds``, one that cannot be read for ``patience``."""
+        """A file must stay the same for ``stable_seconds``, one that cannot be read for
+        ``patience``.
+        """
         self._stable_seconds = stable_seconds
         self._patience = patience
         self._clock = clock

@@ -28,9 +28,9 @@ _PASSING_FOLDERS = ("_unpack_", "_failed_", ".", "@eadir")
 def find_media(path: Path) -> list[Path]:
     """A file as it is, whatever it is called; of a folder all media files in and below it, sorted.
 
-    Hidden files and folders are skipped, and films that subtitles were drawn into; links to folders are not followed.
-    Raises MediaError where there is nothing to read; a folder below that may not be read is named in a warning and left
-    out.
+    Hidden files and folders are skipped, and films that subtitles were drawn into; links to folders
+    are not followed. Raises MediaError where there is nothing to read; a folder below that may not
+    be read is named in a warning and left out.
     """
     if not _is_folder(path):
         return [path]
@@ -41,14 +41,19 @@ def find_media(path: Path) -> list[Path]:
 
 
 def walk_media(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """All media files in and below a folder, sorted; see ``find_media``. ``on_error`` hears what cannot be listed."""
+    """All media files in and below a folder, sorted; see ``find_media``.
+
+    ``on_error`` hears what cannot be listed.
+    """
     for base, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(base, name) for name in sorted(names) if is_media_name(name))
 
 
 def is_media_name(name: str) -> bool:
-    """Whether a file of this name is media by its extension, neither hidden nor a copy with subtitles drawn in."""
+    """Whether a file of this name is media by its extension, neither hidden nor a copy with
+    subtitles drawn in.
+    """
     path = Path(name)
     return not name.startswith(".") and path.suffix.lower() in MEDIA_EXTENSIONS and not path.stem.endswith(BURNED)
 
@@ -62,7 +67,10 @@ def is_wanted(path: Path, root: Path) -> bool:
 
 
 def find_arrived(root: Path) -> Iterator[Path]:
-    """All files in and below ``root`` that ``is_wanted`` lets pass; what cannot be listed is left out."""
+    """All files in and below ``root`` that ``is_wanted`` lets pass.
+
+    What cannot be listed is left out.
+    """
     return (path for path in walk_media(root) if is_wanted(path, root))
 
 
