@@ -1,6 +1,7 @@
-"""gptasr-subs: good English subtitles beside any video, offline. The names here are the public library.
+"""gptasr-subs: good English subtitles beside any video, offline.
 
-They are imported on first use, so that ``import gptasr_subs`` (and ``gptasr-subs --help``) costs nothing.
+The names here are the public library. They are imported on first use, so that ``import
+gptasr_subs`` (and ``gptasr-subs --help``) costs nothing.
 """
 
 from __future__ import annotations

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class GptasrError(Exception):
-    """Base of all errors a user can meet; the command line prints it without a traceback and exits with 1."""
+    """Base of all errors a user can meet.
+
+    The command line prints it without a traceback and exits with 1.
+    """
 
 
 class MediaError(GptasrError):

@@ -20,11 +20,12 @@ from films import SPOKEN, make_film, names_in
 from test_cli_process import WAITING, posix, start
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.jobs.arrivals import Arrivals, find_arrived, is_open_for_writing, is_wanted
+from gptasr_subs.jobs.arrivals import Arrivals, is_open_for_writing
 from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import Job, State, open_queue
 from gptasr_subs.jobs.watcher import Watcher
 from gptasr_subs.jobs.worker import Worker
+from gptasr_subs.media.library import find_arrived, is_wanted
 
 DEADLINE = 120.0  # seconds after which something is broken
 

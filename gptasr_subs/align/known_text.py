@@ -1,4 +1,6 @@
-"""A known text aligned with the audio in which it is said: when each word is spoken, and which are not."""
+"""A known text aligned with the audio in which it is said: when each word is spoken, and which are
+not.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,25 @@ from gptasr_subs.storage.files import read_text
 from gptasr_subs.types import Cue, FloatArray, Span, Word
 
 _AT_ONCE = 32  # windows listened to together
-_NEIGHBOURS = 3  # words on either side; where fewer than half of them are found near, this one was found by chance
+# Words on either side; where fewer than half of them are found near, this one was found by chance
+_NEIGHBOURS = 3
 _NEAR = 0.7  # seconds of speech, beside the room that the words themselves need
 _CHAR_SECONDS = 0.065  # of an ordinary voice
-_ROOM = (0.5, 2.5)  # words that could not be made out are taken as said in so many times the room they need
+# Words that could not be made out are taken as said in so many times the room they need
+_ROOM = (0.5, 2.5)
 _FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
-_LEAST = 0.25  # mean confidence of a text's words; in another film 0.1 to 0.22, in its own 0.47 and more
+# Mean confidence of a text's words; in another film 0.1 to 0.22, in its own 0.47 and more
+_LEAST = 0.25
 _SURE = 0.7  # confidence from which one shift is right for a whole subtitle
-_NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")  # tags, and sounds described in brackets
+# Tags, and sounds described in brackets
+_NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")
 
 
 @dataclass(frozen=True)
 class CtcEmissions:
-    """CTC emissions of a film: ``log_probs`` (T, C) of its windows in a row, and when each frame begins, (T,)."""
+    """CTC emissions of a film: ``log_probs`` (T, C) of its windows in a row, and when each frame
+    begins, (T,).
+    """
 
     log_probs: FloatArray
     times: NDArray[np.float64]
@@ -111,7 +119,10 @@ def read_text_or_cues(path: Path) -> str | list[Cue]:
 
 
 def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[str]]:
-    """The words of a plain text when they are said, and the phrases of it that are not. Raises FormatError."""
+    """The words of a plain text when they are said, and the phrases of it that are not.
+
+    Raises FormatError.
+    """
     from gptasr_subs.model.alignment import spellable_words
 
     texts = spellable_words(_NO_WORDS.sub(" ", text))
@@ -126,10 +137,11 @@ def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[s
 
 
 def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | None = None) -> Timed:
-    """A subtitle that runs early, late, slow or fast, at its right times. Raises FormatError where it does not fit.
+    """A subtitle that runs early, late, slow or fast, at its right times.
 
-    With ``each``, every cue begins and ends with its own words, where they are found; without, all move alike. None
-    does so where that explains most of what is found.
+    Raises FormatError where it does not fit. With ``each``, every cue begins and ends with its own
+    words, where they are found; without, all move alike. None does so where that explains most of
+    what is found.
     """
     texts, owners = _words_of(cues)
     words = align_words(texts, emissions)
@@ -233,7 +245,9 @@ class _Clock:
 
 
 def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | None]:
-    """Without words few of whose neighbours are found near them: a few letters are found anywhere by chance."""
+    """Without words few of whose neighbours are found near them: a few letters are found anywhere
+    by chance.
+    """
     places = clock.at([word.start if word else 0.0 for word in words])
     places[[word is None for word in words]] = np.inf
     sizes = np.cumsum([len(word.text) + 1 if word else 0 for word in words])
@@ -248,7 +262,9 @@ def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | 
 
 
 def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> list[Word | None]:
-    """Words that could not be made out, where the speech between their neighbours has room for them."""
+    """Words that could not be made out, where the speech between their neighbours has room for
+    them.
+    """
     filled = list(words)
     for missing, group in groupby(range(len(words)), key=lambda index: words[index] is None):
         indices = list(group)
@@ -278,7 +294,10 @@ def _words_of(cues: Sequence[Cue]) -> tuple[list[str], list[int]]:
 def _shift_of(
     cues: Sequence[Cue], words: Sequence[Word | None], owners: Sequence[int], emissions: CtcEmissions
 ) -> Shift:
-    """By where the first and last words of cues are found; where these are few, by when anybody speaks at all."""
+    """By where the first and last words of cues are found.
+
+    Where these are few, by when anybody speaks at all.
+    """
     told = []
     found = []
     for index, (word, owner) in enumerate(zip(words, owners, strict=True)):

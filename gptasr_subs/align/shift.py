@@ -1,7 +1,8 @@
 """The offset and the speed at which an existing subtitle runs beside its film, found and mended.
 
-Subtitles made for another frame rate run 0.1 or 4 % too fast or slow; others begin late because of a logo. When cues
-are shown is compared with when somebody speaks; words that were found in the sound tell the rest.
+Subtitles made for another frame rate run 0.1 or 4 % too fast or slow; others begin late because of
+a logo. When cues are shown is compared with when somebody speaks; words that were found in the
+sound tell the rest.
 """
 
 from __future__ import annotations
@@ -54,7 +55,10 @@ class Shift:
 
 
 def compare_activity(cues: Sequence[Cue], speech: Sequence[Span]) -> Shift:
-    """The shift under which cues are shown when somebody speaks, exact to 0.05 s; its confidence is a correlation."""
+    """The shift under which cues are shown when somebody speaks, exact to 0.05 s.
+
+    Its confidence is a correlation.
+    """
     spoken = _activity(np.array([[part.start, part.end] for part in speech]).reshape(-1, 2))
     edges = np.array([[cue.start, cue.end] for cue in cues]).reshape(-1, 2)
     if not len(edges) or not len(speech):
@@ -63,7 +67,8 @@ def compare_activity(cues: Sequence[Cue], speech: Sequence[Span]) -> Shift:
 
 
 def fit_shift(cue_times: Sequence[float], word_times: Sequence[float]) -> Shift:
-    """The shift that takes most of the times ``cue_times`` of a subtitle to the ``word_times`` found in the audio.
+    """The shift that takes most of the times ``cue_times`` of a subtitle to the ``word_times``
+    found in the audio.
 
     A speed that comes of frame rates is preferred to any other.
     """

@@ -23,7 +23,8 @@ def arr(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Be the custom script of Sonarr, Radarr or Lidarr: enqueue what they import, move subtitles along on renaming.
+    """Be the custom script of Sonarr, Radarr or Lidarr: enqueue what they import, move subtitles
+    along on renaming.
 
     The options left out are those of `jobs run`.
     """

@@ -38,7 +38,10 @@ def handle_errors(quiet: bool, verbose: bool) -> Iterator[None]:
 
 @contextmanager
 def _logging_to_stderr(level: int) -> Iterator[None]:
-    """Warnings of the package as lines on stderr; as it was before at the end, for who calls us as a library."""
+    """Warnings of the package as lines on stderr.
+
+    As it was before at the end, for who calls us as a library.
+    """
     log = logging.getLogger("gptasr_subs")
     before = log.handlers, log.level
     log.handlers = [_Stderr()]
@@ -66,7 +69,10 @@ def show_error(error: Exception, verbose: bool = False, subject: Path | None = N
 
 
 def _is_named(path: Path, message: str) -> bool:
-    """Whether a sentence speaks of this file, or of the one written for it; names in sentences are quoted."""
+    """Whether a sentence speaks of this file, or of the one written for it.
+
+    Names in sentences are quoted.
+    """
     return repr(path.stem)[1:-1] in message
 
 

@@ -69,7 +69,7 @@ def transcribe(
 ) -> None:
     """Write the text of every file of a folder as TSV: path, text."""
     with handle_errors(quiet, verbose):
-        from gptasr_subs.cli.batch import STDOUT
+        from gptasr_subs.cli.validation import STDOUT
         from gptasr_subs.evaluation.clips import to_tsv, transcribe_clips
         from gptasr_subs.media.library import find_media
         from gptasr_subs.recognition.loading import load_model

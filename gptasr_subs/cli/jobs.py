@@ -60,7 +60,7 @@ def add(
 ) -> None:
     """Put films into the queue; the options left out are those of `jobs run`."""
     with handle_errors(quiet, verbose):
-        from gptasr_subs.cli.batch import parse_formats
+        from gptasr_subs.cli.validation import parse_formats
         from gptasr_subs.errors import MediaError
         from gptasr_subs.jobs.queue import open_queue
         from gptasr_subs.media.library import find_media
@@ -189,7 +189,7 @@ def _say_state(job: Job, quiet: bool) -> None:
 
 def make_options(format: str, lang: str, output_dir: Path | None, overwrite: bool) -> Options:
     """The options of a run; raises UsageError."""
-    from gptasr_subs.cli.batch import check_options, parse_formats
+    from gptasr_subs.cli.validation import check_options, parse_formats
     from gptasr_subs.pipeline.options import Options
 
     options = Options(parse_formats(format), lang, output_dir=output_dir, overwrite=overwrite)

@@ -1,4 +1,6 @@
-"""``gptasr-subs lint`` and ``gptasr-subs fix``: subtitle files judged by the norms, and brought within them."""
+"""``gptasr-subs lint`` and ``gptasr-subs fix``: subtitle files judged by the norms, and brought
+within them.
+"""
 
 from __future__ import annotations
 
@@ -72,12 +74,13 @@ def fix(
     *,
     norms: Norms,
 ) -> None:
-    """Bring a subtitle file within the norms without changing a word: movie.en.srt gives movie.en.fixed.srt.
+    """Bring a subtitle file within the norms without changing a word: movie.en.srt gives
+    movie.en.fixed.srt.
 
     Subtitles that break no rule stay as they are.
     """
     with handle_errors(quiet, verbose):
-        from gptasr_subs.cli.batch import STDOUT
+        from gptasr_subs.cli.validation import STDOUT
         from gptasr_subs.cues.lint import lint
         from gptasr_subs.cues.repair import fix_cues
         from gptasr_subs.formats import Document, read, render
@@ -113,7 +116,7 @@ def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
     """The file to write. Raises UsageError or OutputError rather than lose one that is there."""
-    from gptasr_subs.cli.batch import STDOUT
+    from gptasr_subs.cli.validation import STDOUT
     from gptasr_subs.errors import UsageError
     from gptasr_subs.storage.files import refuse_existing
 

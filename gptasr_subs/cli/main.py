@@ -55,7 +55,8 @@ app.command("transcribe")(evaluate.transcribe)
 
 def main() -> None:
     """Run the command line and exit."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are small: more threads only wait
+    # NumPy's products here are small: more threads only wait
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     workers.allow_fork()

@@ -1,4 +1,6 @@
-"""``--preset`` and a flag for every norm, made from the table of norms, so that none is written twice."""
+"""``--preset`` and a flag for every norm, made from the table of norms, so that none is written
+twice.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ _FLAGS = [norm for norm in fields(Norms) if norm.metadata]
 
 
 def with_norms(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, which takes ``norms``, the flags that choose them; a flag beats the preset."""
+    """Give a command, which takes ``norms``, the flags that choose them.
+
+    A flag beats the preset.
+    """
 
     @wraps(command)
     def chosen(*args: Any, preset: Preset, **options: Any) -> None:

@@ -102,7 +102,7 @@ def run(
     Folders are searched for them. A subtitle that is there already is kept.
     """
     with handle_errors(quiet, verbose):
-        from gptasr_subs.cli.batch import STDOUT, check_options, check_output, parse_formats
+        from gptasr_subs.cli.validation import STDOUT, check_options, check_output, parse_formats
         from gptasr_subs.formats import Style
         from gptasr_subs.jobs.hooks import Hooks
         from gptasr_subs.pipeline.options import Options

@@ -1,4 +1,6 @@
-"""``gptasr-subs watch`` and ``gptasr-subs explain``: folders whose films get subtitles, and why one does not."""
+"""``gptasr-subs watch`` and ``gptasr-subs explain``: folders whose films get subtitles, and why one
+does not.
+"""
 
 from __future__ import annotations
 

@@ -191,7 +191,10 @@ def _seconds(what: str, is_now: float, bound: str, norm: float, excess: float) -
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken rule. ``cue`` counts from 1, ``start`` is that cue's in seconds; ``pair``: the next cue has a part."""
+    """A broken rule. ``cue`` counts from 1, ``start`` is that cue's in seconds.
+
+    ``pair``: the next cue has a part.
+    """
 
     rule: str
     hard: bool

@@ -1,11 +1,14 @@
-"""What the text of a cue may carry beside words: italics, bold, underline, colour, a speaker's name."""
+"""What the text of a cue may carry beside words: italics, bold, underline, colour, a speaker's
+name.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-# As SubRip writes it, whatever format it was read from; a speaker is named as in WebVTT: <v Mary>Hello.</v>
+# As SubRip writes it, whatever format it was read from; a speaker is named as in WebVTT: <v
+# Mary>Hello.</v>
 _TAG = re.compile(r"</?[biu]>|</?font(?: [^<>]*)?>|<v [^<>]+>|</v>", re.IGNORECASE)
 
 
@@ -51,7 +54,9 @@ def name_of(tag: str) -> str:
 
 
 def balance_tags(lines: Iterable[str]) -> list[str]:
-    """Lines each of which closes the tags it opens: markup that reaches across lines is repeated on each."""
+    """Lines each of which closes the tags it opens: markup that reaches across lines is repeated on
+    each.
+    """
     opened: list[str] = []
     result = []
     for line in lines:

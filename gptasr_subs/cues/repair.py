@@ -1,4 +1,6 @@
-"""Cues of other tools reshaped within the norms: no word is changed, and what is right stays as it is."""
+"""Cues of other tools reshaped within the norms: no word is changed, and what is right stays as it
+is.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from gptasr_subs.cues.timing import reading_seconds, shortest_seconds
 from gptasr_subs.types import Cue, Word
 
 _SLOWEST = 8.0  # characters a second; what stands longer than that takes was spoken at its start
-# A speaker's dash at the start of a line stays with the word behind it, a sound tag such as [door slams] in one piece.
+# A speaker's dash at the start of a line stays with the word behind it, a sound tag such as [door
+# slams] in one piece.
 _TOKEN = re.compile(r"^[-‐‑–—]\s*\S+|[\[(][^\[\]()]*[\])]\S*|\S+")
 _DASH = re.compile(r"[-‐‑–—]")
 
@@ -29,7 +32,10 @@ Cues = list[Cue]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What is never parted: most often a word. ``tags`` are its markup, ``break_before`` is one of ``timed_words``."""
+    """What is never parted: most often a word.
+
+    ``tags`` are its markup, ``break_before`` is one of ``timed_words``.
+    """
 
     text: str
     tags: tuple[str, ...] = ()
@@ -38,7 +44,8 @@ class Token:
 
 
 def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
-    """The cues in the order of their times, runs of faulty ones shaped anew, the others as they were.
+    """The cues in the order of their times, runs of faulty ones shaped anew, the others as they
+    were.
 
     Every word stays, and afterwards no hard rule breaks. Twice does no more than once.
     """
@@ -50,7 +57,10 @@ def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
 
 
 def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf) -> Cues:
-    """All cues shaped anew from their words, which are spread over each cue's time; none reaches ``end_limit``."""
+    """All cues shaped anew from their words, which are spread over each cue's time.
+
+    None reaches ``end_limit``.
+    """
     tokens: list[Token] = []
     words: list[Word] = []
     for cue, own, span in zip(cues, tokens_of(cues, norms), _spoken(cues, norms, end_limit), strict=True):
@@ -61,7 +71,10 @@ def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf)
 
 
 def tokens_of(cues: Sequence[Cue], norms: Norms = NETFLIX) -> list[list[Token]]:
-    """The tokens of each cue; a cue begins a phrase, and does not mix with one of other speakers or another place."""
+    """The tokens of each cue.
+
+    A cue begins a phrase, and does not mix with one of other speakers or another place.
+    """
     found = []
     before: Cue | None = None
     for cue in cues:
@@ -131,7 +144,9 @@ def _is_dialogue(cue: Cue) -> bool:
 
 
 def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tuple[float, float]]:
-    """When each cue's words are taken to be spoken: as long as it stands, unless that cannot be right."""
+    """When each cue's words are taken to be spoken: as long as it stands, unless that cannot be
+    right.
+    """
     now = 0.0
     for cue, following in zip(cues, [*cues[1:], None], strict=True):
         start = max(now, cue.start)
@@ -152,7 +167,9 @@ def _spread(tokens: Sequence[Token], start: float, end: float) -> list[Word]:
 
 
 def _end(start: float, cue: Cue, limit: float, needed: float, norms: Norms) -> float:
-    """A cue too short to read stays as long as that takes, one that stood for ages has been spoken sooner."""
+    """A cue too short to read stays as long as that takes, one that stood for ages has been spoken
+    sooner.
+    """
     if cue.end <= start:
         return min(start + needed, max(start, limit))
     if cue.end - start < needed:
@@ -173,7 +190,10 @@ def _share(cue: Cue, following: Cue) -> float:
 
 
 def _fixed_once(cues: Cues, norms: Norms, unfixable: set[tuple[Cue, ...]]) -> Cues:
-    """Each run of faulty cues shaped anew, if it then has fewer faults; from the last on, so that places stay true."""
+    """Each run of faulty cues shaped anew, if it then has fewer faults.
+
+    From the last on, so that places stay true.
+    """
     touched = len(cues)
     for first, last in reversed(_faulty_runs(cues, norms)):
         if last <= touched and tuple(cues[first:last]) not in unfixable:

@@ -1,7 +1,8 @@
 """Words in, readable cues out: one search for the cheapest way to break a talk into subtitles.
 
-Every possible cue (a run of words that keeps the hard rules) gets a cost in points, and dynamic programming finds
-the sequence of cues with the fewest points. The costs are ordinary sentences: see ``CueCosts``.
+Every possible cue (a run of words that keeps the hard rules) gets a cost in points, and dynamic
+programming finds the sequence of cues with the fewest points. The costs are ordinary sentences: see
+``CueCosts``.
 """
 
 from __future__ import annotations
@@ -17,14 +18,19 @@ from gptasr_subs.cues.timed_words import CUE, LINE, PHRASE, TimedWords, time_wor
 from gptasr_subs.cues.timing import out_times, reading_seconds, shortest_seconds, snap_ends, snap_starts
 from gptasr_subs.types import Cue, Word
 
-_FLASH_FRAMES = 2  # how long a cue shows at the least, where many words were given one and the same time
+# How long a cue shows at the least, where many words were given one and the same time
+_FLASH_FRAMES = 2
 
 
 @dataclass(frozen=True)
 class CueCosts:
-    """What each blemish costs, in points. One point is a cue that ends at a plain gap between two words."""
+    """What each blemish costs, in points.
 
-    # A second by which a cue stands too short to be read. A good part of it weighs like a split phrase.
+    One point is a cue that ends at a plain gap between two words.
+    """
+
+    # A second by which a cue stands too short to be read. A good part of it weighs like a split
+    # phrase.
     unreadable_second: float = 6.0
     # A cue of no duration at all; one of half the shortest duration costs half of it.
     too_short: float = 4.0
@@ -36,9 +42,11 @@ class CueCosts:
     layout: float = 1.0
     # Text of the next sentence shown before the last one has ended.
     bridged_sentence: float = 1.0
-    # Text of two cues in one where cues that were there before are shaped anew: their in-times are worth keeping.
+    # Text of two cues in one where cues that were there before are shaped anew: their in-times are
+    # worth keeping.
     bridged_cue: float = 3.0
-    # A silence of ``long_pause`` inside a cue; shorter ones in proportion. Breaking there is what a listener expects.
+    # A silence of ``long_pause`` inside a cue; shorter ones in proportion. Breaking there is what a
+    # listener expects.
     bridged_pause: float = 4.0
 
 
@@ -53,13 +61,15 @@ def shape_cues(
     max_lines: int | None = None,
     shots: Sequence[float] = (),
 ) -> list[Cue]:
-    """Break words into cues that are easy to read; ``max_chars`` and ``max_lines`` take the place of the norms'.
+    """Break words into cues that are easy to read.
 
-    Where cues begin or end near one of ``shots`` (seconds at which the picture is cut, in order) they do so with it.
+    ``max_chars`` and ``max_lines`` take the place of the norms'. Where cues begin or end near one
+    of ``shots`` (seconds at which the picture is cut, in order) they do so with it.
 
-    Always holds: at most ``max_lines`` lines of ``max_chars`` characters, at most ``max_seconds``, every word once and
-    in the order given, cues in order with ``gap`` between them. The one exception: a word longer than ``max_chars``
-    stays whole, alone on its line. Words may touch, overlap a little, have no length or be empty.
+    Always holds: at most ``max_lines`` lines of ``max_chars`` characters, at most ``max_seconds``,
+    every word once and in the order given, cues in order with ``gap`` between them. The one
+    exception: a word longer than ``max_chars`` stays whole, alone on its line. Words may touch,
+    overlap a little, have no length or be empty.
 
     Raises UsageError when ``max_chars`` or ``max_lines`` is below 1.
     """
@@ -106,13 +116,15 @@ def _silence(timed: TimedWords, norms: Norms) -> Floats:
 
 
 def _cue_costs(timed: TimedWords, layouts: Layouts, penalties: Floats, norms: Norms, costs: CueCosts = COSTS) -> Floats:
-    """Points of every possible cue, shape (n + 1, reach): row j, column d - 1 for the d words before word j.
+    """Points of every possible cue, shape (n + 1, reach): row j, column d - 1 for the d words
+    before word j.
 
     Infinity marks a cue that breaks a hard rule.
     """
     n = len(timed.words)
     bridges = costs.bridged_pause * _silence(timed, norms)
-    bridges[1:-1] += costs.bridged_sentence * (penalties[1:-1] == SENTENCE_END)  # or a rest, see _penalties
+    # Or a rest, see _penalties
+    bridges[1:-1] += costs.bridged_sentence * (penalties[1:-1] == SENTENCE_END)
     bridges[:-1] += costs.bridged_cue * ((timed.break_before == PHRASE) & (penalties[:-1] == SENTENCE_END))
     bridged = np.cumsum(bridges)
     parted = np.cumsum((timed.pauses >= norms.long_pause) | np.append(timed.break_before == CUE, False))
@@ -132,7 +144,9 @@ def _cue_costs(timed: TimedWords, layouts: Layouts, penalties: Floats, norms: No
 
 
 def _looks(chars: Ints, words: int, shown: Floats, norms: Norms, costs: CueCosts) -> Floats:
-    """Points for how long cues of so many characters and words are shown, and for how empty they are."""
+    """Points for how long cues of so many characters and words are shown, and for how empty they
+    are.
+    """
     unreadable = np.maximum(0.0, reading_seconds(chars, words, norms) - shown)
     missing = np.maximum(0.0, 1.0 - shown / shortest_seconds(words, norms))
     emptiness = np.maximum(0.0, 1.0 - chars / (norms.max_chars * norms.max_lines))
@@ -162,7 +176,9 @@ def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
 def _as_cues(
     timed: TimedWords, layouts: Layouts, runs: list[tuple[int, int]], norms: Norms, shots: Sequence[float]
 ) -> list[Cue]:
-    """The runs as cues. In-times are the first words' starts, unless those crowd: then later cues wait their turn."""
+    """The runs as cues. In-times are the first words' starts, unless those crowd: then later cues
+    wait their turn.
+    """
     firsts = np.array([i for i, _ in runs])
     sizes = np.array([d for _, d in runs])
     starts = timed.starts[firsts]

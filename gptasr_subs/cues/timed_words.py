@@ -17,9 +17,9 @@ NOTHING, PHRASE, LINE, CUE = range(4)
 
 @dataclass(frozen=True)
 class TimedWords:
-    """Texts in order, starts and ends that never go back, the break before each word; arrays of shape (n,).
+    """Texts in order, starts and ends that never go back, the break before each word.
 
-    ``end_limit`` is when something else begins that the cues may not reach.
+    Arrays of shape (n,). ``end_limit`` is when something else begins that the cues may not reach.
     """
 
     words: list[str]
@@ -41,7 +41,10 @@ class TimedWords:
 
 
 def time_words(words: Sequence[Word], break_before: Sequence[int] = (), end_limit: float = math.inf) -> TimedWords:
-    """Times finite, not negative and never going back; no word lost or moved. ``break_before``: one for each word."""
+    """Times finite, not negative and never going back; no word lost or moved.
+
+    ``break_before``: one for each word.
+    """
     starts = []
     ends = []
     now = 0.0
@@ -51,13 +54,17 @@ def time_words(words: Sequence[Word], break_before: Sequence[int] = (), end_limi
         ends.append(max(now, word.end) if math.isfinite(word.end) else now)
     first = np.array(starts)
     last = np.array(ends)
-    last[:-1] = np.minimum(last[:-1], first[1:])  # a word that overlaps the next one ends where that begins
+    # A word that overlaps the next one ends where that begins
+    last[:-1] = np.minimum(last[:-1], first[1:])
     marks = np.array(break_before or [NOTHING] * len(words), dtype=np.int64)
     return TimedWords([word.text for word in words], first, last, marks, end_limit)
 
 
 def tokens(words: Iterable[Word]) -> Iterator[Word]:
-    """The words without spaces in their text: each part has its share of the word's time; blank ones are left out."""
+    """The words without spaces in their text: each part has its share of the word's time.
+
+    Blank ones are left out.
+    """
     for word in words:
         parts = word.text.split()
         if len(parts) == 1:
@@ -67,7 +74,9 @@ def tokens(words: Iterable[Word]) -> Iterator[Word]:
 
 
 def spread(parts: Sequence[str], word: Word) -> Iterator[Word]:
-    """The parts of a text that is spoken from ``word.start`` to ``word.end``, each with its share of the time."""
+    """The parts of a text that is spoken from ``word.start`` to ``word.end``, each with its share
+    of the time.
+    """
     second = (word.end - word.start) / max(1, sum(map(len, parts)))
     at = word.start
     for part in parts:

@@ -24,11 +24,12 @@ def shortest_seconds(words: Ints | int, norms: Norms) -> Floats:
 def out_times(
     starts: Floats, ends: Floats, next_starts: Floats, chars: Ints, words: Ints | int, norms: Norms
 ) -> Floats:
-    """When cues end that are spoken from ``starts`` to ``ends``, the next beginning at ``next_starts``.
+    """When cues end that are spoken from ``starts`` to ``ends``, the next beginning at
+    ``next_starts``.
 
-    Each stays for its lead-out and its shortest duration, but never up to the next cue. Where that would leave a dark
-    gap that flickers, the cue ends early enough for a full one, or, if it is then too short to read, just before the
-    next cue.
+    Each stays for its lead-out and its shortest duration, but never up to the next cue. Where that
+    would leave a dark gap that flickers, the cue ends early enough for a full one, or, if it is
+    then too short to read, just before the next cue.
     """
     closed = next_starts - norms.gap
     dark = next_starts - norms.min_gap
@@ -45,7 +46,10 @@ def out_times(
 
 
 def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Norms, end_limit: float) -> Floats:
-    """In-times moved to a cut nearby; ``ends`` are when voices end. No voice is cut off, no cue becomes too short."""
+    """In-times moved to a cut nearby; ``ends`` are when voices end.
+
+    No voice is cut off, no cue becomes too short.
+    """
     snapped: Floats = starts.copy()
     next_starts = np.append(starts[1:], end_limit)
     reach = norms.shot_frames / norms.fps
@@ -61,7 +65,9 @@ def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Nor
 def snap_ends(
     starts: Floats, ends: Floats, outs: Floats, shots: Sequence[float], norms: Norms, end_limit: float
 ) -> Floats:
-    """Out-times moved to just before a cut nearby, not before the voice has ended, and not so that a gap flickers."""
+    """Out-times moved to just before a cut nearby, not before the voice has ended, and not so that
+    a gap flickers.
+    """
     snapped: Floats = outs.copy()
     next_starts = np.append(starts[1:], end_limit)
     reach = norms.shot_frames / norms.fps

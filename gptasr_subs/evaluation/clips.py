@@ -21,7 +21,10 @@ from gptasr_subs.types import FloatArray, Span
 
 @dataclass(slots=True)
 class ClipTranscript:
-    """What was heard in one sound file, or in a ``span`` of it, of ``seconds``; or why it could not be read."""
+    """What was heard in one sound file, or in a ``span`` of it, of ``seconds``.
+
+    Or why it could not be read.
+    """
 
     path: Path
     span: Span | None = None
@@ -41,8 +44,8 @@ def transcribe_clips(
 ) -> list[ClipTranscript]:
     """The text of each file, in order. Windows of several files share a batch.
 
-    Where ``spans`` (seconds) has one for a file, it is the text of that part. A file that cannot be read has its error
-    in its place; ``on_progress`` is told the number of files done so far.
+    Where ``spans`` (seconds) has one for a file, it is the text of that part. A file that cannot be
+    read has its error in its place; ``on_progress`` is told the number of files done so far.
     """
     transcripts = [ClipTranscript(path, span) for path, span in zip_longest(paths, spans)]
     owners: list[int] = []
@@ -54,7 +57,8 @@ def transcribe_clips(
                 yield window
 
     found = recognize(recognizer, windows(), batch_size=batch_size, beams=beams)
-    for position, (_, words) in enumerate(found):  # windows come back in order, so each finds its owner
+    # Windows come back in order, so each finds its owner
+    for position, (_, words) in enumerate(found):
         owner = transcripts[owners[position]]
         owner.text = " ".join([owner.text, *(word.text for word in words)]).strip()
         if on_progress:
@@ -63,7 +67,9 @@ def transcribe_clips(
 
 
 def to_tsv(transcripts: Iterable[ClipTranscript], folder: Path) -> str:
-    """A manifest of what was heard: a header, then path (relative to ``folder``) and text of each file read."""
+    """A manifest of what was heard: a header, then path (relative to ``folder``) and text of each
+    file read.
+    """
     rows = [(_one_field(heard.path.relative_to(folder)), heard.text) for heard in transcripts if not heard.error]
     return "".join(f"{path}\t{text}\n" for path, text in [("path", "text"), *rows])
 

@@ -47,7 +47,10 @@ class ScoredClip:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of all clips that could be read; ``elapsed`` seconds were spent on decoding and recognising them."""
+    """Scores of all clips that could be read.
+
+    ``elapsed`` seconds were spent on decoding and recognising them.
+    """
 
     model: str
     clips: tuple[ScoredClip, ...]
@@ -71,7 +74,10 @@ class Evaluation:
 
     @property
     def formatted_total(self) -> WordErrors | None:
-        """Errors with case and punctuation, in the clips whose text has them; None where there are none."""
+        """Errors with case and punctuation, in the clips whose text has them.
+
+        None where there are none.
+        """
         return _total(self._formatted) if self._formatted else None
 
     @property
@@ -124,10 +130,11 @@ class Evaluation:
 
 
 def read_manifest(path: Path) -> list[Clip]:
-    """Clips of a tab-separated file with a header: columns path (or file) and text; others are ignored.
+    """Clips of a tab-separated file with a header: columns path (or file) and text.
 
-    But for speaker, and offset and seconds, which say where in the file the clip lies. Paths are relative to the
-    manifest's folder; a folder stands for the ``manifest.tsv`` in it. Raises FormatError.
+    Others are ignored. But for speaker, and offset and seconds, which say where in the file the
+    clip lies. Paths are relative to the manifest's folder; a folder stands for the ``manifest.tsv``
+    in it. Raises FormatError.
     """
     path = path / _MANIFEST_FILE if path.is_dir() else path
     rows = csv.reader(io.StringIO(read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)

@@ -42,7 +42,9 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is measured: ``tokens`` steps, neither more nor fewer, with ``beams`` beams for ``batch`` clips at once."""
+    """What is measured: ``tokens`` steps, neither more nor fewer, with ``beams`` beams for
+    ``batch`` clips at once.
+    """
 
     batch: int
     beams: int
@@ -52,7 +54,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Medians over runs, in seconds for each transcription; ``peak`` is the memory of process or GPU in bytes."""
+    """Medians over runs, in seconds for each transcription.
+
+    ``peak`` is the memory of process or GPU in bytes.
+    """
 
     setting: Setting
     front_end: float
@@ -73,7 +78,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Where the time of one film goes, in seconds; what threads do at the same time is added up, ``whole`` is not."""
+    """Where the time of one film goes, in seconds.
+
+    What threads do at the same time is added up, ``whole`` is not.
+    """
 
     film: float
     load: float
@@ -87,7 +95,10 @@ class Stages:
 
 
 def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
-    """A published configuration with random weights, as fast as the trained one. Raises UsageError."""
+    """A published configuration with random weights, as fast as the trained one.
+
+    Raises UsageError.
+    """
     if name not in PUBLISHED:
         raise UsageError(f"There is no published configuration {name!r}; choose from: {', '.join(PUBLISHED)}.")
     torch.manual_seed(0)
@@ -99,9 +110,10 @@ def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
 
 @torch.inference_mode()
 def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Timing:
-    """Decode noise with a forced number of tokens; the CTC head is not asked. One run goes before those counted.
+    """Decode noise with a forced number of tokens; the CTC head is not asked.
 
-    Beams have twins that read the text alone where the checkpoint's search counts those.
+    One run goes before those counted. Beams have twins that read the text alone where the
+    checkpoint's search counts those.
     """
     network = recognizer.checkpoint.model
     rate = recognizer.sample_rate
@@ -249,7 +261,10 @@ def _forget_peak(device: str) -> None:
 
 
 def _peak(device: str) -> int:
-    """The most memory that this process took since ``_forget_peak``, in bytes; 0 where the system does not tell."""
+    """The most memory that this process took since ``_forget_peak``, in bytes.
+
+    0 where the system does not tell.
+    """
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
     if _PEAK.exists():

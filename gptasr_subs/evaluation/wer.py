@@ -42,7 +42,9 @@ class WordErrors:
 
 
 def normalize(text: str) -> str:
-    """Text as WER compares it: lower case ``[a-z' ]``, dashes as spaces, common abbreviations spelled out."""
+    """Text as WER compares it: lower case ``[a-z' ]``, dashes as spaces, common abbreviations
+    spelled out.
+    """
     from gptasr_subs.model.ctc import spell_text
 
     return spell_text(text)

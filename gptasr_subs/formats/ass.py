@@ -44,13 +44,19 @@ _LEGACY = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}
 
 
 class Ass:
-    """Times are hundredths of a second. Reading keeps text, position, italics, bold and underline of the dialogue."""
+    """Times are hundredths of a second.
+
+    Reading keeps text, position, italics, bold and underline of the dialogue.
+    """
 
     name = "ass"
     extension = "ass"
 
     def write(self, document: Document) -> str:
-        """One style, all cues as dialogue; words are karaoke syllables if the document's style has word times."""
+        """One style, all cues as dialogue.
+
+        Words are karaoke syllables if the document's style has word times.
+        """
         spoken = spoken_lines(document)
         head = _HEAD.format(height=_HEIGHT, size=round(_HEIGHT * document.style.text_height))
         return head + "".join(
@@ -115,7 +121,10 @@ def _clock(seconds: float) -> str:
 
 
 def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Section, kind and fields of each line that a Format line above it explains; names in lower case."""
+    """Section, kind and fields of each line that a Format line above it explains.
+
+    Names in lower case.
+    """
     section = ""
     names = [""]
     for line in text.split("\n"):

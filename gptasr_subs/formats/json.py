@@ -12,7 +12,10 @@ from gptasr_subs.types import Cue, Word
 
 
 class Json:
-    """Facts of the film, cues, and words with their confidence. Times are seconds, to the millisecond."""
+    """Facts of the film, cues, and words with their confidence.
+
+    Times are seconds, to the millisecond.
+    """
 
     name = "json"
     extension = "json"

@@ -20,7 +20,10 @@ _LONGEST = 7.0  # seconds a line stands where nothing follows
 
 
 class Lrc:
-    """Times are hundredths of a second. A time without text ends the line before it; lines of a cue become one."""
+    """Times are hundredths of a second. A time without text ends the line before it.
+
+    Lines of a cue become one.
+    """
 
     name = "lrc"
     extension = "lrc"

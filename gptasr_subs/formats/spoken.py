@@ -1,4 +1,6 @@
-"""Which words a cue's lines are made of, for formats that show when and how surely each one was heard."""
+"""Which words a cue's lines are made of, for formats that show when and how surely each one was
+heard.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,10 @@ Lines = tuple[tuple[Word, ...], ...]
 
 
 def spoken_lines(document: Document) -> list[Lines | None]:
-    """For each cue, line by line, its words; None where style asks for none or the words are not those of the cues."""
+    """For each cue, line by line, its words.
+
+    None where style asks for none or the words are not those of the cues.
+    """
     nothing: list[Lines | None] = [None] * len(document.cues)
     if not (document.style.word_times or document.style.unsure_below > 0):
         return nothing

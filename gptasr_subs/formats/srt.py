@@ -18,7 +18,8 @@ _PLACE = re.compile(r"\{\\an([1-9])\}")
 class Srt:
     r"""Writes with pysrt. SubRip has no escapes: its tags are the markup of cues, all else is text.
 
-    A position other than the usual one stands as ``{\an8}`` before the text, as players know it from ASS.
+    A position other than the usual one stands as ``{\an8}`` before the text, as players know it
+    from ASS.
     """
 
     name = "srt"
@@ -37,7 +38,9 @@ class Srt:
         return text.getvalue()
 
     def read(self, text: str) -> list[Cue]:
-        """All cues, also those pysrt drops: with no number or hours, no blank line before or one within."""
+        """All cues, also those pysrt drops: with no number or hours, no blank line before or one
+        within.
+        """
         cues = [_placed(block.cue(_without_number(block))) for block in scan_blocks(text)]
         if not cues and text.strip():
             raise FormatError("This is not an SRT file: it has no line like 00:00:01,000 --> 00:00:02,000.")

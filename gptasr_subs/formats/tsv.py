@@ -1,4 +1,6 @@
-"""Tab-separated values (.tsv): start and end in milliseconds and the text, for spreadsheets and scripts."""
+"""Tab-separated values (.tsv): start and end in milliseconds and the text, for spreadsheets and
+scripts.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ class Tsv:
         return "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
 
     def read(self, text: str) -> list[Cue]:
-        """All rows, with or without the header; times with a decimal point are seconds. Raises FormatError."""
+        """All rows, with or without the header; times with a decimal point are seconds.
+
+        Raises FormatError.
+        """
         rows = [line.split("\t", 2) for line in text.split("\n") if line.strip()]
         if rows and rows[0] == _COLUMNS:
             rows = rows[1:]

@@ -118,7 +118,9 @@ def _escape(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Reader:
-    """What the head of a file says: seconds of a frame and a tick, markup of styles, places of regions."""
+    """What the head of a file says: seconds of a frame and a tick, markup of styles, places of
+    regions.
+    """
 
     frame: float
     tick: float

@@ -23,7 +23,10 @@ _HEIGHTS = {0: "", 1: "line:50%", 2: "line:0"}
 
 
 class Vtt:
-    """Escapes what the format reserves. Reading keeps text, markup and position, and drops styles and notes."""
+    """Escapes what the format reserves.
+
+    Reading keeps text, markup and position, and drops styles and notes.
+    """
 
     name = "vtt"
     extension = "vtt"
@@ -38,7 +41,8 @@ class Vtt:
         """All cues of a WebVTT file, or of an SRT file that is called so. Raises FormatError."""
         cues = []
         for block in scan_blocks(text):
-            lines = takewhile(bool, block.lines)  # an empty line ends the cue; an identifier or a note may follow
+            # An empty line ends the cue; an identifier or a note may follow
+            lines = takewhile(bool, block.lines)
             cues.append(block.cue((html.unescape(_TAG.sub(_kept, line)) for line in lines), _position(block.settings)))
         if not cues and text.strip() and not text.lstrip().startswith("WEBVTT"):
             raise FormatError("This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines.")

@@ -1,6 +1,8 @@
-"""Sonarr, Radarr and Lidarr: what their custom-script environment says has happened, put into the queue.
+"""Sonarr, Radarr and Lidarr: what their custom-script environment says has happened, put into the
+queue.
 
-They wait for the script, so it only enqueues; ``gptasr-subs jobs run`` or ``gptasr-subs watch`` does the work.
+They wait for the script, so it only enqueues; ``gptasr-subs jobs run`` or ``gptasr-subs watch``
+does the work.
 """
 
 from __future__ import annotations
@@ -40,7 +42,10 @@ class Event:
 
 
 def read_event(environment: Mapping[str, str]) -> Event:
-    """The event in these variables, whose names are in lower case on Linux and not so on Windows. Raises UsageError."""
+    """The event in these variables, whose names are in lower case on Linux and not so on Windows.
+
+    Raises UsageError.
+    """
     facts = {name.lower(): value for name, value in environment.items()}
     program = next((name for name in _FILES if facts.get(f"{name}_eventtype")), "")
     if not program:
@@ -67,10 +72,10 @@ def read_event(environment: Mapping[str, str]) -> Event:
 def handle(
     event: Event, queue: Queue, options: Mapping[str, Any], mapping: Sequence[tuple[str, str]] = ()
 ) -> list[Job]:
-    """Enqueue what was imported, let sidecars and jobs follow what was renamed; gives the jobs that are new.
+    """Enqueue what was imported, let sidecars and jobs follow what was renamed.
 
-    ``mapping`` has pairs of a folder as the program calls it and as it is called here. Raises MediaError where a file
-    is not here.
+    Gives the jobs that are new. ``mapping`` has pairs of a folder as the program calls it and as it
+    is called here. Raises MediaError where a file is not here.
     """
     paths = [local_path(path, mapping) for path in event.paths]
     if event.kind is Kind.RENAME:
@@ -99,7 +104,10 @@ def parse_mapping(pairs: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
-    """What a path of the program is called here; those of Windows have other slashes, and ignore case."""
+    """What a path of the program is called here.
+
+    Those of Windows have other slashes, and ignore case.
+    """
     for there, here in mapping:
         windows = "\\" in there or there[1:2] == ":"
         rest = (
@@ -122,7 +130,9 @@ def _rest(path: str, folder: str, ignore_case: bool) -> str | None:
 
 
 def _is_known(queue: Queue, path: Path) -> bool:
-    """Whether this very file was put in before: Sonarr tells of one import twice, file by file and when all is done."""
+    """Whether this very file was put in before: Sonarr tells of one import twice, file by file and
+    when all is done.
+    """
     came = path.stat().st_ctime
     settled = (State.WAITING, State.RUNNING, State.DONE, State.SKIPPED)
     return any(job.path == path.absolute() and job.added >= came for job in queue.jobs(*settled))

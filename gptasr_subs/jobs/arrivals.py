@@ -1,42 +1,25 @@
-"""Files that arrive in a folder: which of them are films, and when they are complete."""
+"""Files that arrive in a folder, and when they are complete."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media.library import is_media_name, walk_media
 from gptasr_subs.media.probe import probe
 from gptasr_subs.storage.files import file_stamp
 
-# How downloaders and unpackers mark what is not complete, or not meant for people.
-_UNFINISHED = frozenset(
-    {".part", ".partial", ".!qb", ".!ut", ".bc!", ".crdownload", ".download", ".aria2", ".filepart", ".tmp", ".temp"}
-)
-_PASSING_FOLDERS = ("_unpack_", "_failed_", ".", "@eadir")
 _WRITES = 0o3  # the bits of open flags that say whether a file is open for writing
 
 
-def is_wanted(path: Path, root: Path) -> bool:
-    """Whether a file below ``root`` is a film by its name: not hidden, temporary, or made by us."""
-    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
-    if any(name.lower().startswith(_PASSING_FOLDERS) for name in names):
-        return False
-    return is_media_name(path.name) and _UNFINISHED.isdisjoint(suffix.lower() for suffix in path.suffixes)
-
-
-def find_arrived(root: Path) -> Iterator[Path]:
-    """All files in and below ``root`` that ``is_wanted`` lets pass; what cannot be listed is left out."""
-    return (path for path in walk_media(root) if is_wanted(path, root))
-
-
 def is_open_for_writing(path: Path) -> bool:
-    """Whether some process of this computer writes to it, where the system tells (Linux, and our own rights)."""
+    """Whether some process of this computer writes to it, where the system tells (Linux, and our
+    own rights).
+    """
     try:
         wanted = path.stat()
     except OSError:
@@ -65,7 +48,8 @@ class _Seen:
 
 
 class Arrivals:
-    """Holds files from when they are first seen until they are complete: unchanged for a while, not open, readable.
+    """Holds files from when they are first seen until they are complete: unchanged for a while, not
+    open, readable.
 
     What ffprobe cannot read is held longer, and then given as it is, so that somebody reports it.
     """
@@ -73,7 +57,9 @@ class Arrivals:
     def __init__(
         self, stable_seconds: float = 10.0, patience: float = 60.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """A file must stay the same for ``stable_seconds``, one that cannot be read for ``patience``."""
+        """A file must stay the same for ``stable_seconds``, one that cannot be read for
+        ``patience``.
+        """
         self._stable_seconds = stable_seconds
         self._patience = patience
         self._clock = clock

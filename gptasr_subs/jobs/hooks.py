@@ -1,4 +1,6 @@
-"""Telling others how a film went: commands with the facts in their environment, and notifiers of other packages."""
+"""Telling others how a film went: commands with the facts in their environment, and notifiers of
+other packages.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """How one film went. ``state`` is done, skipped or failed; ``seconds`` of sound took ``elapsed`` seconds.
+    """How one film went. ``state`` is done, skipped or failed.
 
-    ``outputs`` are the files that were written, ``reason`` says why it was skipped or failed.
+    ``seconds`` of sound took ``elapsed`` seconds. ``outputs`` are the files that were written,
+    ``reason`` says why it was skipped or failed.
     """
 
     media: Path
@@ -85,7 +88,10 @@ def environment(event: Event) -> dict[str, str]:
 
 
 def _run(command: str, event: Event) -> None:
-    """The person's own shell command, as it stands; facts come in the environment, so that no name can break it."""
+    """The person's own shell command, as it stands.
+
+    Facts come in the environment, so that no name can break it.
+    """
     try:
         done = subprocess.run(
             command, shell=True, env={**os.environ, **environment(event)}, stdin=subprocess.DEVNULL, timeout=PATIENCE,

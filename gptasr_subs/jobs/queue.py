@@ -1,4 +1,5 @@
-"""A durable queue of films to subtitle: put in by anyone, worked off by one or many processes, each film once.
+"""A durable queue of films to subtitle: put in by anyone, worked off by one or many processes, each
+film once.
 
 To enqueue from a script and exit at once::
 
@@ -27,7 +28,8 @@ from gptasr_subs.errors import QueueError
 from gptasr_subs.storage.folders import data_folder
 from gptasr_subs.storage.sqlite import open_database
 
-LEASE = 60.0  # seconds; a worker that has not been heard of for so long is dead, and its job goes to another
+# Seconds; a worker that has not been heard of for so long is dead, and its job goes to another
+LEASE = 60.0
 MAX_ATTEMPTS = 4
 FIRST_DELAY = 60.0  # seconds before the second attempt; each later one waits four times as long
 
@@ -56,9 +58,10 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One film to subtitle. ``options`` are settings of the run by name; times are seconds since 1970.
+    """One film to subtitle. ``options`` are settings of the run by name.
 
-    ``due`` is when it may start; ``reason`` says why it is in its state; ``worker`` holds it until ``lease``.
+    Times are seconds since 1970. ``due`` is when it may start; ``reason`` says why it is in its
+    state; ``worker`` holds it until ``lease``.
     """
 
     id: int
@@ -91,7 +94,10 @@ def queue_path() -> Path:
 
 
 class Queue:
-    """The queue in a database; any number of processes may use it at once. All methods raise QueueError."""
+    """The queue in a database; any number of processes may use it at once.
+
+    All methods raise QueueError.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """``clock`` gives seconds since 1970."""
@@ -103,10 +109,11 @@ class Queue:
             raise self._failure(error) from error
 
     def add(self, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None, priority: int = 0) -> Job:
-        """Put a film in, whether it exists yet or not; ``options`` are fields of ``pipeline.Options`` by name.
+        """Put a film in, whether it exists yet or not.
 
-        A film that waits or runs already is not put in twice: it keeps the higher priority and, if it waits, takes the
-        new options. Jobs of higher ``priority`` run first, those of the same in the order they came.
+        ``options`` are fields of ``pipeline.Options`` by name. A film that waits or runs already is
+        not put in twice: it keeps the higher priority and, if it waits, takes the new options. Jobs
+        of higher ``priority`` run first, those of the same in the order they came.
         """
         now = self._clock()
         full = _stored(Path(path))
@@ -121,7 +128,9 @@ class Queue:
         return self._select("WHERE path = ? ORDER BY id DESC LIMIT 1", full)[0]
 
     def jobs(self, *states: State) -> list[Job]:
-        """All jobs, or those in one of the states: first those that run, then as they will run, then by time."""
+        """All jobs, or those in one of the states: first those that run, then as they will run,
+        then by time.
+        """
         marks = ", ".join("?" * len(states))
         where = f"WHERE state IN ({marks}) " if states else ""
         order = "ORDER BY state != 'running', state != 'waiting', priority DESC, due, id"
@@ -135,7 +144,9 @@ class Queue:
         return found[0]
 
     def retry(self, number: int) -> Job:
-        """Let a job that is over, or that waits for its next attempt, start at once with all its attempts."""
+        """Let a job that is over, or that waits for its next attempt, start at once with all its
+        attempts.
+        """
         job = self.get(number)
         if job.state is State.RUNNING:
             raise QueueError(f"The job {number} is running; cancel it first, or let it end.")
@@ -148,7 +159,10 @@ class Queue:
         return self.get(number)
 
     def cancel(self, number: int, reason: str = "cancelled") -> Job:
-        """Take a job out; one that runs is stopped at its next sign of life. A job that is over stays as it is."""
+        """Take a job out; one that runs is stopped at its next sign of life.
+
+        A job that is over stays as it is.
+        """
         self.get(number)
         sql = "UPDATE jobs SET state = 'cancelled', reason = ?, changed = ? WHERE id = ? AND state IN (?, ?)"
         self._ask(sql, reason, self._clock(), number, State.WAITING.value, State.RUNNING.value)
@@ -168,7 +182,8 @@ class Queue:
     def claim(self, worker: str, newest_first: bool = False) -> Job | None:
         """The next job, for ``worker`` alone until its lease ends; None where nothing is due.
 
-        Of jobs of the same priority that came first is taken, or with ``newest_first`` that which came last.
+        Of jobs of the same priority that came first is taken, or with ``newest_first`` that which
+        came last.
         """
         order = "added DESC, id DESC" if newest_first else "due, id"
         now = self._clock()
@@ -187,7 +202,10 @@ class Queue:
         return self.get(rows[0][0])
 
     def heartbeat(self, job: Job) -> bool:
-        """A sign of life of the worker that holds ``job``; False where it holds it no longer and must stop."""
+        """A sign of life of the worker that holds ``job``.
+
+        False where it holds it no longer and must stop.
+        """
         now = self._clock()
         self._ask(f"UPDATE jobs SET lease = ? WHERE {_HELD}", now + LEASE, job.id, job.worker)
         return self._is_held(job)
@@ -198,7 +216,10 @@ class Queue:
         self._ask(sql, state.value, reason, self._clock(), job.id, job.worker)
 
     def fail(self, job: Job, reason: str, retry: bool) -> None:
-        """The attempt has failed; with ``retry`` there is another after a while, unless there were enough."""
+        """The attempt has failed.
+
+        With ``retry`` there is another after a while, unless there were enough.
+        """
         if not retry or job.attempts >= MAX_ATTEMPTS:
             return self.finish(job, State.FAILED, reason)
         now = self._clock()
@@ -229,7 +250,8 @@ class Queue:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._ask("BEGIN IMMEDIATE")  # what is read inside cannot be changed by others before it is written
+        # What is read inside cannot be changed by others before it is written
+        self._ask("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:

@@ -1,4 +1,6 @@
-"""Which films of a queue or a watched folder get subtitles: rules in a fixed order, the first that objects decides."""
+"""Which films of a queue or a watched folder get subtitles: rules in a fixed order, the first that
+objects decides.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ IGNORE_FILE = ".gptasrignore"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a person restricts: ``audio`` is a language that must be spoken; lengths are seconds, sizes bytes."""
+    """What a person restricts: ``audio`` is a language that must be spoken.
+
+    Lengths are seconds, sizes bytes.
+    """
 
     audio: str = ""
     min_seconds: float = 0.0
@@ -58,7 +63,10 @@ Rule = Callable[[Candidate], tuple[bool, str]]
 
 
 def check_rules(candidate: Candidate) -> Iterator[Verdict]:
-    """Ask the rules one by one, up to the first that objects. Raises MediaError where the film cannot be read."""
+    """Ask the rules one by one, up to the first that objects.
+
+    Raises MediaError where the film cannot be read.
+    """
     for name, rule in RULES.items():
         passed, reason = rule(candidate)
         yield Verdict(name, passed, reason)
@@ -160,7 +168,10 @@ RULES: dict[str, Rule] = {
 
 
 def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
-    """Limits of ``MIN-MAX`` texts, either end of which may be left out: minutes and MiB. Raises UsageError."""
+    """Limits of ``MIN-MAX`` texts, either end of which may be left out: minutes and MiB.
+
+    Raises UsageError.
+    """
     seconds = [60 * value for value in _range(length, "--length")]
     sizes = [MIB * value for value in _range(size, "--size")]
     return Limits(audio, seconds[0], seconds[1], int(sizes[0]), sizes[1])

@@ -1,4 +1,6 @@
-"""Watched folders feed the queue: each film once, when it is complete, under the name it has by then."""
+"""Watched folders feed the queue: each film once, when it is complete, under the name it has by
+then.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,10 @@ from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.jobs.arrivals import Arrivals, find_arrived, is_wanted
+from gptasr_subs.jobs.arrivals import Arrivals
 from gptasr_subs.jobs.queue import Queue, State, open_queue
 from gptasr_subs.jobs.rules import Candidate, Limits, decide
+from gptasr_subs.media.library import find_arrived, is_wanted
 from gptasr_subs.media.sidecars import move_sidecars
 from gptasr_subs.pipeline.options import Options
 
@@ -38,7 +41,8 @@ _log = logging.getLogger(__name__)
 class Watcher:
     """Watches folders in a thread of its own and puts what arrives into the queue.
 
-    The thread that calls watchdog's handlers only notes what has happened; looking into files is done in ours.
+    The thread that calls watchdog's handlers only notes what has happened; looking into files is
+    done in ours.
     """
 
     def __init__(
@@ -52,7 +56,10 @@ class Watcher:
         poll: float = 0.0,
         tick: float = 1.0,
     ) -> None:
-        """``poll``: look every so many seconds instead of being told by the system; ``tick``: how often to check."""
+        """``poll``: look every so many seconds instead of being told by the system.
+
+        ``tick``: how often to check.
+        """
         self._folders = [_checked(folder) for folder in folders]
         self._queue_path = queue_path
         self._options = options or Options()
@@ -66,7 +73,10 @@ class Watcher:
         self._settled = threading.Event()
 
     def start(self) -> None:
-        """Begin; what is there already counts as arrived. Raises UsageError where the system refuses to watch."""
+        """Begin; what is there already counts as arrived.
+
+        Raises UsageError where the system refuses to watch.
+        """
         for folder in self._folders:
             self._observer.schedule(_Notes(self._events), str(folder), recursive=True)
         try:
@@ -86,7 +96,9 @@ class Watcher:
             self._thread.join()
 
     def is_settled(self) -> bool:
-        """Whether all that was there at the start, and has arrived since, is in the queue or refused."""
+        """Whether all that was there at the start, and has arrived since, is in the queue or
+        refused.
+        """
         return self._settled.is_set()
 
     def _work(self) -> None:

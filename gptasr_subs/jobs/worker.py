@@ -30,7 +30,10 @@ _PATHS = ("output", "output_dir")
 
 
 class Stopped(BaseException):
-    """Work is to stop after the window that is being recognised; no ``Exception``, so that nothing mends it."""
+    """Work is to stop after the window that is being recognised.
+
+    No ``Exception``, so that nothing mends it.
+    """
 
 
 class Worker:
@@ -47,7 +50,10 @@ class Worker:
         report: Report = lambda job, event: None,
         newest_first: bool = False,
     ) -> None:
-        """``options`` hold for what a job does not say itself; ``report`` is told of each job that is over."""
+        """``options`` hold for what a job does not say itself.
+
+        ``report`` is told of each job that is over.
+        """
         self._queue = queue
         self._model = model
         self._report = report
@@ -63,7 +69,10 @@ class Worker:
         self._stop.set()
 
     def run(self, until: Callable[[], bool] = lambda: True, longest_wait: float = 5.0) -> None:
-        """Work until nothing is due and ``until`` says so, or ``stop``; looks for jobs every ``longest_wait`` s."""
+        """Work until nothing is due and ``until`` says so, or ``stop``.
+
+        Looks for jobs every ``longest_wait`` s.
+        """
         while not self._stop.is_set():
             over = until()  # asked first: what was put in before it said so is still taken
             job = self._queue.claim(self.name, self._newest_first)
@@ -103,19 +112,24 @@ class Worker:
         if not job.path.exists() and job.path.parent.is_dir():
             self._queue.cancel(job.id, "the file is gone")
             return Event(job.path, "skipped", (), "the file is gone")
-        # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is away may be well then.
+        # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is
+        # away may be well then.
         settled = isinstance(error, MediaError) and stamp is not None and file_stamp(job.path) == stamp
         self._queue.fail(job, reason, retry=not settled)
         return Event(job.path, "failed", (), reason)
 
     def _tell(self, job: Job, event: Event) -> None:
-        if self._queue.get(job.id).state is not State.WAITING:  # there will be another attempt, so nothing is final
+        # There will be another attempt, so nothing is final
+        if self._queue.get(job.id).state is not State.WAITING:
             self._hooks.tell(event)
         self._report(self._queue.get(job.id), event)
 
 
 def options_of(job: Job, usual: Options) -> Options:
-    """What a job asks for, and of the rest what is ``usual``. Raises QueueError for what there is not."""
+    """What a job asks for, and of the rest what is ``usual``.
+
+    Raises QueueError for what there is not.
+    """
     asked: dict[str, Any] = dict(job.options)
     unknown = asked.keys() - {field.name for field in fields(Options)}
     if unknown:
@@ -134,7 +148,10 @@ def options_of(job: Job, usual: Options) -> Options:
 
 
 class _Stoppable:
-    """A recogniser that raises Stopped between two windows; those it has given are in the journal by then."""
+    """A recogniser that raises Stopped between two windows.
+
+    Those it has given are in the journal by then.
+    """
 
     def __init__(self, model: Recognizer, stopped: Callable[[], bool]) -> None:
         self._model = model

@@ -11,16 +11,18 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 
 _CUT = 0.3  # ffmpeg's scene score, 0 to 1, from which on a frame belongs to another shot
-# Small pictures tell cuts as well. Every frame is passed on, so that its line tells how far the film has been seen.
+# Small pictures tell cuts as well. Every frame is passed on, so that its line tells how far the
+# film has been seen.
 _FILTER = "scale=160:-2,select='gte(scene,0)',metadata=print:key=lavfi.scene_score:file=-"
 
 _log = logging.getLogger(__name__)
 
 
 def find_shot_changes(path: str | os.PathLike[str], on_progress: Callable[[float], None] | None = None) -> list[float]:
-    """When new shots begin, in seconds; all of the picture is decoded, and ``on_progress`` is told how far it is.
+    """When new shots begin, in seconds.
 
-    Raises MediaError where there is no picture that can be decoded.
+    All of the picture is decoded, and ``on_progress`` is told how far it is. Raises MediaError
+    where there is no picture that can be decoded.
     """
     cuts = []
     seconds = None

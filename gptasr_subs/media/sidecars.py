@@ -16,7 +16,8 @@ SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sb
 
 BURNED = ".subtitled"  # ends the name of a film that subtitles were drawn into
 
-# What may stand between the language and the extension: for the deaf (three ways to say it), forced, shown by default.
+# What may stand between the language and the extension: for the deaf (three ways to say it),
+# forced, shown by default.
 _FLAGS = frozenset({"sdh", "cc", "hi", "forced", "default"})
 
 # Some tools write the name of the language, and the players know it.
@@ -27,10 +28,11 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*|english")
 def sidecar_path(
     media: Path, lang: str, extension: str, *, sdh: bool = False, forced: bool = False, directory: Path | None = None
 ) -> Path:
-    """``Base.en.srt``, ``Base.en.sdh.srt`` or ``Base.en.forced.srt``, beside the film or in ``directory``.
+    """``Base.en.srt``, ``Base.en.sdh.srt`` or ``Base.en.forced.srt``, beside the film or in
+    ``directory``.
 
-    The language stands directly after the base, as ISO 639-1 has it (``eng`` becomes ``en``, ``en-US`` stays), or
-    players do not see it.
+    The language stands directly after the base, as ISO 639-1 has it (``eng`` becomes ``en``,
+    ``en-US`` stays), or players do not see it.
     """
     flags = ["sdh"] * sdh + ["forced"] * forced
     name = ".".join([media.stem, player_tag(lang), *flags, extension.lstrip(".")])
@@ -40,8 +42,9 @@ def sidecar_path(
 def existing_subtitles(media: Path, lang: str, *, forced: bool = False, directory: Path | None = None) -> list[Path]:
     """Subtitle files of exactly this film in this language, beside it or in ``directory``, sorted.
 
-    ``S01E10.en.srt`` is not one of ``S01E1.mkv``, and ``Base.srt`` does not say its language, so neither counts. Forced
-    subtitles translate only signs and foreign speech: they count only if asked for, and then alone.
+    ``S01E10.en.srt`` is not one of ``S01E1.mkv``, and ``Base.srt`` does not say its language, so
+    neither counts. Forced subtitles translate only signs and foreign speech: they count only if
+    asked for, and then alone.
     """
     try:
         names = [entry.name for entry in (directory or media.parent).iterdir()]
@@ -63,8 +66,8 @@ def sidecars(media: Path) -> list[Path]:
 def move_sidecars(old: Path, new: Path) -> list[Path]:
     """Let the subtitle files of a film that was renamed or moved follow it.
 
-    One whose new name is taken, or that cannot be moved, stays where it is: that is said in a warning. Gives the new
-    names of the others.
+    One whose new name is taken, or that cannot be moved, stays where it is: that is said in a
+    warning. Gives the new names of the others.
     """
     moved = []
     for sidecar in sidecars(old):

@@ -1,4 +1,6 @@
-"""The catalogue of checkpoints: shipped with the package, published by the model's author, and fetched ones."""
+"""The catalogue of checkpoints: shipped with the package, published by the model's author, and
+fetched ones.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,16 @@ from gptasr_subs.model import folders
 from gptasr_subs.storage.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.storage.files import MIB
 
-ProgressCallback = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all where known
+# File, bytes so far, bytes in all where known
+ProgressCallback = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the catalogue. ``home`` says where the checkpoint is or how to get it, ``size`` is in bytes."""
+    """One line of the catalogue.
+
+    ``home`` says where the checkpoint is or how to get it, ``size`` is in bytes.
+    """
 
     name: str
     home: str
@@ -47,8 +53,9 @@ def _on_github(name: str) -> RemoteFile:
 _VOCABULARY = _on_github("bpe_lowercase_asr_256.json")
 _MEL_NORMS = _on_github("mel_norms.pth")
 
-# Sizes and rates as published; the sizes of small and large follow from 21 and 68 million parameters of 4 bytes. None
-# of the files could be fetched when this was written, so their checksums are not pinned yet.
+# Sizes and rates as published; the sizes of small and large follow from 21 and 68 million
+# parameters of 4 bytes. None of the files could be fetched when this was written, so their
+# checksums are not pinned yet.
 PUBLISHED: dict[str, Published] = {
     "medium": Published(173 * MIB, "2.01 % LibriTTS test-clean, 8 beams"),
     "medium-distilled": Published(97 * MIB, "2.31 % LibriTTS test-clean, 1 beam"),

@@ -1,4 +1,6 @@
-"""Subtitles drawn into the picture of a copy of the film, for players and sites that show no others."""
+"""Subtitles drawn into the picture of a copy of the film, for players and sites that show no
+others.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from gptasr_subs.types import Cue
 _MP4 = frozenset({".mp4", ".m4v", ".mov"})
 _TEXT = "subtitles.srt"
 
-# Sizes are those of libass for SubRip: the picture is 288 high. The box has three quarters of black behind the text.
+# Sizes are those of libass for SubRip: the picture is 288 high. The box has three quarters of black
+# behind the text.
 _HEIGHT = 288
 _LARGEST = 18
 _SMALLEST = 8
@@ -45,15 +48,16 @@ def burn(
 ) -> None:
     """Write to ``target`` the film with ``cues`` drawn into it: video anew as H.264, sound copied.
 
-    ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of ``STYLES`` or
-    ASS fields like ``Fontname=Arial,Fontsize=20``; ``on_progress`` is told the seconds done and in all.
-    Raises MediaError, OutputError.
+    ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of
+    ``STYLES`` or ASS fields like ``Fontname=Arial,Fontsize=20``; ``on_progress`` is told the
+    seconds done and in all. Raises MediaError, OutputError.
     """
     info = probe(media)
     if not info.fps:
         raise MediaError(f"{str(media)!r} has no picture to draw subtitles into; leave out --burn.")
     with TemporaryDirectory() as folder, atomic_replace(target) as temporary:
-        # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the filter.
+        # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the
+        # filter.
         Path(folder, _TEXT).write_text(render(Document(tuple(cues)), "srt"), encoding="utf-8")
         film = open_input(media)
         video = {

@@ -1,4 +1,6 @@
-"""One picture of a film and its subtitles, for a look and for bug reports: cues over their frames, and a timeline."""
+"""One picture of a film and its subtitles, for a look and for bug reports: cues over their frames,
+and a timeline.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ _CUE = "#4cc38a"
 
 @dataclass(frozen=True)
 class Sight:
-    """What there is to see: ``cues``, the ``words`` they are made of where known, and what part of the film to draw."""
+    """What there is to see: ``cues``, the ``words`` they are made of where known, and what part of
+    the film to draw.
+    """
 
     cues: Sequence[Cue]
     words: Sequence[Word] = ()
@@ -54,7 +58,8 @@ class Sight:
 
 
 def draw_preview(media: Path, sight: Sight) -> bytes:
-    """A PNG: cues over their frames where there is a picture, and the timeline of a part of the sound.
+    """A PNG: cues over their frames where there is a picture, and the timeline of a part of the
+    sound.
 
     Raises UsageError where Pillow is missing, MediaError.
     """
@@ -213,7 +218,9 @@ class _Row:
                 self._draw.line((_GAP + column, low, _GAP + column, max(high, low + 1)), fill=_WAVE)
 
     def _labelled(self, span: Span, top: int, height: int, colour: str, text: str, until: float | None = None) -> None:
-        """A box with its text, which may reach ``until`` a later moment if nothing else stands there."""
+        """A box with its text, which may reach ``until`` a later moment if nothing else stands
+        there.
+        """
         if not (edges := self._edges(span)):
             return
         left, right = edges

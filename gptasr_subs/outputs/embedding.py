@@ -1,4 +1,7 @@
-"""Subtitles as a track inside the film, which the viewer can switch off; all that was there is copied bit for bit."""
+"""Subtitles as a track inside the film, which the viewer can switch off.
+
+All that was there is copied bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ Stream = dict[str, Any]  # as ffprobe describes one
 
 _MATROSKA = {"default_mode": "passthrough"}  # else ffmpeg marks tracks as default that were not
 _MP4 = {"movflags": "+faststart"}
-# How each container is called by ffmpeg, what it calls text, what text we give it, and what its writer must be told.
+# How each container is called by ffmpeg, what it calls text, what text we give it, and what its
+# writer must be told.
 _CONTAINERS = {
     ".mkv": ("matroska", "subrip", "srt", _MATROSKA),
     ".webm": ("webm", "webvtt", "vtt", _MATROSKA),
@@ -30,7 +34,8 @@ _CONTAINERS = {
     ".m4v": ("mp4", "mov_text", "srt", _MP4),
     ".mov": ("mov", "mov_text", "srt", _MP4),
 }
-_REMADE = frozenset({"text", "tmcd"})  # data of MP4 that ffmpeg writes anew: from the chapters and the time code
+# Data of MP4 that ffmpeg writes anew: from the chapters and the time code
+_REMADE = frozenset({"text", "tmcd"})
 _COPY = {"c": "copy", "copy_unknown": None}
 _SPARE_BYTES = 16 * MIB
 
@@ -55,19 +60,21 @@ class Track:
 
 
 def embedded_track(media: Path, track: Track) -> bool:
-    """Whether the film has text in this track's language already; forced text counts only if forced is asked for.
+    """Whether the film has text in this track's language already.
 
-    Raises MediaError where the file is no media, or of a kind that holds no text track.
+    Forced text counts only if forced is asked for. Raises MediaError where the file is no media, or
+    of a kind that holds no text track.
     """
     _container(media)
     return any(_is_same(stream, track) for stream in inspect(media)["streams"])
 
 
 def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
-    """Put ``cues`` into the film as one more track; one of the same title is replaced, the rest stays as it was.
+    """Put ``cues`` into the film as one more track.
 
-    The new file takes the old one's place only when every other stream in it is proven to be the same, bit for bit.
-    Raises MediaError or OutputError, and the film is then untouched.
+    One of the same title is replaced, the rest stays as it was. The new file takes the old one's
+    place only when every other stream in it is proven to be the same, bit for bit. Raises
+    MediaError or OutputError, and the film is then untouched.
     """
     muxer, codec, text_format, muxer_options = _container(media)
     streams: list[Stream] = inspect(media)["streams"]
@@ -128,7 +135,10 @@ def _refuse_full_disk(media: Path) -> None:
 
 
 def _save_covers(media: Path, streams: Sequence[Stream], folder: Path) -> dict[int, Path]:
-    """Pictures attached to a Matroska file, by stream; copied as streams they would become videos."""
+    """Pictures attached to a Matroska file, by stream.
+
+    Copied as streams they would become videos.
+    """
     covers = {i: folder / f"cover{i}" for i, s in enumerate(streams) if s.get("disposition", {}).get("attached_pic")}
     for index, path in covers.items():
         picture = join_streams(open_input(media)[str(index)], to=path, format="image2pipe", c="copy")

@@ -12,12 +12,14 @@ from gptasr_subs.formats import Document, Style
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to write and where. ``output`` names one file and its format; else one sidecar a format is written.
+    """What to write and where. ``output`` names one file and its format.
 
-    ``embed`` puts a track into the film, ``burn`` draws the text into a copy of it; see the modules of ``outputs``.
-    ``journal``: keep on disk what is recognised, and take from there what was. ``start``: seconds at which to begin
-    listening; what is before comes last. ``progressive``: write the files again and again while they grow.
-    ``top`` places the text at the top of the picture; ``shot_changes`` has cues begin and end with near cuts.
+    Else one sidecar a format is written. ``embed`` puts a track into the film, ``burn`` draws the
+    text into a copy of it; see the modules of ``outputs``. ``journal``: keep on disk what is
+    recognised, and take from there what was. ``start``: seconds at which to begin listening; what
+    is before comes last. ``progressive``: write the files again and again while they grow. ``top``
+    places the text at the top of the picture; ``shot_changes`` has cues begin and end with near
+    cuts.
     """
 
     formats: tuple[str, ...] = ("srt",)
@@ -60,10 +62,11 @@ ProgressCallback = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one media file. ``written`` are new files, ``kept`` are ones that stood there already.
+    """What became of one media file.
 
-    The media file itself is among the former if a track was put into it, among the latter if it had one. ``ready`` is
-    the subtitle file of which the text was taken instead of recognising it.
+    ``written`` are new files, ``kept`` are ones that stood there already. The media file itself is
+    among the former if a track was put into it, among the latter if it had one. ``ready`` is the
+    subtitle file of which the text was taken instead of recognising it.
     """
 
     media: Path

@@ -17,9 +17,11 @@ from gptasr_subs.pipeline.options import Options
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done with one media file: subtitle files by format, a track in it, a copy with text in the picture.
+    """What is to be done with one media file: subtitle files by format, a track in it, a copy with
+    text in the picture.
 
-    ``kept`` is what is there already; ``ready`` a subtitle file that makes recognising it again needless.
+    ``kept`` is what is there already; ``ready`` a subtitle file that makes recognising it again
+    needless.
     """
 
     wanted: dict[str, Path]
@@ -49,7 +51,10 @@ class Plan:
 
 
 def make_plan(media: Path, options: Options) -> Plan:
-    """See what is there already. Raises MediaError where a track is to go into a file that can have none."""
+    """See what is there already.
+
+    Raises MediaError where a track is to go into a file that can have none.
+    """
     wanted: dict[str, Path] = {}
     kept: list[Path] = []
     for name, target in target_paths(media, options).items():

@@ -1,4 +1,7 @@
-"""One media file to words and cues: probe, decode, split at silences, recognise, snap, shape. Nothing is written."""
+"""One media file to words and cues: probe, decode, split at silences, recognise, snap, shape.
+
+Nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +45,10 @@ def recognize_file(
     preview: Preview | None = None,
     record: Record | None = None,
 ) -> Document:
-    """Words and cues of one media file, nothing written; ``preview`` is called with what is known so far.
+    """Words and cues of one media file, nothing written.
 
-    ``record`` is what the journal holds of the file, as ``open_record`` gives it; without one the journal is opened.
+    ``preview`` is called with what is known so far. ``record`` is what the journal holds of the
+    file, as ``open_record`` gives it; without one the journal is opened.
     """
     info = probe(media)
     track = choose_track(info, options.audio_track)
@@ -66,7 +70,8 @@ def recognize_file(
                     preview(document_of(_words(recognized), media, info, recognizer.name, options=quick))
 
             transcript = _transcribe_file(media, track, recognizer, record=record, options=options, report=show)
-    info = replace(info, duration=info.duration or transcript.seconds)  # some containers do not say how long they are
+    # Some containers do not say how long they are
+    info = replace(info, duration=info.duration or transcript.seconds)
     shots = _shots(media, info, on_progress) if options.shot_changes and info.fps else ()
     return document_of(transcript.words, media, info, transcript.model, options=options, shots=shots)
 
@@ -79,7 +84,9 @@ def open_record(journal: Journal, media: Path, recognizer: Recognizer, options: 
 def transcribe(
     model: Recognizer, audio: FloatArray, spans: Sequence[Span], *, batch_size: int = 0, beams: int = 0
 ) -> list[Word]:
-    """Words of the spans of ``audio`` (n_samples,) at the model's sample rate, in order, with times in seconds."""
+    """Words of the spans of ``audio`` (n_samples,) at the model's sample rate, in order, with times
+    in seconds.
+    """
     rate = model.sample_rate
     speech = [part for window in segment_blocks([audio], rate, window_limits(model)) for part in window.speech]
     windows = (
@@ -102,7 +109,10 @@ def document_of(
 def _transcribe_file(
     media: Path, track: int, recognizer: Recognizer, *, record: Record, options: Options, report: _Report
 ) -> Transcript:
-    """Decode, split and recognise what the journal does not hold; raises MediaError if the file changes meanwhile."""
+    """Decode, split and recognise what the journal does not hold.
+
+    Raises MediaError if the file changes meanwhile.
+    """
     stamp = file_stamp(media)
     rate = recognizer.sample_rate
     recognized: list[RecognizedWindow] = []

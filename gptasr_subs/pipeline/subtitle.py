@@ -30,10 +30,12 @@ def subtitle(
 ) -> Result:
     """Write subtitles for one media file; ``model`` is a recogniser or what ``load_model`` takes.
 
-    A subtitle that is already there is kept unless ``options.overwrite``; if all are, nothing is recognised. Raises
-    MediaError, ModelError, OutputError or FormatError; no partial file is ever left.
+    A subtitle that is already there is kept unless ``options.overwrite``; if all are, nothing is
+    recognised. Raises MediaError, ModelError, OutputError or FormatError; no partial file is ever
+    left.
 
-    ``plan`` and ``record`` are what ``make_plan`` and ``open_record`` give, where they are known already.
+    ``plan`` and ``record`` are what ``make_plan`` and ``open_record`` give, where they are known
+    already.
     """
     began = time.monotonic()
     path = Path(media)

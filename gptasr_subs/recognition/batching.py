@@ -1,7 +1,7 @@
 """Which clips are recognised together, and on how many threads.
 
-On a CPU several batches are worked on at once: products this small gain little from many threads. Batches shrink where
-memory does not suffice.
+On a CPU several batches are worked on at once: products this small gain little from many threads.
+Batches shrink where memory does not suffice.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def _memory(device: str) -> float:
 
 
 def split_batches(order: Sequence[int], size: int, workers: int) -> list[list[int]]:
-    """Clips in ``order`` of length as batches of at most ``size``, for every worker as many and like much work."""
+    """Clips in ``order`` of length as batches of at most ``size``, for every worker as many and
+    like much work.
+    """
     rounds = -(-len(order) // (size * workers))
     count = min(len(order), rounds * workers)
     return [list(order[first::count]) for first in range(count)]
@@ -87,7 +89,10 @@ def count_workers(device: str) -> int:
 def halve_on_out_of_memory(
     work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_Item], name: str
 ) -> list[_Result]:
-    """``work`` on all items at once; where memory is too small, on halves. Raises ModelError where one is too many."""
+    """``work`` on all items at once; where memory is too small, on halves.
+
+    Raises ModelError where one is too many.
+    """
     import torch
 
     try:

@@ -1,8 +1,10 @@
-"""What is recognised already, on disk: a run that was killed goes on where it was, and new cues need no recognition.
+"""What is recognised already, on disk: a run that was killed goes on where it was, and new cues
+need no recognition.
 
-A window is found again by the hash of its samples, together with what turned them into words: the weights, the width of
-the search and a version of the results. So a copy or a renamed film is known too, and what has changed in any way is
-not. A film that was finished is found by its size, time and file number without being decoded at all.
+A window is found again by the hash of its samples, together with what turned them into words: the
+weights, the width of the search and a version of the results. So a copy or a renamed film is known
+too, and what has changed in any way is not. A film that was finished is found by its size, time and
+file number without being decoded at all.
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ LIMIT = 200 * MIB  # bytes; a film of two hours takes about one MiB
 
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WAIT = 10.0  # for another process that writes
-# Part of every key. Raise it with each change to decoding, segmentation or the model that may change words or times.
+# Part of every key. Raise it with each change to decoding, segmentation or the model that may
+# change words or times.
 _RESULTS_VERSION = 1
-_reported: set[Path | None] = set()  # journals of which it was said that they cannot be used; once is enough
+# Journals of which it was said that they cannot be used; once is enough
+_reported: set[Path | None] = set()
 _SCHEMA = """
 PRAGMA auto_vacuum = FULL;
 PRAGMA journal_mode = WAL;
@@ -50,7 +54,10 @@ CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One film as ``gptasr-subs cache`` shows it; ``used`` is seconds since 1970, ``failed`` windows have no words."""
+    """One film as ``gptasr-subs cache`` shows it.
+
+    ``used`` is seconds since 1970, ``failed`` windows have no words.
+    """
 
     media: str
     used: float
@@ -75,7 +82,10 @@ def journal_path() -> Path:
 
 
 class Journal:
-    """A database of windows and films. If it cannot be used, that is said once and nothing is remembered."""
+    """A database of windows and films.
+
+    If it cannot be used, that is said once and nothing is remembered.
+    """
 
     def __init__(self, path: Path | None, limit: int = LIMIT) -> None:
         """``limit`` is its greatest size in bytes; without a ``path`` it remembers nothing."""
@@ -86,7 +96,10 @@ class Journal:
             self._open(path)
 
     def record(self, media: Path, track: int | str | None, identity: str, beams: int) -> Record:
-        """What it holds of one film. ``identity`` names the weights; without one nothing is remembered."""
+        """What it holds of one film. ``identity`` names the weights.
+
+        Without one nothing is remembered.
+        """
         settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
         stamp = file_stamp(media)
         if not identity or stamp is None or self._database is None:
@@ -115,7 +128,10 @@ class Journal:
         return int(rows[0][0]) if rows else 0
 
     def prune(self, limit: int) -> int:
-        """Forget the films that were used longest ago until at most ``limit`` bytes are left; gives how many."""
+        """Forget the films that were used longest ago until at most ``limit`` bytes are left.
+
+        Gives how many.
+        """
         forgotten = 0
         if self.size() > limit:  # of a film that another process has forgotten meanwhile
             self.ask("DELETE FROM windows WHERE film NOT IN (SELECT id FROM films)")
@@ -226,7 +242,8 @@ class Record:
         stored = _unpacked(rows[0][0]) if rows else None
         if stored is None:
             return None
-        if rows[0][1] != self._number:  # of another film with the same audio; it must not be forgotten with that one
+        # Of another film with the same audio; it must not be forgotten with that one
+        if rows[0][1] != self._number:
             self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
         return [Word(*fields) for fields in stored]
 

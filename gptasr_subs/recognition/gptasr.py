@@ -30,7 +30,8 @@ class GptAsrRecognizer:
     def __init__(self, checkpoint: Checkpoint, device: str = "cpu", identity: str = "") -> None:
         """``device`` is where the checkpoint's network already is: cpu, cuda (or cuda:1) or mps.
 
-        ``identity`` says which weights these are; without one the journal remembers nothing of them.
+        ``identity`` says which weights these are; without one the journal remembers nothing of
+        them.
         """
         from gptasr_subs.model.features import build_front_end
 
@@ -58,7 +59,10 @@ class GptAsrRecognizer:
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
     ) -> Iterator[tuple[int, list[Word]]]:
-        """As the protocol says, longest first; raises ``ModelError`` for a clip too long or memory too small."""
+        """As the protocol says, longest first.
+
+        Raises ``ModelError`` for a clip too long or memory too small.
+        """
         self._refuse_long(clips)
         options = self.checkpoint.decoding
         options = replace(options, beams=beams) if beams else options
@@ -81,7 +85,10 @@ class GptAsrRecognizer:
 
     @property
     def ctc_offsets(self) -> tuple[float, float]:
-        """Seconds to add to where words begin and end in ``ctc_log_probs``; a CTC recogniser may have them."""
+        """Seconds to add to where words begin and end in ``ctc_log_probs``.
+
+        A CTC recogniser may have them.
+        """
         return self.checkpoint.start_offset, self.checkpoint.end_offset
 
     def ctc_log_probs(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
@@ -126,7 +133,10 @@ class GptAsrRecognizer:
         return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel, lengths, options)
 
     def log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
-        """Log-mels (B, n_mels, T) and lengths (B,); each clip by itself, for its edges are reflected."""
+        """Log-mels (B, n_mels, T) and lengths (B,).
+
+        Each clip by itself, for its edges are reflected.
+        """
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
@@ -167,7 +177,10 @@ class GptAsrRecognizer:
         return words or words_without_ctc(pieces, best.token_log_probs, clip, self.sample_rate)
 
     def _token_times(self, clip: FloatArray, tokens: Sequence[int]) -> list[float]:
-        """When each token begins and the last one ends, by attention; heads not stored are chosen by the first clip."""
+        """When each token begins and the last one ends, by attention.
+
+        Heads not stored are chosen by the first clip.
+        """
         from gptasr_subs.model.attention import attention_to_sound, choose_heads, token_positions
 
         checkpoint = self.checkpoint
@@ -189,12 +202,15 @@ def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", lang
 
 
 def own_identity(name_or_path: str | Path) -> str:
-    """What the journal knows a checkpoint of GPT-ASR by: its weights, and the number format that was asked for."""
+    """What the journal knows a checkpoint of GPT-ASR by: its weights, and the number format that
+    was asked for.
+    """
     return f"{checkpoint_identity(name_or_path)} {os.environ.get(PRECISION, '')}".rstrip()
 
 
 def number_format(device: str) -> torch.dtype:
-    """What the network multiplies in: two bytes where the device has instructions for them, else float32.
+    """What the network multiplies in: two bytes where the device has instructions for them, else
+    float32.
 
     ``GPTASR_SUBS_PRECISION=float32`` asks for the latter.
     """

@@ -9,11 +9,17 @@ from gptasr_subs.types import FloatArray, Word
 
 
 class Recognizer(Protocol):
-    """Turns windows of sound into words. Those of other packages are found by ``gptasr_subs.plugins``."""
+    """Turns windows of sound into words.
+
+    Those of other packages are found by ``gptasr_subs.plugins``.
+    """
 
     @property
     def name(self) -> str:
-        """What a person calls it; the journal knows it by this unless it has an ``identity``, see ``loading``."""
+        """What a person calls it.
+
+        The journal knows it by this unless it has an ``identity``, see ``loading``.
+        """
 
     @property
     def sample_rate(self) -> int:
@@ -28,7 +34,8 @@ class Recognizer(Protocol):
     ) -> Iterator[tuple[int, list[Word]]]:
         """Yield ``(index of the clip, its words)`` as clips are finished, in any order.
 
-        Word times are seconds from the start of the clip; 0 lets the recogniser choose batch size or beams.
+        Word times are seconds from the start of the clip; 0 lets the recogniser choose batch size
+        or beams.
         """
 
 

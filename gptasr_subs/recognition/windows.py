@@ -1,4 +1,6 @@
-"""Windows of sound in, their words out: in groups, without those the journal knows, and past those that fail."""
+"""Windows of sound in, their words out: in groups, without those the journal knows, and past those
+that fail.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from gptasr_subs.recognition.transcript import recognized_window
 from gptasr_subs.speech.segmentation import SegmentationOptions, Window
 from gptasr_subs.types import Word
 
-_FIRST_GROUP = 60.0  # seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
+# Seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
+_FIRST_GROUP = 60.0
 _LARGEST_GROUP = 480.0  # ... up to this, enough to fill batches of windows of like length
 _AHEAD = 32  # windows that are cut while others are recognised
 
@@ -46,10 +49,11 @@ def recognize_groups(
     beams: int = 0,
     record: Record | None = None,
 ) -> Iterator[list[tuple[Window, list[Word]]]]:
-    """The windows with their words in film time, in the groups of growing size in which they are recognised.
+    """The windows with their words in film time, in the groups of growing size in which they are
+    recognised.
 
-    With a ``record``, what it holds is not recognised again, the rest is put there, and a window that fails has no
-    words; without one the first error is raised.
+    With a ``record``, what it holds is not recognised again, the rest is put there, and a window
+    that fails has no words; without one the first error is raised.
     """
     requests = _Requests(recognizer, batch_size=batch_size, beams=beams, record=record)
     for group in _groups(prefetch(windows, _AHEAD)):
@@ -116,7 +120,9 @@ class _Requests:
             record.mark_failed(group[index], error)
 
     def _refuse_broken(self, error: Exception) -> None:
-        """Raise the error where even a second of silence fails, for then it is not the window that is to blame."""
+        """Raise the error where even a second of silence fails, for then it is not the window that
+        is to blame.
+        """
         silence = np.zeros(self._recognizer.sample_rate, np.float32)
         try:
             list(self._recognizer.transcribe([silence], **self._sizes))

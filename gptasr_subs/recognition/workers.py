@@ -1,10 +1,13 @@
-"""Work done by copies of this process, each on one thread, where the system can copy processes: on Linux.
+"""Work done by copies of this process, each on one thread, where the system can copy processes: on
+Linux.
 
-Python's threads hinder each other wherever little is calculated between two lines of it, as in the steps of a search.
-Copies do not, they share the memory of the model, and what they are to do need not be sent to them.
+Python's threads hinder each other wherever little is calculated between two lines of it, as in the
+steps of a search. Copies do not, they share the memory of the model, and what they are to do need
+not be sent to them.
 
-A copy has only one of the threads, but all locks as they are. So a program must say that its threads are known
-(``allow_fork``), and those of them that calculate do so inside ``no_fork``, where no copy is made.
+A copy has only one of the threads, but all locks as they are. So a program must say that its
+threads are known (``allow_fork``), and those of them that calculate do so inside ``no_fork``, where
+no copy is made.
 """
 
 from __future__ import annotations
@@ -59,10 +62,10 @@ def no_fork() -> Iterator[None]:
 
 
 def run_in_processes(work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
-    """``work`` on every item by so many copies of this process; results in order, errors raised in their place.
+    """``work`` on every item by so many copies of this process.
 
-    What a copy that died has not done is done here, and so is what one would do for which memory is too small. Closing
-    this early ends the copies.
+    Results in order, errors raised in their place. What a copy that died has not done is done here,
+    and so is what one would do for which memory is too small. Closing this early ends the copies.
     """
     with _at_work:
         with _turn, _still, _signals_held():
@@ -79,7 +82,8 @@ def run_in_processes(work: Callable[[_Item], _Result], items: Sequence[_Item], w
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Signals that end the program wait: what they raise amid the copying of a process, Python would ignore.
+    """Signals that end the program wait: what they raise amid the copying of a process, Python
+    would ignore.
 
     Python hears signals in the main thread, so in others there is nothing to do.
     """
@@ -114,7 +118,8 @@ def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BasePro
     answers, end = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(work, items, end), daemon=True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python's threads here wait, decode or cut sound
+        # Python's threads here wait, decode or cut sound
+        warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     end.close()
     return process, answers

@@ -1,10 +1,11 @@
 """Where somebody speaks: a mask over frames of 10 ms, from level, spectral change and voicing.
 
-Speech changes its spectrum many times a second, its level rises and falls far more than that of steady noise, and near
-every word something is voiced, or changes as vividly as a whisper does. Noise lacks the voice, sustained music the
-change, silence the level; a frame counts as speech only where all agree. Every measure is relative, so the gain of a
-film does not matter. The limits were chosen between recorded and synthetic noise and music on one side and, on the
-other, speech of many voices with noise 10 dB below it; where in doubt, speech.
+Speech changes its spectrum many times a second, its level rises and falls far more than that of
+steady noise, and near every word something is voiced, or changes as vividly as a whisper does.
+Noise lacks the voice, sustained music the change, silence the level; a frame counts as speech only
+where all agree. Every measure is relative, so the gain of a film does not matter. The limits were
+chosen between recorded and synthetic noise and music on one side and, on the other, speech of many
+voices with noise 10 dB below it; where in doubt, speech.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _T = TypeVar("_T")
 LOWEST_SAMPLE_RATE = 8000  # Hz; below it the bands of speech are not there
 _HOP_SECONDS = 0.01
 _WINDOW_SECONDS = 0.04
-_CHUNK = 2000  # frames decided at once; fixed, so that the result does not depend on the size of the blocks
+# Frames decided at once; fixed, so that the result does not depend on the size of the blocks
+_CHUNK = 2000
 _ROWS = 128  # frames transformed at once; small enough for the cache
 
 _BANDS = 20
@@ -58,7 +60,9 @@ _MIN_ABOVE_FLOOR = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """``speech`` and ``level`` (dB), both (n_frames,), and their samples, one hop each (the last less)."""
+    """``speech`` and ``level`` (dB), both (n_frames,), and their samples, one hop each (the last
+    less).
+    """
 
     samples: FloatArray
     speech: BoolArray
@@ -67,7 +71,9 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class _Measures:
-    """What each frame tells by itself: powers (n_frames, bands + 1), the last the whole level, voicing (n_frames,)."""
+    """What each frame tells by itself: powers (n_frames, bands + 1), the last the whole level,
+    voicing (n_frames,).
+    """
 
     powers: FloatArray
     voicing: FloatArray
@@ -84,8 +90,8 @@ def hop_size(sample_rate: int) -> int:
 def detect_speech(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[Detection]:
     """Decide frame by frame; the pieces that come out follow one another without a hole.
 
-    Blocks are mono (n_samples,) of any sizes, ``sample_rate`` is in Hz; about a minute of sound is held. Raises
-    ValueError for a sample rate too low for speech.
+    Blocks are mono (n_samples,) of any sizes, ``sample_rate`` is in Hz; about a minute of sound is
+    held. Raises ValueError for a sample rate too low for speech.
     """
     if sample_rate < LOWEST_SAMPLE_RATE:
         raise ValueError(f"Speech detection needs at least {LOWEST_SAMPLE_RATE} samples a second, not {sample_rate}.")
@@ -114,7 +120,10 @@ def rechunk(blocks: Iterable[FloatArray], size: int) -> Iterator[FloatArray]:
 
 
 class _Analyser:
-    """Measures frames of sound of one sample rate; keeps the window and the filters, nothing of the sound."""
+    """Measures frames of sound of one sample rate.
+
+    Keeps the window and the filters, nothing of the sound.
+    """
 
     def __init__(self, sample_rate: int) -> None:
         self.hop = hop_size(sample_rate)
@@ -129,7 +138,9 @@ class _Analyser:
         self._pitch = _pitch_waves(hertz[self._harmonic], window, sample_rate)
 
     def measure(self, before: FloatArray, now: FloatArray, after: FloatArray) -> _Measures:
-        """Frames centred on every hop of ``now``, which may reach into what comes ``before`` and ``after``."""
+        """Frames centred on every hop of ``now``, which may reach into what comes ``before`` and
+        ``after``.
+        """
         half = self._half
         count = -(-len(now) // self.hop)
         sound = np.concatenate([before[-half:], now, after[:half]])
@@ -143,7 +154,8 @@ class _Analyser:
         return _Measures(power @ self._filters, self._voicing(power[:, self._harmonic]))
 
     def _voicing(self, power: FloatArray) -> FloatArray:
-        """Height of the pitch peak in the autocorrelation of the compressed spectrum, 0 (none) to about 0.6.
+        """Height of the pitch peak in the autocorrelation of the compressed spectrum, 0 (none) to
+        about 0.6.
 
         The fourth root lets every harmonic count, where the power would see little but the loudest.
         """
@@ -153,7 +165,9 @@ class _Analyser:
 
 
 def _pitch_waves(hertz: NDArray[Any], window: NDArray[Any], sample_rate: int) -> FloatArray:
-    """Cosines over frequency, one column a pitch period, their mean and the window's taper taken out: (bins, lags)."""
+    """Cosines over frequency, one column a pitch period, their mean and the window's taper taken
+    out: (bins, lags).
+    """
     periods = np.arange(1 / _PITCH[1], 1 / _PITCH[0], _LAG_SECONDS)
     waves = np.cos(2 * np.pi * np.outer(hertz, periods))
     taper = np.correlate(window, window, "full")[len(window) - 1 :]
@@ -163,7 +177,9 @@ def _pitch_waves(hertz: NDArray[Any], window: NDArray[Any], sample_rate: int) ->
 
 
 def _filters(hertz: NDArray[Any]) -> FloatArray:
-    """Columns that average the power of each mel band, and one more for the whole level: (n_bins, bands + 1)."""
+    """Columns that average the power of each mel band, and one more for the whole level: (n_bins,
+    bands + 1).
+    """
     low, high = (1127 * np.log1p(edge / 700) for edge in (_FLUX_BAND[0], hertz[-1]))
     edges = 700 * np.expm1(np.linspace(low, high, _BANDS + 2) / 1127)
     rise = (hertz[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
@@ -195,7 +211,10 @@ def _decide(before: _Measures, now: _Measures, after: _Measures) -> tuple[BoolAr
 
 
 def _spectral_flux(powers: FloatArray) -> FloatArray:
-    """How much the bands change within some 60 ms, in dB, averaged nearby; loud frames weigh more."""
+    """How much the bands change within some 60 ms, in dB, averaged nearby.
+
+    Loud frames weigh more.
+    """
     bands = np.pad(_decibel(powers[:, :-1]), ((_LAG, _LAG), (0, 0)), mode="edge")
     flux = np.minimum(np.abs(bands[2 * _LAG :] - bands[: -2 * _LAG]).mean(1), _MAX_FLUX)
     weight = powers[:, -1] ** 0.3

@@ -1,8 +1,9 @@
-"""Cut sound into windows of speech that a recogniser can take: at pauses, never longer than its limit.
+"""Cut sound into windows of speech that a recogniser can take: at pauses, never longer than its
+limit.
 
-Speech on both sides of a short pause stays together; the longer a window is, the shorter the pause that ends it.
-Where nobody pauses for too long, the window ends in the longest small gap of its second half, or else where it is
-quietest.
+Speech on both sides of a short pause stays together; the longer a window is, the shorter the pause
+that ends it. Where nobody pauses for too long, the window ends in the longest small gap of its
+second half, or else where it is quietest.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from gptasr_subs.types import FloatArray, Span
 class SegmentationOptions:
     """How windows are cut; all in seconds.
 
-    ``max_seconds``: no window is longer. ``padding``: sound kept before and after speech, at most half a pause.
-    ``longest_pause`` is bridged in a window that has just begun, ``usual_pause`` in one of a fifth of the greatest
-    length, ``shortest_pause`` in one that is nearly full. ``max_bridged_gap``: pauses this short are not reported in
-    ``Window.speech``. ``min_run``: sound this short, all alone or before a word, is no part of one.
+    ``max_seconds``: no window is longer. ``padding``: sound kept before and after speech, at most
+    half a pause. ``longest_pause`` is bridged in a window that has just begun, ``usual_pause`` in
+    one of a fifth of the greatest length, ``shortest_pause`` in one that is nearly full.
+    ``max_bridged_gap``: pauses this short are not reported in ``Window.speech``. ``min_run``: sound
+    this short, all alone or before a word, is no part of one.
     """
 
     max_seconds: float = 16.0
@@ -41,9 +43,11 @@ class SegmentationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Sound to recognise at once: where it lies, its samples (n_samples,), and where in it somebody speaks.
+    """Sound to recognise at once: where it lies, its samples (n_samples,), and where in it somebody
+    speaks.
 
-    ``speech`` are spans in film time, in order, all inside ``span``; they begin and end with the voice itself.
+    ``speech`` are spans in film time, in order, all inside ``span``; they begin and end with the
+    voice itself.
     """
 
     span: Span
@@ -59,7 +63,9 @@ class Window:
 def split_speech(
     audio: FloatArray, sample_rate: int = 22050, *, max_seconds: float = 16.0, padding: float = 0.25
 ) -> list[Span]:
-    """Spans of speech in ``audio`` (n_samples,), each at most ``max_seconds`` long, in order, never overlapping."""
+    """Spans of speech in ``audio`` (n_samples,), each at most ``max_seconds`` long, in order, never
+    overlapping.
+    """
     options = SegmentationOptions(max_seconds=max_seconds, padding=padding)
     return [window.span for window in segment_blocks([audio], sample_rate, options)]
 
@@ -67,10 +73,11 @@ def split_speech(
 def segment_blocks(
     blocks: Iterable[FloatArray], sample_rate: int, options: SegmentationOptions = SegmentationOptions()
 ) -> Iterator[Window]:
-    """Windows of speech from mono blocks (n_samples,) that follow one another; about 100 s of sound are held.
+    """Windows of speech from mono blocks (n_samples,) that follow one another.
 
-    The windows depend on the sound alone, not on the size of the blocks. Raises ValueError for options that leave no
-    room for speech, or a sample rate under 8000 Hz.
+    About 100 s of sound are held. The windows depend on the sound alone, not on the size of the
+    blocks. Raises ValueError for options that leave no room for speech, or a sample rate under 8000
+    Hz.
     """
     cutter = _Cutter(sample_rate, options)
     for piece in detect_speech(blocks, sample_rate):
@@ -89,13 +96,17 @@ class _Run(NamedTuple):
 _NEVER = _Run(sys.maxsize, sys.maxsize)
 
 _STEP = 6.0  # dB by which a voice that sets in rises above the quietest of what was there before
-_REACH = 0.02  # seconds from the middle of a frame, by which it hears a voice before it sets in and after it ends
+# Seconds from the middle of a frame, by which it hears a voice before it sets in and after it ends
+_REACH = 0.02
 _BESIDE = 0.1  # seconds that tell what was there before, or is after
 _BLUR = 0.7  # seconds by which detection may be off beside noise or music that stops or begins
 
 
 class _Cutter:
-    """Holds sound that is not in a window yet; gives a window once nothing that follows can change it."""
+    """Holds sound that is not in a window yet.
+
+    Gives a window once nothing that follows can change it.
+    """
 
     def __init__(self, sample_rate: int, options: SegmentationOptions) -> None:
         self._rate = sample_rate
@@ -103,8 +114,10 @@ class _Cutter:
         self._options = options
         self._padding = self._frames(options.padding)
         self._margin = self._frames(1.0)
-        self._limit = int(options.max_seconds * sample_rate / self._hop) - 2 * self._padding  # frames of speech
-        self._reach = self._limit + self._frames(options.longest_pause) + self._margin  # what decides a window
+        # Frames of speech
+        self._limit = int(options.max_seconds * sample_rate / self._hop) - 2 * self._padding
+        # What decides a window
+        self._reach = self._limit + self._frames(options.longest_pause) + self._margin
         if self._limit < self._margin:
             raise ValueError(f"Windows of {options.max_seconds} s with {options.padding} s of padding are too short.")
         self._begun = 0  # frames that went before those held
@@ -158,7 +171,9 @@ class _Cutter:
         return float(np.interp(length, [0, self._limit / 5, self._limit], [self._frames(pause) for pause in pauses]))
 
     def _quietest(self, first: int, last: int) -> int:
-        """The best frame to cut speech up to ``last``, too long for a window: in its second half, leaving no scrap."""
+        """The best frame to cut speech up to ``last``, too long for a window: in its second half,
+        leaving no scrap.
+        """
         low = first + self._limit // 2
         high = min(first + self._limit, last - self._limit // 8)
         return low + int(np.argmin(running_mean(self._level, self._frames(0.15))[low:high]))
@@ -172,9 +187,11 @@ class _Cutter:
         return Window(span, samples, tuple(part for part in inside if part.start < span.end))
 
     def _voiced(self, run: _Run) -> _Run:
-        """The run from where its level first rises to where it last falls, clicks before it left out.
+        """The run from where its level first rises to where it last falls, clicks before it left
+        out.
 
-        Beside noise or music, detection blurs its edges: there the level does not step, and they move inwards.
+        Beside noise or music, detection blurs its edges: there the level does not step, and they
+        move inwards.
         """
         before = min(run.start, self._frames(_BESIDE))
         after = self._frames(_BESIDE)
@@ -189,7 +206,10 @@ class _Cutter:
         return voiced if voiced.start < voiced.end else run
 
     def _first(self, steps: BoolArray, least: int = 0) -> int:
-        """How many frames from an edge, at least ``least``, the first step lies; 0 where there is none nearby."""
+        """How many frames from an edge, at least ``least``, the first step lies.
+
+        0 where there is none nearby.
+        """
         found = np.flatnonzero(steps[least:]) + least
         return int(found[0]) if len(found) and found[0] <= self._frames(_BLUR) else 0
 

@@ -22,7 +22,9 @@ _NO_SUCH_RANGE = 416
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file that is fetched: its name here, its address, the page where a person finds it, its checksum if known."""
+    """A file that is fetched: its name here, its address, the page where a person finds it, its
+    checksum if known.
+    """
 
     name: str
     url: str
@@ -37,7 +39,8 @@ class DownloadError(GptasrError):
 def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None = None) -> Path:
     """``remote`` in ``folder``; what an earlier try left in a ``.part`` file is not fetched again.
 
-    Raises DownloadError where it cannot be had or is not what it should be, OutputError where it cannot be written.
+    Raises DownloadError where it cannot be had or is not what it should be, OutputError where it
+    cannot be written.
     """
     target = folder / remote.name
     part = folder / f"{remote.name}.part"
@@ -54,7 +57,10 @@ def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
 
 
 def _receive(url: str, part: Path, on_progress: ProgressCallback | None) -> None:
-    """Append to ``part`` what it lacks; from the start where the server cannot or will not go on from there."""
+    """Append to ``part`` what it lacks.
+
+    From the start where the server cannot or will not go on from there.
+    """
     begun = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
     try:
@@ -64,7 +70,8 @@ def _receive(url: str, part: Path, on_progress: ProgressCallback | None) -> None
     except urllib.error.HTTPError as error:
         if error.code != _NO_SUCH_RANGE or not begun:
             raise
-        if _length_after_slash(error.headers.get("Content-Range")) != begun:  # another file, or too long
+        # Another file, or too long
+        if _length_after_slash(error.headers.get("Content-Range")) != begun:
             part.unlink()
             _receive(url, part, on_progress)
 

@@ -12,7 +12,10 @@ DATA_VARIABLE = "GPTASR_SUBS_DATA"
 
 
 def cache_folder() -> Path:
-    """What can be made or fetched again: journal, models. ``GPTASR_SUBS_CACHE`` overrides the user's cache folder."""
+    """What can be made or fetched again: journal, models.
+
+    ``GPTASR_SUBS_CACHE`` overrides the user's cache folder.
+    """
     return _folder(CACHE_VARIABLE) or user_cache_path("gptasr-subs")
 
 

@@ -89,7 +89,7 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         return path
 
     def _options(self) -> Any:
-        from gptasr_subs.cli.batch import check_options
+        from gptasr_subs.cli.validation import check_options
         from gptasr_subs.cues.norms import PRESETS
         from gptasr_subs.errors import UsageError
         from gptasr_subs.pipeline.options import Options
