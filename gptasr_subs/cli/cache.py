@@ -50,4 +50,5 @@ def prune(
         with open_journal() as journal:
             forgotten = journal.prune(int(keep * MIB))
         if not quiet:
-            echo_error(f"Forgot {forgotten} film{'s' * (forgotten != 1)}.")
+            files = "1 file" if forgotten == 1 else f"{forgotten} files"
+            echo_error(f"Forgot {files}.")

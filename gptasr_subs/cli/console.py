@@ -1,4 +1,4 @@
-"""What a person reads on stderr: errors, places in a film, closing lines."""
+"""What a person reads on stderr: errors, places in a video, closing lines."""
 
 from __future__ import annotations
 

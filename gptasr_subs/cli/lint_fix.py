@@ -14,7 +14,7 @@ import typer
 from gptasr_subs.cli.console import display_path, echo_error, handle_errors, show_error, write_stdout
 from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, progress
+from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def fix(
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file itself.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file to write if it is there.")] = False,
     video: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The film, by whose sound the subtitles are timed first.")
+        Path | None, typer.Option(metavar="FILE", help="The video, by whose audio the subtitles are timed first.")
     ] = None,
     fps: Fps = NETFLIX.fps,
     model: Model = "default",
@@ -109,7 +109,7 @@ def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool
     from gptasr_subs.align.known_text import align_cues, compute_emissions
     from gptasr_subs.recognition.loading import load_model
 
-    with progress(display_path(Path(video.name)), place_in_film(), quiet) as update:
+    with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
         emissions = compute_emissions(video, load_model(model, device), on_progress=update)
     return list(align_cues(cues, emissions, each=True).cues)
 

@@ -64,7 +64,7 @@ class Evaluation:
 
     @property
     def rtfx(self) -> float:
-        """Seconds of sound for each second of work."""
+        """Seconds of audio for each second of work."""
         return self.seconds / self.elapsed if self.elapsed > 0 else 0.0
 
     @property

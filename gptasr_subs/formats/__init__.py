@@ -28,7 +28,7 @@ def write(
 ) -> None:
     """Write cues in the format that the path's extension names, or in ``format``.
 
-    The file is whole or not there. ``words`` and the facts of the film (its name, length in
+    The file is whole or not there. ``words`` and the facts of the video (its name, length in
     seconds, language, the model's name) go into the formats that have a place for them. Raises
     FormatError for an unknown format, OutputError when the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""A worker: takes jobs from the queue, subtitles their films, and says how it went."""
+"""A worker: takes jobs from the queue, subtitles their videos, and says how it went."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Worker:
                 if not gone.is_set():
                     self._queue.release(job, "its worker was stopped")
                 return
-            except Exception as error:  # a bug met in one film is no reason to leave out the next
+            except Exception as error:  # a bug met in one video is no reason to leave out the next
                 event = self._failed(job, error, stamp)
         if event.state in ("done", "skipped"):
             self._queue.finish(job, State(event.state), event.reason)
