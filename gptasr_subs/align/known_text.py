@@ -103,7 +103,9 @@ def compute_emissions(
     if not parts:
         raise MediaError(f"Nobody speaks in {str(media)!r}, so no text can be timed by it.")
     offsets = getattr(recognizer, "ctc_offsets", (0.0, 0.0))
-    return CtcEmissions(np.concatenate(parts), np.concatenate(times), frame, tuple(windows), offsets)
+    return CtcEmissions(
+        np.concatenate(parts), times=np.concatenate(times), frame=frame, windows=tuple(windows), offsets=offsets
+    )
 
 
 def read_text_or_cues(path: Path) -> str | list[Cue]:
@@ -165,7 +167,7 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
     spelled = [[letter for letter in ctc.spell(text) if letter != ctc.SPACE] for text in texts]
     found = find_words(emissions.log_probs, spelled)
     words = [
-        None if place is None else _word(text, emissions, place.first, place.last, place.posterior)
+        None if place is None else _word(text, emissions, first=place.first, last=place.last, posterior=place.posterior)
         for text, place in zip(texts, found, strict=True)
     ]
     if not any(words):

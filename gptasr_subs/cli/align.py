@@ -61,7 +61,7 @@ def align(
         recognizer = load_model(model, device)
         with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
             emissions = compute_emissions(video, recognizer, audio_track=audio_track or None, on_progress=update)
-        document, unspoken = _timed(given, emissions, norms, each_cue, text, video, quiet)
+        document, unspoken = _timed(given, emissions, norms=norms, each=each_cue, text=text, video=video, quiet=quiet)
         if to_stdout:
             write_stdout(render(document, form))
         else:

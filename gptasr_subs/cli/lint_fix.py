@@ -89,7 +89,7 @@ def fix(
         norms = replace(norms, fps=fps)
         target = _target(file, output, in_place, overwrite)
         cues = read(file)
-        timed = _timed_by(video, cues, model, device, quiet) if video else cues
+        timed = _timed_by(video, cues, model=model, device=device, quiet=quiet) if video else cues
         fixed = fix_cues(timed, norms)
         text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
         if target == STDOUT:

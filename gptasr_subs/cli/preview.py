@@ -38,13 +38,13 @@ def preview(
 
         require_pillow()
         if subtitle:
-            sight = Sight(read(subtitle), (), start, seconds, frames)
+            sight = Sight(read(subtitle), words=(), start=start, seconds=seconds, frames=frames)
         else:
             with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
                 document = recognize_file(
                     video, load_model(model, device), on_progress=lambda place: update(place.done, place.total)
                 )
-            sight = Sight(document.cues, document.words, start, seconds, frames)
+            sight = Sight(document.cues, words=document.words, start=start, seconds=seconds, frames=frames)
         target = output or video.with_name(f"{video.stem}.preview.png")
         write_atomically(target, draw_preview(video, sight))
         if not quiet:

@@ -136,9 +136,11 @@ def run(
             named = parse_formats(format) if format else ()
             check_output(output, named, max(len(inputs), len(files)), into_video=embed or burn)
         if output == STDOUT:
-            failed += _print_subtitles(files, options, model, device, quiet, verbose)
+            failed += _print_subtitles(files, options, model=model, device=device, quiet=quiet, verbose=verbose)
         else:
-            failed += _subtitle(files, options, model, device, quiet, verbose, Hooks(on_done, on_error))
+            failed += _subtitle(
+                files, options, model=model, device=device, quiet=quiet, verbose=verbose, hooks=Hooks(on_done, on_error)
+            )
         if failed:
             raise typer.Exit(1)
 
@@ -200,7 +202,16 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
             )
         write_stdout(render(document, options.formats[0]))
         if not quiet:
-            _close(Result(file, (), (), document, document.seconds or 0.0, time.monotonic() - began))
+            _close(
+                Result(
+                    file,
+                    written=(),
+                    kept=(),
+                    document=document,
+                    seconds=document.seconds or 0.0,
+                    elapsed=time.monotonic() - began,
+                )
+            )
     return 0
 
 

@@ -125,7 +125,7 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
     _forget_peak(recognizer.device)
     parts = [_run(recognizer, clips, setting) for _ in range(runs + 1)][1:]
     front_end, prefill, steps = (median(part) / setting.batch for part in zip(*parts, strict=True))
-    return Timing(setting, front_end, prefill, steps, _peak(recognizer.device))
+    return Timing(setting, front_end=front_end, prefill=prefill, steps=steps, peak=_peak(recognizer.device))
 
 
 def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
@@ -180,14 +180,14 @@ def measure_media(media: Path, model: str, device: str = "auto", batch_size: int
     ended = time.perf_counter()
     return Stages(
         info.duration,
-        loaded - began,
-        audio.seconds,
-        windows.seconds - audio.seconds,
-        recognizer.seconds["decode"],
-        recognizer.seconds["words"],
-        ended - shaping,
-        ended - began,
-        _peak(chosen),
+        load=loaded - began,
+        decode=audio.seconds,
+        segmentation=windows.seconds - audio.seconds,
+        recognition=recognizer.seconds["decode"],
+        alignment=recognizer.seconds["words"],
+        cues=ended - shaping,
+        whole=ended - began,
+        peak=_peak(chosen),
     )
 
 

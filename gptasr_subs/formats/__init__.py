@@ -32,7 +32,7 @@ def write(
     seconds, language, the model's name) go into the formats that have a place for them. Raises
     FormatError for an unknown format, OutputError when the file cannot be written.
     """
-    document = Document(tuple(cues), tuple(words), source, seconds, language, model)
+    document = Document(tuple(cues), words=tuple(words), source=source, seconds=seconds, language=language, model=model)
     write_atomically(path, render(document, format or _extension(path)))
 
 

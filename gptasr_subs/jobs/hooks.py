@@ -39,10 +39,15 @@ class Event:
 
 def event_of(result: Result, options: Options) -> Event:
     """What there is to tell of a video that did not fail."""
-    written = result.written
-    reason = "" if result.written else "all that is asked for is there already"
-    state = "done" if written else "skipped"
-    return Event(result.media, state, written, reason, options.language, result.seconds, result.elapsed)
+    return Event(
+        result.media,
+        "done" if result.written else "skipped",
+        outputs=result.written,
+        reason="" if result.written else "all that is asked for is there already",
+        language=options.language,
+        seconds=result.seconds,
+        elapsed=result.elapsed,
+    )
 
 
 def reason_of(error: Exception) -> str:

@@ -174,7 +174,7 @@ def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
     """
     seconds = [60 * value for value in _range(length, "--length")]
     sizes = [MIB * value for value in _range(size, "--size")]
-    return Limits(audio, seconds[0], seconds[1], int(sizes[0]), sizes[1])
+    return Limits(audio, min_seconds=seconds[0], max_seconds=seconds[1], min_bytes=int(sizes[0]), max_bytes=sizes[1])
 
 
 def _range(text: str, option: str) -> tuple[float, float]:

@@ -191,10 +191,15 @@ class _Row:
         for index, word in enumerate(sight.words):
             room = sight.words[index + 2].start if index + 2 < len(sight.words) else word.end
             self._labelled(
-                Span(word.start, word.end), 128 + 19 * (index % 2), 17, _WORD, word.text, max(word.end, room)
+                Span(word.start, word.end),
+                128 + 19 * (index % 2),
+                height=17,
+                colour=_WORD,
+                text=word.text,
+                until=max(word.end, room),
             )
         for cue in sight.cues:
-            self._labelled(Span(cue.start, cue.end), 174, 52, _CUE, cue.text)
+            self._labelled(Span(cue.start, cue.end), 174, height=52, colour=_CUE, text=cue.text)
 
     def _x(self, moment: float) -> float:
         return _GAP + (moment - self._first) / _ROW_SECONDS * (_WIDTH - 2 * _GAP)

@@ -103,7 +103,15 @@ def document_of(
     norms = replace(options.norms, fps=info.fps) if info.fps else options.norms
     cues = [replace(cue, position=8) if options.top else cue for cue in shape_cues(words, norms, shots=shots)]
     style = replace(options.style, text_height=norms.text_height)
-    return Document(tuple(cues), tuple(words), media.name, info.duration, options.language, model, style)
+    return Document(
+        tuple(cues),
+        words=tuple(words),
+        source=media.name,
+        seconds=info.duration,
+        language=options.language,
+        model=model,
+        style=style,
+    )
 
 
 def _transcribe_file(

@@ -53,7 +53,7 @@ CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """One video as ``gptasr-subs cache`` shows it.
 
     ``used`` is seconds since 1970, ``failed`` windows have no words.
@@ -111,13 +111,13 @@ class Journal:
         rows = self.ask("SELECT id FROM films WHERE key = ?", key)
         return Record(self, rows[0][0] if rows else None, settings)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """All videos, the last used first."""
         rows = self.ask(
             "SELECT media, used, count(windows.key), count(error), layout IS NOT NULL FROM films "
             "LEFT JOIN windows ON film = films.id GROUP BY films.id ORDER BY used DESC"
         )
-        return [Entry(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+        return [CacheEntry(*row[:4], finished=bool(row[4])) for row in rows]
 
     def size(self) -> int:
         """Bytes in use."""
