@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors, write_stdout
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, write_stdout
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
@@ -92,5 +92,7 @@ def _say_unspoken(phrases: tuple[str, ...], left_out: bool) -> None:
     if not phrases:
         return
     words = sum(len(phrase.split()) for phrase in phrases)
-    some = "; ".join(f"“{phrase}”" for phrase in phrases[:_SHOWN]) + "; ..." * (len(phrases) > _SHOWN)
-    echo_error(f"Not heard{' and left out' if left_out else ''} ({words} word{'s' * (words != 1)}): {some}.")
+    quoted = [f"“{phrase}”" for phrase in phrases[:_SHOWN]]
+    if len(phrases) > _SHOWN:
+        quoted.append("...")
+    echo_error(f"Not heard{' and left out' if left_out else ''} ({plural(words, 'word')}): {'; '.join(quoted)}.")

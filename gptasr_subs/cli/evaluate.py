@@ -140,4 +140,4 @@ def _speakers(found: Evaluation) -> Iterator[str]:
 def _worst(found: Evaluation, count: int) -> str:
     clips = found.worst(count)
     lines = [f"  {display_path(s.clip.path)}\n    said    {s.clip.text}\n    written {s.text}\n" for s in clips]
-    return "".join(["worst clips\n" * bool(clips), *lines])
+    return "".join(["worst clips\n", *lines]) if clips else ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors, show_error, write_stdout
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, show_error, write_stdout
 from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
@@ -132,7 +132,7 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
     """Lines for people: the faults, the sums, the rules."""
     lines = [] if quiet else [_line(file, violation) for violation in report.violations]
     rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
-    subtitles = f"{report.cues} subtitle{'s' * (report.cues != 1)}"
+    subtitles = plural(report.cues, "subtitle")
     lines.append(f"{display_path(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
     return "".join(f"{line}\n" for line in lines)
 
@@ -146,7 +146,7 @@ def _line(file: Path, violation: Violation) -> str:
 
 
 def _count(report: Report) -> str:
-    return f"{report.hard} hard and {report.soft} soft fault{'s' * (report.soft != 1)}"
+    return f"{report.hard} hard and {plural(report.soft, 'soft fault')}"
 
 
 def _json(reports: dict[Path, Report]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasr_subs import __version__
-from gptasr_subs.cli.console import clock, display_path, echo_error, handle_errors, show_error, write_stdout
+from gptasr_subs.cli.console import clock, display_path, echo_error, handle_errors, plural, show_error, write_stdout
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, OnDone, OnError, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, stages
@@ -224,6 +224,6 @@ def _close(result: Result) -> None:
         return
     what = ", ".join(map(display_path, result.written)) or display_path(Path(result.media.name))
     count = len(result.document.cues)
-    cues = f"{count} subtitle{'s' * (count != 1)}" if count else "no speech found, so no subtitles in it"
+    cues = plural(count, "subtitle") if count else "no speech found, so no subtitles in it"
     speed = f"{clock(result.seconds)} of audio in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
     echo_error(f"{what}: {cues}; {f'taken from {display_path(result.ready)}' if result.ready else speed}.")

@@ -34,7 +34,7 @@ def sidecar_path(
     The language stands directly after the base, as ISO 639-1 has it (``eng`` becomes ``en``,
     ``en-US`` stays), or players do not see it.
     """
-    flags = ["sdh"] * sdh + ["forced"] * forced
+    flags = [flag for flag, given in (("sdh", sdh), ("forced", forced)) if given]
     name = ".".join([media.stem, player_tag(lang), *flags, extension.lstrip(".")])
     return (directory or media.parent) / name
 

@@ -117,7 +117,10 @@ class Journal:
             "SELECT media, used, count(windows.key), count(error), layout IS NOT NULL FROM films "
             "LEFT JOIN windows ON film = films.id GROUP BY films.id ORDER BY used DESC"
         )
-        return [CacheEntry(*row[:4], finished=bool(row[4])) for row in rows]
+        return [
+            CacheEntry(media, used=used, windows=windows, failed=failed, finished=bool(finished))
+            for media, used, windows, failed, finished in rows
+        ]
 
     def size(self) -> int:
         """Bytes in use."""
