@@ -65,13 +65,15 @@ def test_the_published_models_are_listed_with_size_and_how_to_get_them() -> None
 def test_shipped_and_own_checkpoints_are_listed_with_their_measured_rates(tmp_path: Path, cache: Path) -> None:
     measured = replace(tiny_checkpoint(), metadata={"wer": {"talks": 12.34, "films": 30.0}})
     save_checkpoint(tmp_path / "shipped" / "default", measured)
-    save_checkpoint(cache / "mine", tiny_checkpoint())
+    begun = {"encoder": {"name": "Moonshine base", "licence": "MIT"}}
+    save_checkpoint(cache / "mine", replace(tiny_checkpoint(), metadata=begun))
     (cache / "empty").mkdir()
     assert [entry.name for entry in list_models()] == ["default", *models.PUBLISHED, "mine"]
     assert (entry("default").home, entry("default").wer) == ("shipped", "12.3 % talks, 30.0 % films")
     files = (tmp_path / "shipped" / "default").iterdir()
     assert entry("default").size == sum(file.stat().st_size for file in files)
-    assert (entry("mine").home, entry("mine").wer) == (f"in {cache / 'mine'}", "")
+    assert entry("mine").home == f"in {cache / 'mine'}; encoder begun with Moonshine base (MIT)"
+    assert entry("mine").wer == ""
 
 
 def test_a_pulled_model_is_found_by_name_and_listed_as_there(home: Home, cache: Path) -> None:

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from fake_recognizer import say as say_like_a_voice
 from media_maker import RATE as VOICE_RATE
-from tones import make_corpus, texts
+from tones import make_corpus, spoken, texts
 from typer.testing import CliRunner
 
 from gptasr_subs.cli.train import app
 from gptasr_subs.errors import MediaError
 from gptasr_subs.training.codecs import CODECS, COPY, Codec, Copies, _chosen, degrade, with_copies
-from gptasr_subs.training.corpora import Clip, MelStore, read_manifest, read_samples
+from gptasr_subs.training.corpora import Clip, read_manifest, read_samples
 from gptasr_subs.training.preparation import prepare
+from gptasr_subs.training.store import AudioStore
 from gptasr_subs.types import FloatArray
 
 RATE = 22050
@@ -107,7 +108,7 @@ def test_a_store_with_copies_is_reported_and_the_same_every_time(tmp_path: Path)
         report = prepare([manifest], tmp_path / name, copies=Copies(0.5, seed=3))
     sources = {entry["source"]: entry["clips"] for entry in report.to_dict()["sources"]}
     assert sources["tones"] == 10 and 1 <= sources["tones" + COPY] <= 9
-    for file in ("mels.f16", "clips.json", "report.json"):
+    for file in ("samples.i16", "clips.json", "report.json"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
@@ -118,9 +119,9 @@ def test_the_command_line_makes_copies_of_a_share_and_of_nothing_held_out(tmp_pa
     done = CliRunner().invoke(app, [*words, "--store", str(tmp_path / "store")])
     assert done.exit_code == 0, done.output
     assert "tones+codec: 6 clips" in done.stderr
-    store = MelStore(tmp_path / "store")
-    assert len(store) == 12 and not {store.text(index) for index in range(12)} & set(sentences[:2])
-    assert all(np.isfinite(store.mel(index)).all() for index in range(12))
+    store = AudioStore(tmp_path / "store")
+    assert len(spoken(store)) == 12 and not set(spoken(store)) & set(sentences[:2])
+    assert all(np.isfinite(store.samples(index)).all() for index in range(len(store)))
 
 
 def test_a_codec_that_ffmpeg_lacks_is_named() -> None:

@@ -9,19 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 from tones import RATE, make_corpus, make_store, say, texts
 
 from gptasr_subs.errors import FormatError, MediaError, UsageError
 from gptasr_subs.evaluation.wer import is_unformatted
 from gptasr_subs.model import ctc
-from gptasr_subs.model.features import LogMel
 from gptasr_subs.training.casing import borrow_case, sentence_case
 from gptasr_subs.training.corpora import (
-    STORE_FRONT,
     Clip,
-    MelStore,
-    mel_statistics,
     read_manifest,
     read_samples,
     write_manifest,
@@ -30,6 +25,7 @@ from gptasr_subs.training.noise import coloured_noise, make_noises, read_noises
 from gptasr_subs.training.numerals import spell_numbers
 from gptasr_subs.training.preparation import HeldOut, prepare, why_not, written
 from gptasr_subs.training.report import REPORT_FILE
+from gptasr_subs.training.store import SAMPLE_RATE, AudioStore
 
 CLIP = Clip(Path("a.flac"), 0.0, 2.0, "s", "tones", "CC0", "So they all went home.")
 
@@ -71,27 +67,23 @@ def test_samples_are_cut_at_their_offsets_and_resampled(tmp_path: Path) -> None:
         assert abs(len(samples) - clip.seconds * 22050) <= 1
 
 
-def test_a_store_holds_the_log_mels_of_the_samples_to_two_bytes(tmp_path: Path) -> None:
+def test_a_store_holds_the_samples_to_two_bytes(tmp_path: Path) -> None:
     store = make_store(tmp_path, clips=5)
     clips = read_manifest(tmp_path / "tones.tsv")
-    log_mel = LogMel(STORE_FRONT)
     assert len(store) == len(clips)
-    for index, (clip, samples) in enumerate(read_samples(clips, STORE_FRONT.sample_rate)):
-        expected = log_mel(torch.from_numpy(samples)[None])[0].T.numpy()
-        np.testing.assert_array_equal(store.mel(index), expected.astype(np.float16).astype(np.float32))
-        assert (store.text(index), store.seconds(index)) == (clip.text, clip.seconds)
+    for index, (clip, samples) in enumerate(read_samples(clips, SAMPLE_RATE)):
+        np.testing.assert_allclose(store.samples(index), samples, atol=0.5 / 32768)
+        assert (store.text(index), store.source(index)) == (clip.text, clip.source)
+        assert store.seconds(index) == pytest.approx(clip.seconds, abs=1 / SAMPLE_RATE)
 
 
-def test_a_store_knows_its_front_end_and_its_statistics(tmp_path: Path) -> None:
-    store = make_store(tmp_path, clips=5)
-    assert store.front == STORE_FRONT
-    shift, scale = mel_statistics(store)
-    frames = np.concatenate([store.mel(index) for index in range(len(store))])
-    np.testing.assert_allclose(((frames - shift) / scale).mean(0), 0, atol=1e-3)
-    heard = frames.std(0) > 0.1  # in the others there is nothing but the floor
-    np.testing.assert_allclose(((frames - shift) / scale)[:, heard].std(0), 1, atol=1e-3)
-    assert not heard.all()
-    assert min(scale) == pytest.approx(0.1)
+def test_noises_become_clips_without_text(tmp_path: Path) -> None:
+    prepare([make_corpus(tmp_path, texts(3))], tmp_path / "store")
+    store = AudioStore(tmp_path / "store")
+    silent = [index for index in range(len(store)) if not store.text(index)]
+    assert len(store) - len(silent) == 3
+    assert len(silent) == 48 and {store.source(index) for index in silent} == {"noise"}
+    assert all(store.samples(index).any() for index in silent)
 
 
 def test_there_is_no_store_before_it_is_whole(tmp_path: Path) -> None:
@@ -101,7 +93,7 @@ def test_there_is_no_store_before_it_is_whole(tmp_path: Path) -> None:
     with pytest.raises(MediaError):
         prepare([manifest], tmp_path / "store")
     with pytest.raises(UsageError, match="gptasr-subs-train prepare"):
-        MelStore(tmp_path / "store")
+        AudioStore(tmp_path / "store")
 
 
 def test_nothing_of_a_dev_set_gets_into_the_store(tmp_path: Path) -> None:
@@ -112,8 +104,8 @@ def test_nothing_of_a_dev_set_gets_into_the_store(tmp_path: Path) -> None:
     lines = dev.read_text(encoding="utf-8").replace(free[1], "Something else.")
     dev.write_text(lines, encoding="utf-8")  # its sound is in the training set, its text is not
     report = prepare([train], tmp_path / "store", dev=[dev])
-    store = MelStore(tmp_path / "store")
-    stored = {ctc.spell_text(store.text(index)) for index in range(len(store))}
+    store = AudioStore(tmp_path / "store")
+    stored = {ctc.spell_text(store.text(index)) for index in range(len(store))} - {""}
     assert stored == {ctc.spell_text(text) for text in free if text != free[1]}
     reasons = {entry["reason"]: entry["clips"] for entry in report.to_dict()["dropped"]}
     assert reasons == {"held-out text": 2, "held-out sound": 1}
@@ -163,7 +155,7 @@ def test_transcripts_take_case_from_another_one_of_the_same_clip(tmp_path: Path)
     formatted = tmp_path / "formatted.tsv"
     formatted.write_text("file\toffset\tseconds\ttext\ntones.flac\t0.000\t1\tBah, Dee koo!\n", encoding="utf-8")
     prepare([manifest], tmp_path / "store", formatted=[formatted])
-    assert MelStore(tmp_path / "store").text(0) == "Bah, Dee koo!"
+    assert AudioStore(tmp_path / "store").text(0) == "Bah, Dee koo!"
 
 
 @pytest.mark.parametrize(
@@ -236,15 +228,15 @@ def test_numbers_are_written_as_they_are_said(text: str, expected: str) -> None:
 
 
 def test_made_noises_are_finite_and_of_several_kinds() -> None:
-    noises = make_noises(STORE_FRONT, seconds=1.0)
+    noises = make_noises(seconds=1.0)
     assert len(noises) == 24
     assert all(np.isfinite(noise).all() and noise.shape == noises[0].shape for noise in noises)
-    again = make_noises(STORE_FRONT, seconds=1.0)
+    again = make_noises(seconds=1.0)
     np.testing.assert_array_equal(noises[-1], again[-1])
 
 
 def test_coloured_noise_falls_with_its_slope() -> None:
-    sound = coloured_noise(RATE * 4, 1.0, RATE, np.random.default_rng(0))
+    sound = coloured_noise(RATE * 4, 1.0, np.random.default_rng(0))
     power = np.abs(np.fft.rfft(sound)) ** 2
     octaves = [power[band : 2 * band].mean() for band in (1600, 3200, 6400)]  # 400, 800, 1600 Hz
     falls = 10 * np.log10(np.divide(octaves[:-1], octaves[1:]))
@@ -256,8 +248,8 @@ def test_only_noises_of_a_manifest_count_that_are_long_enough(tmp_path: Path) ->
         soundfile.write(tmp_path / f"{name}.flac", np.random.default_rng(0).normal(0, 0.1, round(seconds * RATE)), RATE)
     lines = ["file\tkind\tseconds", "a.flac\tnoise\t2.5", "b.flac\trir\t2.5", "c.flac\tnoise\t0.5"]
     (tmp_path / "noise.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    [noise] = read_noises(tmp_path / "noise.tsv", STORE_FRONT)
-    assert noise.shape == (round(2.5 * 22050) // 256 + 1, 80)
+    found = read_noises(tmp_path / "noise.tsv")
+    assert [len(noise) for noise in found.noises] == [len(room) for room in found.rooms] == [round(2.5 * RATE)]
     (tmp_path / "noise.tsv").write_text("\n".join([lines[0], lines[3]]) + "\n", encoding="utf-8")
     with pytest.raises(UsageError, match="names no noise"):
-        read_noises(tmp_path / "noise.tsv", STORE_FRONT)
+        read_noises(tmp_path / "noise.tsv")

@@ -11,12 +11,14 @@ import pytest
 import soundfile
 from fake_recognizer import FakeRecognizer, say
 from media_maker import RATE
+from tones import spoken
 from typer.testing import CliRunner, Result
 
 from gptasr_subs.cli.train import app
 from gptasr_subs.errors import UsageError
-from gptasr_subs.training.corpora import MelStore, read_manifest, read_rows
+from gptasr_subs.training.corpora import read_manifest, read_rows
 from gptasr_subs.training.labelling import Labelling, confidence, label
+from gptasr_subs.training.store import AudioStore
 from gptasr_subs.types import FloatArray, Word
 
 
@@ -148,7 +150,7 @@ def test_the_command_line_goes_from_labels_of_any_recogniser_to_a_store(
     assert "radio: 3 clips" in done.stderr and "confidence under 0.8" in done.stderr
     done = command("prepare", tmp_path / "out", "--store", tmp_path / "store")
     assert done.exit_code == 0, done.output
-    assert sorted(row["text"] for row in MelStore(tmp_path / "store").rows) == ["Four.", "One three.", "One."]
+    assert sorted(spoken(AudioStore(tmp_path / "store"))) == ["Four.", "One three.", "One."]
 
 
 def test_what_cannot_be_labelled_is_refused_in_a_sentence(corpus: Path, tmp_path: Path) -> None:

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tones import RATE, make_corpus, say, texts
+from tones import RATE, make_corpus, say, spoken, texts
 from typer.testing import CliRunner, Result
 
 from gptasr_subs.cli.train import app
 from gptasr_subs.errors import FormatError, UsageError
-from gptasr_subs.training.corpora import MelStore, read_manifest, read_samples, read_sound
+from gptasr_subs.training.corpora import read_manifest, read_samples, read_sound
 from gptasr_subs.training.importing import Importing, import_corpus
 from gptasr_subs.training.preparation import prepare
 from gptasr_subs.training.readers import LAYOUTS
 from gptasr_subs.training.report import REPORT_FILE
+from gptasr_subs.training.store import AudioStore
 
 Said = list[tuple[str, str]]  # speaker and text of each clip that must come out
 
@@ -285,7 +286,7 @@ def test_the_command_line_goes_from_a_corpus_to_a_store(tmp_path: Path) -> None:
     done = command("prepare", tmp_path / "corpus", "--store", tmp_path / "store", "--dev", tmp_path / "dev")
     assert done.exit_code == 0, done.output
     assert "dropped 1 clips" in done.stderr and "held-out text" in done.stderr
-    assert len(MelStore(tmp_path / "store")) == 5
+    assert len(spoken(AudioStore(tmp_path / "store"))) == 5
 
 
 def test_what_cannot_be_imported_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -333,4 +334,4 @@ def test_dev_clips_under_other_names_are_kept_out_of_the_store(tmp_path: Path) -
         assert [clip.text for clip in report.kept] == ["Sow sow sow."]
         reasons = {entry["reason"]: entry["clips"] for entry in report.to_dict()["dropped"]}
         assert sum(reasons.values()) == 8 and reasons["held-out sound"] >= 6
-        assert len(MelStore(tmp_path / "store")) == 1
+        assert spoken(AudioStore(tmp_path / "store")) == ["Sow sow sow."]

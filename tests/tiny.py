@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gptasr_subs.model.checkpoint import Checkpoint
-from gptasr_subs.model.config import GENERATION_1, GENERATION_2, ModelConfig
+from gptasr_subs.model.config import GENERATION_1, GENERATION_2, SAMPLES, AdapterConfig, EncoderConfig, ModelConfig
 from gptasr_subs.model.ctc import CLASSES
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import CharacterTokenizer, Tokenizer, train_bpe
@@ -18,6 +18,8 @@ TEXTS = ["hello there", "good day to you", "what's the matter?", "well, well-kno
 
 def tiny_config(generation: int, *, ctc: bool = False, vocabulary: int = 40, start_token: int = 1) -> ModelConfig:
     first = generation == 1
+    if generation == 3:
+        return _tiny_graft(ctc=ctc, vocabulary=vocabulary)
     return ModelConfig(
         generation=1 if first else 2,
         layers=2,
@@ -34,12 +36,26 @@ def tiny_config(generation: int, *, ctc: bool = False, vocabulary: int = 40, sta
     )
 
 
-def tiny_network(generation: int, *, ctc: bool = False, seed: int = 0, stop_token: int = 0) -> GptAsr:
+def _tiny_graft(*, ctc: bool, vocabulary: int) -> ModelConfig:
+    encoder = EncoderConfig("moonshine", layers=2, width=32, heads=4, inner=64, rotary=4)
+    return replace(
+        tiny_config(2, ctc=ctc, vocabulary=vocabulary),
+        generation=3,
+        front_end=SAMPLES,
+        encoder=encoder,
+        adapter=AdapterConfig(frames=4, width=32, blocks=1, groups=4, inner=48),
+        max_mel_frames=40 * 4 * encoder.hop,
+    )
+
+
+def tiny_network(
+    generation: int, *, ctc: bool = False, seed: int = 0, stop_token: int = 0, vocabulary: int = 40
+) -> GptAsr:
     """Random weights, large enough that the sound matters and that rounding cannot change a choice.
 
     Drawn here and not by the layers themselves, so that they do not depend on the version of any library.
     """
-    network = GptAsr(replace(tiny_config(generation, ctc=ctc), stop_token=stop_token)).eval()
+    network = GptAsr(replace(tiny_config(generation, ctc=ctc, vocabulary=vocabulary), stop_token=stop_token)).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in sorted(network.named_parameters()):

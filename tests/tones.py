@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from tiny import tiny_config
+from tiny import tiny_network
 
-from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.tokenizer import Tokenizer, train_bpe
-from gptasr_subs.training.augmentation import Mel
-from gptasr_subs.training.corpora import MelStore, build_store, mel_statistics, read_manifest
-from gptasr_subs.training.noise import make_noises
+from gptasr_subs.model.checkpoint import Checkpoint
+from gptasr_subs.model.tokenizer import train_bpe
+from gptasr_subs.training.corpora import read_manifest, read_samples
+from gptasr_subs.training.store import SAMPLE_RATE, AudioStore, write_store
 from gptasr_subs.types import FloatArray
 
 RATE = 16000
@@ -60,16 +58,19 @@ def make_corpus(folder: Path, sentences: Sequence[str], name: str = "tones") -> 
     return manifest
 
 
-def make_store(folder: Path, clips: int = 12) -> MelStore:
+def make_store(folder: Path, clips: int = 12) -> AudioStore:
     """A store of a corpus of so many clips."""
-    build_store(read_manifest(make_corpus(folder, texts(clips))), folder / "store")
-    return MelStore(folder / "store")
+    write_store(read_samples(read_manifest(make_corpus(folder, texts(clips))), SAMPLE_RATE), folder / "store")
+    return AudioStore(folder / "store")
 
 
-def tiny_setting(store: MelStore) -> tuple[ModelConfig, Tokenizer, list[Mel]]:
-    """Shape, vocabulary and noises for a training on ``store``."""
-    shift, scale = mel_statistics(store)
+def spoken(store: AudioStore) -> list[str]:
+    """What the clips of ``store`` say, without those in which nobody speaks."""
+    return [store.text(index) for index in range(len(store)) if store.text(index)]
+
+
+def tiny_start(store: AudioStore, generation: int = 3) -> Checkpoint:
+    """A checkpoint with fresh weights and a vocabulary for what ``store`` says."""
     tokenizer = train_bpe([store.text(index) for index in range(len(store))], 40)
-    front = replace(store.front, shift=shift, scale=scale)
-    config = replace(tiny_config(2, ctc=True, vocabulary=tokenizer.size), front_end=front)
-    return config, tokenizer, make_noises(store.front, seconds=2.0)[::6]
+    network = tiny_network(generation, ctc=True, vocabulary=tokenizer.size)
+    return Checkpoint("tiny", network.config, network, tokenizer)

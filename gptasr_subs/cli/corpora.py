@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path as shown
-from gptasr_subs.cli.console import echo_error as say
-from gptasr_subs.cli.console import handle_errors as sentences
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Quiet, Verbose
 from gptasr_subs.cli.progress import progress
 from gptasr_subs.errors import UsageError
@@ -44,7 +41,7 @@ def synthesise(
     verbose: Verbose = False,
 ) -> None:
     """Have installed synthesisers read a text into a corpus."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.storage.files import read_text
         from gptasr_subs.training import synthesis
@@ -57,7 +54,7 @@ def synthesise(
             lines = synthesis.with_rare_words(lines, (clip.text for clip in read_clips(*new_to)))
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
         if not quiet:
-            say(f"{shown(out / MANIFEST_FILE)}: {there:.2f} hours.")
+            echo_error(f"{display_path(out / MANIFEST_FILE)}: {there:.2f} hours.")
 
 
 def import_(
@@ -83,12 +80,12 @@ def import_(
     verbose: Verbose = False,
 ) -> None:
     """Bring a public corpus into the one format of all others."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.training.importing import Importing, import_corpus
 
         options = Importing(tuple(part or ()), in_place, untranscribed, workers)
-        with progress(kind, _place_in_clips, quiet) as update:
+        with progress(kind, place_in_clips, quiet) as update:
             report = import_corpus(kind, path, out, options, lambda clips: update(clips, None))
         _say_report(report, out, quiet)
 
@@ -109,6 +106,9 @@ def prepare(
             metavar="MANIFEST", help="Text of the same clips with case and marks, by a recogniser. Repeatable."
         ),
     ] = None,
+    noise: Annotated[
+        Path | None, typer.Option(metavar="MANIFEST", help="Noises and rooms; without it noises are made.")
+    ] = None,
     codecs: Annotated[
         float, typer.Option(min=0, max=1, help="Share of clips to copy through telephone, MP3 or Opus.")
     ] = 0.0,
@@ -117,13 +117,15 @@ def prepare(
     verbose: Verbose = False,
 ) -> None:
     """Check the clips of corpora and make a store of those that are fit."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.training.codecs import Copies
         from gptasr_subs.training.preparation import prepare
 
-        with progress(shown(Path(store.name)), _place_in_clips, quiet) as update:
-            report = prepare(corpora, store, dev or (), formatted or (), copies=Copies(codecs, seed), listener=update)
+        with progress(display_path(Path(store.name)), place_in_clips, quiet) as update:
+            report = prepare(
+                corpora, store, dev or (), formatted or (), noise=noise, copies=Copies(codecs, seed), listener=update
+            )
         _say_report(report, store, quiet)
 
 
@@ -143,60 +145,16 @@ def label(
     verbose: Verbose = False,
 ) -> None:
     """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.recognition.loading import load_model
         from gptasr_subs.training.labelling import Labelling, label
 
         model = load_model(teacher, device)
         options = Labelling(least_confidence, batch_size, beams)
-        with progress(shown(Path(corpus.name)), _place_in_clips, quiet) as update:
+        with progress(display_path(Path(corpus.name)), place_in_clips, quiet) as update:
             report = label(corpus, model, out, options, update)
         _say_report(report, out, quiet)
-
-
-def hear(
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="What `prepare` made.")],
-    encoder: Annotated[str, typer.Option(metavar="FOLDER", help="A Whisper model in the format of faster-whisper.")],
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Have another encoder hear the clips of a store, so that a run learns its features too."""
-    with sentences(quiet, verbose):
-        require_extra()
-        from gptasr_subs.training import dense
-        from gptasr_subs.training.corpora import MelStore
-
-        clips = MelStore(store)
-        _work_off("heard", dense.hear(clips, dense.WhisperEncoder(encoder)), len(clips), quiet)
-        if not quiet:
-            say(f"{shown(store)}: {len(clips)} clips heard by {encoder}.")
-
-
-def place(
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="What `prepare` made.")],
-    model: Annotated[str, typer.Option(metavar="NAME|PATH", help="Whose CTC head finds the words.")] = "default",
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
-    """Find where the words of a store's clips lie, so that a run can splice them (`run --spliced`)."""
-    with sentences(quiet, verbose):
-        require_extra()
-        from gptasr_subs.model.checkpoint import load_checkpoint
-        from gptasr_subs.training import splicing
-        from gptasr_subs.training.corpora import MelStore
-
-        clips = MelStore(store)
-        _work_off("placed", splicing.find_words(clips, load_checkpoint(model)), len(clips), quiet)
-        if not quiet:
-            say(f"{shown(store)}: the words of {len(clips)} clips placed by {model}.")
-
-
-def _work_off(name: str, work: Iterable[int], clips: int, quiet: bool) -> None:
-    """Show how many of the ``clips`` are done while ``work``, which yields that, goes on."""
-    with progress(name, _place_in_clips, quiet) as update:
-        for done in work:
-            update(done, clips)
 
 
 def require_extra() -> None:
@@ -210,9 +168,10 @@ def require_extra() -> None:
 def _say_report(report: Report, folder: Path, quiet: bool) -> None:
     if not quiet:
         for line in report.lines():
-            say(line)
-        say(f"{shown(folder)}: {report.hours:.2f} hours.")
+            echo_error(line)
+        echo_error(f"{display_path(folder)}: {report.hours:.2f} hours.")
 
 
-def _place_in_clips(done: float, total: float | None) -> str:
+def place_in_clips(done: float, total: float | None) -> str:
+    """How far a corpus is, for ``progress``."""
     return f"{int(done):,} / {int(total):,} clips" if total else f"{int(done):,} clips"

@@ -147,14 +147,15 @@ def _published(name: str, folder: Path | None) -> CatalogueEntry:
 
 
 def _described(folder: Path, home: str) -> CatalogueEntry:
-    """A checkpoint of our own format says itself how good it is."""
+    """A checkpoint of our own format says itself how good it is, and whose encoder it began with."""
     try:
-        measured = folders.read_description(folder / folders.DESCRIPTION_FILE).get("metadata", {}).get("wer", {})
+        facts = folders.read_description(folder / folders.DESCRIPTION_FILE).get("metadata", {})
     except ModelError:
-        measured = {}
-    return CatalogueEntry(
-        folder.name, home, _size(folder), ", ".join(f"{rate:.1f} % {name}" for name, rate in measured.items())
-    )
+        facts = {}
+    if encoder := facts.get("encoder"):
+        home = f"{home}; encoder begun with {encoder['name']} ({encoder['licence']})"
+    measured = ", ".join(f"{rate:.1f} % {name}" for name, rate in facts.get("wer", {}).items())
+    return CatalogueEntry(folder.name, home, size=_size(folder), wer=measured)
 
 
 def _size(folder: Path) -> int:

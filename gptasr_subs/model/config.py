@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-Generation = Literal[1, 2]
+Generation = Literal[1, 2, 3]
+FrontEndKind = Literal["log-mel", "whisper", "samples"]
+EncoderKind = Literal["moonshine", "whisper"]
 
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """How samples become log-mels. Generation 1 and 2 differ in power, mel scale and normalisation.
+    """How samples become what the encoder reads. Generation 1 and 2 differ in power, mel scale and normalisation.
 
+    ``kind`` "log-mel" is theirs, "whisper" Whisper's log-mel, "samples" the samples themselves (one to a frame).
     ``shift`` and ``scale`` hold one number a mel bin, or none: mel = (log-mel - shift) / scale.
     ``level`` is the RMS that each clip is brought to first (``None``: left as it is).
     """
@@ -27,6 +30,7 @@ class FrontEnd:
     shift: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     level: float | None = None
+    kind: FrontEndKind = "log-mel"
 
     @property
     def frames_per_second(self) -> float:
@@ -41,13 +45,56 @@ class FrontEnd:
 
 GENERATION_1 = FrontEnd()
 GENERATION_2 = FrontEnd(power=2, mel_scale="htk")
+SAMPLES = FrontEnd(sample_rate=16000, hop=1, n_mels=1, kind="samples")
+WHISPER_LOG_MEL = FrontEnd(sample_rate=16000, n_fft=400, hop=160, power=2, kind="whisper")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """The shape of an open speech encoder.
+
+    ``inner`` is the width inside the MLP, ``rotary`` how many dimensions of each head Moonshine rotates,
+    ``max_frames`` the rows of Whisper's position table and ``n_mels`` the log-mels that it reads.
+    """
+
+    kind: EncoderKind
+    layers: int
+    width: int
+    heads: int
+    inner: int
+    rotary: int = 32
+    max_frames: int = 1500
+    n_mels: int = 80
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames that come out for a second of sound."""
+        return 16000 / 384 if self.kind == "moonshine" else 50.0
+
+    @property
+    def hop(self) -> int:
+        """Front-end frames to one frame of the encoder: 384 samples, or two log-mels."""
+        return 384 if self.kind == "moonshine" else 2
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterConfig:
+    """The shape of what lies between an open encoder and the GPT: ``frames`` encoder frames become one position."""
+
+    frames: int
+    width: int = 384
+    blocks: int = 4
+    kernel: int = 7
+    groups: int = 8
+    inner: int = 768
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The shape of one GPT-ASR network.
 
-    ``blocks`` counts the residual blocks of the encoder's three stages; ``ctc_classes`` is 0 where the
+    ``blocks`` counts the residual blocks of the mel encoder's three stages (generation 1 and 2); generation 3 has an
+    open ``encoder`` and an ``adapter`` in its place; ``ctc_classes`` is 0 where the
     checkpoint has no CTC head, else its classes (0 is the blank), each mel position giving ``ctc_frames``.
     """
 
@@ -65,10 +112,14 @@ class ModelConfig:
     ctc_frames: int = 3
     text_solo: bool = False
     front_end: FrontEnd = field(default_factory=FrontEnd)
+    encoder: EncoderConfig | None = None
+    adapter: AdapterConfig | None = None
 
     @property
     def reduction(self) -> int:
-        """Mel frames that become one mel position."""
+        """Front-end frames that become one position."""
+        if self.encoder and self.adapter:
+            return self.encoder.hop * self.adapter.frames
         return 4 if self.generation == 1 else 8
 
     @property
@@ -100,7 +151,12 @@ class ModelConfig:
         """Inverse of ``to_dict``; raises ``TypeError`` on unknown or missing names."""
         front = dict(values["front_end"])
         front |= {name: tuple(front[name]) for name in ("shift", "scale") if name in front}
-        return ModelConfig(**{**values, "blocks": tuple(values["blocks"]), "front_end": FrontEnd(**front)})
+        changed: dict[str, Any] = {"blocks": tuple(values["blocks"]), "front_end": FrontEnd(**front)}
+        if values.get("encoder"):
+            changed["encoder"] = EncoderConfig(**values["encoder"])
+        if values.get("adapter"):
+            changed["adapter"] = AdapterConfig(**values["adapter"])
+        return ModelConfig(**{**values, **changed})
 
 
 _SYMBOLS = 148  # characters and ARPAbet of generation 1; its start token is the next number

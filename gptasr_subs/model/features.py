@@ -1,15 +1,36 @@
-"""Samples to log-mel frames, for both generations of the front end."""
+"""Samples to what the encoder reads: log-mel frames of either generation, Whisper's, or the samples as they are."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 
 import torch
 from torch import Tensor, nn
 
-from gptasr_subs.model.config import FrontEnd
+from gptasr_subs.model.config import WHISPER_LOG_MEL, FrontEnd
 
 _MOST_GAIN = 30.0  # a window of room tone must not be blown up to the level of speech
+
+
+def build_front_end(front: FrontEnd) -> LogMel | WhisperLogMel | Samples:
+    """What turns samples (n_clips, n_samples) into frames (n_clips, n_mels, n_frames) as ``front`` describes."""
+    if front.kind == "samples":
+        return Samples(front)
+    return WhisperLogMel(front.n_mels) if front.kind == "whisper" else LogMel(front)
+
+
+class Samples(nn.Module):
+    """No front end: each sample is a frame of its own."""
+
+    def __init__(self, front: FrontEnd) -> None:
+        """Only the sample rate of ``front`` matters."""
+        super().__init__()
+        self.front = front
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """``(n_clips, n_samples)`` to ``(n_clips, 1, n_samples)``."""
+        return samples[:, None]
 
 
 class LogMel(nn.Module):
@@ -46,20 +67,64 @@ class LogMel(nn.Module):
 
     def raw(self, samples: Tensor) -> Tensor:
         """Log-mels before normalisation, same shapes as ``forward``."""
-        short = self.front.n_fft // 2 + 1 - samples.shape[-1]
-        if short > 0:  # reflection needs more samples than it adds
-            samples = nn.functional.pad(samples, (0, short))
-        spectrum = torch.stft(
-            samples,
-            self.front.n_fft,
-            self.front.hop,
-            window=self.window,
-            center=True,
-            pad_mode="reflect",
-            return_complex=True,
-        ).abs()
+        spectrum = _spectrum(samples, self.front, self.window)
         mel: Tensor = self.filters @ spectrum.pow(self.front.power)
         return mel.clamp_min(self.front.floor).log()
+
+
+class WhisperLogMel(nn.Module):
+    """Log-mels as Whisper reads them: 100 frames a second, within 80 dB of the clip's loudest."""
+
+    window: Tensor
+    filters: Tensor
+
+    def __init__(
+        self,
+        n_mels: int = 80,
+        silence: float = 1.0,
+        *,
+        keep_silence: bool = False,
+    ) -> None:
+        """``silence`` seconds of zeros follow each clip, where Whisper fills up its 30 s.
+
+        ``keep_silence`` returns the frames of the silence too: an encoder that sees them comes
+        nearer to what it gives with all of the 30 s.
+        """
+        super().__init__()
+        self.front = replace(WHISPER_LOG_MEL, n_mels=n_mels)
+        self.silence = round(silence * self.front.sample_rate)
+        self.keep_silence = keep_silence
+        self.register_buffer("window", torch.hann_window(self.front.n_fft), persistent=False)
+        self.register_buffer("filters", mel_filters(self.front), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, samples: Tensor) -> Tensor:
+        """``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_samples // 160)``.
+
+        Zeros after the end of a clip that is shorter than its neighbours change none of its frames.
+        """
+        padded = nn.functional.pad(samples, (0, self.silence))
+        frames = (padded if self.keep_silence else samples).shape[-1] // self.front.hop
+        spectrum = _spectrum(padded, self.front, self.window)
+        mel = (self.filters @ spectrum.square()).clamp_min(1e-10).log10()
+        mel = mel.maximum(mel.amax((1, 2), keepdim=True) - 8)
+        return (mel[..., :frames] + 4) / 4
+
+
+def _spectrum(samples: Tensor, front: FrontEnd, window: Tensor) -> Tensor:
+    """Magnitudes (n_clips, n_fft / 2 + 1, n_samples // hop + 1)."""
+    short = front.n_fft // 2 + 1 - samples.shape[-1]
+    if short > 0:  # reflection needs more samples than it adds
+        samples = nn.functional.pad(samples, (0, short))
+    return torch.stft(
+        samples,
+        front.n_fft,
+        front.hop,
+        window=window,
+        center=True,
+        pad_mode="reflect",
+        return_complex=True,
+    ).abs()
 
 
 def mel_filters(front: FrontEnd) -> Tensor:

@@ -1,6 +1,8 @@
-"""The GPT-ASR network, top to bottom: mel encoder, its CTC head, and the GPT-2 that writes the text.
+"""The GPT-ASR network, top to bottom: encoder, its CTC head, and the GPT-2 that writes the text.
 
-Shapes: B clips, T mel frames, N mel positions (T / reduction), U text tokens, D width, V vocabulary.
+Generation 1 and 2 have a mel encoder of convolutions, generation 3 an open speech encoder and an adapter.
+
+Shapes: B clips, T frames of the front end, N positions (T / reduction), U text tokens, D width, V vocabulary.
 A clip's result does not depend on what else is in its batch: lengths mask every layer that looks along time.
 """
 
@@ -12,7 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gptasr_subs.errors import ModelError
+from gptasr_subs.model.adapter import Adapter
 from gptasr_subs.model.config import ModelConfig
+from gptasr_subs.model.encoder import build_encoder
 from gptasr_subs.model.gpt2 import Gpt2, Projection
 
 
@@ -164,6 +169,25 @@ def clips_at_once(device: torch.device) -> int:
     return 4 if device.type == "cpu" else 64
 
 
+class SpeechEncoder(nn.Module):
+    """The encoder of generation 3: an open one, and the adapter that gives the GPT positions of about 0.1 s."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """Fresh weights; raises ``ModelError`` where ``config`` describes no encoder."""
+        super().__init__()
+        if config.encoder is None or config.adapter is None:
+            raise ModelError("A network of generation 3 needs an encoder and an adapter; correct its configuration.")
+        self.encoder = build_encoder(config.encoder)
+        self.adapter = Adapter(config.adapter, config.encoder.width, config.width)
+
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Front-end frames (B, n_mels, T) and lengths (B,) to positions (B, N, D) and lengths in positions."""
+        if lengths is None:
+            lengths = torch.full((len(x),), x.shape[-1], device=x.device)
+        positions: tuple[Tensor, Tensor] = self.adapter(*self.encoder(x, lengths))
+        return positions
+
+
 class GptAsr(nn.Module):
     """Mel encoder, optional CTC head, and GPT-2 over ``[mel positions] ++ [text tokens]``."""
 
@@ -171,7 +195,10 @@ class GptAsr(nn.Module):
         """Build the network of ``config`` with fresh weights."""
         super().__init__()
         self.config = config
-        self.mel_encoder = MelEncoder(config)
+        if config.generation == 3:
+            self.speech_encoder = SpeechEncoder(config)
+        else:
+            self.mel_encoder = MelEncoder(config)
         self.gpt = _gpt2(config)
         self.mel_pos_embedding = _waves(config.max_mel_positions, config.width)
         self.text_pos_embedding = _positions(config.max_text_tokens + 1, config.width)
@@ -192,7 +219,8 @@ class GptAsr(nn.Module):
 
     def encode(self, mel: Tensor, lengths: Tensor | None = None) -> Encoded:
         """``mel`` (B, n_mels, T) and lengths in frames to mel positions, before the position table."""
-        return Encoded(*self.mel_encoder(mel, lengths))
+        encoder = self.speech_encoder if self.config.generation == 3 else self.mel_encoder
+        return Encoded(*encoder(mel, lengths))
 
     def encode_in_parts(self, mel: Tensor, lengths: Tensor) -> Encoded:
         """As ``encode``, a few clips at a time: little padding where neighbours are of like length."""

@@ -33,13 +33,13 @@ class GptAsrRecognizer:
         ``identity`` says which weights these are; without one the journal remembers nothing of
         them.
         """
-        from gptasr_subs.model.features import LogMel
+        from gptasr_subs.model.features import build_front_end
 
         self.checkpoint = checkpoint
         self.device = device
         self.identity = identity
         self._heads = checkpoint.heads
-        self._log_mel = LogMel(checkpoint.config.front_end).to(device)
+        self._front_end = build_front_end(checkpoint.config.front_end).to(device)
 
     @property
     def name(self) -> str:
@@ -142,7 +142,7 @@ class GptAsrRecognizer:
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
-        mels = [self._log_mel(torch.tensor(clip, device=self.device)[None])[0].T for clip in clips]
+        mels = [self._front_end(torch.tensor(clip, device=self.device)[None])[0].T for clip in clips]
         lengths = torch.tensor([len(mel) for mel in mels], device=self.device)
         return pad_sequence(mels, batch_first=True).transpose(1, 2), lengths
 

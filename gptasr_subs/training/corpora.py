@@ -1,34 +1,24 @@
-"""Corpora in one format: a manifest of clips that lie in audio shards, and their log-mels ready for training."""
+"""Corpora in one format: a manifest of clips that lie in audio shards."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from gptasr_subs.errors import FormatError, MediaError, UsageError
-from gptasr_subs.model.config import GENERATION_2, FrontEnd
-from gptasr_subs.model.features import LogMel
+from gptasr_subs.errors import FormatError, MediaError
 from gptasr_subs.storage.files import read_text, write_atomically
-from gptasr_subs.training.augmentation import Mel
 from gptasr_subs.types import FloatArray
 
 MANIFEST_FILE = "manifest.tsv"  # of a corpus that is given as a folder
 COLUMNS = ("file", "offset", "seconds", "speaker", "source", "licence", "text")
-STORE_FRONT = replace(GENERATION_2, level=0.06)  # all clips equally loud, whatever their corpus
 
-_LEAST_DEVIATION = 0.1
 _FULL_SCALE = 32768
-_CLIPS_FILE, _MELS_FILE, _FRONT_FILE = "clips.json", "mels.f16", "front.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,111 +138,3 @@ def read_sound(file: Path) -> tuple[FloatArray, int]:
         raise MediaError(f"{file} cannot be read as sound ({error}); correct the manifest.") from error
     mono: FloatArray = np.rint(sound.mean(1) * _FULL_SCALE).clip(-_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE
     return mono.astype(np.float32), rate
-
-
-class MelStore:
-    """Log-mels of a corpus on disk, float16 and before normalisation, so that training reads no audio.
-
-    The folder holds ``mels.f16`` (frames, n_mels), ``clips.json`` with a row a clip, and the front end.
-    """
-
-    rows: list[dict[str, Any]]
-
-    def __init__(self, folder: Path, n_mels: int = 80) -> None:
-        """Open the store in ``folder``; it is mapped, not read. Raises ``UsageError`` where there is none."""
-        self.folder = folder
-        if not (folder / _CLIPS_FILE).exists():
-            raise UsageError(f"{folder} holds no store of clips; make one with: gptasr-subs-train prepare")
-        self.rows = json.loads((folder / _CLIPS_FILE).read_text(encoding="utf-8"))
-        self.front = _read_front(folder / _FRONT_FILE)
-        self._frames = np.memmap(folder / _MELS_FILE, np.float16, "r").reshape(-1, n_mels)
-
-    def __len__(self) -> int:
-        """Clips in the store."""
-        return len(self.rows)
-
-    def mel(self, index: int) -> Mel:
-        """Log-mel (n_frames, n_mels) of one clip."""
-        start, frames = self.place(index)
-        return self._frames[start : start + frames].astype(np.float32)
-
-    def place(self, index: int) -> tuple[int, int]:
-        """First frame of one clip among those of the whole store, and how many it has."""
-        row = self.rows[index]
-        return int(row["start"]), int(row["frames"])
-
-    def clip(self, index: int) -> Clip:
-        """The clip whose log-mel this is, with the file of its sound."""
-        row = self.rows[index]
-        return Clip(Path(row["file"]), *(row[column] for column in COLUMNS[1:]))
-
-    def text(self, index: int) -> str:
-        """Written text of one clip."""
-        return str(self.rows[index]["text"])
-
-    def seconds(self, index: int) -> float:
-        """Length of one clip."""
-        return float(self.rows[index]["seconds"])
-
-
-def build_store(
-    clips: Sequence[Clip],
-    folder: Path,
-    front: FrontEnd = STORE_FRONT,
-    change: Callable[[Iterator[Sound]], Iterator[Sound]] | None = None,
-) -> None:
-    """Compute the log-mels of ``clips`` with ``front`` (levelled, not normalised) into ``folder``.
-
-    ``change`` may leave out clips with their samples, and add others. There is no store until all of it is written.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _CLIPS_FILE).unlink(missing_ok=True)
-    sounds = read_samples(clips, front.sample_rate)
-    temporary = folder / "mels.tmp"
-    rows = _write_mels(change(sounds) if change else sounds, temporary, LogMel(front))
-    temporary.replace(folder / _MELS_FILE)
-    write_atomically(folder / _FRONT_FILE, json.dumps(asdict(front)))
-    write_atomically(folder / _CLIPS_FILE, json.dumps(rows))
-
-
-def _write_mels(sounds: Iterable[Sound], file: Path, log_mel: LogMel) -> list[dict[str, Any]]:
-    rows, start = [], 0
-    with file.open("wb") as out:
-        for clip, samples in sounds:
-            mel = store_mel(log_mel, samples)
-            out.write(mel.astype(np.float16).tobytes())
-            facts = {**asdict(clip), "file": str(clip.file.resolve())}
-            rows.append({"start": start, "frames": len(mel), **facts})
-            start += len(mel)
-    return rows
-
-
-def store_mel(log_mel: LogMel, samples: FloatArray) -> Mel:
-    """Log-mel (n_frames, n_mels) of ``samples`` as a store holds it: levelled, not normalised."""
-    sound = torch.from_numpy(np.ascontiguousarray(samples))[None]
-    with torch.no_grad():
-        mel: Mel = log_mel.raw(log_mel.leveled(sound))[0].T.contiguous().numpy()
-    return mel
-
-
-def _read_front(file: Path) -> FrontEnd:
-    if not file.exists():  # the first stores had one front end only
-        return STORE_FRONT
-    return FrontEnd(**{**json.loads(file.read_text(encoding="utf-8")), "shift": (), "scale": ()})
-
-
-def normalised(mel: Mel, front: FrontEnd) -> Mel:
-    """A log-mel (n_frames, n_mels) of a store as a network with the front end ``front`` reads it."""
-    shift, scale = (np.array(column, np.float32) for column in (front.shift or (0.0,), front.scale or (1.0,)))
-    normal: Mel = (mel - shift) / scale
-    return normal
-
-
-def mel_statistics(store: MelStore, clips: int = 2000) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each mel bin over some clips: the front end's ``shift`` and ``scale``.
-
-    Bins above the band of the corpus never change; their deviation is taken as ``_LEAST_DEVIATION``.
-    """
-    chosen = np.random.default_rng(0).permutation(len(store))[:clips]
-    frames: NDArray[np.float32] = np.concatenate([store.mel(int(i)) for i in chosen])
-    return tuple(frames.mean(0).round(4).tolist()), tuple(frames.std(0).clip(_LEAST_DEVIATION).round(4).tolist())

@@ -8,21 +8,23 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.evaluation.wer import WordErrors as Tally
 from gptasr_subs.evaluation.wer import count_errors as tally
 from gptasr_subs.evaluation.wer import is_unformatted as is_plain
 from gptasr_subs.model import ctc
-from gptasr_subs.model.features import LogMel
+from gptasr_subs.model.config import ModelConfig
+from gptasr_subs.model.features import build_front_end
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.search import beam_search
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.corpora import read_manifest, read_samples
 
-DevClip = tuple[Tensor, str]  # log-mel (n_mels, T) and text
+DevClip = tuple[Tensor, str]  # frames of the front end (T, n_mels) and text
 
 _BATCH = 10
-_FRAMES_A_TOKEN = 10  # mel frames for one token at the least: no speech is faster
+_SECONDS_A_TOKEN = 0.08  # at least: no speech is faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,47 +50,45 @@ class DevScore:
         return ", ".join(f"{name} {rate:.1f} %" for name, rate in self.to_dict().items()) + f"; {self.sample}"
 
 
-def read_dev_set(manifest: Path, front_end: LogMel, most: int, max_frames: int) -> list[DevClip]:
-    """Log-mels (n_mels, T) and texts of the first ``most`` clips, shortest first, without those over ``max_frames``."""
-    sounds = read_samples(read_manifest(manifest)[:most], front_end.front.sample_rate)
-    pairs = [(front_end(torch.from_numpy(samples.copy())[None])[0], clip.text) for clip, samples in sounds]
-    fit = (pair for pair in pairs if pair[0].shape[-1] <= max_frames)
-    return sorted(fit, key=lambda pair: pair[0].shape[-1])
+def read_dev_set(manifest: Path, config: ModelConfig, most: int) -> list[DevClip]:
+    """The first ``most`` clips, shortest first, without those longer than the network of ``config`` takes."""
+    front_end = build_front_end(config.front_end)
+    sounds = read_samples(read_manifest(manifest)[:most], config.front_end.sample_rate)
+    fit = ((clip.text, samples) for clip, samples in sounds if clip.seconds <= config.max_seconds)
+    pairs = [(front_end(torch.from_numpy(samples.copy())[None])[0].T, text) for text, samples in fit]
+    return sorted(pairs, key=lambda pair: len(pair[0]))
 
 
 @torch.inference_mode()
-def score(
-    network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevClip], with_text: bool, size: int = _BATCH
-) -> DevScore:
-    """WER of greedy decoding, ``size`` clips at a time; the GPT writes nothing unless ``with_text``."""
-    spelled, text, cased, sample = Tally(), Tally(), Tally(), ""
-    for first in range(0, len(clips), size):
-        part = clips[first : first + size]
-        decoded = _decode(network, tokenizer, [mel for mel, _ in part], with_text)
-        for (_, reference), (heard, written) in zip(part, decoded, strict=True):
+def score(network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevClip]) -> DevScore:
+    """WER of greedy decoding by the CTC head and by the GPT."""
+    by_ctc = Tally()
+    by_gpt = Tally()
+    cased = Tally()
+    sample = ""
+    for first in range(0, len(clips), _BATCH):
+        part = clips[first : first + _BATCH]
+        decoded = _decode(network, tokenizer, [frames for frames, _ in part])
+        for (_, reference), (letters, written) in zip(part, decoded, strict=True):
             said = ctc.spell_text(reference)
-            spelled += tally(said, heard)
-            text += tally(said, ctc.spell_text(written))
+            by_ctc += tally(said, letters)
+            by_gpt += tally(said, ctc.spell_text(written))
             cased += Tally() if is_plain(reference) else tally(reference, written)
-            sample = sample or f"{reference!r}: ctc {heard!r} text {written!r}"
-    return DevScore(name, spelled.wer, text.wer, cased.wer if cased.words else None, sample)
+            sample = sample or f"{reference!r}: ctc {letters!r} text {written!r}"
+    return DevScore(name, by_ctc.wer, by_gpt.wer, cased.wer if cased.words else None, sample)
 
 
-def _decode(
-    network: GptAsr, tokenizer: Tokenizer, mels: Sequence[Tensor], with_text: bool
-) -> Iterator[tuple[str, str]]:
-    """What the CTC head and the GPT hear in each of ``mels`` (n_mels, T)."""
-    encoded = network.encode(*_padded(mels, network.text_head.weight.device))
-    assert network.ctc_head is not None and encoded.lengths is not None  # the trainer has one, and lengths went in
-    log_probs, positions = network.ctc_head(encoded.features), encoded.lengths.tolist()
-    limits = [12 + mel.shape[-1] // _FRAMES_A_TOKEN for mel in mels]
-    beams = beam_search(network, encoded, limits, 1) if with_text else None
-    for row, length in enumerate(positions):
-        heard = ctc.greedy_text(log_probs[row, : length * network.config.ctc_frames])
-        yield heard, tokenizer.decode(beams[row][0].tokens) if beams else ""
-
-
-def _padded(mels: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
-    lengths = torch.tensor([mel.shape[-1] for mel in mels])
-    padded = [torch.nn.functional.pad(mel, (0, int(lengths.max()) - mel.shape[-1])) for mel in mels]
-    return torch.stack(padded).to(device), lengths.to(device)
+def _decode(network: GptAsr, tokenizer: Tokenizer, clips: Sequence[Tensor]) -> Iterator[tuple[str, str]]:
+    """What the CTC head and the GPT make of each of ``clips``, frames (T, n_mels) of the front end."""
+    device = network.text_head.weight.device
+    lengths = torch.tensor([len(clip) for clip in clips], device=device)
+    padded = pad_sequence(list(clips), batch_first=True).transpose(1, 2).to(device)
+    encoded = network.encode(padded, lengths)
+    assert network.ctc_head is not None and encoded.lengths is not None  # a graft has one, and lengths went in
+    log_probs = network.ctc_head(encoded.features)
+    rate = network.config.front_end.frames_per_second
+    limits = [12 + int(len(clip) / rate / _SECONDS_A_TOKEN) for clip in clips]
+    beams = beam_search(network, encoded, limits, 1)
+    for row, length in enumerate(encoded.lengths.tolist()):
+        letters = ctc.greedy_text(log_probs[row, : length * network.config.ctc_frames])
+        yield letters, tokenizer.decode(beams[row][0].tokens)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptasr_subs.errors import ModelError
-from gptasr_subs.model.checkpoint import Checkpoint, save_checkpoint
-from gptasr_subs.model.network import GptAsr
+from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from gptasr_subs.model.decoding import DecodingOptions
 from gptasr_subs.training.curves import last_points
-from gptasr_subs.training.recipe import open_run
+from gptasr_subs.training.graft import START_FOLDER
 from gptasr_subs.training.trainer import read_state
 
 
@@ -19,28 +19,22 @@ def export(
     folder: Path,
     *,
     name: str = "",
-    tokenizer: Path | None = None,
-    offsets: tuple[float, float] = (0.0, 0.0),
+    decoding: DecodingOptions | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Checkpoint:
-    """Write the last state of ``run`` into ``folder`` as a checkpoint with weights of two bytes.
+    """Write the averaged weights of ``run`` into ``folder`` as a checkpoint with weights of two bytes.
 
-    ``tokenizer`` is the vocabulary's file where the run does not hold it; ``offsets`` (seconds) say how far a word
-    begins before and ends behind where CTC hears it. Raises ``ModelError`` and ``OutputError``.
+    Raises ``ModelError`` and ``OutputError``.
     """
-    config, vocabulary = open_run(run, tokenizer)
     state = read_state(run)
-    network = GptAsr(config)
-    try:
-        network.load_state_dict({**state["network"], **state["average"]})
-    except RuntimeError as error:
-        raise ModelError(f"The weights in {run} are of another shape than its configuration says.") from error
-    facts = {**_facts(run, state), **(metadata or {})}
-    checkpoint = Checkpoint(name or folder.name, config, network.eval(), vocabulary, *offsets, metadata=facts)
+    begun = load_checkpoint(run / START_FOLDER)
+    begun.model.load_state_dict({**state["network"], **state["average"]})
+    facts = {**begun.metadata, **_facts(run, state), **(metadata or {})}
+    checkpoint = replace(begun, name=name or folder.name, decoding=decoding or begun.decoding, metadata=facts)
     save_checkpoint(folder, checkpoint)
     return checkpoint
 
 
 def _facts(run: Path, state: Mapping[str, Any]) -> dict[str, Any]:
     scores = {name: value for name, (_, value) in last_points(run).items() if not name.startswith("train/")}
-    return {"steps": state["step"], "hours_heard": round(state["heard"] / 3600, 2), "wer": scores}
+    return {"steps": state["step"], "hours_heard": round(state["seconds"] / 3600, 2), "wer": scores}

@@ -2,62 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.model.config import FrontEnd
-from gptasr_subs.model.features import LogMel
-from gptasr_subs.training.augmentation import Mel
-from gptasr_subs.training.corpora import read_manifest, read_rows, read_samples, store_mel
+from gptasr_subs.training.corpora import Clip, Sound, read_manifest, read_rows, read_samples
+from gptasr_subs.training.store import SAMPLE_RATE
 from gptasr_subs.types import FloatArray
 
+SOURCE = "noise"  # of clips without speech in a store
+
 _LEAST_SECONDS = 2.0
-_COLOURS, _STEEPEST = 8, 1.2  # from white to falling by 1 / frequency ** 1.2 in amplitude
+_PIECE_SECONDS = 8.0  # of a noise as a clip of its own
+_COLOURS = 8
+_STEEPEST = 1.2  # from white to falling by 1 / frequency ** 1.2 in amplitude
 _MUSIC = 16
 _LOWEST_NOTE = 110.0  # Hz
 _NOTES = 36  # semitones above it
 
 
-def read_noises(manifest: Path, front: FrontEnd) -> list[Mel]:
-    """Log-mels (n_frames, n_mels) of a manifest's noises of 2 s and more.
+@dataclass(frozen=True, slots=True)
+class Noises:
+    """Noises and the impulse responses of rooms, each (n_samples,) at ``SAMPLE_RATE``."""
 
-    Where there is a column ``kind``, only the rows that say ``noise`` count. Raises ``UsageError`` where none is left.
+    noises: list[FloatArray] = field(default_factory=list)
+    rooms: list[FloatArray] = field(default_factory=list)
+
+
+def read_noises(manifest: Path | None) -> Noises:
+    """The noises of 2 s and more and the rooms of a manifest; noises are made where there is no manifest.
+
+    A column ``kind`` tells them apart: ``noise`` (what counts where it is missing) and ``rir`` for a room. Raises
+    ``UsageError`` where no noise is left.
     """
-    rows = zip(read_manifest(manifest), read_rows(manifest), strict=True)
-    clips = [clip for clip, row in rows if row.get("kind", "noise") == "noise" and clip.seconds >= _LEAST_SECONDS]
-    if not clips:
+    if manifest is None:
+        return Noises(make_noises())
+    kinds = [row.get("kind", "noise") for row in read_rows(manifest)]
+    clips = list(zip(read_manifest(manifest), kinds, strict=True))
+    loud = [clip for clip, kind in clips if kind == "noise" and clip.seconds >= _LEAST_SECONDS]
+    rooms = [clip for clip, kind in clips if kind == "rir"]
+    if not loud:
         raise UsageError(f"{manifest} names no noise of {_LEAST_SECONDS:g} s or more; leave it out to have noise made.")
-    log_mel = LogMel(front)
-    return [store_mel(log_mel, samples) for _, samples in read_samples(clips, front.sample_rate)]
+    return Noises(
+        [samples for _, samples in read_samples(loud, SAMPLE_RATE)],
+        [samples for _, samples in read_samples(rooms, SAMPLE_RATE)],
+    )
 
 
-def make_noises(front: FrontEnd, seconds: float = 16.0, seed: int = 0) -> list[Mel]:
-    """Log-mels (n_frames, n_mels) of coloured noise and of plain music."""
-    rng, rate, log_mel = np.random.default_rng(seed), front.sample_rate, LogMel(front)
+def noise_clips(noises: list[FloatArray]) -> Iterator[Sound]:
+    """``noises`` in pieces of 8 s: clips in which nobody speaks."""
+    size = round(_PIECE_SECONDS * SAMPLE_RATE)
+    for number, noise in enumerate(noises):
+        for first in range(0, len(noise), size):
+            piece = noise[first : first + size]
+            if len(piece) >= SAMPLE_RATE:
+                seconds = len(piece) / SAMPLE_RATE
+                clip = Clip(Path(f"noise-{number}"), first / SAMPLE_RATE, seconds, "", SOURCE, "", text="")
+                yield clip, piece
+
+
+def make_noises(seconds: float = 16.0, seed: int = 0) -> list[FloatArray]:
+    """Coloured noise and plain music, each (n_samples,)."""
+    rng = np.random.default_rng(seed)
+    size = round(seconds * SAMPLE_RATE)
     slopes = np.linspace(0, _STEEPEST, _COLOURS)
-    sounds = [coloured_noise(round(seconds * rate), float(slope), rate, rng) for slope in slopes]
-    sounds += [chord(round(seconds * rate), rate, rng, beating=bool(number % 2)) for number in range(_MUSIC)]
-    return [store_mel(log_mel, sound) for sound in sounds]
+    noises = [coloured_noise(size, float(slope), rng) for slope in slopes]
+    return noises + [chord(size, rng, beating=bool(number % 2)) for number in range(_MUSIC)]
 
 
-def coloured_noise(size: int, slope: float, sample_rate: int, rng: np.random.Generator) -> FloatArray:
+def coloured_noise(size: int, slope: float, rng: np.random.Generator) -> FloatArray:
     """``size`` samples of noise whose amplitude falls with frequency to the power of ``slope``."""
     spectrum = np.fft.rfft(rng.normal(size=size))
-    frequency = np.maximum(np.fft.rfftfreq(size, 1 / sample_rate), 40)
+    frequency = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 40)
     return _at_peak(np.fft.irfft(spectrum * frequency**-slope, size))
 
 
-def chord(size: int, sample_rate: int, rng: np.random.Generator, beating: bool = False) -> FloatArray:
+def chord(size: int, rng: np.random.Generator, beating: bool = False) -> FloatArray:
     """``size`` samples of two to five notes with overtones, swelling in a rhythm where ``beating``."""
-    time = np.arange(size) / sample_rate
+    time = np.arange(size) / SAMPLE_RATE
     sound = np.zeros(size)
     for _ in range(rng.integers(2, 6)):
         note = _LOWEST_NOTE * 2 ** (rng.integers(0, _NOTES) / 12)
         for overtone in range(1, int(rng.integers(2, 9))):
-            phase, softness = rng.uniform(0, 6), rng.uniform(0.8, 2)
+            phase = rng.uniform(0, 6)
+            softness = rng.uniform(0.8, 2)
             sound += np.sin(2 * np.pi * note * overtone * time + phase) / overtone**softness
     if beating:
         sound *= 0.3 + 0.7 * np.abs(np.sin(np.pi * time * rng.uniform(0.5, 3)))

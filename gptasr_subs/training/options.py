@@ -1,103 +1,140 @@
-"""Every knob of a training run, with its default. Imports nothing heavy, so that the command line can show them."""
+"""Every knob of a graft, with its default, and the recipe file that sets them. Imports nothing heavy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, TypeVar
+
+from gptasr_subs.errors import UsageError
+from gptasr_subs.storage.files import read_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_Knobs = TypeVar("_Knobs")
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How much of each; ``amount`` scales all of them, 0 leaves the sound as it is."""
+    """How much of each; probabilities are a clip's."""
 
-    amount: float = 1.0
-    tempo: float = 0.14  # largest relative change of speed
-    formants: float = 0.16  # largest relative change of the frequency axis: other voices
-    bends: float = 0.0  # standard deviation in mel bins by which each formant moves on its own
-    sloppy: float = 0.0  # how sloppily each sound is said; see sloppiness.py
-    equaliser: float = 1.6  # standard deviation in nepers of a smooth random filter
-    loudness: float = 1.2  # nepers of power
-    room: float = 0.3  # probability of reverberation
-    noise: float = 0.6  # probability of added noise
-    band: float = 0.12  # probability of a telephone's or a codec's narrow band
-    masks: int = 2  # SpecAugment masks along each axis ...
-    frames_a_mask: int = 0  # ... and one more along time for so many mel frames (0: none)
-    mask_frames: int = 24  # width of a mask along time at the most, and never over 6 % of the sound
-    mask_bins: int = 14  # width of a mask along the mel axis at the most
+    speed: float = 0.1  # largest relative change
+    room: float = 0.25  # probability of reverberation
+    noise: float = 0.4  # probability of added noise ...
+    noise_ratio: tuple[float, float] = (5.0, 35.0)  # ... at a signal-to-noise ratio in dB between these
+    equaliser: float = 2.5  # standard deviation in dB of a smooth random filter
+    telephone: float = 0.06  # probability of a telephone's band
+    gain: tuple[float, float] = (-14.0, 6.0)  # dB
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """What is drawn: copies of each source an epoch, the share of joined clips, and the length limits."""
+class Phase:
+    """A stretch of training: ``steps`` optimiser steps and the peak learning rates of three parts.
 
-    weights: dict[str, float] = field(default_factory=dict)
-    batch_seconds: float = 80.0  # on average at the least
-    shortest_limit: float = 3.5  # seconds; the limit grows to ``longest`` over ``curriculum`` steps ...
-    longest: float = 15.5
-    curriculum: int = 1
-    curriculum_from: int = 0  # ... from this one on
-    joined: float = 0.2  # share of items made of two or three clips with a pause between
-    spliced: float = 0.0  # share of items made of a few words each from many clips; see splicing.py
-    halved: float = 0.0  # share of tokens that are written as two shorter ones; see halving.py
-    noise_only: float = 0.03  # share of items that hold no speech and have no text
+    A part whose learning rate is 0 is frozen; while the encoder is, its frames come from a cache.
+    """
+
+    steps: int
+    lr: float = 1e-3  # of the adapter
+    gpt_lr: float = 0.0  # of the GPT and both heads
+    encoder_lr: float = 0.0
+    batch_seconds: float = 100.0
+    joined: float = 0.0  # share of clips that another one follows
+    distil: float = 0.0  # weight of the distance from the positions that the old encoder gives
+
+
+@dataclass(frozen=True, slots=True)
+class GraftOptions:
+    """How to train. Everything is scheduled by steps, never by the clock."""
+
+    adapter: Phase = Phase(600, distil=1.0)
+    text: Phase = Phase(6000, gpt_lr=3e-4, joined=0.2)
+    full: Phase = Phase(12000, lr=5e-4, gpt_lr=2e-4, encoder_lr=6e-5, batch_seconds=60.0, joined=0.3)
+    warmup: int = 100  # steps at the start of each phase
+    decay_from: float = 0.4  # share of a phase after which its learning rates fall, to 3 %
+    ctc_weight: float = 0.4
+    label_smoothing: float = 0.05
+    token_noise: float = 0.06  # share of the tokens read that are replaced by any: what comes next is to be heard
+    dropout: float = 0.05  # of what each block of the adapter adds
+    lm_every: int = 4  # steps between two text-only batches (0: none) ...
+    lm_weight: float = 0.5
+    lm_batch: int = 32  # ... of so many sentences
+    mask_every: float = 3.0  # seconds of audio to one mask along time ...
+    mask_seconds: float = 0.35  # ... of at most this length
+    weight_decay: float = 0.01
+    max_grad_norm: float = 2.0
+    ema_decay: float = 0.998
+    bf16: bool = True  # multiply in bfloat16, with weights and sums in float32
+    longest: float = 16.2  # seconds of a clip, or of some joined
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TrainOptions:
-    """How to train. Steps count optimiser steps; everything is scheduled by them, never by the clock."""
-
-    steps: int = 20000
-    ctc_steps: int = 8000  # first steps, on the encoder and its CTC head alone: the cheapest sound there is
-    rate: float = 1.5e-3
-    text_rate: float = 1.0e-3  # from ``ctc_steps`` on
-    warmup: int = 300
-    decay_from: int = 15000  # constant until here, then linear to 2 % at ``steps``
-    accumulate: int = 1  # micro-batches a step, in each process
-    ctc_weight: float = 0.5
-    teacher_weight: float = 1.0  # of the distance from a teacher, where there is one
-    dense_weight: float = 1.0  # of what another encoder hears, where the store has it
-    smoothing: float = 0.1
-    dropout: float = 0.0  # of what each part of a GPT layer adds, and within the encoder's blocks
-    token_noise: float = 0.0  # share of the tokens read that are replaced by any: what comes next is to be heard
-    text_every: int = 4  # steps between two text-only batches (0: none)
-    text_batch: int = 48  # sentences in one
-    muon: bool = True  # for the layers; without it AdamW trains them too
-    weight_decay: float = 0.03
-    clip: float = 2.0
-    ema: float = 0.998
-    augment_over: int = 4000  # steps until augmentation reaches its full amount
-    least_augmentation: float = 0.25
     report_every: int = 50
     save_every: int = 500
-    evaluate_every: int = 1500
-    bf16: bool = True
-    workers: int = 0  # processes that make batches ahead; what they make does not depend on their number
+    evaluate_every: int = 1000
+    dev_clips: int = 50
+    weights: Mapping[str, float] = field(default_factory=dict)  # how often a source is drawn (1)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
-    def over(self, steps: int) -> TrainOptions:
-        """The same plan stretched to ``steps``: each phase keeps its share, a warm-up is a twentieth at the most."""
-        stretched = {name: round(getattr(self, name) * steps / self.steps) for name in _PHASES}
-        return replace(self, steps=steps, warmup=max(1, min(self.warmup, steps // 20)), **stretched)
+    @property
+    def phases(self) -> tuple[Phase, Phase, Phase]:
+        """The three phases in order."""
+        return self.adapter, self.text, self.full
 
+    @property
+    def steps(self) -> int:
+        """Length of the whole run."""
+        return sum(phase.steps for phase in self.phases)
 
-_PHASES = ("ctc_steps", "decay_from", "augment_over")
+    def phase_at(self, step: int) -> tuple[Phase, int]:
+        """The phase that ``step`` lies in, and its first step."""
+        first = 0
+        for phase in self.phases[:-1]:
+            if step < first + phase.steps:
+                return phase, first
+            first += phase.steps
+        return self.full, first
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """One run: from which store, into which folder, and how."""
+class Graft:
+    """One run: which encoder goes onto which checkpoint, from which store, into which folder, and how."""
 
+    encoder: str  # a folder or a hub id
+    onto: str
     store: Path
-    folder: Path  # a run that is there already goes on with its own shape and vocabulary
-    shape: str = ""  # a name or a JSON file; nothing: that of the shipped checkpoint
-    start: str = ""  # a checkpoint whose weights, shape and vocabulary the run begins with
-    teacher: str = ""  # a checkpoint to learn from; a new run takes over its vocabulary
-    texts: Path | None = None  # sentences, one a line, for text-only batches and the vocabulary
-    noise: Path | None = None  # manifest of noises; else they are made
+    folder: Path  # a run that is there already is resumed
+    text: Path | None = None  # sentences, one a line, for text-only batches
+    noise: Path | None = None  # manifest of noises and rooms; else noises are made
     dev: tuple[Path, ...] = ()
-    dev_clips: int = 40
-    vocabulary: int = 768
     device: str = "auto"
-    options: TrainOptions = field(default_factory=TrainOptions)
-    sampling: Sampling = field(default_factory=Sampling)
+    options: GraftOptions = field(default_factory=GraftOptions)
+
+
+def read_recipe(file: Path) -> GraftOptions:
+    """The options in a TOML file; what it does not name keeps its default. Raises ``UsageError``."""
+    try:
+        values = tomllib.loads(read_text(file))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file} is not a recipe in TOML ({error}); correct it.") from error
+    usual = GraftOptions()
+    parts = {name: getattr(usual, name) for name in ("adapter", "text", "full", "augmentation")}
+    read = {name: _changed(part, values.pop(name, {}), file) for name, part in parts.items()}
+    return _changed(usual, {**values, **read}, file)
+
+
+def _changed(usual: _Knobs, values: Mapping[str, Any], file: Path) -> _Knobs:
+    """``usual`` with the ``values`` of a table; raises ``UsageError`` for what has another name or kind."""
+    known = {knob.name: getattr(usual, knob.name) for knob in fields(usual)}  # type: ignore[arg-type]
+    changed = {}
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(f"{file} sets {name!r}, which is no option; the options are {', '.join(known)}.")
+        changed[name] = tuple(value) if isinstance(value, list) else value
+        wanted = (int, float) if isinstance(known[name], float) else type(known[name])
+        if not isinstance(changed[name], wanted):
+            raise UsageError(f"{file} sets {name} to {value!r}; it is {known[name]!r} by default: give its like.")
+    return replace(usual, **changed)  # type: ignore[type-var]

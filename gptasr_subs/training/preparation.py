@@ -14,12 +14,13 @@ import numpy as np
 from gptasr_subs.errors import UsageError
 from gptasr_subs.evaluation.wer import is_unformatted as is_plain
 from gptasr_subs.model import ctc
-from gptasr_subs.model.config import FrontEnd
 from gptasr_subs.training.casing import borrow_case, sentence_case
 from gptasr_subs.training.codecs import NO_COPIES, Copies, with_copies
-from gptasr_subs.training.corpora import STORE_FRONT, Clip, Sound, build_store, read_clips, read_manifests, read_samples
+from gptasr_subs.training.corpora import Clip, Sound, read_clips, read_manifests, read_samples
+from gptasr_subs.training.noise import noise_clips, read_noises
 from gptasr_subs.training.numerals import spell_numbers
 from gptasr_subs.training.report import Report
+from gptasr_subs.training.store import SAMPLE_RATE, write_store
 from gptasr_subs.types import FloatArray
 
 _SHORTEST, _LONGEST = 0.25, 15.6  # seconds
@@ -47,29 +48,33 @@ def prepare(
     folder: Path,
     dev: Sequence[Path] = (),
     formatted: Sequence[Path] = (),
-    front: FrontEnd = STORE_FRONT,
+    noise: Path | None = None,
     copies: Copies = NO_COPIES,
     listener: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
     """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests ``dev``.
 
-    ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks; ``copies`` are
-    spoilt by codecs; ``listener`` hears how many clips are done, and of how many. The report is left in the folder too.
+    ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks; ``noise`` is a
+    manifest of noises (see noise.py), which become clips without text; ``copies`` are spoilt by codecs; ``listener``
+    hears how many clips are done, and of how many. The report is left in the folder too.
     Raises ``UsageError`` where no clip passes.
     """
     clips = read_manifests(manifests)
-    held_out, report = read_held_out(dev, front.sample_rate), Report()
+    held_out = read_held_out(dev, SAMPLE_RATE)
+    report = Report()
     passed = _checked(_with_text(clips, formatted), held_out, report)
     if not passed:
         raise UsageError(f"No clip is fit for training ({_reasons(report)}); look at the manifests.")
+    passed.sort(key=lambda clip: (str(clip.file), clip.offset))
 
-    def change(sounds: Iterator[Sound]) -> Iterator[Sound]:
-        heard = _counted(sounds, len(passed), listener)
-        for clip, samples in with_copies(_unknown(heard, held_out, report), copies, front.sample_rate):
+    def kept() -> Iterator[Sound]:
+        counted = _counted(read_samples(passed, SAMPLE_RATE), len(passed), listener)
+        for clip, samples in with_copies(_unknown(counted, held_out, report), copies, SAMPLE_RATE):
             report.kept.append(clip)
             yield clip, samples
+        yield from noise_clips(read_noises(noise).noises)
 
-    build_store(sorted(passed, key=lambda clip: (str(clip.file), clip.offset)), folder, front, change)
+    write_store(kept(), folder)
     report.write(folder)
     return report
 

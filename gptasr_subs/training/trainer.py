@@ -1,15 +1,12 @@
-"""The training loop: CTC on the mel encoder first, then CTC and text together, resumable to the bit."""
+"""The training loop of a graft: three phases, each training more of the network, resumable to the bit."""
 
 from __future__ import annotations
 
 import logging
 import math
 import os
-import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.gpt2 import Layer
-from gptasr_subs.model.network import Block, Encoded, GptAsr
-from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches, made_ahead
-from gptasr_subs.training.dense import DenseHead
-from gptasr_subs.training.distillation import Teacher
-from gptasr_subs.training.muon import Muon
-from gptasr_subs.training.options import Augmentation, TrainOptions
+from gptasr_subs.model.adapter import ConvolutionBlock
+from gptasr_subs.model.network import Encoded, GptAsr
+from gptasr_subs.training.batches import NO_TOKEN, Batch, Batches
+from gptasr_subs.training.old_encoder import OldEncoder, distance
+from gptasr_subs.training.options import GraftOptions, Phase
 
 STATE_FILE = "last.pt"
 
 Evaluate = Callable[[GptAsr, int], None]
 Report = Callable[[int, dict[str, float]], None]
-State = dict[str, Tensor]
 Losses = dict[str, Tensor]  # by name, each a number
 
-_HIDDEN = re.compile(r"^0\.(mel_encoder|gpt\.h)\.")  # layers of the network, the first of what is trained
+_LEAST_SHARE = 0.03  # of the peak learning rate, at the end of a phase
 
 _log = logging.getLogger(__name__)
 
@@ -49,221 +43,204 @@ class Trainer:
         self,
         network: GptAsr,
         batches: Batches,
-        options: TrainOptions,
+        options: GraftOptions,
         folder: Path,
-        evaluate: Evaluate | None = None,
-        texts: Callable[[int], Tensor] | None = None,
-        report: Report | None = None,
-        teacher: Teacher | None = None,
+        sentences: Callable[[int], Tensor] | None = None,
+        old_encoder: OldEncoder | None = None,
     ) -> None:
-        """``folder`` takes ``last.pt`` and goes on from it where it exists; ``texts(number)`` gives text-only tokens.
+        """``folder`` takes ``last.pt``, and training goes on from it where it exists.
 
-        ``evaluate`` sees the averaged weights, ``report`` means of the losses since the last one: only in rank 0.
-        A ``teacher`` is on the device of ``network``.
+        ``sentences(number)`` gives the tokens of a text-only batch; ``old_encoder`` is needed while a phase distils.
         """
-        self.network, self.batches, self.options, self.folder = network, batches, options, folder
-        self.evaluate, self.texts, self.report, self.teacher = evaluate, texts, report, teacher
+        self.network = network
+        self.batches = batches
+        self.options = options
+        self.folder = folder
+        self.sentences = sentences
+        self.old_encoder = old_encoder
+        self.report: Report | None = None
+        self.evaluate: Evaluate | None = None
         self.device = network.text_head.weight.device
-        dimensions = batches.dense.dimensions
-        self.dense = DenseHead(network.config.width, dimensions).to(self.device) if dimensions else None
-        self._trained = nn.ModuleList([network, self.dense] if self.dense else [network])
-        self.optimisers = _optimisers(self._trained, options)
+        self.parts = parameter_groups(network)
+        self.optimiser = torch.optim.AdamW(
+            [{"params": list(parameters), "name": name} for name, parameters in self.parts.items()],
+            lr=0.0,
+            betas=(0.9, 0.98),
+            weight_decay=options.weight_decay,
+        )
         self.average = {name: p.detach().clone() for name, p in network.named_parameters()}
-        self.step, self.heard = 0, 0.0
-        self._pending: Losses = {}
-        self._losses: list[float] = []
+        self.step = 0
+        self.seconds = 0.0
         self._recent: list[dict[str, float]] = []
-        for part in network.modules():
-            if isinstance(part, (Block, Layer)):
-                part.dropout = options.dropout
+        self._reported = (time.monotonic(), 0.0)
+        for module in network.modules():
+            if isinstance(module, ConvolutionBlock):
+                module.dropout = options.dropout
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / STATE_FILE).exists():
             self._resume()
 
-    def run(self, until: int | None = None) -> list[float]:
-        """Train to step ``until`` (the end by default); give the loss of each step run, over all processes."""
-        end, parts = until or self.options.steps, self.options.accumulate
-        keys = [(step, part) for step in range(self.step, end) for part in range(parts)]
-        upcoming = made_ahead(self._batch, keys, self.options.workers, pinned=self.device.type == "cuda")
+    def run(self, stop_at: int | None = None) -> None:
+        """Train to step ``stop_at`` (the end by default). Raises ``ModelError`` where the loss is no number."""
+        end = self.options.steps if stop_at is None else min(stop_at, self.options.steps)
         self.network.train()
-        self._losses = []
-        self._start_clock()
+        self._reported = (time.monotonic(), self.seconds)
         while self.step < end:
-            self._one_step(upcoming)
+            self._train_step()
             self._after_step()
-        self._read_pending()
-        return self._losses
 
     def save(self) -> None:
         """Write ``last.pt``: all that a later process needs to go on as if nothing had happened."""
-        self._read_pending()
         if self.batches.rank:
             return
-        state = {"network": self.network.state_dict(), "optimisers": [o.state_dict() for o in self.optimisers]}
-        if self.dense:
-            state["dense"] = self.dense.state_dict()
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "step": self.step,
+            "seconds": self.seconds,
+        }
         temporary = self.folder / "last.tmp"
         with temporary.open("wb") as file:
-            torch.save({**state, "average": self.average, "step": self.step, "heard": self.heard}, file)
+            torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.folder / STATE_FILE)
 
-    def averaged(self) -> State:
+    def averaged(self) -> dict[str, Tensor]:
         """Weights after exponential averaging: the ones to evaluate and to ship."""
         return {**self.network.state_dict(), **self.average}
 
     def _resume(self) -> None:
         state = read_state(self.folder, self.device)
         self.network.load_state_dict(state["network"])
-        if self.dense:
-            self.dense.load_state_dict(state["dense"])
-        for optimiser, own in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(own)
-        self.average, self.step, self.heard = state["average"], state["step"], state["heard"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average = state["average"]
+        self.step = state["step"]
+        self.seconds = state["seconds"]
 
-    def _batch(self, key: tuple[int, int]) -> Batch:
-        step, part = key
-        return self.batches.at(step, augmentation_at(self.options, step), part, self.options.accumulate)
-
-    def _one_step(self, upcoming: Iterator[Batch]) -> None:
-        rate = learning_rate(self.options, self.step)
-        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
-            group["lr"] = rate
-        parts = [self._backward(next(upcoming), part) for part in range(self.options.accumulate)]
-        numbers = self._share({name: torch.stack([p[name] for p in parts]).mean() for name in parts[0]})
-        self._read_pending()
-        nn.utils.clip_grad_norm_(self._trained.parameters(), self.options.clip)
-        for optimiser in self.optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-        self.step += 1
-        self._update_average()
-        self._pending = numbers
-
-    def _read_pending(self) -> None:
-        """Numbers of the last step, a step late: to wait for them at once would leave a GPU without work."""
-        if not self._pending:
-            return
-        numbers = dict(zip(self._pending, torch.stack([*self._pending.values()]).tolist(), strict=True))
-        self._pending = {}
+    def _train_step(self) -> None:
+        phase, first = self.options.phase_at(self.step)
+        self._set_learning_rates(phase, first)
+        torch.manual_seed(self._number())  # dropout, masks and token noise depend on the step alone
+        batch = self.batches.at(self.step)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
+            losses = self._losses(batch, phase)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        numbers = self._share({name: value.detach() for name, value in losses.items()})
         if not math.isfinite(numbers["loss"]):
-            raise ModelError(
-                f"The loss of step {self.step - 1} is no number; go on from {STATE_FILE} with a lower rate."
-            )
-        self.heard += numbers.pop("seconds") * self.options.accumulate * self.batches.world
-        self._losses.append(numbers["loss"])
+            raise ModelError(f"The loss of step {self.step} is no number; resume with lower learning rates.")
+        trained = [p for part in self.parts.values() for p in part if p.grad is not None]
+        nn.utils.clip_grad_norm_(trained, self.options.max_grad_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self.seconds += batch.seconds * self.batches.world
+        self._update_average()
         self._recent.append(numbers)
 
-    def _backward(self, batch: Batch, part: int) -> Losses:
-        """Add the gradients of one micro-batch; its losses, and the seconds of sound in it."""
-        self._seed(part)
-        with self._precision():
-            terms = self._terms(batch.to(self.device), part)
-            loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
-        (loss / self.options.accumulate).backward()  # type: ignore[no-untyped-call]
-        values = {name: value.detach() for name, (_, value) in terms.items()}
-        return {"loss": loss.detach(), **values, "seconds": loss.new_tensor(batch.seconds)}
+    def _set_learning_rates(self, phase: Phase, first: int) -> None:
+        rates = {"adapter": phase.lr, "gpt": phase.gpt_lr, "encoder": phase.encoder_lr}
+        share = schedule(self.options, phase, self.step - first)
+        for group in self.optimiser.param_groups:
+            rate = rates[group["name"]]
+            group["lr"] = rate * share
+            for parameter in group["params"]:
+                parameter.requires_grad_(rate > 0)
 
-    def _seed(self, part: int) -> None:
-        """What is left to chance in the network depends on step and share alone, like the batches."""
-        if self.options.dropout or self.options.token_noise:
-            torch.manual_seed(self._number(part))
+    def _number(self) -> int:
+        """Of this process's micro-batch, counted over the whole run."""
+        return self.step * self.batches.world + self.batches.rank
 
-    def _number(self, part: int) -> int:
-        """Of this process's ``part`` of the step, counted over all micro-batches of the run."""
-        shares = self.batches.world * self.options.accumulate
-        return self.step * shares + self.batches.share(part, self.options.accumulate)
+    def _losses(self, batch: Batch, phase: Phase) -> Losses:
+        """The weighted sum ``loss`` of one micro-batch and what it is made of."""
+        inputs = batch.inputs.to(self.device)
+        lengths = batch.lengths.to(self.device)
+        if phase.encoder_lr:
+            inputs, lengths = self.network.speech_encoder.encoder(inputs, lengths)
+        masked = mask_time(
+            inputs, lengths, self._frames(self.options.mask_every), self._frames(self.options.mask_seconds)
+        )
+        encoded = Encoded(*self.network.speech_encoder.adapter(masked, lengths))
+        losses = {"ctc": ctc_loss(self.network, encoded, batch)}
+        total = self.options.ctc_weight * losses["ctc"]
+        if phase.distil:
+            losses["distil"] = self._distance(batch, encoded)
+            total = total + phase.distil * losses["distil"]
+        if phase.gpt_lr:
+            logits = self.network.read(encoded, self._noisy(_inputs(batch.tokens.to(self.device))))
+            losses["text"] = self._text_loss(logits, batch.tokens)
+            total = total + losses["text"]
+        if phase.gpt_lr and self.sentences and _due(self.step, self.options.lm_every):
+            tokens = self.sentences(self._number()).to(self.device)
+            losses["lm"] = self._text_loss(self.network.read_text_alone(_inputs(tokens)), tokens)
+            total = total + self.options.lm_weight * losses["lm"]
+        return {"loss": total, **losses}
 
-    def _terms(self, batch: Batch, part: int) -> dict[str, tuple[float, Tensor]]:
-        """The losses of one micro-batch, each with its weight in their sum."""
-        options, joint = self.options, self.step >= self.options.ctc_steps
-        encoded = self.network.encode(batch.mel)
-        logits = self.network.read(encoded, self._noisy(_inputs(batch.tokens))) if joint else None
-        terms: dict[str, tuple[float, Tensor | None]] = {
-            "ctc": (options.ctc_weight if joint else 1.0, ctc_loss(self.network, encoded.features, batch)),
-            "text": (1.0, None if logits is None else self._text_loss(logits, batch.tokens)),
-            "alone": (0.5, self._text_alone(joint, part)),
-            "taught": (options.teacher_weight, self._taught(encoded, logits, batch)),
-            "dense": (options.dense_weight, self._dense_loss(encoded.features, batch)),
-        }
-        return {name: (weight, value) for name, (weight, value) in terms.items() if value is not None}
+    def _frames(self, seconds: float) -> int:
+        """Encoder frames in so many seconds."""
+        assert self.network.config.encoder is not None
+        return round(seconds * self.network.config.encoder.frames_per_second)
+
+    def _distance(self, batch: Batch, encoded: Encoded) -> Tensor:
+        assert self.old_encoder is not None and encoded.lengths is not None
+        lengths = encoded.lengths.cpu()
+        target = self.old_encoder.positions(batch.samples, lengths)
+        return distance(encoded.features.float().cpu(), target, lengths)
 
     def _noisy(self, tokens: Tensor) -> Tensor:
         """``tokens`` (B, U), some replaced by any others; never the first, which begins the text."""
-        if not self.options.token_noise:
-            return tokens
         replaced = torch.rand(tokens.shape, device=tokens.device) < self.options.token_noise
         replaced[:, 0] = False
         return torch.where(replaced, torch.randint_like(tokens, self.network.config.vocabulary), tokens)
 
-    def _taught(self, encoded: Encoded, logits: Tensor | None, batch: Batch) -> Tensor | None:
-        if self.teacher is None:
-            return None
-        return self.teacher.loss(self.network, encoded, logits, batch, self.options.ctc_weight)
-
-    def _dense_loss(self, features: Tensor, batch: Batch) -> Tensor | None:
-        return None if self.dense is None or batch.dense is None else self.dense.loss(features, batch.dense)
-
-    def _text_alone(self, joint: bool, part: int) -> Tensor | None:
-        if not (joint and self.texts and self._due(self.options.text_every)):
-            return None
-        tokens = self.texts(self._number(part)).to(self.device)
-        return self._text_loss(self.network.read_text_alone(_inputs(tokens)), tokens)
-
     def _text_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
-        smoothing = self.options.smoothing
-        logits = logits.float().transpose(1, 2)
-        return F.cross_entropy(logits, tokens[:, 1:], label_smoothing=smoothing, ignore_index=NO_TOKEN)
+        return F.cross_entropy(
+            logits.float().transpose(1, 2),
+            tokens[:, 1:].to(logits.device),
+            label_smoothing=self.options.label_smoothing,
+            ignore_index=NO_TOKEN,
+        )
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16)
-
-    def _share(self, numbers: Losses) -> Losses:
+    def _share(self, numbers: Losses) -> dict[str, float]:
         """Average the gradients and ``numbers`` of all processes, in one message."""
         if self.batches.world == 1:
-            return numbers
-        gradients = [p.grad for p in self._trained.parameters() if p.grad is not None]
+            return {name: float(value) for name, value in numbers.items()}
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         own = torch.stack([*numbers.values()])
         flat = torch.cat([*(g.flatten() for g in gradients), own])
         dist.all_reduce(flat)
         flat /= self.batches.world
-        *parts, shared = torch.split(flat, [*(g.numel() for g in gradients), len(numbers)])
-        for gradient, part in zip(gradients, parts, strict=True):
+        *shared, means = torch.split(flat, [*(g.numel() for g in gradients), len(numbers)])
+        for gradient, part in zip(gradients, shared, strict=True):
             gradient.copy_(part.view_as(gradient))
-        return dict(zip(numbers, shared.clone().unbind(), strict=True))  # a view would keep all the gradients
+        return dict(zip(numbers, means.tolist(), strict=True))
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        keep = min(self.options.ema, (1 + self.step) / (20 + self.step))
+        keep = min(self.options.ema_decay, (1 + self.step) / (20 + self.step))
         now = [p.detach() for p in self.network.parameters()]
         torch._foreach_lerp_(list(self.average.values()), now, 1 - keep)
 
-    def _due(self, every: int) -> bool:
-        return bool(every) and self.step % every == 0
-
     def _after_step(self) -> None:
         last = self.step == self.options.steps
-        if last or self._due(self.options.report_every):
+        if last or _due(self.step, self.options.report_every):
             self._report()
-        if last or self._due(self.options.save_every):
+        if last or _due(self.step, self.options.save_every):
             self.save()
-        if last or self._due(self.options.evaluate_every):
+        if last or _due(self.step, self.options.evaluate_every):
             self._evaluate()
 
-    def _start_clock(self) -> None:
-        self._began, self._heard_before = time.monotonic(), self.heard
-
     def _report(self) -> None:
-        self._read_pending()
         names = dict.fromkeys(name for numbers in self._recent for name in numbers)
-        means = {name: _mean([numbers[name] for numbers in self._recent if name in numbers]) for name in names}
+        means = {name: _mean([n[name] for n in self._recent if name in n]) for name in names}
+        began, before = self._reported
+        now = time.monotonic()
+        speed = (self.seconds - before) / max(now - began, 1e-9)
         if self.report and not self.batches.rank:
-            speed = (self.heard - self._heard_before) / max(time.monotonic() - self._began, 1e-9)
-            pace = {"rate": learning_rate(self.options, self.step), "hours": self.heard / 3600, "speed": speed}
-            self.report(self.step, means | pace)
+            self.report(self.step, {**means, "hours": self.seconds / 3600, "speed": speed})
         self._recent.clear()
-        self._start_clock()
+        self._reported = (now, self.seconds)
 
     def _evaluate(self) -> None:
         """Show the averaged weights to ``evaluate``, then put the network's own back."""
@@ -274,7 +251,49 @@ class Trainer:
         self.evaluate(self.network.eval(), self.step)
         self.network.load_state_dict({**self.network.state_dict(), **own})
         self.network.train()
-        self._start_clock()
+        self._reported = (time.monotonic(), self.seconds)
+
+
+def parameter_groups(network: GptAsr) -> dict[str, list[nn.Parameter]]:
+    """The parts that have a learning rate of their own: encoder, adapter, and the GPT with both heads."""
+    encoder = list(network.speech_encoder.encoder.parameters())
+    adapter = list(network.speech_encoder.adapter.parameters())
+    known = {id(p) for p in (*encoder, *adapter)}
+    rest = [p for p in network.parameters() if id(p) not in known]
+    return {"encoder": encoder, "adapter": adapter, "gpt": rest}
+
+
+def schedule(options: GraftOptions, phase: Phase, step: int) -> float:
+    """Share of the peak learning rate at ``step`` of a phase: warm-up, constant, linear decay."""
+    left = (phase.steps - step) / max(1.0, phase.steps * (1 - options.decay_from))
+    return min(1.0, (step + 1) / options.warmup) * min(1.0, max(_LEAST_SHARE, left))
+
+
+def mask_time(frames: Tensor, lengths: Tensor, every: int, most: int) -> Tensor:
+    """``frames`` (B, T, C) with stretches of up to ``most`` frames set to 0, one for each ``every`` of a clip."""
+    kept = torch.ones(frames.shape[:2])
+    for row, length in enumerate(lengths.tolist()):
+        for _ in range(int(length) // every):
+            width = int(torch.randint(0, most + 1, ()))
+            first = int(torch.randint(0, max(1, int(length) - width), ()))
+            kept[row, first : first + width] = 0
+    return frames * kept[..., None].to(frames.device)
+
+
+def ctc_loss(network: GptAsr, encoded: Encoded, batch: Batch) -> Tensor:
+    """CTC loss of a batch in nats a character."""
+    if network.ctc_head is None or encoded.lengths is None:
+        raise ModelError("The network has no CTC head (ctc_classes is 0); training needs one.")
+    log_probs = network.ctc_head(encoded.features)
+    total = F.ctc_loss(
+        log_probs.transpose(0, 1),
+        batch.spelled.to(log_probs.device),
+        encoded.lengths * network.config.ctc_frames,
+        batch.spelled_lengths.to(log_probs.device),
+        reduction="sum",
+        zero_infinity=True,
+    )
+    return total / batch.spelled_lengths.sum().clamp_min(1)
 
 
 def read_state(folder: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -288,56 +307,14 @@ def read_state(folder: Path, device: torch.device | str = "cpu") -> dict[str, An
     return state
 
 
-def learning_rate(options: TrainOptions, step: int) -> float:
-    """Warm-up at the start of either phase, constant, then linear decay."""
-    first = step < options.ctc_steps
-    since = step if first else step - options.ctc_steps
-    peak = options.rate if first else options.text_rate
-    left = (options.steps - step) / max(1, options.steps - options.decay_from)
-    return peak * min(1.0, (since + 1) / options.warmup) * min(1.0, max(0.02, left))
-
-
-def augmentation_at(options: TrainOptions, step: int) -> Augmentation:
-    """Augmentation grows with the steps: what is heard first is clear."""
-    ramp = min(1.0, options.least_augmentation + step / options.augment_over)
-    return replace(options.augmentation, amount=options.augmentation.amount * ramp)
-
-
-def ctc_loss(network: GptAsr, features: Tensor, batch: Batch) -> Tensor:
-    """CTC loss of a batch in nats a character."""
-    if network.ctc_head is None:
-        raise ModelError("The shape has no CTC head (ctc_classes is 0); training needs one.")
-    log_probs = network.ctc_head(features)
-    frames = torch.full((len(features),), log_probs.shape[1])
-    losses = F.ctc_loss(
-        log_probs.transpose(0, 1), batch.spelled, frames, batch.spelled_lengths, reduction="sum", zero_infinity=True
-    )
-    return losses / max(1, len(batch.spelled))
-
-
-def parameters_in_millions(network: nn.Module) -> float:
-    """Parameters of a network in millions."""
-    return math.fsum(p.numel() for p in network.parameters()) / 1e6
-
-
-def _mean(values: list[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
 def _inputs(tokens: Tensor) -> Tensor:
+    """What the GPT reads (B, U) of ``tokens`` (B, U + 1): all but the last, with any token in the empty places."""
     return tokens[:, :-1].clamp_min(0)
 
 
-def _optimisers(network: nn.Module, options: TrainOptions) -> list[torch.optim.Optimizer]:
-    """Muon for what turns features into features, AdamW for tables, heads, norms and biases."""
-    matrices, tables, rest = [], [], []
-    for name, parameter in network.named_parameters():
-        if parameter.ndim < 2 or "pos_embedding" in name:
-            rest.append(parameter)
-        elif options.muon and _HIDDEN.search(name):
-            matrices.append(parameter)
-        else:
-            tables.append(parameter)
-    groups = [{"params": tables, "weight_decay": options.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    adam = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), fused=True)
-    return [adam, Muon(matrices, options.rate, options.weight_decay)] if matrices else [adam]
+def _due(step: int, every: int) -> bool:
+    return bool(every) and step % every == 0
+
+
+def _mean(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers)

@@ -1,0 +1,237 @@
+"""The open encoders that generation 3 begins with: Moonshine's reads samples, Whisper's log-mels.
+
+Own code with the layers of their publishers: https://github.com/moonshine-ai/moonshine (MIT) and
+https://github.com/openai/whisper (MIT). Both have the same transformer, so it has one set of names
+here, Moonshine's as in transformers; ``training/encoders.py`` renames what is loaded.
+
+Shapes: B clips, S samples, C channels, T frames, D width, H heads.
+A clip's frames do not depend on what else is in its batch: lengths mask every layer that looks
+along time, and frames past a clip's end are 0.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gptasr_subs.errors import ModelError
+from gptasr_subs.model.config import EncoderConfig
+
+_THETA = 10000.0  # the longest wave of the rotary positions and of Whisper's table, in radians
+
+
+class Attention(nn.Module):
+    """Self-attention over a clip's frames, in both directions."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Query, key and value are one projection: its input is read, or quantised, once."""
+        super().__init__()
+        biased = config.kind == "whisper"
+        self.heads = config.heads
+        self.qkv_proj = nn.Linear(config.width, 3 * config.width, bias=biased)
+        self.o_proj = nn.Linear(config.width, config.width, bias=biased)
+
+    def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
+        """``x`` (B, T, D), ``mask`` (B, 1, 1, T), ``turns`` (2, T, rotary / 2) to (B, T, D)."""
+        qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key = qkv[:2] if turns is None else _rotate(qkv[:2], turns)
+        attended = F.scaled_dot_product_attention(query, key, qkv[2], attn_mask=mask)
+        joined: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
+        return joined
+
+
+def _rotate(x: Tensor, turns: Tensor) -> Tensor:
+    """``x`` (..., T, D / H) with the first dimensions of each head turned, two by two."""
+    cos, sin = turns
+    size = 2 * cos.shape[-1]
+    first, second = x[..., 0:size:2], x[..., 1:size:2]
+    turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return torch.cat((turned.flatten(-2), x[..., size:]), dim=-1)
+
+
+def _turns(frames: int, rotary: int, like: Tensor) -> Tensor:
+    """Cosines and sines (2, ``frames``, ``rotary`` / 2), in float32 until they are rounded."""
+    position = torch.arange(frames, device=like.device, dtype=torch.float32)
+    exponent = torch.arange(0, rotary, 2, device=like.device, dtype=torch.float32) / rotary
+    angle = position[:, None] * _THETA**-exponent
+    return torch.stack((angle.cos(), angle.sin())).to(like.dtype)
+
+
+class Mlp(nn.Module):
+    """Two linear layers around a GELU."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """``config.inner`` wide inside."""
+        super().__init__()
+        self.fc1 = nn.Linear(config.width, config.inner)
+        self.fc2 = nn.Linear(config.inner, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``x`` (B, T, D) to the same shape."""
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
+
+
+class Layer(nn.Module):
+    """Norm and attention, norm and MLP, each added to what came in."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """One layer with fresh weights."""
+        super().__init__()
+        self.input_layernorm = _norm(config)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = _norm(config)
+        self.mlp = Mlp(config)
+
+    def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
+        """``x`` (B, T, D) to the same shape; see ``Attention`` for the rest."""
+        x = x + self.self_attn(self.input_layernorm(x), mask, turns)
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
+
+
+def _norm(config: EncoderConfig) -> nn.LayerNorm:
+    return nn.LayerNorm(config.width, bias=config.kind == "whisper")
+
+
+class Transformer(nn.Module):
+    """The layers and the last norm: what both encoders have in common."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Fresh layers."""
+        super().__init__()
+        self.config = config
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.layer_norm = _norm(config)
+
+    def attend(self, x: Tensor, mask: Tensor | None, turns: Tensor | None = None) -> Tensor:
+        """``x`` (B, T, D) to the same shape; ``mask`` (B, T) is True for a clip's own frames."""
+        seen = None if mask is None else _seen(mask)
+        for layer in self.layers:
+            x = layer(x, seen, turns)
+        out: Tensor = self.layer_norm(x)
+        return out if mask is None else out * mask[..., None]
+
+
+def _seen(mask: Tensor) -> Tensor:
+    """The frames to look at (B, 1, 1, T): never none, for a softmax of none is NaN."""
+    first = torch.arange(mask.shape[1], device=mask.device) == 0
+    return (mask | first)[:, None, None]
+
+
+class MoonshineEncoder(Transformer):
+    """Convolutions over samples and a transformer with rotary positions; 384 samples a frame."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Fresh weights in the shape of ``config``."""
+        super().__init__(config)
+        width = config.width
+        self.conv1 = nn.Conv1d(1, width, kernel_size=127, stride=64, bias=False)
+        self.groupnorm = nn.GroupNorm(1, width)
+        self.conv2 = nn.Conv1d(width, 2 * width, kernel_size=7, stride=3)
+        self.conv3 = nn.Conv1d(2 * width, width, kernel_size=3, stride=2)
+
+    def frames(self, lengths: Tensor) -> Tensor:
+        """Lengths in samples to lengths in frames; below 895 samples there is none."""
+        for conv in (self.conv1, self.conv2, self.conv3):
+            lengths = _strided(lengths, conv)
+        return lengths
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """``x`` (B, 1, S) at 16 kHz and its lengths (B,) to (B, T, D) and lengths in frames."""
+        x = F.pad(x, (0, max(0, _FIELD - x.shape[-1])))
+        ragged = bool((lengths != x.shape[-1]).any())
+        x = torch.tanh(self.conv1(x))
+        x = self._normalise(x, _strided(lengths, self.conv1)) if ragged else self.groupnorm(x)
+        x = F.gelu(self.conv3(F.gelu(self.conv2(x)))).transpose(1, 2)
+        lengths = self.frames(lengths)
+        mask = _inside(lengths, x.shape[1]) if ragged else None
+        turns = _turns(x.shape[1], self.config.rotary, like=x)
+        return self.attend(x, mask, turns), lengths
+
+    def _normalise(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """The group norm of ``x`` (B, C, T) over each clip's own time."""
+        inside = _inside(lengths, x.shape[-1])[:, None]
+        count = (lengths * x.shape[1]).clamp_min(1)[:, None, None]
+        x = x.float()
+        mean = (x * inside).sum((1, 2), keepdim=True) / count
+        centred = (x - mean) * inside
+        variance = centred.square().sum((1, 2), keepdim=True) / count
+        slope = torch.rsqrt(variance + self.groupnorm.eps) * self.groupnorm.weight[:, None]
+        return torch.addcmul(self.groupnorm.bias[:, None], centred, slope)
+
+
+_FIELD = 127 + 64 * (7 - 1 + 3 * (3 - 1))  # samples that one frame of Moonshine's convolutions sees
+
+
+class WhisperEncoder(Transformer):
+    """Convolutions over log-mels and a transformer with a position table; 50 frames a second."""
+
+    embed_positions: Tensor
+
+    def __init__(self, config: EncoderConfig) -> None:
+        """Fresh weights in the shape of ``config``; the position table is not trained."""
+        super().__init__(config)
+        self.conv1 = nn.Conv1d(config.n_mels, config.width, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv1d(config.width, config.width, kernel_size=3, stride=2, padding=1)
+        self.register_buffer("embed_positions", _waves(config.max_frames, config.width))
+
+    def frames(self, lengths: Tensor) -> Tensor:
+        """Lengths in mel frames to lengths in frames."""
+        return _strided(lengths, self.conv2)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """``x`` (B, n_mels, T) at 100 a second and its lengths (B,) to (B, T / 2, D) and theirs.
+
+        Raises ModelError when there are more frames than the position table has rows.
+        """
+        x = F.pad(x, (0, max(0, 1 - x.shape[-1])))
+        ragged = bool((lengths != x.shape[-1]).any())
+        inside = _inside(lengths, x.shape[-1]) if ragged else None
+        x = F.gelu(self.conv1(_cleared(x, inside)))
+        x = F.gelu(self.conv2(_cleared(x, inside))).transpose(1, 2)
+        lengths = self.frames(lengths)
+        mask = _inside(lengths, x.shape[1]) if ragged else None
+        placed = x + self._positions(x.shape[1]).to(x.dtype)
+        return self.attend(placed, mask), lengths
+
+    def _positions(self, frames: int) -> Tensor:
+        if frames > len(self.embed_positions):
+            raise ModelError(
+                f"A clip of {frames / 50:.1f} s is longer than this Whisper encoder reads;"
+                f" cut the sound into clips of at most {len(self.embed_positions) / 50:.0f} s."
+            )
+        return self.embed_positions[:frames]
+
+
+def _waves(rows: int, width: int) -> Tensor:
+    """Whisper's table (rows, width): sines of falling frequency, then their cosines."""
+    steps = torch.arange(width // 2) / (width // 2 - 1)
+    angle = torch.arange(rows)[:, None] * _THETA**-steps
+    return torch.cat((angle.sin(), angle.cos()), dim=1)
+
+
+def _strided(lengths: Tensor, conv: nn.Conv1d) -> Tensor:
+    (kernel,), (stride,), padding = conv.kernel_size, conv.stride, int(conv.padding[0])
+    steps = torch.div(lengths + 2 * padding - kernel, stride, rounding_mode="floor")
+    return (steps + 1).clamp_min(0)
+
+
+def _inside(lengths: Tensor, size: int) -> Tensor:
+    """True (B, ``size``) where a clip has not ended."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def _cleared(x: Tensor, inside: Tensor | None) -> Tensor:
+    """``x`` (B, C, T) with zeros past the clips' ends, as a convolution pads a single clip."""
+    return x if inside is None else x * inside[:, None]
+
+
+def build_encoder(config: EncoderConfig) -> MoonshineEncoder | WhisperEncoder:
+    """The encoder of ``config.kind`` with fresh weights; raises ModelError for any other kind."""
+    if config.kind == "moonshine":
+        return MoonshineEncoder(config)
+    if config.kind == "whisper":
+        return WhisperEncoder(config)
+    raise ModelError(f"There is no encoder {config.kind!r}; choose moonshine or whisper.")

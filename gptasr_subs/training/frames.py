@@ -1,0 +1,95 @@
+"""What a frozen encoder gives for the clips of a store: computed once, then read in every epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from gptasr_subs.model.config import FrontEnd
+from gptasr_subs.model.encoder import MoonshineEncoder, WhisperEncoder
+from gptasr_subs.model.features import build_front_end
+from gptasr_subs.storage.files import read_text, write_atomically
+from gptasr_subs.training.store import SAMPLE_RATE, AudioStore
+
+Encoder = MoonshineEncoder | WhisperEncoder
+
+_FRAMES_FILE = "frames.f16"
+_PROGRESS_FILE = "frames.json"
+_BATCH_SECONDS = 60.0
+_MOST_CLIPS = 64
+_SAVE_EVERY = 1000  # clips
+
+
+class FrameCache:
+    """Encoder frames of each clip of a store, float16, in a file that is mapped.
+
+    ``folder`` holds ``frames.f16`` (frames, C) and ``frames.json``, which says whose they are and how far they go.
+    """
+
+    def __init__(self, folder: Path, store: AudioStore, front: FrontEnd, encoder: Encoder, identity: str) -> None:
+        """Open what is there, or make room; what was made with another encoder or store is made again."""
+        self.store = store
+        lengths = torch.tensor([store.length(index) // front.hop for index in range(len(store))])
+        self._edges = np.cumsum([0, *encoder.frames(lengths).tolist()])
+        self._progress = folder / _PROGRESS_FILE
+        self._key = {"encoder": identity, "clips": len(store), "frames": int(self._edges[-1])}
+        self.done = self._clips_done()
+        file = folder / _FRAMES_FILE
+        shape = (int(self._edges[-1]), encoder.config.width)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not self.done:
+            np.memmap(file, dtype=np.float16, mode="w+", shape=shape).flush()
+        self._frames = np.memmap(file, dtype=np.float16, mode="r+", shape=shape)
+
+    def frames(self, index: int) -> Tensor:
+        """Frames (T, C) of one clip."""
+        return torch.from_numpy(self._frames[self._edges[index] : self._edges[index + 1]].astype(np.float32))
+
+    def fill(self, encoder: Encoder, front: FrontEnd, on_progress: Callable[[int, int], None]) -> None:
+        """Compute what is missing; ``on_progress`` is told how many clips are done, and of how many."""
+        front_end = build_front_end(front)
+        order = sorted(range(len(self.store)), key=self.store.length)
+        for batch in self._batches(order):
+            inputs = [front_end(torch.from_numpy(self.store.samples(index))[None])[0].T for index in batch]
+            lengths = torch.tensor([len(one) for one in inputs])
+            device = next(encoder.parameters()).device
+            padded = pad_sequence(inputs, batch_first=True).transpose(1, 2).to(device)
+            with torch.inference_mode():
+                frames, _ = encoder(padded, lengths.to(device))
+            for row, index in enumerate(batch):
+                first, last = self._edges[index], self._edges[index + 1]
+                self._frames[first:last] = frames[row, : last - first].half().cpu().numpy()
+            before = self.done
+            self.done += len(batch)
+            on_progress(self.done, len(order))
+            if self.done // _SAVE_EVERY > before // _SAVE_EVERY or self.done == len(order):
+                self._save()
+
+    def _batches(self, order: list[int]) -> Iterator[list[int]]:
+        """The clips still to do, in ``order`` of length, as batches of like length."""
+        batch: list[int] = []
+        for index in order[self.done :]:
+            full = self.store.length(index) * (len(batch) + 1) > _BATCH_SECONDS * SAMPLE_RATE
+            if batch and (full or len(batch) == _MOST_CLIPS):
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _clips_done(self) -> int:
+        if not self._progress.exists():
+            return 0
+        state = json.loads(read_text(self._progress))
+        done = int(state.pop("done"))
+        return done if state == self._key else 0
+
+    def _save(self) -> None:
+        self._frames.flush()
+        write_atomically(self._progress, json.dumps({**self._key, "done": self.done}))

@@ -1,0 +1,57 @@
+"""Where the adapter begins: the positions that the checkpoint's old encoder gave for the same clip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from gptasr_subs.model.checkpoint import Checkpoint
+from gptasr_subs.model.config import ModelConfig
+from gptasr_subs.model.features import LogMel
+from gptasr_subs.training.store import SAMPLE_RATE
+from gptasr_subs.types import FloatArray
+
+
+class OldEncoder:
+    """Gives what an adapter is to give, so that the GPT that listened to the one listens to the other at once."""
+
+    def __init__(self, checkpoint: Checkpoint, config: ModelConfig) -> None:
+        """``checkpoint`` is of generation 1 or 2; ``config`` is the new network's, with its spacing of positions."""
+        self._network = checkpoint.model.eval()
+        self._front = checkpoint.config.front_end
+        self._log_mel = LogMel(self._front)
+        self._spacing = config.seconds_per_position / checkpoint.config.seconds_per_position
+
+    @torch.inference_mode()
+    def positions(self, clips: Sequence[FloatArray], lengths: Tensor) -> Tensor:
+        """Old positions (B, N, D) of ``clips`` at the places of the new ones, ``lengths`` (B,) of which each has."""
+        import soxr
+
+        rows = []
+        with torch.autocast("cpu", enabled=False):  # log-mels lose too much in bfloat16
+            for samples, length in zip(clips, lengths.tolist(), strict=True):
+                sound = torch.from_numpy(soxr.resample(samples, SAMPLE_RATE, self._front.sample_rate))
+                encoded = self._network.encode(self._log_mel(sound[None])).features[0]
+                rows.append(self._placed(encoded, int(length)))
+        return pad_sequence(rows, batch_first=True)
+
+    def _placed(self, old: Tensor, length: int) -> Tensor:
+        """``old`` (M, D) interpolated at the centres of ``length`` new positions."""
+        place = ((np.arange(length) + 0.5) * self._spacing - 0.5).clip(0, len(old) - 1)
+        low = torch.from_numpy(place.astype(np.int64))
+        high = (low + 1).clamp_max(len(old) - 1)
+        share = torch.from_numpy((place - place.astype(np.int64)).astype(np.float32))[:, None]
+        return old[low] * (1 - share) + old[high] * share
+
+
+def distance(positions: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
+    """Mean squared distance of ``positions`` (B, N, D) from ``target``, in variances of each dimension of that."""
+    inside = torch.arange(target.shape[1]) < lengths[:, None]
+    wanted = target[inside]
+    deviation = wanted.std(0) + 1e-3
+    return F.mse_loss(positions[inside] / deviation, wanted / deviation)
