@@ -11,7 +11,7 @@ class GptasrError(Exception):
 
 
 class MediaError(GptasrError):
-    """The file is missing, is not media, or holds no sound that can be decoded."""
+    """The file is missing, is not media, or holds no audio that can be decoded."""
 
 
 class ModelError(GptasrError):

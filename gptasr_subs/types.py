@@ -1,6 +1,6 @@
 """The values that travel through the pipeline.
 
-All times are float seconds from the start of the film.
+All times are float seconds from the start of the video.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.jobs.arr import Event, Kind, handle, local_path, parse_mapping, read_event
+from gptasr_subs.jobs.arr import ArrEvent, ArrEventKind, handle, local_path, parse_mapping, read_event
 from gptasr_subs.jobs.queue import State, open_queue
 
 REPOSITORY = Path(__file__).parent.parent
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parent.parent
 @pytest.mark.parametrize("program", ["Sonarr", "Radarr", "Lidarr"])
 @pytest.mark.parametrize("change", [str.lower, str.upper, str])
 def test_every_program_can_test_the_connection(program: str, change: type[str]) -> None:
-    assert read_event({change(f"{program}_EventType"): "Test"}) == Event(program.lower(), Kind.TEST)
+    assert read_event({change(f"{program}_EventType"): "Test"}) == ArrEvent(program.lower(), ArrEventKind.TEST)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_every_program_can_test_the_connection(program: str, change: type[str]) 
 )
 def test_imports_name_their_files_once(facts: dict[str, str], paths: list[str]) -> None:
     event = read_event(facts)
-    assert event.kind is Kind.IMPORT and list(event.paths) == paths
+    assert event.kind is ArrEventKind.IMPORT and list(event.paths) == paths
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_imports_name_their_files_once(facts: dict[str, str], paths: list[str]) 
 def test_renamings_name_old_and_new(program: str, files: str) -> None:
     facts = {f"{program}_eventtype": "Rename", f"{program}_{files}_paths": "/a|/b"}
     event = read_event(facts | {f"{program}_{files}_previouspaths": "/c|/d"})
-    assert event == Event(program, Kind.RENAME, ("/a", "/b"), ("/c", "/d"))
+    assert event == ArrEvent(program, ArrEventKind.RENAME, ("/a", "/b"), ("/c", "/d"))
     with pytest.raises(UsageError, match="names 1 old and 2 new files"):
         read_event(facts | {f"{program}_{files}_previouspaths": "/c"})
 
@@ -68,7 +68,7 @@ def test_renamings_name_old_and_new(program: str, files: str) -> None:
 def test_what_does_not_concern_us_is_let_pass(kind: str, tmp_path: Path) -> None:
     event = read_event({"sonarr_eventtype": kind, "sonarr_episodefile_path": "/gone.mkv"})
     with open_queue(tmp_path / "queue") as queue:
-        assert event.kind is Kind.OTHER and handle(event, queue, {}) == [] and queue.jobs() == []
+        assert event.kind is ArrEventKind.OTHER and handle(event, queue, {}) == [] and queue.jobs() == []
 
 
 def test_called_by_nobody_is_a_mistake() -> None:
@@ -80,8 +80,8 @@ def test_one_import_told_of_twice_is_one_job(tmp_path: Path) -> None:
     films = [tmp_path / "1.mkv", tmp_path / "2.mkv"]
     for film in films:
         film.touch()
-    each = [Event("sonarr", Kind.IMPORT, (str(film),)) for film in films]
-    both = Event("sonarr", Kind.IMPORT, tuple(map(str, films)))
+    each = [ArrEvent("sonarr", ArrEventKind.IMPORT, (str(film),)) for film in films]
+    both = ArrEvent("sonarr", ArrEventKind.IMPORT, tuple(map(str, films)))
     with open_queue(tmp_path / "queue") as queue:
         assert [len(handle(event, queue, {"language": "en"})) for event in (*each, both)] == [1, 1, 0]
         for _ in films:  # and also when they are done already
@@ -108,9 +108,9 @@ def test_sidecars_and_waiting_jobs_follow_a_renaming(tmp_path: Path) -> None:
     for name in names:
         (old.parent / name).write_text(name)
     with open_queue(tmp_path / "queue") as queue:
-        handle(Event("radarr", Kind.IMPORT, (str(old),)), queue, {})
+        handle(ArrEvent("radarr", ArrEventKind.IMPORT, (str(old),)), queue, {})
         old.rename(new)
-        handle(Event("radarr", Kind.RENAME, (str(new),), (str(old),)), queue, {})
+        handle(ArrEvent("radarr", ArrEventKind.RENAME, (str(new),), (str(old),)), queue, {})
         assert [job.path for job in queue.jobs()] == [new]
     there = {path.name: path.read_text() for path in new.parent.iterdir() if path != new}
     assert there == {
@@ -125,7 +125,9 @@ def test_a_sidecar_of_the_new_name_is_not_replaced(tmp_path: Path, caplog: pytes
     (tmp_path / "a.en.srt").write_text("old")
     (tmp_path / "b.en.srt").write_text("new")
     with open_queue(tmp_path / "queue") as queue:
-        handle(Event("sonarr", Kind.RENAME, (str(tmp_path / "b.mkv"),), (str(tmp_path / "a.mkv"),)), queue, {})
+        handle(
+            ArrEvent("sonarr", ArrEventKind.RENAME, (str(tmp_path / "b.mkv"),), (str(tmp_path / "a.mkv"),)), queue, {}
+        )
     assert (tmp_path / "a.en.srt").read_text() == "old" and (tmp_path / "b.en.srt").read_text() == "new"
     assert "b.en.srt' is there already" in caplog.text
 
@@ -145,7 +147,7 @@ def test_folders_are_translated_also_those_of_windows() -> None:
 
 def test_a_file_that_is_not_here_says_so(tmp_path: Path) -> None:
     with open_queue(tmp_path / "queue") as queue, pytest.raises(MediaError, match=r"Sonarr names the file .*--map"):
-        handle(Event("sonarr", Kind.IMPORT, ("D:\\TV\\1.mkv",)), queue, {})
+        handle(ArrEvent("sonarr", ArrEventKind.IMPORT, ("D:\\TV\\1.mkv",)), queue, {})
 
 
 def script(folder: Path, *arguments: str, **facts: str) -> subprocess.CompletedProcess[str]:

@@ -31,7 +31,7 @@ def test_the_closing_line_says_what_was_written_how_long_and_how_fast(
     program: Program, fake: FakeRecognizer, folder: Path
 ) -> None:
     line = one_line(program(folder / "talk.wav").err)
-    assert line.startswith(f"{folder / 'talk.en.srt'}: 2 subtitles; 00:00:08 of sound in 00:00:0")
+    assert line.startswith(f"{folder / 'talk.en.srt'}: 2 subtitles; 00:00:08 of audio in 00:00:0")
     assert float(line.rpartition("RTFx ")[2].rstrip(".")) > 0
 
 
@@ -114,7 +114,7 @@ def test_output_names_the_file_and_output_dir_the_folder(
 def test_a_dash_writes_to_stdout_and_only_the_subtitles(program: Program, fake: FakeRecognizer, folder: Path) -> None:
     ended = program(folder / "talk.wav", "-o", "-")
     assert ended.code == 0 and ended.out.startswith("1\n00:00:01,")
-    assert one_line(ended.err).startswith("talk.wav: 2 subtitles; 00:00:08 of sound")
+    assert one_line(ended.err).startswith("talk.wav: 2 subtitles; 00:00:08 of audio")
     assert json.loads(program(folder, "-o", "-", "--format", "json").out)["source"] == "talk.wav"
     assert names_in(folder) == ["talk.wav"]
 

@@ -29,7 +29,7 @@ def test_embed_puts_the_subtitles_into_the_film_and_not_beside_it(
 ) -> None:
     ended = program(film, "--embed")
     assert ended.code == 0 and names_in(film.parent) == ["movie.mkv"]
-    assert one_line(ended.err).startswith(f"{film}: 2 subtitles; 00:00:08 of sound")
+    assert one_line(ended.err).startswith(f"{film}: 2 subtitles; 00:00:08 of audio")
     assert tracks(film) == ["English (automatic)"] and embedded_track(film, Track("en"))
 
 

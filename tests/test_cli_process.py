@@ -99,7 +99,7 @@ def test_a_terminal_gets_a_bar_with_the_place_in_the_film_and_the_speed(folder: 
     os.close(terminal)
     text = b"".join(shown).decode()
     assert "talk.wav" in text and "/ 00:00:08" in text and "x real time" in text
-    assert "2 subtitles; 00:00:08 of sound" in text
+    assert "2 subtitles; 00:00:08 of audio" in text
 
 
 def read_terminal(terminal: int) -> bytes:

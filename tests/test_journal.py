@@ -376,7 +376,7 @@ def test_what_is_on_record_is_listed_and_forgotten(program: Program, fake: FakeR
     assert ended.code == 0 and header.split()[-1] == "FILE"
     assert "finished" in row and row.endswith(str(folder / "talk.wav"))
     assert "of at most 200 MiB" in ended.err
-    assert program("cache", "prune").err == "Forgot 1 film.\n"
+    assert program("cache", "prune").err == "Forgot 1 file.\n"
     assert len(program("cache").out.splitlines()) == 1
     program(folder, "--overwrite", "--no-journal")
     assert text_of(folder / "talk.en.srt") == SPOKEN and len(program("cache").out.splitlines()) == 1

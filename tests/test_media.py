@@ -326,7 +326,7 @@ def broken_files(folder: Path) -> Iterator[tuple[str, str]]:
     (folder / "cut.mp4").write_bytes(whole.read_bytes()[:-500])  # the index is at the end
     yield "cut.mp4", "cut short"
     run_ffmpeg("-f", "lavfi", "-i", "testsrc=d=1:s=64x48", f"file:{folder / 'silent.mkv'}")
-    yield "silent.mkv", "no sound track"
+    yield "silent.mkv", "no audio track"
     data = write_wav(folder / "strange.wav", tone(1)).read_bytes()
     (folder / "strange.wav").write_bytes(data[:20] + b"\x34\x12" + data[22:])  # a codec nobody has
     yield "strange.wav", "codec unknown.*full build of ffmpeg"
@@ -350,7 +350,7 @@ def test_decoding_says_the_same_as_probing(tmp_path: Path, film: Path) -> None:
     for name, reason in broken_files(tmp_path):
         with pytest.raises(MediaError, match=reason):
             list(decode_blocks(tmp_path / name))
-    with pytest.raises(MediaError, match=r"no sound track '7'.*1: fre"):
+    with pytest.raises(MediaError, match=r"no audio track '7'.*1: fre"):
         list(decode_blocks(film, track=7))
 
 

@@ -49,7 +49,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
         yield home
 
 
-def entry(name: str) -> models.Entry:
+def entry(name: str) -> models.CatalogueEntry:
     return next(entry for entry in list_models() if entry.name == name)
 
 

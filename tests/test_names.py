@@ -107,7 +107,7 @@ def test_a_sidecar_whose_new_name_is_taken_stays_and_that_is_said(
 def test_sidecars_that_cannot_follow_stay_and_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "a.en.srt").touch()
     assert move_sidecars(tmp_path / "a.mkv", tmp_path / "gone" / "a.mkv") == []
-    assert (tmp_path / "a.en.srt").exists() and "could not follow its film" in caplog.text
+    assert (tmp_path / "a.en.srt").exists() and "could not follow its video" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["a.nfo", "ab.en.srt", "a.part two.srt", "a.en.de.srt", "a.mkv"])

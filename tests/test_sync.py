@@ -30,7 +30,7 @@ def test_speed_and_offset_are_found_from_when_anybody_speaks(speed: str, offset:
     assert shift.ratio == pytest.approx(1 / RATIOS[speed])
     assert shift.confidence > 0.8
     for cue, part in list(zip(subtitle(RATIOS[speed], offset), SPEECH, strict=True))[2:]:
-        assert shift.film_time(cue.start) == pytest.approx(part.start, abs=0.15)
+        assert shift.media_time(cue.start) == pytest.approx(part.start, abs=0.15)
 
 
 def test_cues_of_another_film_give_little_confidence() -> None:

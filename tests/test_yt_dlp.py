@@ -135,7 +135,7 @@ def test_after_the_move_the_sidecar_lies_beside_the_film(site: Home, tmp_path: P
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("mute.mp4", "", "has no sound track"),
+        ("mute.mp4", "", "has no audio track"),
         ("talk.mp4", "format=doc", "There is no subtitle format 'doc'"),
         ("talk.mp4", "colour=red", "GptasrSubs has no option colour"),
         ("talk.mp4", "preset=large", "There is no preset 'large'; choose one of netflix, bbc"),

@@ -35,7 +35,7 @@ _CHAR_SECONDS = 0.065  # of an ordinary voice
 # Words that could not be made out are taken as said in so many times the room they need
 _ROOM = (0.5, 2.5)
 _FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
-# Mean confidence of a text's words; in another film 0.1 to 0.22, in its own 0.47 and more
+# Mean confidence of a text's words; in another video 0.1 to 0.22, in its own 0.47 and more
 _LEAST = 0.25
 _SURE = 0.7  # confidence from which one shift is right for a whole subtitle
 # Tags, and sounds described in brackets
@@ -44,7 +44,7 @@ _NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")
 
 @dataclass(frozen=True)
 class CtcEmissions:
-    """CTC emissions of a film: ``log_probs`` (T, C) of its windows in a row, and when each frame
+    """CTC emissions of a video: ``log_probs`` (T, C) of its windows in a row, and when each frame
     begins, (T,).
     """
 
@@ -103,7 +103,9 @@ def compute_emissions(
     if not parts:
         raise MediaError(f"Nobody speaks in {str(media)!r}, so no text can be timed by it.")
     offsets = getattr(recognizer, "ctc_offsets", (0.0, 0.0))
-    return CtcEmissions(np.concatenate(parts), np.concatenate(times), frame, tuple(windows), offsets)
+    return CtcEmissions(
+        np.concatenate(parts), times=np.concatenate(times), frame=frame, windows=tuple(windows), offsets=offsets
+    )
 
 
 def read_text_or_cues(path: Path) -> str | list[Cue]:
@@ -165,7 +167,7 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
     spelled = [[letter for letter in ctc.spell(text) if letter != ctc.SPACE] for text in texts]
     found = find_words(emissions.log_probs, spelled)
     words = [
-        None if place is None else _word(text, emissions, place.first, place.last, place.posterior)
+        None if place is None else _word(text, emissions, first=place.first, last=place.last, posterior=place.posterior)
         for text, place in zip(texts, found, strict=True)
     ]
     if not any(words):
@@ -190,7 +192,7 @@ def _refuse_strange(words: Sequence[Word | None]) -> None:
     if not words or sure < _LEAST * len(words):
         found = sum(word is not None for word in words)
         raise FormatError(
-            f"Little of the text is heard in the film ({found} of {len(words)} words, and those not clearly); "
+            f"Little of the text is heard in the video ({found} of {len(words)} words, and those not clearly); "
             "check that the two belong together."
         )
 
@@ -234,7 +236,7 @@ class _Clock:
         self._passed = np.repeat(passed, 2)[1:-1]
 
     def at(self, moments: _Times) -> NDArray[np.float64]:
-        """Seconds of speech until these moments of the film."""
+        """Seconds of speech until these moments of the video."""
         passed: NDArray[np.float64] = np.interp(moments, self._moments, self._passed)
         return passed
 

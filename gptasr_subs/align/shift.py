@@ -1,8 +1,8 @@
-"""The offset and the speed at which an existing subtitle runs beside its film, found and mended.
+"""The offset and the speed at which an existing subtitle runs beside its video, found and mended.
 
 Subtitles made for another frame rate run 0.1 or 4 % too fast or slow; others begin late because of
 a logo. When cues are shown is compared with when somebody speaks; words that were found in the
-sound tell the rest.
+audio tell the rest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Film time is ``ratio`` times the subtitle's time, plus ``offset`` seconds.
+    """Video time is ``ratio`` times the subtitle's time, plus ``offset`` seconds.
 
     ``confidence`` (0 to 1) is the share of what was compared that it explains.
     """
@@ -36,13 +36,13 @@ class Shift:
     offset: float = 0.0
     confidence: float = 0.0
 
-    def film_time(self, seconds: float) -> float:
-        """When in the film something is that the subtitle puts at ``seconds``."""
+    def media_time(self, seconds: float) -> float:
+        """When in the video something is that the subtitle puts at ``seconds``."""
         return max(0.0, self.ratio * seconds + self.offset)
 
     def moved(self, cue: Cue) -> Cue:
-        """The cue at its time in the film."""
-        return replace(cue, start=self.film_time(cue.start), end=self.film_time(cue.end))
+        """The cue at its time in the video."""
+        return replace(cue, start=self.media_time(cue.start), end=self.media_time(cue.end))
 
     def __str__(self) -> str:
         """What was wrong, in words: ``runs slow by 25/23.976 and begins 3.20 s late``."""

@@ -1,4 +1,4 @@
-"""``gptasr-subs align``: a script or a badly timed subtitle, timed by the sound."""
+"""``gptasr-subs align``: a script or a badly timed subtitle, timed by the audio."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors, write_stdout
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, write_stdout
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, progress
+from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _SHOWN = 8  # phrases that were not heard
 
 @with_norms
 def align(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or sound file.")],
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or audio file.")],
     text: Annotated[Path, typer.Argument(metavar="TEXT", help="A script (plain text), or a subtitle of any timing.")],
     *,
     norms: Norms,
@@ -44,7 +44,7 @@ def align(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Time a script, or mend the times of a subtitle, by the sound of a video."""
+    """Time a script, or mend the times of a subtitle, by the audio of a video."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.align.known_text import compute_emissions, read_text_or_cues
         from gptasr_subs.formats import get_format, render
@@ -59,9 +59,9 @@ def align(
             refuse_existing(target)
         given = read_text_or_cues(text)
         recognizer = load_model(model, device)
-        with progress(display_path(Path(video.name)), place_in_film(), quiet) as update:
+        with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
             emissions = compute_emissions(video, recognizer, audio_track=audio_track or None, on_progress=update)
-        document, unspoken = _timed(given, emissions, norms, each_cue, text, video, quiet)
+        document, unspoken = _timed(given, emissions, norms=norms, each=each_cue, text=text, video=video, quiet=quiet)
         if to_stdout:
             write_stdout(render(document, form))
         else:
@@ -88,9 +88,11 @@ def _timed(
 
 
 def _say_unspoken(phrases: tuple[str, ...], left_out: bool) -> None:
-    """What of the text was not found in the sound."""
+    """What of the text was not found in the audio."""
     if not phrases:
         return
     words = sum(len(phrase.split()) for phrase in phrases)
-    some = "; ".join(f"“{phrase}”" for phrase in phrases[:_SHOWN]) + "; ..." * (len(phrases) > _SHOWN)
-    echo_error(f"Not heard{' and left out' if left_out else ''} ({words} word{'s' * (words != 1)}): {some}.")
+    quoted = [f"“{phrase}”" for phrase in phrases[:_SHOWN]]
+    if len(phrases) > _SHOWN:
+        quoted.append("...")
+    echo_error(f"Not heard{' and left out' if left_out else ''} ({plural(words, 'word')}): {'; '.join(quoted)}.")

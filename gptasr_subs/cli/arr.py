@@ -29,7 +29,7 @@ def arr(
     The options left out are those of `jobs run`.
     """
     with handle_errors(quiet, verbose):
-        from gptasr_subs.jobs.arr import Kind, handle, parse_mapping, read_event
+        from gptasr_subs.jobs.arr import ArrEventKind, handle, parse_mapping, read_event
         from gptasr_subs.jobs.queue import open_queue
 
         event = read_event(os.environ)
@@ -38,7 +38,7 @@ def arr(
         given = {name: value for name, value in {"formats": formats, "language": lang}.items() if value}
         with open_queue() as queue:
             jobs = handle(event, queue, given, mapping)
-        if event.kind is Kind.TEST and not quiet:
+        if event.kind is ArrEventKind.TEST and not quiet:
             echo_error(f"gptasr-subs is ready for {event.program.capitalize()}.")
         for job in [] if quiet else jobs:
             echo_error(f"{job.path} is in the queue.")

@@ -57,7 +57,7 @@ class Batch:
                 result = subtitle(
                     media, self._model, options=self._options, on_progress=on_progress, plan=plan, record=record
                 )
-            except Exception as error:  # a bug met in one film is no reason to leave out the next
+            except Exception as error:  # a bug met in one video is no reason to leave out the next
                 return self._failure(media, error)
         self._hooks.tell(event_of(result, self._options))
         return result
@@ -67,7 +67,7 @@ class Batch:
         return Failure(media, error)
 
     def _refuse_same_target(self, media: Path) -> None:
-        """Films of one name in several folders would overwrite each other's subtitles in one
+        """Videos of one name in several folders would overwrite each other's subtitles in one
         --output-dir.
         """
         folder = self._options.output_dir

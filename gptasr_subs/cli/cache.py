@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import echo_error, handle_errors, table, write_stdout
+from gptasr_subs.cli.console import echo_error, handle_errors, plural, table, write_stdout
 from gptasr_subs.cli.options import Quiet, Verbose
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
@@ -50,4 +50,4 @@ def prune(
         with open_journal() as journal:
             forgotten = journal.prune(int(keep * MIB))
         if not quiet:
-            echo_error(f"Forgot {forgotten} film{'s' * (forgotten != 1)}.")
+            echo_error(f"Forgot {plural(forgotten, 'file')}.")

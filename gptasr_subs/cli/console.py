@@ -1,4 +1,4 @@
-"""What a person reads on stderr: errors, places in a film, closing lines."""
+"""What a person reads on stderr: errors, places in a video, closing lines."""
 
 from __future__ import annotations
 
@@ -103,6 +103,11 @@ def clock(seconds: float) -> str:
     """``01:40:00``."""
     whole = int(seconds)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -57,7 +57,7 @@ def evaluate(
 
 
 def transcribe(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Searched for sound files and videos.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Searched for audio files and videos.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The TSV (- for stdout).")] = Path("-"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the TSV if it is there already.")] = False,
     model: Model = "default",
@@ -117,7 +117,7 @@ def _summary(found: Evaluation) -> Iterator[str]:
     yield f"errors     {_kinds(total)} in {total.words} words of {len(found.clips)} clips"
     if (written := found.formatted_total) and (interval := found.formatted_interval):
         yield f"as written {written.wer:.2f} %  (with case and punctuation; 95 % interval {_between(interval)})"
-    yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of sound in {found.elapsed:.1f} s)"
+    yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of audio in {found.elapsed:.1f} s)"
 
 
 def _between(interval: tuple[float, float]) -> str:
@@ -140,4 +140,4 @@ def _speakers(found: Evaluation) -> Iterator[str]:
 def _worst(found: Evaluation, count: int) -> str:
     clips = found.worst(count)
     lines = [f"  {display_path(s.clip.path)}\n    said    {s.clip.text}\n    written {s.text}\n" for s in clips]
-    return "".join(["worst clips\n" * bool(clips), *lines])
+    return "".join(["worst clips\n", *lines]) if clips else ""

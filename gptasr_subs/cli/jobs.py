@@ -1,4 +1,4 @@
-"""``gptasr-subs jobs``: the queue of films, and working it off."""
+"""``gptasr-subs jobs``: the queue of videos, and working it off."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Number = Annotated[int, typer.Argument(metavar="JOB", help="Its number in the li
 
 @app.callback()
 def jobs() -> None:
-    """A queue of films that survives everything: add, list, show, retry, cancel, run."""
+    """A queue of videos that survives everything: add, list, show, retry, cancel, run."""
 
 
 @app.command()
@@ -58,7 +58,7 @@ def add(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Put films into the queue; the options left out are those of `jobs run`."""
+    """Put videos into the queue; the options left out are those of `jobs run`."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.cli.validation import parse_formats
         from gptasr_subs.errors import MediaError

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors, show_error, write_stdout
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, show_error, write_stdout
 from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, progress
+from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def fix(
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file itself.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file to write if it is there.")] = False,
     video: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The film, by whose sound the subtitles are timed first.")
+        Path | None, typer.Option(metavar="FILE", help="The video, by whose audio the subtitles are timed first.")
     ] = None,
     fps: Fps = NETFLIX.fps,
     model: Model = "default",
@@ -89,7 +89,7 @@ def fix(
         norms = replace(norms, fps=fps)
         target = _target(file, output, in_place, overwrite)
         cues = read(file)
-        timed = _timed_by(video, cues, model, device, quiet) if video else cues
+        timed = _timed_by(video, cues, model=model, device=device, quiet=quiet) if video else cues
         fixed = fix_cues(timed, norms)
         text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
         if target == STDOUT:
@@ -109,7 +109,7 @@ def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool
     from gptasr_subs.align.known_text import align_cues, compute_emissions
     from gptasr_subs.recognition.loading import load_model
 
-    with progress(display_path(Path(video.name)), place_in_film(), quiet) as update:
+    with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
         emissions = compute_emissions(video, load_model(model, device), on_progress=update)
     return list(align_cues(cues, emissions, each=True).cues)
 
@@ -132,7 +132,7 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
     """Lines for people: the faults, the sums, the rules."""
     lines = [] if quiet else [_line(file, violation) for violation in report.violations]
     rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
-    subtitles = f"{report.cues} subtitle{'s' * (report.cues != 1)}"
+    subtitles = plural(report.cues, "subtitle")
     lines.append(f"{display_path(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
     return "".join(f"{line}\n" for line in lines)
 
@@ -146,7 +146,7 @@ def _line(file: Path, violation: Violation) -> str:
 
 
 def _count(report: Report) -> str:
-    return f"{report.hard} hard and {report.soft} soft fault{'s' * (report.soft != 1)}"
+    return f"{report.hard} hard and {plural(report.soft, 'soft fault')}"
 
 
 def _json(reports: dict[Path, Report]) -> str:

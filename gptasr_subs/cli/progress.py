@@ -48,7 +48,7 @@ def stages(label: str, make_place: Callable[[], Place], quiet: bool) -> Iterator
         yield update
 
 
-def place_in_film() -> Place:
+def place_in_media() -> Place:
     """``00:12:31 / 01:40:00, 35.1 x real time``, counting from now."""
     began = time.monotonic()
 

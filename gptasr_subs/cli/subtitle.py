@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasr_subs import __version__
-from gptasr_subs.cli.console import clock, display_path, echo_error, handle_errors, show_error, write_stdout
+from gptasr_subs.cli.console import clock, display_path, echo_error, handle_errors, plural, show_error, write_stdout
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, OnDone, OnError, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, stages
+from gptasr_subs.cli.progress import place_in_media, stages
 from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(
     ] = False,
     progressive: Annotated[
         bool,
-        typer.Option("--progressive", help="Write the file while the film is listened to, always whole and valid."),
+        typer.Option("--progressive", help="Write the file while the video is listened to, always whole and valid."),
     ] = False,
     start: Annotated[
         float, typer.Option("--from", min=0, metavar="SECONDS", help="Begin here; what is before comes last.")
@@ -97,7 +97,7 @@ def run(
     *,
     norms: Norms,
 ) -> None:
-    """Write English subtitles beside videos or sound files, offline: movie.mp4 gets movie.en.srt.
+    """Write English subtitles beside videos or audio files, offline: movie.mp4 gets movie.en.srt.
 
     Folders are searched for them. A subtitle that is there already is kept.
     """
@@ -134,11 +134,13 @@ def run(
         files, failed = _find_inputs(inputs, verbose)
         if output:
             named = parse_formats(format) if format else ()
-            check_output(output, named, max(len(inputs), len(files)), into_film=embed or burn)
+            check_output(output, named, max(len(inputs), len(files)), into_video=embed or burn)
         if output == STDOUT:
-            failed += _print_subtitles(files, options, model, device, quiet, verbose)
+            failed += _print_subtitles(files, options, model=model, device=device, quiet=quiet, verbose=verbose)
         else:
-            failed += _subtitle(files, options, model, device, quiet, verbose, Hooks(on_done, on_error))
+            failed += _subtitle(
+                files, options, model=model, device=device, quiet=quiet, verbose=verbose, hooks=Hooks(on_done, on_error)
+            )
         if failed:
             raise typer.Exit(1)
 
@@ -169,7 +171,7 @@ def _subtitle(
     batch = Batch(lazy_model(model, device, options.language), options, hooks)
     failed = 0
     for file in files:
-        with stages(display_path(Path(file.name)), place_in_film, quiet) as update:
+        with stages(display_path(Path(file.name)), place_in_media, quiet) as update:
             outcome = batch.subtitle(file, lambda place: update(place.done, place.total, place.stage))
         if isinstance(outcome, Failure):
             show_error(outcome.error, verbose, file)
@@ -191,7 +193,7 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
     for file in files:
         recognizer = lazy_model(model, device, options.language)
         began = time.monotonic()
-        with stages(display_path(Path(file.name)), place_in_film, quiet) as update:
+        with stages(display_path(Path(file.name)), place_in_media, quiet) as update:
             document = recognize_file(
                 file,
                 recognizer,
@@ -200,12 +202,21 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
             )
         write_stdout(render(document, options.formats[0]))
         if not quiet:
-            _close(Result(file, (), (), document, document.seconds or 0.0, time.monotonic() - began))
+            _close(
+                Result(
+                    file,
+                    written=(),
+                    kept=(),
+                    document=document,
+                    seconds=document.seconds or 0.0,
+                    elapsed=time.monotonic() - began,
+                )
+            )
     return 0
 
 
 def _close(result: Result) -> None:
-    """What was written, how long the sound was, how long it took."""
+    """What was written, how long the audio was, how long it took."""
     for path in result.kept:
         inside = "holds such a track already, which" if path == result.media else "is there already and"
         echo_error(f"{display_path(path)} {inside} was kept; --overwrite replaces it.")
@@ -213,6 +224,6 @@ def _close(result: Result) -> None:
         return
     what = ", ".join(map(display_path, result.written)) or display_path(Path(result.media.name))
     count = len(result.document.cues)
-    cues = f"{count} subtitle{'s' * (count != 1)}" if count else "no speech found, so no subtitles in it"
-    speed = f"{clock(result.seconds)} of sound in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
+    cues = plural(count, "subtitle") if count else "no speech found, so no subtitles in it"
+    speed = f"{clock(result.seconds)} of audio in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
     echo_error(f"{what}: {cues}; {f'taken from {display_path(result.ready)}' if result.ready else speed}.")

@@ -34,14 +34,14 @@ def check_options(options: Options, model: str = "default") -> None:
         raise UsageError(str(error)) from error
 
 
-def check_output(output: Path, formats: Sequence[str], inputs: int, *, into_film: bool = False) -> None:
+def check_output(output: Path, formats: Sequence[str], inputs: int, *, into_video: bool = False) -> None:
     """Raise UsageError where one ``output`` (``-`` for stdout) cannot hold all that is asked for.
 
-    ``formats`` are those a person named, if any; ``into_film``: the film is to be changed or
+    ``formats`` are those a person named, if any; ``into_video``: the video is to be changed or
     copied, too.
     """
-    if into_film and output == STDOUT:
-        raise UsageError("--embed and --burn write films, so nothing can go to stdout; leave out --output -.")
+    if into_video and output == STDOUT:
+        raise UsageError("--embed and --burn write videos, so nothing can go to stdout; leave out --output -.")
     if inputs > 1:
         raise UsageError(f"--output names one file, but there are {inputs} inputs; use --output-dir instead.")
     if len(formats) > 1:

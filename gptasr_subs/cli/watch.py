@@ -1,4 +1,4 @@
-"""``gptasr-subs watch`` and ``gptasr-subs explain``: folders whose films get subtitles, and why one
+"""``gptasr-subs watch`` and ``gptasr-subs explain``: folders whose videos get subtitles, and why one
 does not.
 """
 
@@ -51,7 +51,7 @@ def watch(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write subtitles for all films in folders and below, and for those that will arrive."""
+    """Write subtitles for all videos in folders and below, and for those that will arrive."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.jobs.arrivals import Arrivals
         from gptasr_subs.jobs.hooks import Hooks

@@ -107,14 +107,18 @@ def _no_time(context: CueContext, norms: Norms) -> str:
 
 @_rule("too-long", hard=True)
 def _too_long(context: CueContext, norms: Norms) -> str:
-    return _seconds("stands", context.seconds, "at most", norms.max_seconds, context.seconds - norms.max_seconds)
+    return _seconds(
+        "stands", context.seconds, bound="at most", norm=norms.max_seconds, excess=context.seconds - norms.max_seconds
+    )
 
 
 @_rule("too-short")
 def _too_short(context: CueContext, norms: Norms) -> str:
     least = float(shortest_seconds(len(context.words), norms)) if context.words else 0.0
     missing = min(least, norms.max_seconds) - context.seconds
-    return _seconds("stands", context.seconds, "at least", least, missing) if context.seconds > 0 else ""
+    return (
+        _seconds("stands", context.seconds, bound="at least", norm=least, excess=missing) if context.seconds > 0 else ""
+    )
 
 
 @_rule("too-fast")
@@ -132,7 +136,11 @@ def _too_fast(context: CueContext, norms: Norms) -> str:
 @_rule("gap", pair=True)
 def _gap(context: CueContext, norms: Norms) -> str:
     missing = norms.gap - context.gap
-    return _seconds("followed after", context.gap, "at least", norms.gap, missing) if context.gap >= 0 else ""
+    return (
+        _seconds("followed after", context.gap, bound="at least", norm=norms.gap, excess=missing)
+        if context.gap >= 0
+        else ""
+    )
 
 
 @_rule("flicker", pair=True)
@@ -246,4 +254,6 @@ def _violations(cues: Sequence[Cue], norms: Norms) -> Iterator[Violation]:
     for number, context in enumerate(map(CueContext, cues, [None, *cues], [*cues[1:], None]), start=1):
         for rule in RULES:
             if message := rule.check(context, norms):
-                yield Violation(rule.name, rule.hard, rule.pair, number, context.cue.start, message)
+                yield Violation(
+                    rule.name, hard=rule.hard, pair=rule.pair, cue=number, start=context.cue.start, message=message
+                )

@@ -152,7 +152,7 @@ def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tup
         start = max(now, cue.start)
         limit = following.start if following else end_limit
         needed = _needed(cue, norms)
-        now = _end(start, cue, limit - norms.gap, needed, norms)
+        now = _end(start, cue, limit=limit - norms.gap, needed=needed, norms=norms)
         if now > limit:
             enough = limit - start >= needed / 2
             now = limit if enough or following is None else max(limit, start + (now - start) * _share(cue, following))

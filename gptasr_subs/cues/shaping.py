@@ -92,7 +92,7 @@ def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> lis
         new_lines=timed.break_before >= LINE,
     )
     costs = _cue_costs(timed, layouts, penalties, norms)
-    return _as_cues(timed, layouts, _cheapest_runs(costs), norms, shots)
+    return _as_cues(timed, layouts, runs=_cheapest_runs(costs), norms=norms, shots=shots)
 
 
 def _penalties(timed: TimedWords, norms: Norms) -> Floats:
@@ -135,8 +135,8 @@ def _cue_costs(timed: TimedWords, layouts: Layouts, penalties: Floats, norms: No
         starts = timed.starts[first]
         ends = timed.ends[last]
         chars = layouts.chars(d)
-        shown = out_times(starts, ends, timed.next_starts[last], chars, d, norms) - starts
-        cost = penalties[d:] + costs.layout * layouts.cost[d] + _looks(chars, d, shown, norms, costs)
+        shown = out_times(starts, ends, next_starts=timed.next_starts[last], chars=chars, words=d, norms=norms) - starts
+        cost = penalties[d:] + costs.layout * layouts.cost[d] + _looks(chars, d, shown=shown, norms=norms, costs=costs)
         cost += costs.orphan * (d == 1) + bridged[last] - bridged[first]
         broken = (parted[last] > parted[first]) | ((ends - starts > norms.max_seconds) & (d > 1))
         table[d:, d - 1] = np.where(broken, np.inf, cost)
@@ -185,9 +185,11 @@ def _as_cues(
     for k in range(1, len(starts)):
         starts[k] = max(starts[k], starts[k - 1] + _FLASH_FRAMES / norms.fps + norms.gap)
     ends = np.maximum(starts, timed.ends[firsts + sizes - 1])
-    starts = snap_starts(starts, ends, shots, norms, timed.end_limit)
+    starts = snap_starts(starts, ends, shots=shots, norms=norms, end_limit=timed.end_limit)
     lines = [layouts.lines(i, d) for i, d in runs]
     chars = np.array([len(" ".join(text)) for text in lines])
-    outs = out_times(starts, ends, np.append(starts[1:], timed.end_limit), chars, sizes, norms)
-    outs = snap_ends(starts, ends, outs, shots, norms, timed.end_limit)
+    outs = out_times(
+        starts, ends, next_starts=np.append(starts[1:], timed.end_limit), chars=chars, words=sizes, norms=norms
+    )
+    outs = snap_ends(starts, ends, outs=outs, shots=shots, norms=norms, end_limit=timed.end_limit)
     return [Cue(float(start), float(out), text) for start, out, text in zip(starts, outs, lines, strict=True)]

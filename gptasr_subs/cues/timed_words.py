@@ -57,7 +57,7 @@ def time_words(words: Sequence[Word], break_before: Sequence[int] = (), end_limi
     # A word that overlaps the next one ends where that begins
     last[:-1] = np.minimum(last[:-1], first[1:])
     marks = np.array(break_before or [NOTHING] * len(words), dtype=np.int64)
-    return TimedWords([word.text for word in words], first, last, marks, end_limit)
+    return TimedWords([word.text for word in words], starts=first, ends=last, break_before=marks, end_limit=end_limit)
 
 
 def tokens(words: Iterable[Word]) -> Iterator[Word]:

@@ -3,5 +3,5 @@
 wer       word errors and their confidence interval
 clips     many short files to text
 evaluate  scores on a manifest
-speed     decoding part by part, and a film stage by stage
+speed     decoding part by part, and a video stage by stage
 """

@@ -1,4 +1,4 @@
-"""Many short sound files to text: what scoring and transcribing folders have in common."""
+"""Many short audio files to text: what scoring and transcribing folders have in common."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gptasr_subs.types import FloatArray, Span
 
 @dataclass(slots=True)
 class ClipTranscript:
-    """What was heard in one sound file, or in a ``span`` of it, of ``seconds``.
+    """What was heard in one audio file, or in a ``span`` of it, of ``seconds``.
 
     Or why it could not be read.
     """

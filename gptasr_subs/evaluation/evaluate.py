@@ -64,7 +64,7 @@ class Evaluation:
 
     @property
     def rtfx(self) -> float:
-        """Seconds of sound for each second of work."""
+        """Seconds of audio for each second of work."""
         return self.seconds / self.elapsed if self.elapsed > 0 else 0.0
 
     @property
@@ -192,7 +192,13 @@ def evaluate(
 
 def _score(clip: Clip, heard: ClipTranscript) -> ScoredClip:
     plain = count_errors(normalize(clip.text), normalize(heard.text))
-    return ScoredClip(clip, heard.text, heard.seconds, plain, count_errors(clip.text, heard.text))
+    return ScoredClip(
+        clip,
+        text=heard.text,
+        seconds=heard.seconds,
+        word_errors=plain,
+        formatted_errors=count_errors(clip.text, heard.text),
+    )
 
 
 def _total(tallies: Iterable[WordErrors]) -> WordErrors:

@@ -1,4 +1,4 @@
-"""How fast a network decodes, part by part, and where the time of a whole film goes."""
+"""How fast a network decodes, part by part, and where the time of a whole video goes."""
 
 from __future__ import annotations
 
@@ -72,18 +72,18 @@ class Timing:
 
     @property
     def rtfx(self) -> float:
-        """Seconds of sound for each second of work."""
+        """Seconds of audio for each second of work."""
         return self.setting.seconds / self.total
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Where the time of one film goes, in seconds.
+    """Where the time of one video goes, in seconds.
 
     What threads do at the same time is added up, ``whole`` is not.
     """
 
-    film: float
+    media_seconds: float
     load: float
     decode: float
     segmentation: float
@@ -125,7 +125,7 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
     _forget_peak(recognizer.device)
     parts = [_run(recognizer, clips, setting) for _ in range(runs + 1)][1:]
     front_end, prefill, steps = (median(part) / setting.batch for part in zip(*parts, strict=True))
-    return Timing(setting, front_end, prefill, steps, _peak(recognizer.device))
+    return Timing(setting, front_end=front_end, prefill=prefill, steps=steps, peak=_peak(recognizer.device))
 
 
 def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
@@ -161,8 +161,8 @@ def _timed(device: str, work: Callable[[], _T]) -> tuple[float, _T]:
     return time.perf_counter() - began, result
 
 
-def measure_film(media: Path, model: str, device: str = "auto", batch_size: int = 0, beams: int = 0) -> Stages:
-    """Recognise a film, writing nothing, and say where the time went."""
+def measure_media(media: Path, model: str, device: str = "auto", batch_size: int = 0, beams: int = 0) -> Stages:
+    """Recognise a video, writing nothing, and say where the time went."""
     began = time.perf_counter()
     chosen = choose_device(device)
     checkpoint = load_checkpoint(model, chosen)
@@ -171,8 +171,8 @@ def measure_film(media: Path, model: str, device: str = "auto", batch_size: int 
     _forget_peak(chosen)
     loaded = time.perf_counter()
     info = probe(media)
-    sound = _Waits(decode_blocks(media, track=choose_track(info, None), sample_rate=recognizer.sample_rate))
-    windows = _Waits(segment_blocks(sound, recognizer.sample_rate, window_limits(recognizer)))
+    audio = _Waits(decode_blocks(media, track=choose_track(info, None), sample_rate=recognizer.sample_rate))
+    windows = _Waits(segment_blocks(audio, recognizer.sample_rate, window_limits(recognizer)))
     found = recognize(recognizer, windows, batch_size=batch_size, beams=beams)
     words = [word for _, some in found for word in some]
     shaping = time.perf_counter()
@@ -180,14 +180,14 @@ def measure_film(media: Path, model: str, device: str = "auto", batch_size: int 
     ended = time.perf_counter()
     return Stages(
         info.duration,
-        loaded - began,
-        sound.seconds,
-        windows.seconds - sound.seconds,
-        recognizer.seconds["decode"],
-        recognizer.seconds["words"],
-        ended - shaping,
-        ended - began,
-        _peak(chosen),
+        load=loaded - began,
+        decode=audio.seconds,
+        segmentation=windows.seconds - audio.seconds,
+        recognition=recognizer.seconds["decode"],
+        alignment=recognizer.seconds["words"],
+        cues=ended - shaping,
+        whole=ended - began,
+        peak=_peak(chosen),
     )
 
 

@@ -28,11 +28,11 @@ def write(
 ) -> None:
     """Write cues in the format that the path's extension names, or in ``format``.
 
-    The file is whole or not there. ``words`` and the facts of the film (its name, length in
+    The file is whole or not there. ``words`` and the facts of the video (its name, length in
     seconds, language, the model's name) go into the formats that have a place for them. Raises
     FormatError for an unknown format, OutputError when the file cannot be written.
     """
-    document = Document(tuple(cues), tuple(words), source, seconds, language, model)
+    document = Document(tuple(cues), words=tuple(words), source=source, seconds=seconds, language=language, model=model)
     write_atomically(path, render(document, format or _extension(path)))
 
 

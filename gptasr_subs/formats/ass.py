@@ -159,7 +159,8 @@ def _unescaped(line: str) -> str:
 
 def _markup(override: re.Match[str]) -> str:
     """The switches for italics, bold and underline in an override block as tags."""
-    return "".join(f"<{'/' * (value == '0')}{name}>" for name, value in _SWITCH.findall(override[1]))
+    switches = _SWITCH.findall(override[1])
+    return "".join(f"</{name}>" if value == "0" else f"<{name}>" for name, value in switches)
 
 
 def _closed(text: str) -> str:

@@ -48,7 +48,7 @@ def scan_blocks(text: str) -> Iterator[Block]:
 def _seconds(
     sign: str | None, hours: str | None, minutes: str | None, seconds: str | None, fraction: str | None
 ) -> float:
-    """A time as seconds; one before the film's start is its start."""
+    """A time as seconds; one before the video's start is its start."""
     if sign:
         return 0.0
     whole = int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
@@ -68,7 +68,7 @@ def format_time(seconds: float, separator: str) -> str:
 
 
 def milliseconds(seconds: float) -> int:
-    """Whole milliseconds, never before the film's start."""
+    """Whole milliseconds, never before the video's start."""
     return max(0, round(seconds * 1000))
 
 

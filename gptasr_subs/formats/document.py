@@ -1,4 +1,4 @@
-"""What there is to write about one film."""
+"""What there is to write about one video."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Document:
-    """The cues of one film, the words they are made of where known, and the facts of the film."""
+    """The cues of one video, the words they are made of where known, and the facts of the video."""
 
     cues: tuple[Cue, ...]
     words: tuple[Word, ...] = ()

@@ -12,7 +12,7 @@ from gptasr_subs.types import Cue, Word
 
 
 class Json:
-    """Facts of the film, cues, and words with their confidence.
+    """Facts of the video, cues, and words with their confidence.
 
     Times are seconds, to the millisecond.
     """

@@ -22,7 +22,7 @@ _FILES = {"sonarr": "episodefile", "radarr": "moviefile", "lidarr": "trackfile"}
 _IMPORTS = frozenset({"download", "albumdownload", "importcomplete"})
 
 
-class Kind(Enum):
+class ArrEventKind(Enum):
     """What has happened; ``OTHER`` is nothing that concerns subtitles."""
 
     TEST = "test"
@@ -32,16 +32,16 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ArrEvent:
     """What a program tells: the files now, and for a renaming what each was called before."""
 
     program: str
-    kind: Kind
+    kind: ArrEventKind
     paths: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
 
 
-def read_event(environment: Mapping[str, str]) -> Event:
+def read_event(environment: Mapping[str, str]) -> ArrEvent:
     """The event in these variables, whose names are in lower case on Linux and not so on Windows.
 
     Raises UsageError.
@@ -56,21 +56,21 @@ def read_event(environment: Mapping[str, str]) -> Event:
     kind = facts[f"{program}_eventtype"].lower()
     files = f"{program}_{_FILES[program]}"
     if kind == "test":
-        return Event(program, Kind.TEST)
+        return ArrEvent(program, ArrEventKind.TEST)
     if kind in _IMPORTS:
         names = (f"{files}_path", f"{files}_paths", f"{program}_addedtrackpaths")
-        return Event(program, Kind.IMPORT, _unique(path for name in names for path in _listed(facts, name)))
+        return ArrEvent(program, ArrEventKind.IMPORT, _unique(path for name in names for path in _listed(facts, name)))
     if kind == "rename":
         paths = _listed(facts, f"{files}_paths")
         previous = _listed(facts, f"{files}_previouspaths")
         if len(paths) != len(previous):
             raise UsageError(f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; update it.")
-        return Event(program, Kind.RENAME, paths, previous)
-    return Event(program, Kind.OTHER)
+        return ArrEvent(program, ArrEventKind.RENAME, paths, previous)
+    return ArrEvent(program, ArrEventKind.OTHER)
 
 
 def handle(
-    event: Event, queue: Queue, options: Mapping[str, Any], mapping: Sequence[tuple[str, str]] = ()
+    event: ArrEvent, queue: Queue, options: Mapping[str, Any], mapping: Sequence[tuple[str, str]] = ()
 ) -> list[Job]:
     """Enqueue what was imported, let sidecars and jobs follow what was renamed.
 
@@ -78,12 +78,12 @@ def handle(
     is called here. Raises MediaError where a file is not here.
     """
     paths = [local_path(path, mapping) for path in event.paths]
-    if event.kind is Kind.RENAME:
+    if event.kind is ArrEventKind.RENAME:
         for old, new in zip(event.previous, paths, strict=True):
             before = local_path(old, mapping)
             queue.move(before, new)
             move_sidecars(before, new)
-    if event.kind is not Kind.IMPORT:
+    if event.kind is not ArrEventKind.IMPORT:
         return []
     missing = [path for path in paths if not path.is_file()]
     if missing:

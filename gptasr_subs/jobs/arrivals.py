@@ -44,7 +44,7 @@ def _writes(process: Path, wanted: os.stat_result) -> bool:
 class _Seen:
     stamp: tuple[int, int, int] | None
     since: float
-    unreadable_once: bool = False  # ffprobe does not take it for a film (yet)
+    unreadable_once: bool = False  # ffprobe does not take it for a video (yet)
 
 
 class Arrivals:

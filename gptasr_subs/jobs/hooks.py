@@ -1,4 +1,4 @@
-"""Telling others how a film went: commands with the facts in their environment, and notifiers of
+"""Telling others how a video went: commands with the facts in their environment, and notifiers of
 other packages.
 """
 
@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """How one film went. ``state`` is done, skipped or failed.
+    """How one video went. ``state`` is done, skipped or failed.
 
-    ``seconds`` of sound took ``elapsed`` seconds. ``outputs`` are the files that were written,
+    ``seconds`` of audio took ``elapsed`` seconds. ``outputs`` are the files that were written,
     ``reason`` says why it was skipped or failed.
     """
 
@@ -38,11 +38,16 @@ class Event:
 
 
 def event_of(result: Result, options: Options) -> Event:
-    """What there is to tell of a film that did not fail."""
-    written = result.written
-    reason = "" if result.written else "all that is asked for is there already"
-    state = "done" if written else "skipped"
-    return Event(result.media, state, written, reason, options.language, result.seconds, result.elapsed)
+    """What there is to tell of a video that did not fail."""
+    return Event(
+        result.media,
+        "done" if result.written else "skipped",
+        outputs=result.written,
+        reason="" if result.written else "all that is asked for is there already",
+        language=options.language,
+        seconds=result.seconds,
+        elapsed=result.elapsed,
+    )
 
 
 def reason_of(error: Exception) -> str:
@@ -52,7 +57,7 @@ def reason_of(error: Exception) -> str:
 
 @dataclass
 class Hooks:
-    """Whom to tell: shell commands for films that are done or failed, and every installed notifier."""
+    """Whom to tell: shell commands for videos that are done or failed, and every installed notifier."""
 
     on_done: str = ""
     on_error: str = ""

@@ -1,5 +1,5 @@
-"""A durable queue of films to subtitle: put in by anyone, worked off by one or many processes, each
-film once.
+"""A durable queue of videos to subtitle: put in by anyone, worked off by one or many processes, each
+video once.
 
 To enqueue from a script and exit at once::
 
@@ -58,7 +58,7 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One film to subtitle. ``options`` are settings of the run by name.
+    """One video to subtitle. ``options`` are settings of the run by name.
 
     Times are seconds since 1970. ``due`` is when it may start; ``reason`` says why it is in its
     state; ``worker`` holds it until ``lease``.
@@ -109,9 +109,9 @@ class Queue:
             raise self._failure(error) from error
 
     def add(self, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None, priority: int = 0) -> Job:
-        """Put a film in, whether it exists yet or not.
+        """Put a video in, whether it exists yet or not.
 
-        ``options`` are fields of ``pipeline.Options`` by name. A film that waits or runs already is
+        ``options`` are fields of ``pipeline.Options`` by name. A video that waits or runs already is
         not put in twice: it keeps the higher priority and, if it waits, takes the new options. Jobs
         of higher ``priority`` run first, those of the same in the order they came.
         """

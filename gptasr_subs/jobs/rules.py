@@ -1,4 +1,4 @@
-"""Which films of a queue or a watched folder get subtitles: rules in a fixed order, the first that
+"""Which videos of a queue or a watched folder get subtitles: rules in a fixed order, the first that
 objects decides.
 """
 
@@ -38,7 +38,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one rule says: its name, whether it lets the film pass, and why."""
+    """What one rule says: its name, whether it lets the video pass, and why."""
 
     rule: str
     passed: bool
@@ -65,7 +65,7 @@ Rule = Callable[[Candidate], tuple[bool, str]]
 def check_rules(candidate: Candidate) -> Iterator[Verdict]:
     """Ask the rules one by one, up to the first that objects.
 
-    Raises MediaError where the film cannot be read.
+    Raises MediaError where the video cannot be read.
     """
     for name, rule in RULES.items():
         passed, reason = rule(candidate)
@@ -141,7 +141,7 @@ def _audio(candidate: Candidate) -> tuple[bool, str]:
     if not candidate.limits.audio:
         return True, f"any language is welcome ({spoken})"
     passed = any(same_language(track.language, candidate.limits.audio) for track in candidate.info.audio)
-    return passed, f"its sound tracks are in: {spoken}; asked for is {candidate.limits.audio!r}"
+    return passed, f"its audio tracks are in: {spoken}; asked for is {candidate.limits.audio!r}"
 
 
 def _length(candidate: Candidate) -> tuple[bool, str]:
@@ -155,7 +155,7 @@ def _length(candidate: Candidate) -> tuple[bool, str]:
     return True, told
 
 
-# From the cheapest to the dearest; those from the text track on have to look into the film.
+# From the cheapest to the dearest; those from the text track on have to look into the video.
 RULES: dict[str, Rule] = {
     "own output": _own_output,
     "ignore file": _ignore_file,
@@ -174,7 +174,7 @@ def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
     """
     seconds = [60 * value for value in _range(length, "--length")]
     sizes = [MIB * value for value in _range(size, "--size")]
-    return Limits(audio, seconds[0], seconds[1], int(sizes[0]), sizes[1])
+    return Limits(audio, min_seconds=seconds[0], max_seconds=seconds[1], min_bytes=int(sizes[0]), max_bytes=sizes[1])
 
 
 def _range(text: str, option: str) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Watched folders feed the queue: each film once, when it is complete, under the name it has by
+"""Watched folders feed the queue: each video once, when it is complete, under the name it has by
 then.
 """
 

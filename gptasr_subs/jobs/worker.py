@@ -1,4 +1,4 @@
-"""A worker: takes jobs from the queue, subtitles their films, and says how it went."""
+"""A worker: takes jobs from the queue, subtitles their videos, and says how it went."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Worker:
                 if not gone.is_set():
                     self._queue.release(job, "its worker was stopped")
                 return
-            except Exception as error:  # a bug met in one film is no reason to leave out the next
+            except Exception as error:  # a bug met in one video is no reason to leave out the next
                 event = self._failed(job, error, stamp)
         if event.state in ("done", "skipped"):
             self._queue.finish(job, State(event.state), event.reason)
@@ -103,7 +103,8 @@ class Worker:
         options = options_of(job, self._options)
         verdict = decide(Candidate(job.path, options, self._limits))
         if not verdict.passed:
-            return Event(job.path, "skipped", (), f"{verdict.rule}: {verdict.reason}", options.language)
+            reason = f"{verdict.rule}: {verdict.reason}"
+            return Event(job.path, "skipped", reason=reason, language=options.language)
         result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, on_progress=_checking(stopped))
         return event_of(result, options)
 
@@ -111,12 +112,12 @@ class Worker:
         reason = reason_of(error)
         if not job.path.exists() and job.path.parent.is_dir():
             self._queue.cancel(job.id, "the file is gone")
-            return Event(job.path, "skipped", (), "the file is gone")
+            return Event(job.path, "skipped", reason="the file is gone")
         # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is
         # away may be well then.
         settled = isinstance(error, MediaError) and stamp is not None and file_stamp(job.path) == stamp
         self._queue.fail(job, reason, retry=not settled)
-        return Event(job.path, "failed", (), reason)
+        return Event(job.path, "failed", reason=reason)
 
     def _tell(self, job: Job, event: Event) -> None:
         # There will be another attempt, so nothing is final

@@ -115,6 +115,6 @@ def _failure(media: Path, track: int, reason: str, stderr: str) -> MediaError:
     name = repr(str(media))
     if _NO_DECODER.search(stderr):
         return MediaError(
-            f"This ffmpeg cannot decode the sound of {name} (codec {codec}); install a full build of ffmpeg."
+            f"This ffmpeg cannot decode the audio of {name} (codec {codec}); install a full build of ffmpeg."
         )
-    return MediaError(f"The sound of {name} cannot be decoded ({reason}); check that it plays, or copy it again.")
+    return MediaError(f"The audio of {name} cannot be decoded ({reason}); check that it plays, or copy it again.")

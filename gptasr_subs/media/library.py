@@ -28,7 +28,7 @@ _PASSING_FOLDERS = ("_unpack_", "_failed_", ".", "@eadir")
 def find_media(path: Path) -> list[Path]:
     """A file as it is, whatever it is called; of a folder all media files in and below it, sorted.
 
-    Hidden files and folders are skipped, and films that subtitles were drawn into; links to folders
+    Hidden files and folders are skipped, and videos that subtitles were drawn into; links to folders
     are not followed. Raises MediaError where there is nothing to read; a folder below that may not
     be read is named in a warning and left out.
     """
@@ -59,7 +59,7 @@ def is_media_name(name: str) -> bool:
 
 
 def is_wanted(path: Path, root: Path) -> bool:
-    """Whether a file below ``root`` is a film by its name: not hidden, temporary, or made by us."""
+    """Whether a file below ``root`` is a video by its name: not hidden, temporary, or made by us."""
     names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
     if any(name.lower().startswith(_PASSING_FOLDERS) for name in names):
         return False

@@ -23,7 +23,7 @@ SEARCH_LIMITS = {"analyzeduration": 60_000_000, "probesize": 50_000_000}
 BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 
 _TIMEOUT = 60  # seconds
-# Dispositions of audio about the film, not of it
+# Dispositions of audio about the video, not of it
 _COMMENTARY = ("comment", "descriptions", "visual_impaired")
 
 
@@ -31,7 +31,7 @@ _COMMENTARY = ("comment", "descriptions", "visual_impaired")
 class AudioTrack:
     """One audio track; ``index`` counts audio tracks only, from 0.
 
-    ``commentary``: spoken about the film, not in it.
+    ``commentary``: spoken about the video, not in it.
     """
 
     index: int
@@ -75,7 +75,7 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
     """
     info = _media_info(inspect(path))
     if not info.audio:
-        raise MediaError(f"{str(Path(path))!r} has no sound track, so there is nothing to subtitle.")
+        raise MediaError(f"{str(Path(path))!r} has no audio track, so there is nothing to subtitle.")
     return info
 
 
@@ -103,7 +103,7 @@ def choose_track(info: MediaInfo, track: int | str | None) -> int:
         found = [a for a in info.audio if same_language(a.language, track)]
     if not found:
         there = "; ".join(f"{a.index}: {a.language or 'language unknown'}, {a.codec}" for a in info.audio)
-        raise MediaError(f"There is no sound track {str(track)!r}; choose --audio-track from: {there}.")
+        raise MediaError(f"There is no audio track {str(track)!r}; choose --audio-track from: {there}.")
     return min(found, key=lambda a: (a.commentary, a.index)).index
 
 

@@ -12,7 +12,7 @@ from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, ru
 
 _CUT = 0.3  # ffmpeg's scene score, 0 to 1, from which on a frame belongs to another shot
 # Small pictures tell cuts as well. Every frame is passed on, so that its line tells how far the
-# film has been seen.
+# video has been seen.
 _FILTER = "scale=160:-2,select='gte(scene,0)',metadata=print:key=lavfi.scene_score:file=-"
 
 _log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ ProgressCallback = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CatalogueEntry:
     """One line of the catalogue.
 
     ``home`` says where the checkpoint is or how to get it, ``size`` is in bytes.
@@ -70,7 +70,7 @@ PUBLISHED: dict[str, Published] = {
 }
 
 
-def list_models() -> list[Entry]:
+def list_models() -> list[CatalogueEntry]:
     """All checkpoints: the shipped ones, the published ones, and others in the cache."""
     cached = {folder.name: folder for folder in _folders(folders.checkpoint_cache())}
     shipped = [_described(folder, "shipped") for folder in _folders(folders.SHIPPED)]
@@ -138,15 +138,15 @@ def _folders(home: Path) -> Iterator[Path]:
         yield from (folder for folder in sorted(home.iterdir()) if folder.is_dir() and _size(folder))
 
 
-def _published(name: str, folder: Path | None) -> Entry:
+def _published(name: str, folder: Path | None) -> CatalogueEntry:
     known = PUBLISHED[name]
     if folder and all((folder / remote.name).is_file() for remote in known.files):
-        return Entry(name, f"in {folder}", _size(folder), known.wer)
+        return CatalogueEntry(name, f"in {folder}", _size(folder), known.wer)
     how = f"gptasr-subs models pull {name}" if known.files else "no public home known; --model PATH for a copy"
-    return Entry(name, how, known.size, known.wer)
+    return CatalogueEntry(name, how, known.size, known.wer)
 
 
-def _described(folder: Path, home: str) -> Entry:
+def _described(folder: Path, home: str) -> CatalogueEntry:
     """A checkpoint of our own format says itself how good it is, and whose encoder it began with."""
     try:
         facts = folders.read_description(folder / folders.DESCRIPTION_FILE).get("metadata", {})
@@ -155,7 +155,7 @@ def _described(folder: Path, home: str) -> Entry:
     if encoder := facts.get("encoder"):
         home = f"{home}; encoder begun with {encoder['name']} ({encoder['licence']})"
     measured = ", ".join(f"{rate:.1f} % {name}" for name, rate in facts.get("wer", {}).items())
-    return Entry(folder.name, home, _size(folder), measured)
+    return CatalogueEntry(folder.name, home, size=_size(folder), wer=measured)
 
 
 def _size(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Subtitles drawn into the picture of a copy of the film, for players and sites that show no
+"""Subtitles drawn into the picture of a copy of the video, for players and sites that show no
 others.
 """
 
@@ -33,7 +33,7 @@ STYLES = {
 
 
 def burned_path(media: Path, directory: Path | None = None) -> Path:
-    """``movie.subtitled.mp4``; what is not MP4 becomes MKV, which takes every kind of sound."""
+    """``movie.subtitled.mp4``; what is not MP4 becomes MKV, which takes every kind of audio."""
     return (directory or media.parent) / f"{media.stem}{BURNED}{_suffix(media)}"
 
 
@@ -46,7 +46,7 @@ def burn(
     style: str = "outline",
     on_progress: Callable[[float, float], None] | None = None,
 ) -> None:
-    """Write to ``target`` the film with ``cues`` drawn into it: video anew as H.264, sound copied.
+    """Write to ``target`` the video with ``cues`` drawn into it: video anew as H.264, audio copied.
 
     ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of
     ``STYLES`` or ASS fields like ``Fontname=Arial,Fontsize=20``; ``on_progress`` is told the
@@ -59,7 +59,7 @@ def burn(
         # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the
         # filter.
         Path(folder, _TEXT).write_text(render(Document(tuple(cues)), "srt"), encoding="utf-8")
-        film = open_input(media)
+        source = open_input(media)
         video = {
             "vf": f"subtitles={_TEXT}:force_style='{_fields(style, info)}',format=yuv420p",
             "c:v": "libx264",
@@ -69,7 +69,7 @@ def burn(
         is_mp4 = target.suffix.lower() in _MP4
         container = {"format": "mp4", "movflags": "+faststart"} if is_mp4 else {"format": "matroska"}
         audio = {"c:a": "copy"}
-        copy = join_streams(film["V:0"], film["a?"], to=temporary, **video, **audio, **container)
+        copy = join_streams(source["V:0"], source["a?"], to=temporary, **video, **audio, **container)
         command = build_command(copy, overwrite=True, progress="pipe:1")
         _encode(command, folder, media, seconds=info.duration, on_progress=on_progress)
 

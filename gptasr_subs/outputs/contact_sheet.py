@@ -1,4 +1,4 @@
-"""One picture of a film and its subtitles, for a look and for bug reports: cues over their frames,
+"""One picture of a video and its subtitles, for a look and for bug reports: cues over their frames,
 and a timeline.
 """
 
@@ -47,7 +47,7 @@ _CUE = "#4cc38a"
 @dataclass(frozen=True)
 class Sight:
     """What there is to see: ``cues``, the ``words`` they are made of where known, and what part of
-    the film to draw.
+    the video to draw.
     """
 
     cues: Sequence[Cue]
@@ -59,7 +59,7 @@ class Sight:
 
 def draw_preview(media: Path, sight: Sight) -> bytes:
     """A PNG: cues over their frames where there is a picture, and the timeline of a part of the
-    sound.
+    audio.
 
     Raises UsageError where Pillow is missing, MediaError.
     """
@@ -95,7 +95,7 @@ def _font(size: int) -> Any:
 
 
 def _chosen(cues: Sequence[Cue], count: int) -> list[Cue]:
-    """So many cues from all over the film."""
+    """So many cues from all over the video."""
     places = np.linspace(0, len(cues) - 1, min(count, len(cues))).round().astype(int)
     return [cues[place] for place in dict.fromkeys(places.tolist())]
 
@@ -114,9 +114,9 @@ def _sheet(media: Path, sight: Sight) -> Image:
 
 def _frame(media: Path, cue: Cue) -> Image | None:
     """The picture in the middle of a cue."""
-    film = open_input(media, ss=f"{(cue.start + cue.end) / 2:.3f}")
+    source = open_input(media, ss=f"{(cue.start + cue.end) / 2:.3f}")
     png = {"format": "image2pipe", "c:v": "png", "frames:v": 1, "vf": f"scale={_FRAME}:-2"}
-    with run_ffmpeg(build_command(join_streams(film["V:0"], to="-", **png))) as (child, _):
+    with run_ffmpeg(build_command(join_streams(source["V:0"], to="-", **png))) as (child, _):
         data = child.stdout.read() if child.stdout else b""
     if not data:  # behind the last frame, for the audio may be longer
         return None
@@ -142,22 +142,22 @@ def _captioned(frame: Image, cue: Cue) -> Image:
 
 def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
     """Rows of waveform, windows and speech, words and cues."""
-    sound = _sound(media, info, sight)
-    windows = [window.shifted(sight.start) for window in segment_blocks([sound], _RATE)]
-    seconds = len(sound) / _RATE
+    audio = _audio(media, info, sight)
+    windows = [window.shifted(sight.start) for window in segment_blocks([audio], _RATE)]
+    seconds = len(audio) / _RATE
     rows = max(1, -(-int(np.ceil(seconds)) // int(_ROW_SECONDS)))
     picture: Image = _pillow("Image").new("RGB", (_WIDTH, rows * _ROW + 40), _PAPER)
     draw = _pillow("ImageDraw").Draw(picture)
-    loudest = float(np.abs(sound).max(initial=1e-6))
+    loudest = float(np.abs(audio).max(initial=1e-6))
     for row in range(rows):
         first = sight.start + row * _ROW_SECONDS
-        part = sound[round(row * _ROW_SECONDS * _RATE) : round((row + 1) * _ROW_SECONDS * _RATE)]
+        part = audio[round(row * _ROW_SECONDS * _RATE) : round((row + 1) * _ROW_SECONDS * _RATE)]
         _Row(draw, first, 10 + row * _ROW).draw(part / loudest, windows, sight)
     _legend(draw, picture.height - 26)
     return picture
 
 
-def _sound(media: Path, info: MediaInfo, sight: Sight) -> FloatArray:
+def _audio(media: Path, info: MediaInfo, sight: Sight) -> FloatArray:
     parts: list[FloatArray] = [np.zeros(0, np.float32)]
     wanted = round(sight.seconds * _RATE)
     blocks = decode_blocks(media, track=choose_track(info, None), sample_rate=_RATE, start=sight.start)
@@ -176,13 +176,13 @@ class _Row:
         self._first = first
         self._top = top
 
-    def draw(self, sound: FloatArray, windows: Iterable[Window], sight: Sight) -> None:
+    def draw(self, audio: FloatArray, windows: Iterable[Window], sight: Sight) -> None:
         """Background to foreground."""
         for window in windows:
             self._box(window.span, 22, 122, _WINDOW)
             for part in window.speech:
                 self._box(part, 22, 122, _SPEECH)
-        self._wave(sound)
+        self._wave(audio)
         for second in range(int(_ROW_SECONDS) + 1):
             x = self._x(self._first + second)
             self._draw.line((x, self._top + 18, x, self._top + 22), fill=_FAINT)
@@ -191,10 +191,15 @@ class _Row:
         for index, word in enumerate(sight.words):
             room = sight.words[index + 2].start if index + 2 < len(sight.words) else word.end
             self._labelled(
-                Span(word.start, word.end), 128 + 19 * (index % 2), 17, _WORD, word.text, max(word.end, room)
+                Span(word.start, word.end),
+                128 + 19 * (index % 2),
+                height=17,
+                colour=_WORD,
+                text=word.text,
+                until=max(word.end, room),
             )
         for cue in sight.cues:
-            self._labelled(Span(cue.start, cue.end), 174, 52, _CUE, cue.text)
+            self._labelled(Span(cue.start, cue.end), 174, height=52, colour=_CUE, text=cue.text)
 
     def _x(self, moment: float) -> float:
         return _GAP + (moment - self._first) / _ROW_SECONDS * (_WIDTH - 2 * _GAP)
@@ -209,9 +214,9 @@ class _Row:
         if edges := self._edges(span):
             self._draw.rectangle((edges[0], self._top + top, edges[1], self._top + bottom), fill=colour)
 
-    def _wave(self, sound: FloatArray) -> None:
-        width = round(self._x(self._first + len(sound) / _RATE)) - _GAP
-        for column, piece in enumerate(np.array_split(sound, max(1, width))):
+    def _wave(self, audio: FloatArray) -> None:
+        width = round(self._x(self._first + len(audio) / _RATE)) - _GAP
+        for column, piece in enumerate(np.array_split(audio, max(1, width))):
             if len(piece):
                 low = self._top + 72 - 48 * piece.max()
                 high = self._top + 72 - 48 * piece.min()

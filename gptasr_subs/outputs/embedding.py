@@ -1,4 +1,4 @@
-"""Subtitles as a track inside the film, which the viewer can switch off.
+"""Subtitles as a track inside the video, which the viewer can switch off.
 
 All that was there is copied bit for bit.
 """
@@ -60,7 +60,7 @@ class Track:
 
 
 def embedded_track(media: Path, track: Track) -> bool:
-    """Whether the film has text in this track's language already.
+    """Whether the video has text in this track's language already.
 
     Forced text counts only if forced is asked for. Raises MediaError where the file is no media, or
     of a kind that holds no text track.
@@ -70,11 +70,11 @@ def embedded_track(media: Path, track: Track) -> bool:
 
 
 def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
-    """Put ``cues`` into the film as one more track.
+    """Put ``cues`` into the video as one more track.
 
     One of the same title is replaced, the rest stays as it was. The new file takes the old one's
     place only when every other stream in it is proven to be the same, bit for bit. Raises
-    MediaError or OutputError, and the film is then untouched.
+    MediaError or OutputError, and the video is then untouched.
     """
     muxer, codec, text_format, muxer_options = _container(media)
     streams: list[Stream] = inspect(media)["streams"]
@@ -86,7 +86,7 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         covers = _save_covers(media, streams, Path(folder)) if muxer == "matroska" else {}
         mapped = [i for i in kept if i not in covers]
         number = sum(_is_kind(streams[i], "subtitle") for i in mapped)
-        film = open_input(media)
+        source = open_input(media)
         options = {
             "format": muxer,
             **muxer_options,
@@ -95,9 +95,9 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
             **_labels(track, number),
             **_attachments(streams, mapped, covers),
         }
-        new = join_streams(*(film[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options)
+        new = join_streams(*(source[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options)
         # One run writes the new file and hashes what it reads of the old one.
-        found = _hashes(build_command(new, _hash_output(film), overwrite=True), media)
+        found = _hashes(build_command(new, _hash_output(source), overwrite=True), media)
         _refuse_changes([fingerprint for index, fingerprint in found.items() if index in kept], temporary, media)
 
 
@@ -166,9 +166,9 @@ def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
     }
 
 
-def _hash_output(film: Any) -> Any:
+def _hash_output(source: Any) -> Any:
     """An output that prints a hash of every stream of an input."""
-    return join_streams(film, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
+    return join_streams(source, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
 
 
 def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None:

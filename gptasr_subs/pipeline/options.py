@@ -14,7 +14,7 @@ from gptasr_subs.formats import Document, Style
 class Options:
     """What to write and where. ``output`` names one file and its format.
 
-    Else one sidecar a format is written. ``embed`` puts a track into the film, ``burn`` draws the
+    Else one sidecar a format is written. ``embed`` puts a track into the video, ``burn`` draws the
     text into a copy of it; see the modules of ``outputs``. ``journal``: keep on disk what is
     recognised, and take from there what was. ``start``: seconds at which to begin listening; what
     is before comes last. ``progressive``: write the files again and again while they grow. ``top``
@@ -47,7 +47,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the work is: ``done`` of ``total`` seconds of the film.
+    """How far the work is: ``done`` of ``total`` seconds of the video.
 
     ``stage`` says what is done with it in a few words, nothing for the recognition.
     """
@@ -79,5 +79,5 @@ class Result:
 
     @property
     def rtfx(self) -> float:
-        """Seconds of film for each second of work."""
+        """Seconds of video for each second of work."""
         return self.seconds / self.elapsed if self.elapsed > 0 else 0.0

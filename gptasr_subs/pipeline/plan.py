@@ -37,7 +37,7 @@ class Plan:
 
     @property
     def needs_model(self) -> bool:
-        """Whether the film has to be listened to."""
+        """Whether the video has to be listened to."""
         return not (self.is_done or self.ready)
 
     def outputs(self, media: Path) -> tuple[Path, ...]:
@@ -114,7 +114,7 @@ def refuse_unwritable(targets: Iterable[Path]) -> None:
 
 
 def _ready_subtitles(media: Path, options: Options) -> Path | None:
-    """A subtitle file of the film, perhaps corrected by hand, whose text can go into the film."""
+    """A subtitle file of the video, perhaps corrected by hand, whose text can go into the video."""
     if options.overwrite:
         return None
     there = existing_subtitles(media, options.language, forced=options.forced, directory=options.output_dir)

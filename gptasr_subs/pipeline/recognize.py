@@ -99,11 +99,19 @@ def transcribe(
 def document_of(
     words: Sequence[Word], media: Path, info: MediaInfo, model: str, *, options: Options, shots: Sequence[float] = ()
 ) -> Document:
-    """Words shaped into cues, with the facts of the film; ``shots`` as for ``shape_cues``."""
+    """Words shaped into cues, with the facts of the video; ``shots`` as for ``shape_cues``."""
     norms = replace(options.norms, fps=info.fps) if info.fps else options.norms
     cues = [replace(cue, position=8) if options.top else cue for cue in shape_cues(words, norms, shots=shots)]
     style = replace(options.style, text_height=norms.text_height)
-    return Document(tuple(cues), tuple(words), media.name, info.duration, options.language, model, style)
+    return Document(
+        tuple(cues),
+        words=tuple(words),
+        source=media.name,
+        seconds=info.duration,
+        language=options.language,
+        model=model,
+        style=style,
+    )
 
 
 def _transcribe_file(
@@ -149,7 +157,7 @@ def _warn_of_failed(media: Path, failed: Sequence[tuple[Span, str]]) -> None:
 
 
 def _words(recognized: Iterable[RecognizedWindow]) -> list[Word]:
-    """In the order of the film."""
+    """In the order of the video."""
     return [word for part in sorted(recognized, key=lambda part: part.span.start) for word in part.words]
 
 
@@ -167,7 +175,7 @@ def _within(span: Span, parts: Iterable[Span]) -> tuple[Span, ...]:
 
 
 class _Clock:
-    """Passes sound on, at most so many seconds of it, and counts it."""
+    """Passes audio on, at most so many seconds of it, and counts it."""
 
     def __init__(self, blocks: Iterable[FloatArray], sample_rate: int, limit: float = inf) -> None:
         self.seconds = 0.0

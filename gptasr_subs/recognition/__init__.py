@@ -3,7 +3,7 @@
 recognizer  what the pipeline asks of a recogniser
 gptasr      GPT-ASR as a recogniser
 loading     recognisers by name, those of plugins too, loaded when needed
-transcript  windows with their words in film time
+transcript  windows with their words in media time
 cache       the journal: what is recognised already
 windows     groups of windows, past those that are known and those that fail
 batching    which clips are recognised together, and on how many threads

@@ -2,8 +2,8 @@
 need no recognition.
 
 A window is found again by the hash of its samples, together with what turned them into words: the
-weights, the width of the search and a version of the results. So a copy or a renamed film is known
-too, and what has changed in any way is not. A film that was finished is found by its size, time and
+weights, the width of the search and a version of the results. So a copy or a renamed video is known
+too, and what has changed in any way is not. A video that was finished is found by its size, time and
 file number without being decoded at all.
 """
 
@@ -29,7 +29,7 @@ from gptasr_subs.storage.folders import cache_folder
 from gptasr_subs.storage.sqlite import open_database
 from gptasr_subs.types import Span, Word
 
-LIMIT = 200 * MIB  # bytes; a film of two hours takes about one MiB
+LIMIT = 200 * MIB  # bytes; a video of two hours takes about one MiB
 
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WAIT = 10.0  # for another process that writes
@@ -53,8 +53,8 @@ CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One film as ``gptasr-subs cache`` shows it.
+class CacheEntry:
+    """One video as ``gptasr-subs cache`` shows it.
 
     ``used`` is seconds since 1970, ``failed`` windows have no words.
     """
@@ -82,7 +82,7 @@ def journal_path() -> Path:
 
 
 class Journal:
-    """A database of windows and films.
+    """A database of windows and videos.
 
     If it cannot be used, that is said once and nothing is remembered.
     """
@@ -96,7 +96,7 @@ class Journal:
             self._open(path)
 
     def record(self, media: Path, track: int | str | None, identity: str, beams: int) -> Record:
-        """What it holds of one film. ``identity`` names the weights.
+        """What it holds of one video. ``identity`` names the weights.
 
         Without one nothing is remembered.
         """
@@ -111,13 +111,16 @@ class Journal:
         rows = self.ask("SELECT id FROM films WHERE key = ?", key)
         return Record(self, rows[0][0] if rows else None, settings)
 
-    def entries(self) -> list[Entry]:
-        """All films, the last used first."""
+    def entries(self) -> list[CacheEntry]:
+        """All videos, the last used first."""
         rows = self.ask(
             "SELECT media, used, count(windows.key), count(error), layout IS NOT NULL FROM films "
             "LEFT JOIN windows ON film = films.id GROUP BY films.id ORDER BY used DESC"
         )
-        return [Entry(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+        return [
+            CacheEntry(media, used=used, windows=windows, failed=failed, finished=bool(finished))
+            for media, used, windows, failed, finished in rows
+        ]
 
     def size(self) -> int:
         """Bytes in use."""
@@ -128,12 +131,12 @@ class Journal:
         return int(rows[0][0]) if rows else 0
 
     def prune(self, limit: int) -> int:
-        """Forget the films that were used longest ago until at most ``limit`` bytes are left.
+        """Forget the videos that were used longest ago until at most ``limit`` bytes are left.
 
         Gives how many.
         """
         forgotten = 0
-        if self.size() > limit:  # of a film that another process has forgotten meanwhile
+        if self.size() > limit:  # of a video that another process has forgotten meanwhile
             self.ask("DELETE FROM windows WHERE film NOT IN (SELECT id FROM films)")
         while self.size() > limit and (oldest := self.ask("SELECT id FROM films ORDER BY used LIMIT 1")):
             self.ask("DELETE FROM windows WHERE film = ?", oldest[0][0])
@@ -178,7 +181,7 @@ class Journal:
 
 
 class Record:
-    """What the journal knows of one film, and what of it has failed in this run."""
+    """What the journal knows of one video, and what of it has failed in this run."""
 
     def __init__(self, journal: Journal, number: int | None, settings: bytes) -> None:
         """Made by ``Journal.record``; without a ``number`` nothing is remembered."""
@@ -204,7 +207,7 @@ class Record:
         self._write(window, None, reason)
 
     def finish(self, transcript: Transcript) -> None:
-        """Note that the film is done, and where its windows lie."""
+        """Note that the video is done, and where its windows lie."""
         if self._number is None or self.failed:
             return
         windows = [[*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()] for h in transcript.windows]
@@ -213,7 +216,7 @@ class Record:
         self._journal.ask(sql, layout, transcript.model, self._number)
 
     def finished(self) -> Transcript | None:
-        """The whole film, if it was finished and all of it is still there."""
+        """The whole video, if it was finished and all of it is still there."""
         if self._finished is None:
             self._finished = self._read_finished()
         return self._finished
@@ -242,7 +245,7 @@ class Record:
         stored = _unpacked(rows[0][0]) if rows else None
         if stored is None:
             return None
-        # Of another film with the same audio; it must not be forgotten with that one
+        # Of another video with the same audio; it must not be forgotten with that one
         if rows[0][1] != self._number:
             self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
         return [Word(*fields) for fields in stored]

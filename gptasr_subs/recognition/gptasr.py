@@ -111,7 +111,9 @@ class GptAsrRecognizer:
 
     def _batch_size(self, longest: int, lanes: int) -> int:
         bytes_each = self.checkpoint.model.gpt.dtype.itemsize
-        return clips_that_fit(self.checkpoint.config, longest / self.sample_rate, lanes, self.device, bytes_each)
+        return clips_that_fit(
+            self.checkpoint.config, longest / self.sample_rate, lanes=lanes, device=self.device, bytes_each=bytes_each
+        )
 
     def _recognize(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
         """The words of one batch."""
@@ -130,7 +132,7 @@ class GptAsrRecognizer:
         from gptasr_subs.model.decoding import decode
 
         mel, lengths = self.log_mels(clips)
-        return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel, lengths, options)
+        return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel=mel, lengths=lengths, options=options)
 
     def log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         """Log-mels (B, n_mels, T) and lengths (B,).

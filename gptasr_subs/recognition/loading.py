@@ -108,7 +108,7 @@ class LazyRecognizer:
             return self._loaded
 
     def begin(self) -> None:
-        """Load it in a thread, while sound is decoded and cut.
+        """Load it in a thread, while audio is decoded and cut.
 
         What goes wrong is raised where it is needed.
         """
@@ -172,7 +172,7 @@ def _known_identity(name_or_path: str | Path) -> str:
 
 
 def identity_of(recognizer: Recognizer, language: str = "en") -> str:
-    """What the journal knows a recogniser by: two that may find other words in the same sound must
+    """What the journal knows a recogniser by: two that may find other words in the same audio must
     differ in it.
 
     That is its attribute ``identity`` where it has one (empty: nothing is to be remembered), else

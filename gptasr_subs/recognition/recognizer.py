@@ -9,7 +9,7 @@ from gptasr_subs.types import FloatArray, Word
 
 
 class Recognizer(Protocol):
-    """Turns windows of sound into words.
+    """Turns windows of audio into words.
 
     Those of other packages are found by ``gptasr_subs.plugins``.
     """

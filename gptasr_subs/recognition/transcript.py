@@ -1,4 +1,4 @@
-"""What is recognised in a film: windows with their words in film time, snapped to speech."""
+"""What is recognised in a video: windows with their words in media time, snapped to speech."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gptasr_subs.types import Span, Word
 
 @dataclass(frozen=True, slots=True)
 class RecognizedWindow:
-    """One window with its words, in film time, and the spans of speech in it."""
+    """One window with its words, in media time, and the spans of speech in it."""
 
     span: Span
     speech: tuple[Span, ...]
@@ -20,7 +20,7 @@ class RecognizedWindow:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """All windows of a film of ``seconds``, and the name of the model that recognised them."""
+    """All windows of a video of ``seconds``, and the name of the model that recognised them."""
 
     model: str
     seconds: float

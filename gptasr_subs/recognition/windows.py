@@ -1,4 +1,4 @@
-"""Windows of sound in, their words out: in groups, without those the journal knows, and past those
+"""Windows of audio in, their words out: in groups, without those the journal knows, and past those
 that fail.
 """
 
@@ -36,7 +36,7 @@ def recognize(
     beams: int = 0,
     record: Record | None = None,
 ) -> Iterator[tuple[Window, list[Word]]]:
-    """Each window with its words in film time, in order; see ``recognize_groups``."""
+    """Each window with its words in media time, in order; see ``recognize_groups``."""
     for group in recognize_groups(recognizer, windows, batch_size=batch_size, beams=beams, record=record):
         yield from group
 
@@ -49,7 +49,7 @@ def recognize_groups(
     beams: int = 0,
     record: Record | None = None,
 ) -> Iterator[list[tuple[Window, list[Word]]]]:
-    """The windows with their words in film time, in the groups of growing size in which they are
+    """The windows with their words in media time, in the groups of growing size in which they are
     recognised.
 
     With a ``record``, what it holds is not recognised again, the rest is put there, and a window

@@ -118,7 +118,7 @@ def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BasePro
     answers, end = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(work, items, end), daemon=True)
     with warnings.catch_warnings():
-        # Python's threads here wait, decode or cut sound
+        # Python's threads here wait, decode or cut audio
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     end.close()

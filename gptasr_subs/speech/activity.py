@@ -3,7 +3,7 @@
 Speech changes its spectrum many times a second, its level rises and falls far more than that of
 steady noise, and near every word something is voiced, or changes as vividly as a whisper does.
 Noise lacks the voice, sustained music the change, silence the level; a frame counts as speech only
-where all agree. Every measure is relative, so the gain of a film does not matter. The limits were
+where all agree. Every measure is relative, so the gain of a video does not matter. The limits were
 chosen between recorded and synthetic noise and music on one side and, on the other, speech of many
 voices with noise 10 dB below it; where in doubt, speech.
 """
@@ -90,7 +90,7 @@ def hop_size(sample_rate: int) -> int:
 def detect_speech(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[Detection]:
     """Decide frame by frame; the pieces that come out follow one another without a hole.
 
-    Blocks are mono (n_samples,) of any sizes, ``sample_rate`` is in Hz; about a minute of sound is
+    Blocks are mono (n_samples,) of any sizes, ``sample_rate`` is in Hz; about a minute of audio is
     held. Raises ValueError for a sample rate too low for speech.
     """
     if sample_rate < LOWEST_SAMPLE_RATE:
@@ -120,9 +120,9 @@ def rechunk(blocks: Iterable[FloatArray], size: int) -> Iterator[FloatArray]:
 
 
 class _Analyser:
-    """Measures frames of sound of one sample rate.
+    """Measures frames of audio of one sample rate.
 
-    Keeps the window and the filters, nothing of the sound.
+    Keeps the window and the filters, nothing of the audio.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -143,8 +143,8 @@ class _Analyser:
         """
         half = self._half
         count = -(-len(now) // self.hop)
-        sound = np.concatenate([before[-half:], now, after[:half]])
-        padded = np.pad(sound, (half - min(half, len(before)), half + self.hop))
+        audio = np.concatenate([before[-half:], now, after[:half]])
+        padded = np.pad(audio, (half - min(half, len(before)), half + self.hop))
         frames = sliding_window_view(padded, 2 * half)[:: self.hop][:count]
         return _join([self._transform(frames[row : row + _ROWS]) for row in range(0, count, _ROWS)])
 

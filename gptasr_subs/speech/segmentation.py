@@ -1,4 +1,4 @@
-"""Cut sound into windows of speech that a recogniser can take: at pauses, never longer than its
+"""Cut audio into windows of speech that a recogniser can take: at pauses, never longer than its
 limit.
 
 Speech on both sides of a short pause stays together; the longer a window is, the shorter the pause
@@ -25,10 +25,10 @@ from gptasr_subs.types import FloatArray, Span
 class SegmentationOptions:
     """How windows are cut; all in seconds.
 
-    ``max_seconds``: no window is longer. ``padding``: sound kept before and after speech, at most
+    ``max_seconds``: no window is longer. ``padding``: audio kept before and after speech, at most
     half a pause. ``longest_pause`` is bridged in a window that has just begun, ``usual_pause`` in
     one of a fifth of the greatest length, ``shortest_pause`` in one that is nearly full.
-    ``max_bridged_gap``: pauses this short are not reported in ``Window.speech``. ``min_run``: sound
+    ``max_bridged_gap``: pauses this short are not reported in ``Window.speech``. ``min_run``: audio
     this short, all alone or before a word, is no part of one.
     """
 
@@ -43,10 +43,10 @@ class SegmentationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Sound to recognise at once: where it lies, its samples (n_samples,), and where in it somebody
+    """Audio to recognise at once: where it lies, its samples (n_samples,), and where in it somebody
     speaks.
 
-    ``speech`` are spans in film time, in order, all inside ``span``; they begin and end with the
+    ``speech`` are spans in media time, in order, all inside ``span``; they begin and end with the
     voice itself.
     """
 
@@ -75,7 +75,7 @@ def segment_blocks(
 ) -> Iterator[Window]:
     """Windows of speech from mono blocks (n_samples,) that follow one another.
 
-    About 100 s of sound are held. The windows depend on the sound alone, not on the size of the
+    About 100 s of audio are held. The windows depend on the audio alone, not on the size of the
     blocks. Raises ValueError for options that leave no room for speech, or a sample rate under 8000
     Hz.
     """
@@ -103,7 +103,7 @@ _BLUR = 0.7  # seconds by which detection may be off beside noise or music that 
 
 
 class _Cutter:
-    """Holds sound that is not in a window yet.
+    """Holds audio that is not in a window yet.
 
     Gives a window once nothing that follows can change it.
     """
@@ -126,13 +126,13 @@ class _Cutter:
         self._speech = np.zeros(0, np.bool_)
 
     def add(self, piece: Detection) -> None:
-        """Hold one more piece of sound."""
+        """Hold one more piece of audio."""
         self._samples = np.concatenate([self._samples, piece.samples])
         self._speech = np.concatenate([self._speech, piece.speech])
         self._level = np.concatenate([self._level, piece.level])
 
     def windows(self, final: bool = False) -> Iterator[Window]:
-        """The windows that are certain by now, all that are left if no more sound comes."""
+        """The windows that are certain by now, all that are left if no more audio comes."""
         while True:
             runs = self._runs()
             first = runs[0].start if runs else len(self._speech)
