@@ -24,8 +24,8 @@ from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 from gptasr_subs.evaluation.speed import Setting, force_steps, machine
 from gptasr_subs.model.config import PUBLISHED, ModelConfig
+from gptasr_subs.model.decoding.incremental import Stepper
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.recognition.gptasr import number_format
 
 

@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from gptasr_subs.corpora.manifest import read_clips
 from gptasr_subs.model import ctc
 from gptasr_subs.storage.files import read_text, write_atomically
-from gptasr_subs.training.corpora import read_clips
 
 _SHORTEST = 15  # characters
 _LONGEST = 260

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gptasr_subs.model import ctc
-from gptasr_subs.model.alignment import (
+from gptasr_subs.model.alignment.words import (
     agreed,
     align_words,
     spellable_words,

@@ -12,8 +12,8 @@ from transformers import GPT2Config, GPT2Model
 
 import gptasr_subs as gs
 from gptasr_subs.media.decode import decode_audio
-from gptasr_subs.model.alignment import words_by_tokens
-from gptasr_subs.model.attention import attention_to_positions, choose_heads, token_positions
+from gptasr_subs.model.alignment.cross_attention import attention_to_positions, choose_heads, token_positions
+from gptasr_subs.model.alignment.words import words_by_tokens
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.types import FloatArray, Word
@@ -116,7 +116,7 @@ def test_on_the_shipped_checkpoint_attention_agrees_with_ctc(monkeypatch: pytest
     recognizer = gs.load_model("default", device="cpu")
     clip = decode_audio(SAMPLE)[: 12 * 22050]
     ((_, by_ctc),) = recognizer.transcribe([clip])
-    monkeypatch.setattr("gptasr_subs.model.alignment.align_words", lambda *given, **options: [])
+    monkeypatch.setattr("gptasr_subs.model.alignment.words.align_words", lambda *given, **options: [])
     ((_, by_attention),) = recognizer.transcribe([clip])
     assert [word.text for word in by_attention] == [word.text for word in by_ctc]
     apart = np.array([one.start - other.start for one, other in zip(by_attention, by_ctc, strict=True)])

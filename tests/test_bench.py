@@ -15,7 +15,7 @@ from gptasr_subs.cli.main import app
 from gptasr_subs.errors import UsageError
 from gptasr_subs.evaluation import speed as bench
 from gptasr_subs.evaluation.speed import Setting, force_steps, measure, settings
-from gptasr_subs.model.stepper import Stepper
+from gptasr_subs.model.decoding.incremental import Stepper
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 
 

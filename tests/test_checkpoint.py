@@ -16,10 +16,10 @@ from tiny import tiny_checkpoint, tiny_network
 from torch import Tensor
 
 from gptasr_subs.errors import ModelError, OutputError
-from gptasr_subs.model import folders as module
+from gptasr_subs.model import files as module
 from gptasr_subs.model.checkpoint import load_checkpoint, load_published, save_checkpoint
 from gptasr_subs.model.config import PUBLISHED
-from gptasr_subs.model.decoding import DecodingOptions
+from gptasr_subs.model.decoding.decode import DecodingOptions
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.published import clean_state, recognise
 

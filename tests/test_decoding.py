@@ -11,10 +11,10 @@ from tiny import plain_beam_search, tiny_network
 from torch import Tensor
 
 from gptasr_subs.model import ctc
-from gptasr_subs.model.decoding import Decoded, DecodingOptions, Hypothesis, _second_opinion, decode, token_limit
+from gptasr_subs.model.decoding.beam_search import beam_search, cut_loop, loop_period
+from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions, Hypothesis, _second_opinion, decode, token_limit
+from gptasr_subs.model.decoding.incremental import Stepper
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.search import beam_search, cut_loop, loop_period
-from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.model.tokenizer import CharacterTokenizer
 
 STEPS = 8

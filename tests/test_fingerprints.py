@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from test_decoding import STEPS, ragged_mels
 from tiny import tiny_network
 
-from gptasr_subs.model.fingerprints import Fingerprints
-from gptasr_subs.model.search import beam_search
+from gptasr_subs.model.decoding.beam_search import beam_search
+from gptasr_subs.model.decoding.text_hash import Fingerprints
 
 PIECES = ["", "", "a", "b", "ab", "ba", " a", "é", " "]
 

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from gptasr_subs.model import gpt2
 from gptasr_subs.model.config import GENERATION_1, GENERATION_2, FrontEnd
-from gptasr_subs.model.features import mel_filters
 from gptasr_subs.model.gpt2 import Gpt2, Projection
+from gptasr_subs.model.log_mel import mel_filters
 
 transformers = pytest.importorskip("transformers")
 

@@ -7,7 +7,7 @@ import torch
 from test_decoding import STEPS, eager_to_stop, ragged_mels
 
 from gptasr_subs.evaluation.speed import Setting, measure, random_recognizer
-from gptasr_subs.model.search import beam_search
+from gptasr_subs.model.decoding.beam_search import beam_search
 
 pytestmark = [
     pytest.mark.gpu,

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from gptasr_subs.model import ctc
-from gptasr_subs.model.joint import CtcJudge, spell_tokens
-from gptasr_subs.model.search import beam_search
+from gptasr_subs.model.decoding.beam_search import beam_search
+from gptasr_subs.model.decoding.ctc_prefix import CtcJudge, spell_tokens
 from gptasr_subs.model.tokenizer import train_bpe
 from tests.tiny import tiny_network
 

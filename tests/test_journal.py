@@ -23,7 +23,7 @@ from tiny import tiny_checkpoint
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import MediaError
 from gptasr_subs.model.checkpoint import save_checkpoint
-from gptasr_subs.model.folders import checkpoint_identity
+from gptasr_subs.model.files import checkpoint_identity
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.pipeline.subtitle import subtitle

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from test_alignment import planted
 
 from gptasr_subs.model import ctc
+from gptasr_subs.model.alignment.longform import Prices, find_words
 from gptasr_subs.model.ctc import spell_text
-from gptasr_subs.model.longform import Prices, find_words
 from gptasr_subs.types import FloatArray
 
 WORDS = spell_text(

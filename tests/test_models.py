@@ -16,7 +16,7 @@ from tiny import tiny_checkpoint, tiny_network
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model import catalogue as models
-from gptasr_subs.model import folders
+from gptasr_subs.model import files
 from gptasr_subs.model.catalogue import Published, list_models, pull
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
 from gptasr_subs.storage.download import RemoteFile
@@ -27,8 +27,8 @@ FILES = ("small.pth", "bpe_lowercase_asr_256.json", "mel_norms.pth")
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Checkpoints of the person who runs the tests, and the shipped one, stay out of them."""
-    monkeypatch.setattr(folders, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.setattr(folders, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(files, "SHIPPED", tmp_path / "shipped")
     return tmp_path / "cache" / "checkpoints"
 
 

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gptasr_subs.model.checkpoint import Checkpoint, load_published
-from gptasr_subs.model.decoding import DecodingOptions, decode
-from gptasr_subs.model.features import LogMel
-from gptasr_subs.model.search import beam_search
-from gptasr_subs.model.stepper import Stepper
+from gptasr_subs.model.decoding.beam_search import beam_search
+from gptasr_subs.model.decoding.decode import DecodingOptions, decode
+from gptasr_subs.model.decoding.incremental import Stepper
+from gptasr_subs.model.log_mel import LogMel
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 STEPS = 30

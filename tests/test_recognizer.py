@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import Checkpoint, save_checkpoint
-from gptasr_subs.model.decoding import DecodingOptions
-from gptasr_subs.model.features import LogMel
-from gptasr_subs.model.folders import described_config
+from gptasr_subs.model.decoding.decode import DecodingOptions
+from gptasr_subs.model.files import described_config
+from gptasr_subs.model.log_mel import LogMel
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import train_bpe
 from gptasr_subs.recognition import batching

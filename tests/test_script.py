@@ -16,7 +16,7 @@ import gptasr_subs as gs
 from gptasr_subs.align.known_text import CtcEmissions, align_cues, align_script, compute_emissions
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
-from gptasr_subs.model import folders
+from gptasr_subs.model import files
 from gptasr_subs.model.ctc import spell_text
 from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
@@ -26,7 +26,7 @@ from gptasr_subs.types import Cue, Span
 REPOSITORY = Path(__file__).parent.parent
 SAMPLE = REPOSITORY / "examples" / "sample.mp4"
 TALK = REPOSITORY.parent / "shared" / "media" / "talk.mkv"
-SHIPPED = folders.SHIPPED  # before a fixture hides it
+SHIPPED = files.SHIPPED  # before a fixture hides it
 FRAME = 0.03
 
 LINES = ["one for the money", "two for the show", "three to make ready", "and four to go"]
@@ -124,7 +124,7 @@ def stretched(cues: list[Cue]) -> list[Cue]:
 def test_a_stretched_and_shifted_subtitle_of_the_sample_comes_back(
     model: GptAsrRecognizer, sample: list[Cue], program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folders, "SHIPPED", SHIPPED)
+    monkeypatch.setattr(files, "SHIPPED", SHIPPED)
     write(tmp_path / "late.srt", stretched(sample))
     ended = program("align", SAMPLE, tmp_path / "late.srt", "-o", tmp_path / "mended.srt")
     assert ended.code == 0, ended.err
@@ -153,7 +153,7 @@ def test_the_script_of_the_sample_becomes_subtitles(model: GptAsrRecognizer) -> 
 
 
 def test_problems_are_one_sentence(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "SHIPPED", SHIPPED)
+    monkeypatch.setattr(files, "SHIPPED", SHIPPED)
     (tmp_path / "strange.txt").write_text("whereas quixotic jugglers vexed many dozens of xylophone buyers " * 5)
     ended = program("align", "--quiet", SAMPLE, tmp_path / "strange.txt", "-o", tmp_path / "out.srt")
     assert ended.code == 1 and "belong together" in one_line(ended.err)

@@ -14,9 +14,10 @@ from tones import make_corpus, spoken, texts
 from typer.testing import CliRunner
 
 from gptasr_subs.cli.train import app
+from gptasr_subs.corpora.audio import read_manifest, read_samples
+from gptasr_subs.corpora.codecs import CODECS, COPY, Codec, Copies, _chosen, degrade, with_copies
+from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import MediaError
-from gptasr_subs.training.codecs import CODECS, COPY, Codec, Copies, _chosen, degrade, with_copies
-from gptasr_subs.training.corpora import Clip, read_manifest, read_samples
 from gptasr_subs.training.preparation import prepare
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.types import FloatArray

@@ -11,20 +11,16 @@ import pytest
 import soundfile
 from tones import RATE, make_corpus, make_store, say, texts
 
+from gptasr_subs.corpora.audio import read_manifest, read_samples
+from gptasr_subs.corpora.casing import borrow_case, sentence_case
+from gptasr_subs.corpora.manifest import Clip, write_manifest
+from gptasr_subs.corpora.numerals import spell_numbers
+from gptasr_subs.corpora.report import REPORT_FILE
 from gptasr_subs.errors import FormatError, MediaError, UsageError
 from gptasr_subs.evaluation.wer import is_unformatted
 from gptasr_subs.model import ctc
-from gptasr_subs.training.casing import borrow_case, sentence_case
-from gptasr_subs.training.corpora import (
-    Clip,
-    read_manifest,
-    read_samples,
-    write_manifest,
-)
 from gptasr_subs.training.noise import coloured_noise, make_noises, read_noises
-from gptasr_subs.training.numerals import spell_numbers
 from gptasr_subs.training.preparation import HeldOut, prepare, why_not, written
-from gptasr_subs.training.report import REPORT_FILE
 from gptasr_subs.training.store import SAMPLE_RATE, AudioStore
 
 CLIP = Clip(Path("a.flac"), 0.0, 2.0, "s", "tones", "CC0", "So they all went home.")

@@ -15,9 +15,10 @@ from tones import spoken
 from typer.testing import CliRunner, Result
 
 from gptasr_subs.cli.train import app
+from gptasr_subs.corpora.audio import read_manifest
+from gptasr_subs.corpora.manifest import read_rows
+from gptasr_subs.corpora.pseudo_labels import Labelling, confidence, label
 from gptasr_subs.errors import UsageError
-from gptasr_subs.training.corpora import read_manifest, read_rows
-from gptasr_subs.training.labelling import Labelling, confidence, label
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.types import FloatArray, Word
 

@@ -13,12 +13,12 @@ from tones import RATE, make_corpus, say, spoken, texts
 from typer.testing import CliRunner, Result
 
 from gptasr_subs.cli.train import app
+from gptasr_subs.corpora.audio import read_manifest, read_samples, read_sound
+from gptasr_subs.corpora.importing import Importing, import_corpus
+from gptasr_subs.corpora.readers import LAYOUTS
+from gptasr_subs.corpora.report import REPORT_FILE
 from gptasr_subs.errors import FormatError, UsageError
-from gptasr_subs.training.corpora import read_manifest, read_samples, read_sound
-from gptasr_subs.training.importing import Importing, import_corpus
 from gptasr_subs.training.preparation import prepare
-from gptasr_subs.training.readers import LAYOUTS
-from gptasr_subs.training.report import REPORT_FILE
 from gptasr_subs.training.store import AudioStore
 
 Said = list[tuple[str, str]]  # speaker and text of each clip that must come out
@@ -232,7 +232,7 @@ def test_a_long_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         read.append(file.name)
         return read_sound(file)
 
-    monkeypatch.setattr("gptasr_subs.training.hearing.read_sound", count)
+    monkeypatch.setattr("gptasr_subs.corpora.audio.read_sound", count)
     import_corpus("tsv", manifest, tmp_path / "out")
     assert sorted(read) == ["other.wav", "tones.flac"]
     clips = read_manifest(tmp_path / "out")

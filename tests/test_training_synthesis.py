@@ -16,10 +16,9 @@ from tones import PITCHES, RATE, say
 from typer.testing import CliRunner
 
 from gptasr_subs.cli.train import app
-from gptasr_subs.errors import UsageError
-from gptasr_subs.training import voices
-from gptasr_subs.training.corpora import read_manifest, read_samples
-from gptasr_subs.training.synthesis import (
+from gptasr_subs.corpora import voices
+from gptasr_subs.corpora.audio import read_manifest, read_samples
+from gptasr_subs.corpora.synthesis import (
     PEAK,
     SAMPLE_RATE,
     Prompts,
@@ -29,7 +28,8 @@ from gptasr_subs.training.synthesis import (
     utterances,
     with_rare_words,
 )
-from gptasr_subs.training.voices import Sound, find_voices
+from gptasr_subs.corpora.voices import Sound, find_voices
+from gptasr_subs.errors import UsageError
 
 SENTENCES = [f"{first.capitalize()} {second}." for first in PITCHES for second in PITCHES]
 

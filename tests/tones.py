@@ -9,9 +9,9 @@ import numpy as np
 import soundfile
 from tiny import tiny_network
 
+from gptasr_subs.corpora.audio import read_manifest, read_samples
 from gptasr_subs.model.checkpoint import Checkpoint
 from gptasr_subs.model.tokenizer import train_bpe
-from gptasr_subs.training.corpora import read_manifest, read_samples
 from gptasr_subs.training.store import SAMPLE_RATE, AudioStore, write_store
 from gptasr_subs.types import FloatArray
 

@@ -125,7 +125,7 @@ def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[s
 
     Raises FormatError.
     """
-    from gptasr_subs.model.alignment import spellable_words
+    from gptasr_subs.model.alignment.words import spellable_words
 
     texts = spellable_words(_NO_WORDS.sub(" ", text))
     words = align_words(texts, emissions)
@@ -162,7 +162,7 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
 def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | None]:
     """Each word (its letters at least) of a long text when it is said, None for one that is not."""
     from gptasr_subs.model import ctc
-    from gptasr_subs.model.longform import find_words
+    from gptasr_subs.model.alignment.longform import find_words
 
     spelled = [[letter for letter in ctc.spell(text) if letter != ctc.SPACE] for text in texts]
     found = find_words(emissions.log_probs, spelled)
@@ -206,7 +206,7 @@ def _word(text: str, emissions: CtcEmissions, first: int, last: int, posterior: 
 
 def _settled(words: Sequence[Word | None]) -> list[Word | None]:
     """The words that were found, two that overlap meeting in the middle."""
-    from gptasr_subs.model.alignment import settle
+    from gptasr_subs.model.alignment.words import settle
 
     found = [word for word in words if word]
     there = iter(settle(found, found[-1].end))
@@ -285,7 +285,7 @@ def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> 
 
 def _words_of(cues: Sequence[Cue]) -> tuple[list[str], list[int]]:
     """The words of all cues that can be spelled, and the number of the cue each is of."""
-    from gptasr_subs.model.alignment import spellable_words
+    from gptasr_subs.model.alignment.words import spellable_words
 
     pairs = [
         (word, number) for number, cue in enumerate(cues) for word in spellable_words(_NO_WORDS.sub(" ", cue.text))

@@ -14,7 +14,7 @@ from gptasr_subs.cli.progress import progress
 from gptasr_subs.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasr_subs.training.report import Report
+    from gptasr_subs.corpora.report import Report
 
 _EXTRA = ("num2words", "soundfile", "soxr")  # what of the extra no step can do without
 
@@ -43,11 +43,11 @@ def synthesise(
     """Have installed synthesisers read a text into a corpus."""
     with handle_errors(quiet, verbose):
         require_extra()
+        from gptasr_subs.corpora import synthesis
+        from gptasr_subs.corpora.manifest import MANIFEST_FILE, read_clips
+        from gptasr_subs.corpora.voices import find_voices
         from gptasr_subs.storage.files import read_text
-        from gptasr_subs.training import synthesis
-        from gptasr_subs.training.corpora import MANIFEST_FILE, read_clips
         from gptasr_subs.training.preparation import spelled_texts
-        from gptasr_subs.training.voices import find_voices
 
         lines = synthesis.usable(read_text(text).splitlines(), spelled_texts(read_clips(*dev or ())))
         if new_to:
@@ -82,7 +82,7 @@ def import_(
     """Bring a public corpus into the one format of all others."""
     with handle_errors(quiet, verbose):
         require_extra()
-        from gptasr_subs.training.importing import Importing, import_corpus
+        from gptasr_subs.corpora.importing import Importing, import_corpus
 
         options = Importing(tuple(part or ()), in_place, untranscribed, workers)
         with progress(kind, place_in_clips, quiet) as update:
@@ -119,7 +119,7 @@ def prepare(
     """Check the clips of corpora and make a store of those that are fit."""
     with handle_errors(quiet, verbose):
         require_extra()
-        from gptasr_subs.training.codecs import Copies
+        from gptasr_subs.corpora.codecs import Copies
         from gptasr_subs.training.preparation import prepare
 
         with progress(display_path(Path(store.name)), place_in_clips, quiet) as update:
@@ -147,8 +147,8 @@ def label(
     """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
     with handle_errors(quiet, verbose):
         require_extra()
+        from gptasr_subs.corpora.pseudo_labels import Labelling, label
         from gptasr_subs.recognition.loading import load_model
-        from gptasr_subs.training.labelling import Labelling, label
 
         model = load_model(teacher, device)
         options = Labelling(least_confidence, batch_size, beams)

@@ -21,9 +21,9 @@ from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint
 from gptasr_subs.model.config import PUBLISHED
-from gptasr_subs.model.decoding import Decoded, DecodingOptions
+from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions
+from gptasr_subs.model.decoding.incremental import Stepper
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.model.tokenizer import CharacterTokenizer
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.recognize import document_of

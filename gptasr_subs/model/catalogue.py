@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model import folders
+from gptasr_subs.model import files
 from gptasr_subs.storage.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.storage.files import MIB
 
@@ -72,8 +72,8 @@ PUBLISHED: dict[str, Published] = {
 
 def list_models() -> list[CatalogueEntry]:
     """All checkpoints: the shipped ones, the published ones, and others in the cache."""
-    cached = {folder.name: folder for folder in _folders(folders.checkpoint_cache())}
-    shipped = [_described(folder, "shipped") for folder in _folders(folders.SHIPPED)]
+    cached = {folder.name: folder for folder in _folders(files.checkpoint_cache())}
+    shipped = [_described(folder, "shipped") for folder in _folders(files.SHIPPED)]
     published = [_published(name, cached.pop(name, None)) for name in PUBLISHED]
     return [*shipped, *published, *(_described(folder, f"in {folder}") for folder in cached.values())]
 
@@ -83,13 +83,13 @@ def pull(name: str, on_progress: ProgressCallback | None = None) -> Path:
 
     A try that was cut off goes on where it stopped. Raises ModelError that says what to do instead.
     """
-    folder = folders.checkpoint_cache() / name
-    files = _files(name)
-    missing = [remote for remote in files if not (folder / remote.name).is_file()]
+    folder = files.checkpoint_cache() / name
+    remotes = _files(name)
+    missing = [remote for remote in remotes if not (folder / remote.name).is_file()]
     for remote in missing:
         _fetch(name, remote, folder, on_progress)
     if missing:
-        _refuse_damaged(name, folder / files[0].name, [folder / remote.name for remote in missing])
+        _refuse_damaged(name, folder / remotes[0].name, [folder / remote.name for remote in missing])
     return folder
 
 
@@ -149,7 +149,7 @@ def _published(name: str, folder: Path | None) -> CatalogueEntry:
 def _described(folder: Path, home: str) -> CatalogueEntry:
     """A checkpoint of our own format says itself how good it is, and whose encoder it began with."""
     try:
-        facts = folders.read_description(folder / folders.DESCRIPTION_FILE).get("metadata", {})
+        facts = files.read_description(folder / files.DESCRIPTION_FILE).get("metadata", {})
     except ModelError:
         facts = {}
     if encoder := facts.get("encoder"):

@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.attention import Heads
+from gptasr_subs.model.alignment.cross_attention import Heads
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.decoding import DecodingOptions
-from gptasr_subs.model.folders import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, find_checkpoint, read_description
+from gptasr_subs.model.decoding.decode import DecodingOptions
+from gptasr_subs.model.files import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, find_checkpoint, read_description
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.published import State, read_published, read_tensors
 from gptasr_subs.model.tokenizer import Tokenizer, tokenizer_from_json

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import GENERATION_1, GENERATION_2, PUBLISHED, FrontEnd, ModelConfig
-from gptasr_subs.model.folders import MEL_NORMS_FILE, VOCABULARY_FILE
+from gptasr_subs.model.files import MEL_NORMS_FILE, VOCABULARY_FILE
 from gptasr_subs.model.tokenizer import BpeTokenizer, CharacterTokenizer, Tokenizer
 
 State = dict[str, Tensor]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.folders import checkpoint_identity
+from gptasr_subs.model.files import checkpoint_identity
 from gptasr_subs.recognition.batching import batch_size as clips_that_fit
 from gptasr_subs.recognition.batching import count_workers, halve_on_out_of_memory, run_batches, split_batches
 from gptasr_subs.types import FloatArray, Word
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gptasr_subs.model.checkpoint import Checkpoint
-    from gptasr_subs.model.decoding import Decoded, DecodingOptions
+    from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions
 
 PRECISION = "GPTASR_SUBS_PRECISION"
 
@@ -33,7 +33,7 @@ class GptAsrRecognizer:
         ``identity`` says which weights these are; without one the journal remembers nothing of
         them.
         """
-        from gptasr_subs.model.features import build_front_end
+        from gptasr_subs.model.log_mel import build_front_end
 
         self.checkpoint = checkpoint
         self.device = device
@@ -129,7 +129,7 @@ class GptAsrRecognizer:
             )
 
     def _decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
-        from gptasr_subs.model.decoding import decode
+        from gptasr_subs.model.decoding.decode import decode
 
         mel, lengths = self.log_mels(clips)
         return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel=mel, lengths=lengths, options=options)
@@ -148,7 +148,7 @@ class GptAsrRecognizer:
 
     def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
         """By the CTC head where there is one, else by attention, else spread over the voiced sound."""
-        from gptasr_subs.model.alignment import (
+        from gptasr_subs.model.alignment.words import (
             agreed,
             align_words,
             word_confidences,
@@ -183,7 +183,7 @@ class GptAsrRecognizer:
 
         Heads not stored are chosen by the first clip.
         """
-        from gptasr_subs.model.attention import attention_to_sound, choose_heads, token_positions
+        from gptasr_subs.model.alignment.cross_attention import attention_to_sound, choose_heads, token_positions
 
         checkpoint = self.checkpoint
         attention = attention_to_sound(checkpoint.model, *self.log_mels([clip]), tokens)

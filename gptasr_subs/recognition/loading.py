@@ -12,7 +12,7 @@ from pathlib import Path
 from gptasr_subs.errors import GptasrError, ModelError
 from gptasr_subs.media.languages import same_language, shortest_code
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.folders import described_config
+from gptasr_subs.model.files import described_config
 from gptasr_subs.plugins import find_entries
 from gptasr_subs.recognition.gptasr import load_gptasr, own_identity
 from gptasr_subs.recognition.recognizer import Recognizer

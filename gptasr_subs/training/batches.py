@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.features import build_front_end
+from gptasr_subs.model.log_mel import build_front_end
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.augmentation import augment, level
 from gptasr_subs.training.frames import FrameCache

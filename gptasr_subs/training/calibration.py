@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.model.alignment import align_words
+from gptasr_subs.model.alignment.words import align_words
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.types import FloatArray, Span, Word
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from gptasr_subs.corpora.manifest import read_clips
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -28,7 +29,6 @@ from gptasr_subs.model.config import (
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.training.batches import Batches, TextBatches
-from gptasr_subs.training.corpora import read_clips
 from gptasr_subs.training.curves import Curves
 from gptasr_subs.training.encoders import load_encoder
 from gptasr_subs.training.evaluation import read_dev_set, score

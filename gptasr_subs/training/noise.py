@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gptasr_subs.corpora.audio import Sound, read_manifest, read_samples
+from gptasr_subs.corpora.manifest import Clip, read_rows
 from gptasr_subs.errors import UsageError
-from gptasr_subs.training.corpora import Clip, Sound, read_manifest, read_rows, read_samples
 from gptasr_subs.training.store import SAMPLE_RATE
 from gptasr_subs.types import FloatArray
 

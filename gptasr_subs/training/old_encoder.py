@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.model.checkpoint import Checkpoint
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.features import LogMel
+from gptasr_subs.model.log_mel import LogMel
 from gptasr_subs.training.store import SAMPLE_RATE
 from gptasr_subs.types import FloatArray
 

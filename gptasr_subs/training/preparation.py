@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from gptasr_subs.corpora.audio import Sound, read_manifests, read_samples
+from gptasr_subs.corpora.casing import borrow_case, sentence_case
+from gptasr_subs.corpora.codecs import NO_COPIES, Copies, with_copies
+from gptasr_subs.corpora.manifest import Clip, read_clips
+from gptasr_subs.corpora.numerals import spell_numbers
+from gptasr_subs.corpora.report import Report
 from gptasr_subs.errors import UsageError
 from gptasr_subs.evaluation.wer import is_unformatted as is_plain
 from gptasr_subs.model import ctc
-from gptasr_subs.training.casing import borrow_case, sentence_case
-from gptasr_subs.training.codecs import NO_COPIES, Copies, with_copies
-from gptasr_subs.training.corpora import Clip, Sound, read_clips, read_manifests, read_samples
 from gptasr_subs.training.noise import noise_clips, read_noises
-from gptasr_subs.training.numerals import spell_numbers
-from gptasr_subs.training.report import Report
 from gptasr_subs.training.store import SAMPLE_RATE, write_store
 from gptasr_subs.types import FloatArray
 

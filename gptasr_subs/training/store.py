@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gptasr_subs.corpora.audio import Sound
+from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import UsageError
 from gptasr_subs.storage.files import write_atomically
-from gptasr_subs.training.corpora import Clip, Sound
 from gptasr_subs.types import FloatArray
 
 SAMPLE_RATE = 16000  # Hz: what the open encoders read

@@ -13,7 +13,7 @@ from tiny import tiny_checkpoint, tiny_config, tiny_network
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.decoding import DecodingOptions, decode
+from gptasr_subs.model.decoding.decode import DecodingOptions, decode
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 

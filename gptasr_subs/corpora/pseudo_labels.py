@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from gptasr_subs.corpora.audio import Heard, hear, origin
+from gptasr_subs.corpora.manifest import Clip, read_clips
+from gptasr_subs.corpora.report import Report
+from gptasr_subs.corpora.shards import Row
+from gptasr_subs.corpora.writer import GrowingCorpus, manifest_row
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.windows import window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks
-from gptasr_subs.training.corpora import Clip, read_clips
-from gptasr_subs.training.growing import GrowingCorpus, manifest_row
-from gptasr_subs.training.hearing import Heard, hear, origin
-from gptasr_subs.training.report import Report
-from gptasr_subs.training.shards import Row
 from gptasr_subs.types import FloatArray, Span, Word
 
 CONFIDENCE = "confidence"  # column of the manifest, see the function

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from gptasr_subs.corpora.audio import origin
+from gptasr_subs.corpora.manifest import COLUMNS, MANIFEST_FILE, Clip, read_clips, read_rows
+from gptasr_subs.corpora.report import Report
+from gptasr_subs.corpora.shards import Row, add_rows, open_table
 from gptasr_subs.errors import UsageError
-from gptasr_subs.training.corpora import COLUMNS, MANIFEST_FILE, Clip, read_clips, read_rows
-from gptasr_subs.training.hearing import origin
-from gptasr_subs.training.report import Report
-from gptasr_subs.training.shards import Row, add_rows, open_table
 
 DROPPED_FILE = "dropped.tsv"
 

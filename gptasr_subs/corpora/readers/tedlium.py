@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gptasr_subs.corpora.manifest import Clip
+from gptasr_subs.corpora.readers.utterance import Utterance, first_folder, is_wanted, part_above
 from gptasr_subs.storage.files import read_text
-from gptasr_subs.training.corpora import Clip
-from gptasr_subs.training.readers.utterance import Utterance, first_folder, is_wanted, part_above
 
 _LICENCE = "CC BY-NC-ND 3.0"
 _NOISE = re.compile(r"\{[A-Z_]+\}|<sil>|\(\d+\)")  # breaths, silences, numbers of pronunciations

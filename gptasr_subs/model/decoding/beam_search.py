@@ -14,9 +14,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from gptasr_subs.model.fingerprints import Fingerprints
+from gptasr_subs.model.decoding.incremental import Stepper
+from gptasr_subs.model.decoding.text_hash import Fingerprints
 from gptasr_subs.model.network import Encoded, GptAsr
-from gptasr_subs.model.stepper import Stepper
 
 _LOOP_REPEATS = 4  # the same tokens so many times in a row are a loop ...
 _LOOP_TOKENS = 24  # ... if they are at least so many: "no, no, no, no" is speech

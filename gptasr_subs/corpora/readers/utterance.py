@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gptasr_subs.training.corpora import Clip
+from gptasr_subs.corpora.manifest import Clip
 
 
 class Utterance(NamedTuple):

@@ -13,9 +13,10 @@ from typing import Any
 import ffmpeg
 import numpy as np
 
+from gptasr_subs.corpora.audio import Sound
+from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import find_ffmpeg
-from gptasr_subs.training.corpora import Clip, Sound
 from gptasr_subs.types import FloatArray
 
 COPY = "+codec"  # behind the source of a copy, so that copies can be weighed apart

@@ -11,15 +11,15 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from gptasr_subs.corpora.audio import Heard, hear, origin
+from gptasr_subs.corpora.manifest import Clip, read_clips
+from gptasr_subs.corpora.readers import LAYOUTS, Layout
+from gptasr_subs.corpora.readers.utterance import Utterance
+from gptasr_subs.corpora.report import Report
+from gptasr_subs.corpora.shards import Row, write_shard
+from gptasr_subs.corpora.writer import GrowingCorpus, manifest_row
 from gptasr_subs.errors import FormatError, UsageError
 from gptasr_subs.model import ctc
-from gptasr_subs.training.corpora import Clip, read_clips
-from gptasr_subs.training.growing import GrowingCorpus, manifest_row
-from gptasr_subs.training.hearing import Heard, hear, origin
-from gptasr_subs.training.readers import LAYOUTS, Layout
-from gptasr_subs.training.readers.utterance import Utterance
-from gptasr_subs.training.report import Report
-from gptasr_subs.training.shards import Row, write_shard
 
 _CLIPS_PER_SHARD = 50  # at the least, but in the last one
 _SHARD_NAME = re.compile(r"(\d{6})-\d+$")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gptasr_subs.training.readers import (
+from gptasr_subs.corpora.readers import (
     commonvoice,
     hifitts,
     librispeech,
@@ -20,7 +20,7 @@ from gptasr_subs.training.readers import (
     voxforge,
     voxpopuli,
 )
-from gptasr_subs.training.readers.utterance import Utterance
+from gptasr_subs.corpora.readers.utterance import Utterance
 
 Read = Callable[[Path, Sequence[str]], Iterator[Utterance]]
 

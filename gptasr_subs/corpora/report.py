@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.storage.files import write_atomically
-from gptasr_subs.training.corpora import Clip
 
 REPORT_FILE = "report.json"
 

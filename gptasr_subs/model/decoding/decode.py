@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from gptasr_subs.model import ctc
-from gptasr_subs.model.fingerprints import Fingerprints, fingerprints_of
-from gptasr_subs.model.joint import CtcJudge, spell_tokens
+from gptasr_subs.model.decoding.beam_search import Beam, beam_search
+from gptasr_subs.model.decoding.ctc_prefix import CtcJudge, spell_tokens
+from gptasr_subs.model.decoding.text_hash import Fingerprints, fingerprints_of
 from gptasr_subs.model.network import Encoded, GptAsr
-from gptasr_subs.model.search import Beam, beam_search
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.types import FloatArray
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gptasr_subs.corpora.manifest import Clip
+from gptasr_subs.corpora.readers.utterance import Utterance, first_folder, is_wanted
 from gptasr_subs.storage.files import read_text
-from gptasr_subs.training.corpora import Clip
-from gptasr_subs.training.readers.utterance import Utterance, first_folder, is_wanted
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:

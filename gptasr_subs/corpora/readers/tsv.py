@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gptasr_subs.training.corpora import read_clips
-from gptasr_subs.training.readers.utterance import Utterance
+from gptasr_subs.corpora.manifest import read_clips
+from gptasr_subs.corpora.readers.utterance import Utterance
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from difflib import SequenceMatcher
 
+from gptasr_subs.corpora.numerals import spell_numbers
 from gptasr_subs.model import ctc
-from gptasr_subs.training.numerals import spell_numbers
 
 _ASKING = re.compile(
     r"(what|who|where|when|why|how|is|are|do|does|did|can|could|would|will|shall|have|has|was|were|may)$"

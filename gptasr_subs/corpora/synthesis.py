@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gptasr_subs.corpora.manifest import MANIFEST_FILE
+from gptasr_subs.corpora.shards import Row, add_rows, open_table, write_shard
+from gptasr_subs.corpora.voices import Voice
 from gptasr_subs.errors import UsageError
 from gptasr_subs.model import ctc
-from gptasr_subs.training.corpora import MANIFEST_FILE
-from gptasr_subs.training.shards import Row, add_rows, open_table, write_shard
-from gptasr_subs.training.voices import Voice
 from gptasr_subs.types import FloatArray
 
 SAMPLE_RATE = 22050  # Hz, of every shard

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from gptasr_subs.corpora.manifest import Clip
+from gptasr_subs.corpora.readers.utterance import Utterance
 from gptasr_subs.model import ctc
 from gptasr_subs.storage.files import read_text
-from gptasr_subs.training.corpora import Clip
-from gptasr_subs.training.readers.utterance import Utterance
 
 _KINDS = ("wav", "flac")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gptasr_subs.training.corpora import COLUMNS
+from gptasr_subs.corpora.manifest import COLUMNS
 from gptasr_subs.types import FloatArray
 
 Row = tuple[str, ...]

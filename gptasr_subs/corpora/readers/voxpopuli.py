@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gptasr_subs.training.corpora import Clip, read_rows
-from gptasr_subs.training.readers.utterance import Utterance, first_folder
+from gptasr_subs.corpora.manifest import Clip, read_rows
+from gptasr_subs.corpora.readers.utterance import Utterance, first_folder
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:

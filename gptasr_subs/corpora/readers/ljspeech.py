@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gptasr_subs.corpora.manifest import Clip
+from gptasr_subs.corpora.readers.utterance import Utterance, first_folder
 from gptasr_subs.storage.files import read_text
-from gptasr_subs.training.corpora import Clip
-from gptasr_subs.training.readers.utterance import Utterance, first_folder
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:

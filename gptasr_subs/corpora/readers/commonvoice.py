@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gptasr_subs.training.corpora import Clip, read_rows
-from gptasr_subs.training.readers.utterance import Utterance, first_folder
+from gptasr_subs.corpora.manifest import Clip, read_rows
+from gptasr_subs.corpora.readers.utterance import Utterance, first_folder
 
 _SPEAKER_LETTERS = 16  # of the 128 of a speaker's name; enough to tell them apart
 

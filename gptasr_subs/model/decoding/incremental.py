@@ -19,7 +19,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from gptasr_subs.model.kernels import attend, attend_before, reads_all
+from gptasr_subs.model.decoding.kernels import attend, attend_before, reads_all
 from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
 # Slots: each new shape of a product costs a CPU's library time and memory, for good.
