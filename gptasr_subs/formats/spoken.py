@@ -19,7 +19,7 @@ def spoken_lines(document: Document) -> list[Lines | None]:
     None where style asks for none or the words are not those of the cues.
     """
     nothing: list[Lines | None] = [None] * len(document.cues)
-    if not (document.style.word_times or document.style.unsure_below > 0):
+    if not (document.style.word_times or document.style.mark_confidence_below > 0):
         return nothing
     spoken = tokens(document.words)
     found: list[Lines] = [tuple(tuple(islice(spoken, len(line))) for line in words_of(cue)) for cue in document.cues]

@@ -18,7 +18,7 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_words_carry_times_and_doubts(film: Path, program: Program, fake: FakeRecognizer) -> None:
-    assert program(film, "--format", "vtt,ass,lrc", "--word-times", "--unsure-below", "0.95").code == 0
+    assert program(film, "--format", "vtt,ass,lrc", "--word-times", "--mark-confidence-below", "0.95").code == 0
     vtt, ass, lrc = (film.with_suffix(f".en.{end}").read_text(encoding="utf-8") for end in ("vtt", "ass", "lrc"))
     assert re.search(r"<c.yellow>one</c> <00:00:01.\d{3}><c.yellow>two</c> <00:00:0[12].\d{3}><c.yellow>three</c>", vtt)
     assert re.search(r"\{\\kf\d+\}\{\\c&H00FFFF&\}one\{\\c\} ", ass)

@@ -47,7 +47,7 @@ CUES = (
 DOCUMENT = Document(CUES, WORDS, source="night — 1.mkv", seconds=3700.5, language="en", model="small")
 
 
-STYLED = replace(DOCUMENT, style=Style(word_times=True, unsure_below=0.6, text_height=0.09))
+STYLED = replace(DOCUMENT, style=Style(word_times=True, mark_confidence_below=0.6, text_height=0.09))
 
 
 @pytest.mark.parametrize("name", formats.find_formats())
