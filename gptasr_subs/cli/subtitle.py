@@ -75,7 +75,7 @@ def run(
     word_times: Annotated[
         bool, typer.Option("--word-times", help="Each word lights up when it is spoken (vtt, ass, lrc).")
     ] = False,
-    unsure_below: Annotated[
+    mark_confidence_below: Annotated[
         float, typer.Option(min=0, max=1, metavar="X", help="Words of lower confidence are yellow (vtt, ass).")
     ] = 0.0,
     top: Annotated[bool, typer.Option("--top", help="Place the text at the top of the picture.")] = False,
@@ -126,7 +126,7 @@ def run(
             progressive=progressive,
             start=start,
             journal=not no_journal,
-            style=Style(word_times=word_times, unsure_below=unsure_below),
+            style=Style(word_times=word_times, mark_confidence_below=mark_confidence_below),
             top=top,
             shot_changes=shot_changes,
         )

@@ -96,8 +96,10 @@ def _order(context: CueContext, norms: Norms) -> str:
 
 @_rule("overlap", hard=True, pair=True)
 def _overlap(context: CueContext, norms: Norms) -> str:
-    both = min(context.cue.end, context.after.end) - context.after.start if context.after else 0.0
-    return f"{both:.3f} s shown together with the next" if both > 0 and _is_in_order(context) else ""
+    if context.after is None or context.after.start < context.cue.start:
+        return ""
+    both = min(context.cue.end, context.after.end) - context.after.start
+    return f"{both:.3f} s shown together with the next" if both > 0 else ""
 
 
 @_rule("no-time", hard=True)
@@ -187,10 +189,6 @@ def _split_phrase(context: CueContext, norms: Norms) -> str:
     split = [int(edge) for edge in edges if 0 < edge < len(points) - 1 and points[edge] >= INSIDE_PHRASE]
     words = [word for text in texts for word in text]
     return f"parts {words[split[0] - 1]!r} from {words[split[0]]!r}" if split else ""
-
-
-def _is_in_order(context: CueContext) -> bool:
-    return context.after is not None and context.after.start >= context.cue.start
 
 
 def _seconds(what: str, is_now: float, bound: str, norm: float, excess: float) -> str:

@@ -26,6 +26,7 @@ _SLOWEST = 8.0  # characters a second; what stands longer than that takes was sp
 # slams] in one piece.
 _TOKEN = re.compile(r"^[-‐‑–—]\s*\S+|[\[(][^\[\]()]*[\])]\S*|\S+")
 _DASH = re.compile(r"[-‐‑–—]")
+_WORD = re.compile(r"\S+")
 
 Cues = list[Cue]
 
@@ -129,14 +130,12 @@ def _line_tokens(row: Row, longest: int) -> Iterator[Token]:
     text = "".join(char for char, _ in row)
     for found in _TOKEN.finditer(text):
         dash = found.start() == 0 and _DASH.match(text) is not None
-        parts = [found.span()] if found.end() - found.start() <= longest else _word_spans(text, *found.span())
+        parts = [found.span()]
+        if found.end() - found.start() > longest:
+            parts = [word.span() for word in _WORD.finditer(text, *found.span())]
         for first, last in parts:
             tags = Counter(tags for _, tags in row[first:last]).most_common(1)[0][0]
             yield Token(" ".join(text[first:last].split()), tags, LINE if dash and first == 0 else NOTHING)
-
-
-def _word_spans(text: str, first: int, last: int) -> list[tuple[int, int]]:
-    return [match.span() for match in re.compile(r"\S+").finditer(text, first, last)]
 
 
 def _is_dialogue(cue: Cue) -> bool:
@@ -155,7 +154,12 @@ def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tup
         now = _end(start, cue, limit=limit - norms.gap, needed=needed, norms=norms)
         if now > limit:
             enough = limit - start >= needed / 2
-            now = limit if enough or following is None else max(limit, start + (now - start) * _share(cue, following))
+            if enough or following is None:
+                now = limit
+            else:
+                # Both take their share of a time that is too short for two.
+                share = len(cue.text) / (len(cue.text) + len(following.text))
+                now = max(limit, start + (now - start) * share)
         yield start, max(start, now)
 
 
@@ -183,10 +187,6 @@ def _needed(cue: Cue, norms: Norms) -> float:
     text = plain(cue.text)
     words = np.array(len(text.split()))
     return float(np.maximum(reading_seconds(np.array(len(text)), words, norms), shortest_seconds(words, norms)))
-
-
-def _share(cue: Cue, following: Cue) -> float:
-    return len(cue.text) / (len(cue.text) + len(following.text))
 
 
 def _fixed_once(cues: Cues, norms: Norms, unfixable: set[tuple[Cue, ...]]) -> Cues:

@@ -70,13 +70,14 @@ def to_tsv(transcripts: Iterable[ClipTranscript], folder: Path) -> str:
     """A manifest of what was heard: a header, then path (relative to ``folder``) and text of each
     file read.
     """
-    rows = [(_one_field(heard.path.relative_to(folder)), heard.text) for heard in transcripts if not heard.error]
-    return "".join(f"{path}\t{text}\n" for path, text in [("path", "text"), *rows])
-
-
-def _one_field(path: Path) -> str:
-    """A path without what would end the column or the line."""
-    return path.as_posix().replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    lines = ["path\ttext\n"]
+    for transcript in transcripts:
+        if not transcript.error:
+            path = transcript.path.relative_to(folder).as_posix()
+            # What would end the column or the line.
+            path = path.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+            lines.append(f"{path}\t{transcript.text}\n")
+    return "".join(lines)
 
 
 def _readable_windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Window]:
@@ -92,7 +93,13 @@ def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Win
     rate = recognizer.sample_rate
     limits = window_limits(recognizer)
     track = choose_track(probe(transcript.path), None)
-    blocks = _counted(_decode(transcript, track, rate), transcript, rate)
+
+    def counted() -> Iterator[FloatArray]:
+        for block in _decode(transcript, track, rate):
+            transcript.seconds += len(block) / rate
+            yield block
+
+    blocks = counted()
     head: list[FloatArray] = []
     for block in blocks:
         head.append(block)
@@ -113,9 +120,3 @@ def _decode(transcript: ClipTranscript, track: int, rate: int) -> Iterator[Float
         left -= len(block)
         if left <= 0:
             return
-
-
-def _counted(blocks: Iterable[FloatArray], transcript: ClipTranscript, rate: int) -> Iterator[FloatArray]:
-    for block in blocks:
-        transcript.seconds += len(block) / rate
-        yield block

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gptasr_subs.errors import FormatError, GptasrError
-from gptasr_subs.evaluation.clips import ClipTranscript, transcribe_clips
+from gptasr_subs.evaluation.clips import transcribe_clips
 from gptasr_subs.evaluation.wer import WordErrors, confidence_interval, count_errors, is_unformatted, normalize
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import read_text
@@ -125,7 +125,15 @@ class Evaluation:
             "wer_with_case_and_punctuation": round(written.wer, 3) if written else None,
             "interval_with_case_and_punctuation": [round(end, 3) for end in formatted_interval or ()] or None,
             "speakers": {name: _rates(total) for name, total in self.speakers.items()},
-            "worst": [_plain(scored) for scored in self.worst(worst)],
+            "worst": [
+                {
+                    "path": str(scored.clip.path),
+                    "said": scored.clip.text,
+                    "written": scored.text,
+                    **_rates(scored.word_errors),
+                }
+                for scored in self.worst(worst)
+            ],
         }
 
 
@@ -186,19 +194,18 @@ def evaluate(
     failures = tuple(transcript.error for transcript in found if transcript.error)
     if len(failures) == len(clips):
         raise failures[0]
-    scored = tuple(_score(clip, heard) for clip, heard in zip(clips, found, strict=True) if not heard.error)
-    return Evaluation(recognizer.name, scored, failures, elapsed)
-
-
-def _score(clip: Clip, heard: ClipTranscript) -> ScoredClip:
-    plain = count_errors(normalize(clip.text), normalize(heard.text))
-    return ScoredClip(
-        clip,
-        text=heard.text,
-        seconds=heard.seconds,
-        word_errors=plain,
-        formatted_errors=count_errors(clip.text, heard.text),
+    scored = tuple(
+        ScoredClip(
+            clip,
+            text=transcript.text,
+            seconds=transcript.seconds,
+            word_errors=count_errors(normalize(clip.text), normalize(transcript.text)),
+            formatted_errors=count_errors(clip.text, transcript.text),
+        )
+        for clip, transcript in zip(clips, found, strict=True)
+        if not transcript.error
     )
+    return Evaluation(recognizer.name, scored, failures, elapsed)
 
 
 def _total(tallies: Iterable[WordErrors]) -> WordErrors:
@@ -207,8 +214,3 @@ def _total(tallies: Iterable[WordErrors]) -> WordErrors:
 
 def _rates(total: WordErrors) -> dict[str, Any]:
     return {"wer": round(total.wer, 3), "errors": total.errors, **asdict(total)}
-
-
-def _plain(scored: ScoredClip) -> dict[str, Any]:
-    texts = {"path": str(scored.clip.path), "said": scored.clip.text, "written": scored.text}
-    return {**texts, **_rates(scored.word_errors)}

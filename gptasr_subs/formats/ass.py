@@ -108,7 +108,7 @@ def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
 
 def _coloured(word: Word, style: Style) -> str:
     text = _escape(word.text)
-    return f"{_UNSURE}{text}{_SURE}" if word.confidence < style.unsure_below else text
+    return f"{_UNSURE}{text}{_SURE}" if word.confidence < style.mark_confidence_below else text
 
 
 def _hundredths(seconds: float) -> int:

@@ -21,7 +21,10 @@ class Tsv:
 
     def write(self, document: Document) -> str:
         """All cues."""
-        rows = [(str(milliseconds(cue.start)), str(milliseconds(cue.end)), _text(cue)) for cue in document.cues]
+        rows = [
+            (str(milliseconds(cue.start)), str(milliseconds(cue.end)), " ".join(clean_lines(map(plain, cue.lines))))
+            for cue in document.cues
+        ]
         return "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
 
     def read(self, text: str) -> list[Cue]:
@@ -36,10 +39,6 @@ class Tsv:
             return [Cue(_seconds(row[0]), _seconds(row[1]), tuple(clean_lines(row[2:]))) for row in rows]
         except (ValueError, IndexError) as error:
             raise FormatError("This TSV file has rows that are not start, end and text.") from error
-
-
-def _text(cue: Cue) -> str:
-    return " ".join(clean_lines(map(plain, cue.lines)))
 
 
 def _seconds(number: str) -> float:

@@ -59,7 +59,10 @@ class Ttml:
     def write(self, document: Document) -> str:
         """All cues as paragraphs."""
         places = sorted({cue.position for cue in document.cues} | {2})
-        regions = "".join(_REGION.format(place=place, row=_row(place), column=_column(place)) for place in places)
+        regions = "".join(
+            _REGION.format(place=place, row=_ROWS[(place - 1) // 3], column=_COLUMNS[(place - 1) % 3])
+            for place in places
+        )
         size = round(document.style.text_height * _CELLS * 100)
         head = _HEAD.format(language=quoteattr(document.language), size=size, regions=regions)
         return head + "".join(map(_paragraph, document.cues)) + _FOOT
@@ -79,14 +82,6 @@ class Ttml:
         except (ValueError, ZeroDivisionError) as error:
             raise FormatError("This TTML file has a frame or tick rate that is no number.") from error
         return sorted(reader.cues(root, 0.0, 2), key=lambda cue: cue.start)
-
-
-def _row(place: int) -> str:
-    return _ROWS[(place - 1) // 3]
-
-
-def _column(place: int) -> str:
-    return _COLUMNS[(place - 1) % 3]
 
 
 def _paragraph(cue: Cue) -> str:

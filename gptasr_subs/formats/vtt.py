@@ -83,7 +83,7 @@ def _kept(tag: re.Match[str]) -> str:
 def _spoken(word: Word, cue: Cue, style: Style) -> str:
     """With its time, if it lies within the cue's, as the format demands."""
     text = _escape(word.text)
-    if word.confidence < style.unsure_below:
+    if word.confidence < style.mark_confidence_below:
         text = f"<c.yellow>{text}</c>"
     within = milliseconds(cue.start) < milliseconds(word.start) < milliseconds(cue.end)
     return f"<{format_time(word.start, '.')}>{text}" if style.word_times and within else text

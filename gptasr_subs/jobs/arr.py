@@ -59,7 +59,8 @@ def read_event(environment: Mapping[str, str]) -> ArrEvent:
         return ArrEvent(program, ArrEventKind.TEST)
     if kind in _IMPORTS:
         names = (f"{files}_path", f"{files}_paths", f"{program}_addedtrackpaths")
-        return ArrEvent(program, ArrEventKind.IMPORT, _unique(path for name in names for path in _listed(facts, name)))
+        unique = dict.fromkeys(path for name in names for path in _listed(facts, name))
+        return ArrEvent(program, ArrEventKind.IMPORT, tuple(unique))
     if kind == "rename":
         paths = _listed(facts, f"{files}_paths")
         previous = _listed(facts, f"{files}_previouspaths")
@@ -140,7 +141,3 @@ def _is_known(queue: Queue, path: Path) -> bool:
 
 def _listed(facts: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(path for path in facts.get(name, "").split("|") if path)
-
-
-def _unique(paths: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(paths))

@@ -208,7 +208,7 @@ class Queue:
         """
         now = self._clock()
         self._ask(f"UPDATE jobs SET lease = ? WHERE {_HELD}", now + LEASE, job.id, job.worker)
-        return self._is_held(job)
+        return bool(self._ask(f"SELECT 1 FROM jobs WHERE {_HELD}", job.id, job.worker))
 
     def finish(self, job: Job, state: State, reason: str = "") -> None:
         """The worker is through with its job; nothing happens where it holds it no longer."""
@@ -241,9 +241,6 @@ class Queue:
         sql = f"UPDATE jobs SET state = 'failed', reason = ?, changed = ? WHERE {dead} AND attempts >= ?"
         self._ask(sql, f"{reason}, {MAX_ATTEMPTS} times", now, now, MAX_ATTEMPTS)
         self._ask(f"UPDATE jobs SET state = 'waiting', reason = ?, worker = NULL WHERE {dead}", reason, now)
-
-    def _is_held(self, job: Job) -> bool:
-        return bool(self._ask(f"SELECT 1 FROM jobs WHERE {_HELD}", job.id, job.worker))
 
     def _select(self, where: str, *values: object) -> list[Job]:
         return [_job(row) for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values)]

@@ -60,7 +60,10 @@ class Watcher:
 
         ``tick``: how often to check.
         """
-        self._folders = [_checked(folder) for folder in folders]
+        for folder in folders:
+            if not folder.is_dir():
+                raise UsageError(f"There is no folder {str(folder)!r} to watch; create it or check its name.")
+        self._folders = [folder.absolute() for folder in folders]
         self._queue_path = queue_path
         self._options = options or Options()
         self._limits = limits or Limits()
@@ -190,12 +193,6 @@ def _has_failed(path: Path, queue: Queue) -> bool:
     changed = path.stat().st_mtime
     failed = (job for job in queue.jobs(State.FAILED) if job.path == path)
     return any(job.changed > changed for job in failed)
-
-
-def _checked(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {str(folder)!r} to watch; create it or check its name.")
-    return folder.absolute()
 
 
 def _text(path: str | bytes) -> str:

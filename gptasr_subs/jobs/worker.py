@@ -97,7 +97,9 @@ class Worker:
                 event = self._failed(job, error, stamp)
         if event.state in ("done", "skipped"):
             self._queue.finish(job, State(event.state), event.reason)
-        self._tell(job, event)
+        if self._queue.get(job.id).state is not State.WAITING:  # else another attempt comes: nothing is final
+            self._hooks.tell(event)
+        self._report(self._queue.get(job.id), event)
 
     def _subtitle(self, job: Job, stopped: Callable[[], bool]) -> Event:
         options = options_of(job, self._options)
@@ -118,12 +120,6 @@ class Worker:
         settled = isinstance(error, MediaError) and stamp is not None and file_stamp(job.path) == stamp
         self._queue.fail(job, reason, retry=not settled)
         return Event(job.path, "failed", reason=reason)
-
-    def _tell(self, job: Job, event: Event) -> None:
-        # There will be another attempt, so nothing is final
-        if self._queue.get(job.id).state is not State.WAITING:
-            self._hooks.tell(event)
-        self._report(self._queue.get(job.id), event)
 
 
 def options_of(job: Job, usual: Options) -> Options:

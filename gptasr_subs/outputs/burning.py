@@ -34,7 +34,8 @@ STYLES = {
 
 def burned_path(media: Path, directory: Path | None = None) -> Path:
     """``movie.subtitled.mp4``; what is not MP4 becomes MKV, which takes every kind of audio."""
-    return (directory or media.parent) / f"{media.stem}{BURNED}{_suffix(media)}"
+    suffix = media.suffix if media.suffix.lower() in _MP4 else ".mkv"
+    return (directory or media.parent) / f"{media.stem}{BURNED}{suffix}"
 
 
 def burn(
@@ -72,10 +73,6 @@ def burn(
         copy = join_streams(source["V:0"], source["a?"], to=temporary, **video, **audio, **container)
         command = build_command(copy, overwrite=True, progress="pipe:1")
         _encode(command, folder, media, seconds=info.duration, on_progress=on_progress)
-
-
-def _suffix(media: Path) -> str:
-    return media.suffix if media.suffix.lower() in _MP4 else ".mkv"
 
 
 def _fields(style: str, info: MediaInfo) -> str:

@@ -94,15 +94,13 @@ def _font(size: int) -> Any:
     return _pillow("ImageFont").load_default(size)
 
 
-def _chosen(cues: Sequence[Cue], count: int) -> list[Cue]:
-    """So many cues from all over the video."""
-    places = np.linspace(0, len(cues) - 1, min(count, len(cues))).round().astype(int)
-    return [cues[place] for place in dict.fromkeys(places.tolist())]
-
-
 def _sheet(media: Path, sight: Sight) -> Image:
     """The contact sheet."""
-    frames = [_captioned(frame, cue) for cue in _chosen(sight.cues, sight.frames) if (frame := _frame(media, cue))]
+    # Cues from all over the video.
+    count = min(sight.frames, len(sight.cues))
+    places = np.linspace(0, len(sight.cues) - 1, count).round().astype(int).tolist()
+    chosen = [sight.cues[place] for place in dict.fromkeys(places)]
+    frames = [_captioned(frame, cue) for cue in chosen if (frame := _frame(media, cue))]
     height = max((frame.height for frame in frames), default=0)
     rows = -(-len(frames) // _COLUMNS)
     sheet: Image = _pillow("Image").new("RGB", (_WIDTH, _GAP + rows * (height + _GAP)), _PAPER)

@@ -67,7 +67,9 @@ def recognize_file(
                     on_progress(Progress(done, info.duration))
                 if preview:
                     quick = replace(options, shot_changes=False)  # to look for them takes long
-                    preview(document_of(_words(recognized), media, info, recognizer.name, options=quick))
+                    in_order = sorted(recognized, key=lambda window: window.span.start)
+                    words = [word for window in in_order for word in window.words]
+                    preview(document_of(words, media, info, recognizer.name, options=quick))
 
             transcript = _transcribe_file(media, track, recognizer, record=record, options=options, report=show)
     # Some containers do not say how long they are
@@ -154,11 +156,6 @@ def _warn_of_failed(media: Path, failed: Sequence[tuple[Span, str]]) -> None:
     if failed:
         places = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span, _ in failed)
         _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, failed[-1][1])
-
-
-def _words(recognized: Iterable[RecognizedWindow]) -> list[Word]:
-    """In the order of the video."""
-    return [word for part in sorted(recognized, key=lambda part: part.span.start) for word in part.words]
 
 
 def _shots(media: Path, info: MediaInfo, on_progress: ProgressCallback | None) -> list[float]:

@@ -98,7 +98,8 @@ def detect_speech(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[De
     analyser = _Analyser(sample_rate)
     chunks = rechunk(blocks, _CHUNK * analyser.hop)
     measured = ((chunk[1], analyser.measure(*chunk)) for chunk in _with_neighbours(chunks, _no_samples()))
-    for before, now, after in _with_neighbours(measured, (_no_samples(), _no_measures())):
+    no_measures = _Measures(np.zeros((0, _BANDS + 1), np.float32), np.zeros(0, np.float32))
+    for before, now, after in _with_neighbours(measured, (_no_samples(), no_measures)):
         yield Detection(now[0], *_decide(before[1], now[1], after[1]))
 
 
@@ -240,10 +241,6 @@ def _highest(values: FloatArray, radius: int) -> FloatArray:
 
 def _join(parts: list[_Measures]) -> _Measures:
     return _Measures(np.concatenate([part.powers for part in parts]), np.concatenate([part.voicing for part in parts]))
-
-
-def _no_measures() -> _Measures:
-    return _Measures(np.zeros((0, _BANDS + 1), np.float32), np.zeros(0, np.float32))
 
 
 def _no_samples() -> FloatArray:

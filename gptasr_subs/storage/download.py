@@ -65,7 +65,8 @@ def _receive(url: str, part: Path, on_progress: ProgressCallback | None) -> None
     request = urllib.request.Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
-            _refuse_page(response)
+            if response.headers.get_content_type() == "text/html":
+                raise DownloadError("its home answered with a web page instead of the file")
             _copy(response, part, begun if response.status == http.client.PARTIAL_CONTENT else 0, on_progress)
     except urllib.error.HTTPError as error:
         if error.code != _NO_SUCH_RANGE or not begun:
@@ -89,11 +90,6 @@ def _copy(response: http.client.HTTPResponse, part: Path, begun: int, on_progres
                 on_progress(done, total)
     if total is not None and done < total:  # read() itself does not tell
         raise ConnectionError(f"the connection ended after {done} of {total} bytes")
-
-
-def _refuse_page(response: http.client.HTTPResponse) -> None:
-    if response.headers.get_content_type() == "text/html":
-        raise DownloadError("its home answered with a web page instead of the file")
 
 
 def _verify(part: Path, sha256: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_checkpoint, tiny_config, tiny_network
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
@@ -16,6 +15,7 @@ from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding.decode import DecodingOptions, decode
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
+from tests.support.tiny import tiny_checkpoint, tiny_config, tiny_network
 
 SECOND = 16000
 

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny_checkpoint
-from tones import make_store, tiny_start
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -26,6 +24,8 @@ from gptasr_subs.training.curves import CURVES_FILE
 from gptasr_subs.training.encoders import save_encoder
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.training.trainer import read_state
+from tests.support.tiny import tiny_checkpoint
+from tests.support.tones import make_store, tiny_start
 
 STEPS = 12
 RECIPE = """
