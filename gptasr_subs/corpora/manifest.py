@@ -42,7 +42,7 @@ def read_rows(manifest: Path) -> Iterator[dict[str, str]]:
 
 
 def write_manifest(manifest: Path, clips: Iterable[Clip]) -> None:
-    """Write what ``audio.read_manifest`` reads; files not below the manifest's folder by their full path."""
+    """Write what ``audio.read_manifest`` reads; files elsewhere than below its folder by full path."""
     lines = ["\t".join(COLUMNS), *("\t".join(_columns(manifest, clip)) for clip in clips)]
     write_atomically(manifest, "\n".join(lines) + "\n")
 

@@ -26,12 +26,13 @@ def write(
     model: str = "",
     format: str | None = None,
 ) -> None:
-    """Write cues in the format that the path's extension names, or in ``format``. The file is whole or not there.
+    """Write cues in the format that the path's extension names, or in ``format``.
 
-    ``words`` and the facts of the film (its name, length in seconds, language, the model's name) go into the formats
-    that have a place for them. Raises FormatError for an unknown format, OutputError when the file cannot be written.
+    The file is whole or not there. ``words`` and the facts of the video (its name, length in
+    seconds, language, the model's name) go into the formats that have a place for them. Raises
+    FormatError for an unknown format, OutputError when the file cannot be written.
     """
-    document = Document(tuple(cues), tuple(words), source, seconds, language, model)
+    document = Document(tuple(cues), words=tuple(words), source=source, seconds=seconds, language=language, model=model)
     write_atomically(path, render(document, format or _extension(path)))
 
 
@@ -41,7 +42,10 @@ def render(document: Document, format: str) -> str:
 
 
 def read(path: str | os.PathLike[str]) -> list[Cue]:
-    """The cues of a subtitle file of any encoding, forgiving what other tools get wrong. Raises FormatError."""
+    """The cues of a subtitle file of any encoding, forgiving what other tools get wrong.
+
+    Raises FormatError.
+    """
     found = get_format(_extension(path))
     if not isinstance(found, ReadableFormat):
         readable = sorted(name for name, other in find_formats().items() if isinstance(other, ReadableFormat))

@@ -44,13 +44,19 @@ _LEGACY = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}
 
 
 class Ass:
-    """Times are hundredths of a second. Reading keeps text, position, italics, bold and underline of the dialogue."""
+    """Times are hundredths of a second.
+
+    Reading keeps text, position, italics, bold and underline of the dialogue.
+    """
 
     name = "ass"
     extension = "ass"
 
     def write(self, document: Document) -> str:
-        """One style, all cues as dialogue; words are karaoke syllables if the document's style has word times."""
+        """One style, all cues as dialogue.
+
+        Words are karaoke syllables if the document's style has word times.
+        """
         spoken = spoken_lines(document)
         head = _HEAD.format(height=_HEIGHT, size=round(_HEIGHT * document.style.text_height))
         return head + "".join(
@@ -91,7 +97,8 @@ def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
     """Each word with the hundredths until the next one begins, and in colour where it is not sure."""
     words = [word for line in lines for word in line]
     begins = [_hundredths(word.start) for word in words[1:]] + [_hundredths(cue.end)]
-    timed, now = [], _hundredths(cue.start)
+    timed = []
+    now = _hundredths(cue.start)
     for word, end in zip(words, begins, strict=True):
         timed.append(rf"{{\kf{max(0, end - now)}}}" * style.word_times + _coloured(word, style))
         now = max(now, end)
@@ -101,7 +108,7 @@ def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
 
 def _coloured(word: Word, style: Style) -> str:
     text = _escape(word.text)
-    return f"{_UNSURE}{text}{_SURE}" if word.confidence < style.unsure_below else text
+    return f"{_UNSURE}{text}{_SURE}" if word.confidence < style.mark_confidence_below else text
 
 
 def _hundredths(seconds: float) -> int:
@@ -114,8 +121,12 @@ def _clock(seconds: float) -> str:
 
 
 def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Section, kind and fields of each line that a Format line above it explains; names in lower case."""
-    section, names = "", [""]
+    """Section, kind and fields of each line that a Format line above it explains.
+
+    Names in lower case.
+    """
+    section = ""
+    names = [""]
     for line in text.split("\n"):
         kind, colon, rest = line.strip().partition(":")
         if line.startswith("["):
@@ -129,7 +140,9 @@ def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
     """What a line of dialogue shows; None for drawings and for lines without times."""
-    start, end, text = _seconds(row.get("start", "")), _seconds(row.get("end", "")), row.get("text", "")
+    start = _seconds(row.get("start", ""))
+    end = _seconds(row.get("end", ""))
+    text = row.get("text", "")
     if start is None or end is None or _DRAWING.search("".join(_OVERRIDE.findall(text))):
         return None
     place = _PLACE.search("".join(_OVERRIDE.findall(text)))
@@ -146,7 +159,8 @@ def _unescaped(line: str) -> str:
 
 def _markup(override: re.Match[str]) -> str:
     """The switches for italics, bold and underline in an override block as tags."""
-    return "".join(f"<{'/' * (value == '0')}{name}>" for name, value in _SWITCH.findall(override[1]))
+    switches = _SWITCH.findall(override[1])
+    return "".join(f"</{name}>" if value == "0" else f"<{name}>" for name, value in switches)
 
 
 def _closed(text: str) -> str:

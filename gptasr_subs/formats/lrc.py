@@ -9,7 +9,7 @@ from gptasr_subs.cues.markup import plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
-from gptasr_subs.formats.spoken import Lines, spoken_lines
+from gptasr_subs.formats.spoken import spoken_lines
 from gptasr_subs.types import Cue
 
 _TIME = r"(\d+):(\d{1,2}(?:[.:]\d{1,3})?)"
@@ -20,7 +20,10 @@ _LONGEST = 7.0  # seconds a line stands where nothing follows
 
 
 class Lrc:
-    """Times are hundredths of a second. A time without text ends the line before it; lines of a cue become one."""
+    """Times are hundredths of a second. A time without text ends the line before it.
+
+    Lines of a cue become one.
+    """
 
     name = "lrc"
     extension = "lrc"
@@ -31,7 +34,10 @@ class Lrc:
         lines = []
         for (cue, words), (following, _) in zip(shown, [*shown[1:], (None, None)], strict=False):
             words = words if document.style.word_times else None
-            lines.append(f"[{_clock(cue.start)}]{_words(words) if words else _text(cue)}")
+            text = _text(cue)
+            if words:
+                text = " ".join(f"<{_clock(word.start)}>{word.text}" for line in words for word in line)
+            lines.append(f"[{_clock(cue.start)}]{text}")
             if following is None or _clock(following.start) != _clock(cue.end):
                 lines.append(f"[{_clock(cue.end)}]")
         return "".join(f"{line}\n" for line in lines)
@@ -49,10 +55,6 @@ def _text(cue: Cue) -> str:
     """One line; a space keeps a text that looks like a time from being one."""
     text = _WORD.sub(lambda time: f"< {time[0][1:]}", " ".join(clean_lines(map(plain, cue.lines))))
     return f" {text}" if _LINE.fullmatch(text) else text
-
-
-def _words(lines: Lines) -> str:
-    return " ".join(f"<{_clock(word.start)}>{word.text}" for line in lines for word in line)
 
 
 def _timed(text: str) -> Iterator[tuple[float, str]]:

@@ -14,7 +14,10 @@ from gptasr_subs.types import Cue
 
 @runtime_checkable
 class Format(Protocol):
-    """One way to write subtitles. A plugin's entry point names a class like this, made without arguments."""
+    """One way to write subtitles.
+
+    A plugin's entry point names a class like this, made without arguments.
+    """
 
     @property
     def name(self) -> str:
@@ -38,7 +41,10 @@ class ReadableFormat(Format, Protocol):
 
 @cache
 def find_formats() -> dict[str, Format]:
-    """Every format by name, the built-in ones first. A plugin that does not work is named in a warning and left out."""
+    """Every format by name, the built-in ones first.
+
+    A plugin that does not work is named in a warning and left out.
+    """
     return {found.name: found for found in load_plugins("formats", make_format).values()}
 
 
@@ -51,8 +57,12 @@ def make_format(plugin: Callable[[], object]) -> Format:
 
 
 def get_format(name: str) -> Format:
-    """The format called so, or whose files end so, with or without the dot. Raises FormatError listing all."""
-    wanted, formats = name.lower().lstrip("."), find_formats()
+    """The format called so, or whose files end so, with or without the dot.
+
+    Raises FormatError listing all.
+    """
+    wanted = name.lower().lstrip(".")
+    formats = find_formats()
     for found in formats.values():
         if wanted in (found.name, found.extension):
             return found

@@ -22,7 +22,8 @@ class Sbv:
 
     def write(self, document: Document) -> str:
         """All cues, a blank line between."""
-        return "\n".join(map(_block, document.cues))
+        blocks = ["\n".join([f"{_clock(cue.start)},{_clock(cue.end)}", *_lines(cue), ""]) for cue in document.cues]
+        return "\n".join(blocks)
 
     def read(self, text: str) -> list[Cue]:
         """All cues. Raises FormatError."""
@@ -36,10 +37,6 @@ class Sbv:
         if not cues and text.strip():
             raise FormatError("This is not an SBV file: it has no line like 0:00:01.000,0:00:02.000.")
         return cues
-
-
-def _block(cue: Cue) -> str:
-    return "\n".join([f"{_clock(cue.start)},{_clock(cue.end)}", *_lines(cue), ""])
 
 
 def _lines(cue: Cue) -> list[str]:

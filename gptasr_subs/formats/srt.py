@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 
-from gptasr_subs.cues.markup import without
+from gptasr_subs.cues.markup import strip_tags
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import Block, clean_lines, is_timing, milliseconds, scan_blocks
 from gptasr_subs.formats.document import Document
@@ -18,7 +18,8 @@ _PLACE = re.compile(r"\{\\an([1-9])\}")
 class Srt:
     r"""Writes with pysrt. SubRip has no escapes: its tags are the markup of cues, all else is text.
 
-    A position other than the usual one stands as ``{\an8}`` before the text, as players know it from ASS.
+    A position other than the usual one stands as ``{\an8}`` before the text, as players know it
+    from ASS.
     """
 
     name = "srt"
@@ -37,7 +38,9 @@ class Srt:
         return text.getvalue()
 
     def read(self, text: str) -> list[Cue]:
-        """All cues, also those pysrt drops: with no number or hours, no blank line before or one within."""
+        """All cues, also those pysrt drops: with no number or hours, no blank line before or one
+        within.
+        """
         cues = [_placed(block.cue(_without_number(block))) for block in scan_blocks(text)]
         if not cues and text.strip():
             raise FormatError("This is not an SRT file: it has no line like 00:00:01,000 --> 00:00:02,000.")
@@ -46,7 +49,7 @@ class Srt:
 
 def _lines(cue: Cue) -> list[str]:
     """The cue's text; of a line that would be taken for two times only the arrow's head is left."""
-    lines = clean_lines(without(line, "v") for line in cue.lines)
+    lines = clean_lines(strip_tags(line, "v") for line in cue.lines)
     lines = [_ARROW.sub(">", line) if is_timing(line) else line for line in lines]
     return [f"{{\\an{cue.position}}}{lines[0]}", *lines[1:]] if lines and cue.position != 2 else lines
 

@@ -1,4 +1,6 @@
-"""Tab-separated values (.tsv): start and end in milliseconds and the text, for spreadsheets and scripts."""
+"""Tab-separated values (.tsv): start and end in milliseconds and the text, for spreadsheets and
+scripts.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,17 @@ class Tsv:
 
     def write(self, document: Document) -> str:
         """All cues."""
-        rows = [(str(milliseconds(cue.start)), str(milliseconds(cue.end)), _text(cue)) for cue in document.cues]
+        rows = [
+            (str(milliseconds(cue.start)), str(milliseconds(cue.end)), " ".join(clean_lines(map(plain, cue.lines))))
+            for cue in document.cues
+        ]
         return "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
 
     def read(self, text: str) -> list[Cue]:
-        """All rows, with or without the header; times with a decimal point are seconds. Raises FormatError."""
+        """All rows, with or without the header; times with a decimal point are seconds.
+
+        Raises FormatError.
+        """
         rows = [line.split("\t", 2) for line in text.split("\n") if line.strip()]
         if rows and rows[0] == _COLUMNS:
             rows = rows[1:]
@@ -31,10 +39,6 @@ class Tsv:
             return [Cue(_seconds(row[0]), _seconds(row[1]), tuple(clean_lines(row[2:]))) for row in rows]
         except (ValueError, IndexError) as error:
             raise FormatError("This TSV file has rows that are not start, end and text.") from error
-
-
-def _text(cue: Cue) -> str:
-    return " ".join(clean_lines(map(plain, cue.lines)))
 
 
 def _seconds(number: str) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-from gptasr_subs.cues.markup import closed, convert, name_of
+from gptasr_subs.cues.markup import balance_tags, convert, name_of
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, format_time
 from gptasr_subs.formats.document import Document
@@ -59,7 +59,10 @@ class Ttml:
     def write(self, document: Document) -> str:
         """All cues as paragraphs."""
         places = sorted({cue.position for cue in document.cues} | {2})
-        regions = "".join(_REGION.format(place=place, row=_row(place), column=_column(place)) for place in places)
+        regions = "".join(
+            _REGION.format(place=place, row=_ROWS[(place - 1) // 3], column=_COLUMNS[(place - 1) % 3])
+            for place in places
+        )
         size = round(document.style.text_height * _CELLS * 100)
         head = _HEAD.format(language=quoteattr(document.language), size=size, regions=regions)
         return head + "".join(map(_paragraph, document.cues)) + _FOOT
@@ -81,16 +84,8 @@ class Ttml:
         return sorted(reader.cues(root, 0.0, 2), key=lambda cue: cue.start)
 
 
-def _row(place: int) -> str:
-    return _ROWS[(place - 1) // 3]
-
-
-def _column(place: int) -> str:
-    return _COLUMNS[(place - 1) % 3]
-
-
 def _paragraph(cue: Cue) -> str:
-    text = "<br/>".join(map(_spans, closed(clean_lines(cue.lines))))
+    text = "<br/>".join(map(_spans, balance_tags(clean_lines(cue.lines))))
     times = f'begin="{format_time(cue.start, ".")}" end="{format_time(cue.end, ".")}"'
     return f'      <p {times} region="r{cue.position}" xml:space="preserve">{text}</p>\n'
 
@@ -118,7 +113,9 @@ def _escape(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Reader:
-    """What the head of a file says: seconds of a frame and a tick, markup of styles, places of regions."""
+    """What the head of a file says: seconds of a frame and a tick, markup of styles, places of
+    regions.
+    """
 
     frame: float
     tick: float
@@ -148,7 +145,7 @@ class _Reader:
         elif "begin" in facts and ("end" in facts or "dur" in facts):
             end = since + self._seconds(facts["end"]) if "end" in facts else begin + self._seconds(facts["dur"])
             yield Cue(
-                round(begin, 3), round(end, 3), tuple(clean_lines(closed(self._text(element).split("\n")))), place
+                round(begin, 3), round(end, 3), tuple(clean_lines(balance_tags(self._text(element).split("\n")))), place
             )
 
     def _text(self, element: ElementTree.Element) -> str:

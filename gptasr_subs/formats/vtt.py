@@ -23,7 +23,10 @@ _HEIGHTS = {0: "", 1: "line:50%", 2: "line:0"}
 
 
 class Vtt:
-    """Escapes what the format reserves. Reading keeps text, markup and position, and drops styles and notes."""
+    """Escapes what the format reserves.
+
+    Reading keeps text, markup and position, and drops styles and notes.
+    """
 
     name = "vtt"
     extension = "vtt"
@@ -38,7 +41,8 @@ class Vtt:
         """All cues of a WebVTT file, or of an SRT file that is called so. Raises FormatError."""
         cues = []
         for block in scan_blocks(text):
-            lines = takewhile(bool, block.lines)  # an empty line ends the cue; an identifier or a note may follow
+            # An empty line ends the cue; an identifier or a note may follow
+            lines = takewhile(bool, block.lines)
             cues.append(block.cue((html.unescape(_TAG.sub(_kept, line)) for line in lines), _position(block.settings)))
         if not cues and text.strip() and not text.lstrip().startswith("WEBVTT"):
             raise FormatError("This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines.")
@@ -68,7 +72,9 @@ def _tag(tag: str) -> str:
 
 def _kept(tag: re.Match[str]) -> str:
     """A tag that the text of cues may carry, or nothing."""
-    opening, name, words = tag[1], (tag[2] or "").lower(), (tag[3] or "").strip()
+    opening = tag[1]
+    name = (tag[2] or "").lower()
+    words = (tag[3] or "").strip()
     if name == "v" and opening == "<":
         return f"<v {words}>" if words else ""
     return f"{opening}{name}>" if name in ("b", "i", "u", "v") else ""
@@ -77,7 +83,7 @@ def _kept(tag: re.Match[str]) -> str:
 def _spoken(word: Word, cue: Cue, style: Style) -> str:
     """With its time, if it lies within the cue's, as the format demands."""
     text = _escape(word.text)
-    if word.confidence < style.unsure_below:
+    if word.confidence < style.mark_confidence_below:
         text = f"<c.yellow>{text}</c>"
     within = milliseconds(cue.start) < milliseconds(word.start) < milliseconds(cue.end)
     return f"<{format_time(word.start, '.')}>{text}" if style.word_times and within else text
@@ -90,9 +96,11 @@ def _settings(position: int) -> list[str]:
 
 def _position(settings: str) -> int:
     """As on a number pad, from ``line`` and ``align``."""
-    found, row = _LINE.search(settings), 0
+    found = _LINE.search(settings)
+    row = 0
     if found:
-        place, share = int(found[1]), bool(found[2])
+        place = int(found[1])
+        share = bool(found[2])
         row = 2 if 0 <= place < (34 if share else 8) else 1 if share and place < 67 else 0
     if _USUAL in settings or "position:" not in settings:
         return 2 + 3 * row

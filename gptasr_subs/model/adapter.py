@@ -20,13 +20,21 @@ class ConvolutionBlock(nn.Module):
         super().__init__()
         width = config.width
         self.norm = nn.LayerNorm(width)
-        self.conv = nn.Conv1d(width, width, kernel_size=config.kernel, padding=config.kernel // 2, groups=config.groups)
+        self.conv = nn.Conv1d(
+            width,
+            width,
+            kernel_size=config.kernel,
+            padding=config.kernel // 2,
+            groups=config.groups,
+        )
         self.linear = nn.Linear(width, width)
         self.dropout = 0.0  # in training, of what is added
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, T, C), ``mask`` (B, T, 1) of ones and zeros, to the same shape as ``x``."""
-        normal = self.norm(x) * mask  # a clip's end must look the same whatever follows it in the batch
+        normal = (
+            self.norm(x) * mask
+        )  # a clip's end must look the same whatever follows it in the batch
         mixed = self.conv(normal.transpose(1, 2)).transpose(1, 2)
         added = self.linear(F.gelu(mixed))
         return x + F.dropout(added, self.dropout, self.training)

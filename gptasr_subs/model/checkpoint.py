@@ -16,7 +16,13 @@ from gptasr_subs.errors import ModelError
 from gptasr_subs.model.alignment.cross_attention import Heads
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding.decode import DecodingOptions
-from gptasr_subs.model.files import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, find_checkpoint, read_description
+from gptasr_subs.model.files import (
+    DESCRIPTION_FILE,
+    FORMAT,
+    WEIGHTS_FILE,
+    find_checkpoint,
+    read_description,
+)
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.published import State, read_published, read_tensors
 from gptasr_subs.model.tokenizer import Tokenizer, tokenizer_from_json
@@ -63,7 +69,10 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     with suppress(OSError):  # the write that follows says why, in a sentence
         folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.float16 if half else torch.float32
-    state = {name: value.detach().cpu().to(dtype).contiguous() for name, value in checkpoint.model.state_dict().items()}
+    state = {
+        name: value.detach().cpu().to(dtype).contiguous()
+        for name, value in checkpoint.model.state_dict().items()
+    }
     description = {
         "format": FORMAT,
         "name": checkpoint.name,
@@ -89,7 +98,9 @@ def set_offsets(folder: str | Path, start: float, end: float) -> None:
 
 
 def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
-    write_atomically(folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(
+        folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+    )
 
 
 def load_published(path: Path, heads: int = 0) -> Checkpoint:
@@ -106,11 +117,19 @@ def _load_own(folder: Path) -> Checkpoint:
         tokenizer = tokenizer_from_json(json.dumps(description["tokenizer"]))
         decoding = DecodingOptions(**description.get("decoding", {}))
         heads = tuple((int(layer), int(head)) for layer, head in description.get("heads", ()))
-        offsets = float(description.get("start_offset", 0.0)), float(description.get("end_offset", 0.0))
+        offsets = (
+            float(description.get("start_offset", 0.0)),
+            float(description.get("end_offset", 0.0)),
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} lacks or misspells a setting ({error}); fetch the checkpoint again.") from error
+        raise ModelError(
+            f"{path} lacks or misspells a setting ({error}); fetch the checkpoint again."
+        ) from error
     model = _build(config, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
-    name, metadata = str(description.get("name", folder.name)), dict(description.get("metadata", {}))
+    name, metadata = (
+        str(description.get("name", folder.name)),
+        dict(description.get("metadata", {})),
+    )
     return Checkpoint(name, config, model, tokenizer, *offsets, decoding, metadata, heads)
 
 
@@ -119,5 +138,7 @@ def _build(config: ModelConfig, state: State, path: Path) -> GptAsr:
         model = GptAsr(config)
         model.load_state_dict(state)
     except Exception as error:  # names, shapes or sizes that do not fit together
-        raise ModelError(f"The weights in {path} do not fit a GPT-ASR network; fetch them again.") from error
+        raise ModelError(
+            f"The weights in {path} do not fit a GPT-ASR network; fetch them again."
+        ) from error
     return model.eval()

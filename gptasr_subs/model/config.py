@@ -151,7 +151,10 @@ class ModelConfig:
         """Inverse of ``to_dict``; raises ``TypeError`` on unknown or missing names."""
         front = dict(values["front_end"])
         front |= {name: tuple(front[name]) for name in ("shift", "scale") if name in front}
-        changed: dict[str, Any] = {"blocks": tuple(values["blocks"]), "front_end": FrontEnd(**front)}
+        changed: dict[str, Any] = {
+            "blocks": tuple(values["blocks"]),
+            "front_end": FrontEnd(**front),
+        }
         if values.get("encoder"):
             changed["encoder"] = EncoderConfig(**values["encoder"])
         if values.get("adapter"):

@@ -20,9 +20,13 @@ CLASSES = len(ALPHABET)
 BLANK, SPACE = 0, ALPHABET.index(" ")
 
 _CLASS = {character: index for index, character in enumerate(ALPHABET) if index}
-_FOLDED = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "’": "'", "ʼ": "'"})
+_FOLDED = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "’": "'", "ʼ": "'"}
+)
 _DASHES = re.compile(r"[-\u2010-\u2015\u2212/]")
-_QUOTES = re.compile(r"(?<![a-z])'+|'+(?![a-z])")  # an apostrophe that opens or closes a word is a quotation mark
+_QUOTES = re.compile(
+    r"(?<![a-z])'+|'+(?![a-z])"
+)  # an apostrophe that opens or closes a word is a quotation mark
 
 
 _SPOKEN = {"mr": "mister", "mrs": "missus", "dr": "doctor"}  # read out in full, written short
@@ -39,7 +43,9 @@ class TokenSpan(NamedTuple):
 def normalize_text(text: str) -> str:
     """``text`` in the 28 letters of the alphabet: lower case, accents folded, dashes as spaces, the rest dropped."""
     folded = unicodedata.normalize("NFKD", text.lower().translate(_FOLDED))
-    kept = "".join(c for c in _DASHES.sub(" ", folded).replace("\n", " ").replace("\t", " ") if c in _CLASS)
+    kept = "".join(
+        c for c in _DASHES.sub(" ", folded).replace("\n", " ").replace("\t", " ") if c in _CLASS
+    )
     return " ".join(_SPOKEN.get(word, word) for word in _QUOTES.sub("", kept).split())
 
 
@@ -68,7 +74,9 @@ def score(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
     targets = [encode(text) for text in texts]
     flat = tensor([index for target in targets for index in target], dtype=lengths.dtype)
     sizes = tensor([len(target) for target in targets], dtype=lengths.dtype)
-    frames = log_probs.float().cpu().transpose(0, 1)  # the CPU has this loss everywhere; MPS has not
+    frames = (
+        log_probs.float().cpu().transpose(0, 1)
+    )  # the CPU has this loss everywhere; MPS has not
     loss = F.ctc_loss(frames, flat, lengths.cpu(), sizes, blank=BLANK, reduction="none")
     return -loss.to(log_probs.device)
 
@@ -91,7 +99,9 @@ def _min_frames(targets: Sequence[int]) -> int:
 def _best_path(emitted: NDArray[np.float64], states: NDArray[np.int64]) -> NDArray[np.int64]:
     """Viterbi over ``emitted`` (T, S): the state (T,) of each frame on the best path."""
     frames, size = emitted.shape
-    may_skip = np.zeros(size, dtype=bool)  # a blank between two different characters may be left out
+    may_skip = np.zeros(
+        size, dtype=bool
+    )  # a blank between two different characters may be left out
     may_skip[2:] = (states[2:] != BLANK) & (states[2:] != states[:-2])
     reached = np.full((3, size), -np.inf)  # by staying, by one step, by a skip
     best = np.where(np.arange(size) < 2, emitted[0], -np.inf)

@@ -38,10 +38,16 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
         if place.is_file():
             return _described(place)
     if name in PUBLISHED:
-        raise ModelError(f"The model {name!r} is not on this computer; fetch it with: gptasr-subs models pull {name}")
+        raise ModelError(
+            f"The model {name!r} is not on this computer; fetch it with: gptasr-subs models pull {name}"
+        )
     if Path(name).expanduser().is_dir():
-        raise ModelError(f"The folder {name!r} holds no model; it should hold {DESCRIPTION_FILE} or a file of weights.")
-    raise ModelError(f"There is no model {name!r}: no file or folder, and no name that `gptasr-subs models` lists.")
+        raise ModelError(
+            f"The folder {name!r} holds no model; it should hold {DESCRIPTION_FILE} or a file of weights."
+        )
+    raise ModelError(
+        f"There is no model {name!r}: no file or folder, and no name that `gptasr-subs models` lists."
+    )
 
 
 def checkpoint_identity(name_or_path: str | Path) -> str:
@@ -66,13 +72,19 @@ def read_description(path: Path) -> dict[str, Any]:
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as a model description; fetch the checkpoint again.") from error
+        raise ModelError(
+            f"{path} cannot be read as a model description; fetch the checkpoint again."
+        ) from error
     if not isinstance(description, dict) or "format" not in description:
-        raise ModelError(f"{path} does not describe a gptasr-subs checkpoint; give the folder of one.")
+        raise ModelError(
+            f"{path} does not describe a gptasr-subs checkpoint; give the folder of one."
+        )
     if description["format"] == 1:
         description = _from_format_1(description)
     if description["format"] != FORMAT:
-        raise ModelError(f"{path} is of a format that this version cannot read; upgrade gptasr-subs.")
+        raise ModelError(
+            f"{path} is of a format that this version cannot read; upgrade gptasr-subs."
+        )
     return description
 
 
@@ -100,7 +112,11 @@ def _described(path: Path) -> Path:
 def _in_folder(folder: Path) -> Path | None:
     if (folder / DESCRIPTION_FILE).is_file():
         return folder / DESCRIPTION_FILE
-    weights = [p for p in sorted(folder.iterdir()) if p.suffix in WEIGHT_SUFFIXES and p.name != MEL_NORMS_FILE]
+    weights = [
+        p
+        for p in sorted(folder.iterdir())
+        if p.suffix in WEIGHT_SUFFIXES and p.name != MEL_NORMS_FILE
+    ]
     if len(weights) > 1:
         raise ModelError(f"{folder} holds several models; give the path of one of the files in it.")
     return weights[0] if weights else None

@@ -134,7 +134,9 @@ def mel_filters(front: FrontEnd) -> Tensor:
     top = float(to_mel(torch.tensor(front.f_max, dtype=torch.float64)))
     edges = to_hertz(torch.linspace(0, top, front.n_mels + 2, dtype=torch.float64))
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    triangles = torch.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)).clamp_min(0)
+    triangles = torch.minimum(
+        (bins - low) / (centre - low), (high - bins) / (high - centre)
+    ).clamp_min(0)
     return (triangles * 2 / (high - low)).float()
 
 
@@ -151,7 +153,9 @@ _GROWTH = log(6.4) / 27
 
 
 def _slaney(hertz: Tensor) -> Tensor:
-    return torch.where(hertz < 1000, hertz * 3 / 200, 15 + (hertz / 1000).clamp_min(1).log() / _GROWTH)
+    return torch.where(
+        hertz < 1000, hertz * 3 / 200, 15 + (hertz / 1000).clamp_min(1).log() / _GROWTH
+    )
 
 
 def _slaney_hertz(mel: Tensor) -> Tensor:

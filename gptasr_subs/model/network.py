@@ -75,7 +75,9 @@ class Blocks(nn.ModuleList):
         return x
 
 
-def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> nn.Conv1d:
+def _conv(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None
+) -> nn.Conv1d:
     return nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding)
 
 
@@ -176,7 +178,9 @@ class SpeechEncoder(nn.Module):
         """Fresh weights; raises ``ModelError`` where ``config`` describes no encoder."""
         super().__init__()
         if config.encoder is None or config.adapter is None:
-            raise ModelError("A network of generation 3 needs an encoder and an adapter; correct its configuration.")
+            raise ModelError(
+                "A network of generation 3 needs an encoder and an adapter; correct its configuration."
+            )
         self.encoder = build_encoder(config.encoder)
         self.adapter = Adapter(config.adapter, config.encoder.width, config.width)
 
@@ -226,19 +230,31 @@ class GptAsr(nn.Module):
         """As ``encode``, a few clips at a time: little padding where neighbours are of like length."""
         size = clips_at_once(mel.device)
         rows = [slice(first, first + size) for first in range(0, len(mel), size)]
-        parts = [self.encode(mel[some, :, : int(lengths[some].max())], lengths[some]) for some in rows]
+        parts = [
+            self.encode(mel[some, :, : int(lengths[some].max())], lengths[some]) for some in rows
+        ]
         longest = max(part.features.shape[1] for part in parts)
-        features = torch.cat([F.pad(part.features, (0, 0, 0, longest - part.features.shape[1])) for part in parts])
-        return Encoded(features, torch.cat([part.lengths for part in parts if part.lengths is not None]))
+        features = torch.cat(
+            [F.pad(part.features, (0, 0, 0, longest - part.features.shape[1])) for part in parts]
+        )
+        return Encoded(
+            features, torch.cat([part.lengths for part in parts if part.lengths is not None])
+        )
 
     def prefix(self, encoded: Encoded) -> tuple[Tensor, Tensor | None]:
         """Mel positions as GPT-2 reads them (B, N, D), and the mask (B, N) of those that count."""
         features, lengths = encoded
-        if self.config.generation == 1:  # always padded with zeros to the full table, and nothing is masked
+        if (
+            self.config.generation == 1
+        ):  # always padded with zeros to the full table, and nothing is masked
             features = F.pad(features, (0, 0, 0, self.config.max_mel_positions - features.shape[1]))
             lengths = None
         table = self.mel_pos_embedding.weight[: features.shape[1]]
-        mask = None if lengths is None else _time_mask(lengths, features.shape[1], features.dtype)[:, 0]
+        mask = (
+            None
+            if lengths is None
+            else _time_mask(lengths, features.shape[1], features.dtype)[:, 0]
+        )
         return features + table, mask
 
     def embed_text(self, tokens: Tensor, offset: int = 0) -> Tensor:

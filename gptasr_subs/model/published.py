@@ -22,7 +22,12 @@ State = dict[str, Tensor]
 
 _HEAD_WIDTH = 64  # of all published networks
 _CARRIES_NOTHING = re.compile(r"inference_model\.|gpt\.h\.\d+\.attn\.(masked_)?bias$")
-_NEEDED = ("text_head.weight", "text_pos_embedding.weight", "mel_pos_embedding.weight", "mel_encoder.encoder.1.")
+_NEEDED = (
+    "text_head.weight",
+    "text_pos_embedding.weight",
+    "mel_pos_embedding.weight",
+    "mel_encoder.encoder.1.",
+)
 
 
 def read_published(path: Path, heads: int = 0) -> tuple[str, ModelConfig, Tokenizer, State]:
@@ -48,8 +53,12 @@ def read_tensors(path: Path) -> State:
     values = _read(path)
     if not isinstance(values, dict) or not values:
         raise ModelError(f"{path} holds no state dict; give a file of network weights.")
-    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()):
-        raise ModelError(f"{path} holds more than a state dict; give a file of network weights alone.")
+    if not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()
+    ):
+        raise ModelError(
+            f"{path} holds more than a state dict; give a file of network weights alone."
+        )
     return values
 
 
@@ -62,7 +71,9 @@ def clean_state(state: State, path: Path) -> State:
 
 
 def _of_another_network(path: Path) -> ModelError:
-    return ModelError(f"{path} holds the weights of another network; gptasr-subs can only run GPT-ASR models.")
+    return ModelError(
+        f"{path} holds the weights of another network; gptasr-subs can only run GPT-ASR models."
+    )
 
 
 def recognise(state: State, heads: int = 0) -> ModelConfig:
@@ -87,10 +98,20 @@ def recognise(state: State, heads: int = 0) -> ModelConfig:
 def _blocks(state: State, first: bool) -> tuple[int, int, int]:
     """Residual blocks a stage: among the other layers in generation 1, in lists of their own in generation 2."""
     if not first:
-        one, two, three = (_count(state, rf"mel_encoder\.encoder\.{stage}\.(\d+)\.net\.") for stage in (3, 7, 11))
+        one, two, three = (
+            _count(state, rf"mel_encoder\.encoder\.{stage}\.(\d+)\.net\.") for stage in (3, 7, 11)
+        )
         return one, two, three
-    found = {int(m[1]) for name in state if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.net\.", name))}
-    strided = sorted({int(m[1]) for name in state if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.weight", name))})
+    found = {
+        int(m[1]) for name in state if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.net\.", name))
+    }
+    strided = sorted(
+        {
+            int(m[1])
+            for name in state
+            if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.weight", name))
+        }
+    )
     edges = [edge for edge in strided if state[f"mel_encoder.encoder.{edge}.weight"].ndim == 3][1:]
     low, high = (*edges, 0, 0)[:2]
     return (
@@ -110,8 +131,14 @@ def _same_shape(published: ModelConfig, config: ModelConfig) -> bool:
 
 def _with_norms(path: Path) -> FrontEnd:
     norms = _read(path)
-    if not isinstance(norms, Tensor) or norms.numel() != GENERATION_2.n_mels or not bool((norms != 0).all()):
-        raise ModelError(f"{path} does not hold the {GENERATION_2.n_mels} mel constants; fetch the model again.")
+    if (
+        not isinstance(norms, Tensor)
+        or norms.numel() != GENERATION_2.n_mels
+        or not bool((norms != 0).all())
+    ):
+        raise ModelError(
+            f"{path} does not hold the {GENERATION_2.n_mels} mel constants; fetch the model again."
+        )
     return replace(GENERATION_2, scale=tuple(norms.flatten().tolist()))
 
 
@@ -124,7 +151,9 @@ def _beside(path: Path, name: str) -> Path:
 def _read(path: Path) -> Any:
     """Whatever tensors the file holds; never unpickles code."""
     if not path.is_file():
-        raise ModelError(f"There is no model file {path}; give the path of a checkpoint or the name of a model.")
+        raise ModelError(
+            f"There is no model file {path}; give the path of a checkpoint or the name of a model."
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -137,4 +166,6 @@ def _read(path: Path) -> Any:
     except PermissionError as error:
         raise ModelError(f"{path} may not be read; change its rights and try again.") from error
     except Exception as error:  # what a reader says of bytes it did not expect can be anything
-        raise ModelError(f"{path} is damaged or cut short and cannot be read; fetch it again.") from error
+        raise ModelError(
+            f"{path} is damaged or cut short and cannot be read; fetch it again."
+        ) from error

@@ -13,7 +13,10 @@ from tokenizers.trainers import BpeTrainer
 
 from gptasr_subs.errors import ModelError
 
-STOP, START = 0, 1  # of a vocabulary that ``train_bpe`` made; the stop token is 0 in every generation
+STOP, START = (
+    0,
+    1,
+)  # of a vocabulary that ``train_bpe`` made; the stop token is 0 in every generation
 
 _SPACE_TOKEN = "[SPACE]"  # how the published vocabulary writes a space
 _WORD_START = "\u2581"  # how our own does: at the front of each word
@@ -59,7 +62,9 @@ class CharacterTokenizer:
     def __init__(self) -> None:
         """Build the table."""
         self.symbols = _symbols()
-        self._ids = {symbol: index for index, symbol in enumerate(self.symbols) if index and len(symbol) == 1}
+        self._ids = {
+            symbol: index for index, symbol in enumerate(self.symbols) if index and len(symbol) == 1
+        }
         self._characters = {index: symbol for symbol, index in self._ids.items()}
 
     @property
@@ -92,11 +97,15 @@ class BpeTokenizer:
         try:
             self._backend = Backend.from_str(text)
         except Exception as error:  # the backend raises bare ``Exception``
-            raise ModelError(f"The vocabulary of the checkpoint cannot be read ({error}); fetch it again.") from error
+            raise ModelError(
+                f"The vocabulary of the checkpoint cannot be read ({error}); fetch it again."
+            ) from error
         vocabulary = self._backend.get_vocab()
         self._published = _SPACE_TOKEN in vocabulary
         special = {token.content for token in self._backend.get_added_tokens_decoder().values()}
-        self._pieces = {index: self._piece(token) for token, index in vocabulary.items() if token not in special}
+        self._pieces = {
+            index: self._piece(token) for token, index in vocabulary.items() if token not in special
+        }
         if self._published:
             self._pieces[vocabulary[_SPACE_TOKEN]] = " "
         self._size = max(vocabulary.values()) + 1
@@ -114,7 +123,9 @@ class BpeTokenizer:
         text = " ".join(text.split())
         if self._published:
             text = text.lower().replace(" ", _SPACE_TOKEN)
-        known: list[int] = [token for token in self._backend.encode(text).ids if token in self._pieces]
+        known: list[int] = [
+            token for token in self._backend.encode(text).ids if token in self._pieces
+        ]
         return known
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
@@ -136,7 +147,9 @@ def tokenizer_from_json(text: str) -> Tokenizer:
     try:
         kind = json.loads(text).get("type")
     except (ValueError, AttributeError) as error:
-        raise ModelError("The vocabulary of the checkpoint is not JSON; fetch the checkpoint again.") from error
+        raise ModelError(
+            "The vocabulary of the checkpoint is not JSON; fetch the checkpoint again."
+        ) from error
     return CharacterTokenizer() if kind == _CHARACTERS else BpeTokenizer(text)
 
 
@@ -144,7 +157,9 @@ def train_bpe(texts: Iterable[str], vocabulary: int) -> BpeTokenizer:
     """A vocabulary of at most ``vocabulary`` tokens: [STOP] 0, [START] 1, every character of ``texts``, then merges."""
     backend = Backend(BPE())
     backend.pre_tokenizer = Metaspace(prepend_scheme="always", split=True)
-    trainer = BpeTrainer(vocab_size=vocabulary, special_tokens=["[STOP]", "[START]"], show_progress=False)
+    trainer = BpeTrainer(
+        vocab_size=vocabulary, special_tokens=["[STOP]", "[START]"], show_progress=False
+    )
     backend.train_from_iterator((" ".join(text.split()) for text in texts), trainer)
     return BpeTokenizer(backend.to_str())
 

@@ -1,1 +1,7 @@
-"""Files, folders and databases on the user's disk, and files from the web."""
+"""What lies on the user's disk. In reading order::
+
+files       files that are whole or not there, and text of unknown encoding
+folders     where the package keeps things between runs
+sqlite      databases that several processes share
+download    files from the web, resumed and checked
+"""

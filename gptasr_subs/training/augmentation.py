@@ -51,9 +51,10 @@ def reverberate(samples: FloatArray, response: FloatArray) -> FloatArray:
 def add_noise(samples: FloatArray, noise: FloatArray, decibels: float, rng: np.random.Generator) -> FloatArray:
     """Add ``noise`` (looped from a random place) at a signal-to-noise ratio of ``decibels``."""
     first = rng.integers(len(noise))
-    piece = np.take(noise, np.arange(first, first + len(samples)), mode="wrap")
+    piece: FloatArray = np.take(noise, np.arange(first, first + len(samples)), mode="wrap")
     wanted = level(samples) - decibels - level(piece)
-    return (samples + piece * np.float32(10 ** (wanted / 20))).astype(np.float32)
+    noisy: FloatArray = samples + piece * np.float32(10 ** (wanted / 20))
+    return noisy
 
 
 def equalise(samples: FloatArray, deviation: float, telephone: bool, rng: np.random.Generator) -> FloatArray:

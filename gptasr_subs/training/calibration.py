@@ -69,7 +69,7 @@ def _heard(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Wor
     seconds = len(samples) / recognizer.sample_rate
     if seconds > recognizer.max_seconds:
         return
-    (log_probs,) = recognizer.listen([samples])
+    (log_probs,) = recognizer.ctc_log_probs([samples])
     words = align_words(" ".join(sentence.words), log_probs, recognizer.frame_seconds, seconds=seconds)
     if len(words) == len(sentence.spans):
         yield from ((w, s) for w, s in zip(words, sentence.spans, strict=True) if w.confidence >= _SURE)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.corpora.audio import read_manifest, read_samples
-from gptasr_subs.evaluation.wer import Tally, is_plain, tally
+from gptasr_subs.evaluation.wer import WordErrors, count_errors, is_unformatted
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding.beam_search import beam_search
@@ -60,18 +60,18 @@ def read_dev_set(manifest: Path, config: ModelConfig, most: int) -> list[DevClip
 @torch.inference_mode()
 def score(network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevClip]) -> DevScore:
     """WER of greedy decoding by the CTC head and by the GPT."""
-    by_ctc = Tally()
-    by_gpt = Tally()
-    cased = Tally()
+    by_ctc = WordErrors()
+    by_gpt = WordErrors()
+    cased = WordErrors()
     sample = ""
     for first in range(0, len(clips), _BATCH):
         part = clips[first : first + _BATCH]
         decoded = _decode(network, tokenizer, [frames for frames, _ in part])
         for (_, reference), (letters, written) in zip(part, decoded, strict=True):
             said = ctc.normalize_text(reference)
-            by_ctc += tally(said, letters)
-            by_gpt += tally(said, ctc.normalize_text(written))
-            cased += Tally() if is_plain(reference) else tally(reference, written)
+            by_ctc += count_errors(said, letters)
+            by_gpt += count_errors(said, ctc.normalize_text(written))
+            cased += WordErrors() if is_unformatted(reference) else count_errors(reference, written)
             sample = sample or f"{reference!r}: ctc {letters!r} text {written!r}"
     return DevScore(name, by_ctc.wer, by_gpt.wer, cased.wer if cased.words else None, sample)
 

@@ -69,6 +69,7 @@ def train(
         _fill_cache(trainer, graft, on_progress)
         with nullcontext() if rank else _watched(trainer, graft):
             trainer.run(stop_at)
+        trainer.save()
         return trainer
 
 

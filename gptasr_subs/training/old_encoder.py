@@ -33,10 +33,11 @@ class OldEncoder:
         import soxr
 
         rows = []
-        for samples, length in zip(clips, lengths.tolist(), strict=True):
-            sound = torch.from_numpy(soxr.resample(samples, SAMPLE_RATE, self._front.sample_rate))
-            encoded = self._network.encode(self._log_mel(sound[None])).features[0]
-            rows.append(self._placed(encoded, int(length)))
+        with torch.autocast("cpu", enabled=False):  # log-mels lose too much in bfloat16
+            for samples, length in zip(clips, lengths.tolist(), strict=True):
+                sound = torch.from_numpy(soxr.resample(samples, SAMPLE_RATE, self._front.sample_rate))
+                encoded = self._network.encode(self._log_mel(sound[None])).features[0]
+                rows.append(self._placed(encoded, int(length)))
         return pad_sequence(rows, batch_first=True)
 
     def _placed(self, old: Tensor, length: int) -> Tensor:

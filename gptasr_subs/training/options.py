@@ -69,6 +69,7 @@ class GraftOptions:
     weight_decay: float = 0.01
     max_grad_norm: float = 2.0
     ema_decay: float = 0.998
+    bf16: bool = True  # multiply in bfloat16, with weights and sums in float32
     longest: float = 16.2  # seconds of a clip, or of some joined
     seed: int = 0
     report_every: int = 50

@@ -18,7 +18,7 @@ from gptasr_subs.corpora.manifest import Clip, read_clips
 from gptasr_subs.corpora.numerals import spell_numbers
 from gptasr_subs.corpora.report import Report
 from gptasr_subs.errors import UsageError
-from gptasr_subs.evaluation.wer import is_plain
+from gptasr_subs.evaluation.wer import is_unformatted as is_plain
 from gptasr_subs.model import ctc
 from gptasr_subs.training.noise import noise_clips, read_noises
 from gptasr_subs.training.store import SAMPLE_RATE, write_store

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_checkpoint, tiny_config, tiny_network
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
@@ -16,6 +15,7 @@ from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding.decode import DecodingOptions, decode
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
+from tests.support.tiny import tiny_checkpoint, tiny_config, tiny_network
 
 SECOND = 16000
 
@@ -87,7 +87,7 @@ def test_a_recogniser_of_generation_3_takes_samples_at_16_khz() -> None:
     clips = [clip[0].numpy() for clip in sounds(1.0, 0.5)] + [np.zeros(0, np.float32)]
     found = dict(recognizer.transcribe(clips, beams=2))
     assert sorted(found) == [0, 1, 2] and found[2] == []
-    [log_probs] = recognizer.listen(clips[:1])
+    [log_probs] = recognizer.ctc_log_probs(clips[:1])
     assert log_probs.shape[1] == recognizer.checkpoint.config.ctc_classes
     with pytest.raises(ModelError, match="too long"):
         list(recognizer.transcribe([np.zeros(5 * SECOND, np.float32)]))

@@ -16,8 +16,6 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from tiny import tiny_checkpoint
-from tones import make_corpus, make_store, texts, tiny_start
 from torch import multiprocessing
 
 from gptasr_subs.errors import ModelError, UsageError
@@ -37,6 +35,8 @@ from gptasr_subs.training.old_encoder import OldEncoder
 from gptasr_subs.training.options import Graft, GraftOptions, Phase, read_recipe
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.training.trainer import STATE_FILE, Trainer, mask_time, read_state, schedule
+from tests.support.tiny import tiny_checkpoint
+from tests.support.tones import make_corpus, make_store, texts, tiny_start
 
 TEXTS = ["Bah dee.", "Koo sow.", "Dee."]
 

@@ -29,7 +29,9 @@ _SMOOTH = 3  # mel positions whose median is taken
 
 
 @torch.inference_mode()
-def attention_to_sound(network: GptAsr, mel: Tensor, lengths: Tensor, tokens: Sequence[int]) -> FloatArray:
+def attention_to_sound(
+    network: GptAsr, mel: Tensor, lengths: Tensor, tokens: Sequence[int]
+) -> FloatArray:
     """How the GPT looks at one clip, ``mel`` (1, n_mels, T), as it writes ``tokens`` and stops: (L, H, U, N)."""
     return attention_to_positions(network, network.encode(mel, lengths), tokens)
 
@@ -43,7 +45,9 @@ def attention_to_positions(network: GptAsr, encoded: Encoded, tokens: Sequence[i
     layers = []
     for layer in network.gpt.layers:
         query, key, value = layer.project(x)
-        layers.append(_weights(query[0], key[0], prefix.shape[1])[:, :, : encoded.features.shape[1]])
+        layers.append(
+            _weights(query[0], key[0], prefix.shape[1])[:, :, : encoded.features.shape[1]]
+        )
         x = layer.finish(x, F.scaled_dot_product_attention(query, key, value, is_causal=True))
     weights: FloatArray = torch.stack(layers).cpu().numpy()
     return weights
@@ -96,14 +100,18 @@ def _path(plane: FloatArray) -> tuple[Ints, Ints]:
     """Rows and columns of the best path from the first to the last cell of ``plane`` (U, N), never backwards."""
     cost = -plane.astype(np.float64)
     before = np.cumsum(cost[:, 0])
-    moves = np.zeros(cost.shape, np.int8)  # 0 from the left, 1 from the left and above, 2 from above
+    moves = np.zeros(
+        cost.shape, np.int8
+    )  # 0 from the left, 1 from the left and above, 2 from above
     moves[1:, 0] = 2
     for column in range(1, cost.shape[1]):
         diagonal = np.append(np.inf, before[:-1])
         moves[:, column] = diagonal < before
         entered = np.minimum(before, diagonal)
         down = np.cumsum(cost[:, column])
-        start = entered - np.append(0.0, down[:-1])  # what remains of a way that came in at each row
+        start = entered - np.append(
+            0.0, down[:-1]
+        )  # what remains of a way that came in at each row
         least = np.minimum.accumulate(start)
         moves[1:, column][least[1:] == least[:-1]] = 2
         before = least + down

@@ -20,7 +20,12 @@ from gptasr_subs.types import FloatArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_STAY, _STEP, _SKIP, _PASS = 0, 1, 2, 3  # in the same state, from the last, from the one before; a word passed over
+_STAY, _STEP, _SKIP, _PASS = (
+    0,
+    1,
+    2,
+    3,
+)  # in the same state, from the last, from the one before; a word passed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +65,18 @@ class _Text:
 
     def __init__(self, spelled: Sequence[Sequence[int]]) -> None:
         letters = np.array([letter for word in spelled for letter in word], dtype=np.int64)
-        self.firsts = np.cumsum([0, *map(len, spelled)])  # of each word, the number of its first letter
+        self.firsts = np.cumsum(
+            [0, *map(len, spelled)]
+        )  # of each word, the number of its first letter
         self.classes = np.full(2 * len(letters) + 1, ctc.BLANK)
         self.classes[1::2] = letters
         self.is_filler = np.zeros(len(self.classes), dtype=bool)
         self.is_filler[2 * self.firsts] = True
         self.may_skip = np.zeros(len(self.classes), dtype=bool)
         self.may_skip[3::2] = letters[1:] != letters[:-1]
-        self.word_number = np.cumsum(self.is_filler) - 1  # words with no letters share a filler with their successor
+        self.word_number = (
+            np.cumsum(self.is_filler) - 1
+        )  # words with no letters share a filler with their successor
 
 
 def _follow(log_probs: FloatArray, text: _Text, prices: Prices) -> Ints:
@@ -78,9 +87,13 @@ def _follow(log_probs: FloatArray, text: _Text, prices: Prices) -> Ints:
     best = np.full(width, -np.inf)
     best[0] = 0.0
     for frame in range(len(log_probs)):
-        forward = max(0, min(low + int(best.argmax()) - width // 3, len(text.classes) - width) - low)
+        forward = max(
+            0, min(low + int(best.argmax()) - width // 3, len(text.classes) - width) - low
+        )
         low, best = low + forward, np.append(best[forward:], np.full(forward, -np.inf))
-        best, move = _advance(best, text, slice(low, low + width), log_probs[frame], filler[frame], prices.word)
+        best, move = _advance(
+            best, text, slice(low, low + width), log_probs[frame], filler[frame], prices.word
+        )
         lows.append(low)
         moves.append(_packed(move))
     return _trace(lows, moves, width, text, _last_state(best, low, text, prices))
@@ -102,7 +115,9 @@ def _advance(
     skip = np.append([-np.inf] * 2, best[:-2])[: len(best)]
     skip = np.where(text.may_skip[band], skip, -np.inf)
     reached = np.maximum(best, np.maximum(step, skip))
-    move = np.where(reached == best, _STAY, np.where(reached == step, _STEP, _SKIP)).astype(np.uint8)
+    move = np.where(reached == best, _STAY, np.where(reached == step, _STEP, _SKIP)).astype(
+        np.uint8
+    )
     emitted = np.where(is_filler, filler, frame[text.classes[band]])
     reached = reached + emitted
     fillers = np.flatnonzero(is_filler)
@@ -124,12 +139,18 @@ def _last_state(best: Floats, low: int, text: _Text, prices: Prices) -> int:
     """The best state to end in; the words after it are not said, at their price."""
     states = np.arange(low, low + len(best))
     following = np.minimum(states + 1, len(text.classes) - 1)
-    ends = text.is_filler[states] | text.is_filler[following]  # a pause, or the last letter of a word
-    left = prices.word * (text.word_number[-1] - text.word_number[np.where(text.is_filler[states], states, following)])
+    ends = (
+        text.is_filler[states] | text.is_filler[following]
+    )  # a pause, or the last letter of a word
+    left = prices.word * (
+        text.word_number[-1] - text.word_number[np.where(text.is_filler[states], states, following)]
+    )
     return low + int(np.where(ends, best - left, -np.inf).argmax())
 
 
-def _trace(lows: list[int], moves: list[NDArray[np.uint8]], width: int, text: _Text, state: int) -> Ints:
+def _trace(
+    lows: list[int], moves: list[NDArray[np.uint8]], width: int, text: _Text, state: int
+) -> Ints:
     path = np.empty(len(moves), dtype=np.int64)
     fillers = 2 * np.unique(text.firsts)
     for frame in range(len(moves) - 1, -1, -1):
@@ -147,7 +168,9 @@ def _move(packed: NDArray[np.uint8], place: int) -> int:
 
 def _found(path: Ints, log_probs: FloatArray, text: _Text, word: int) -> Found | None:
     """Where the path goes through the letters of the word, if it does."""
-    begin, end = np.searchsorted(path, [2 * text.firsts[word] + 1, 2 * text.firsts[word + 1]])  # it never goes back
+    begin, end = np.searchsorted(
+        path, [2 * text.firsts[word] + 1, 2 * text.firsts[word + 1]]
+    )  # it never goes back
     frames = np.arange(begin, end)[path[begin:end] % 2 == 1]
     if not len(frames):
         return None

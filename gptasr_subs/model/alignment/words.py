@@ -55,7 +55,8 @@ def agreed(words: Sequence[Word], confidences: Sequence[float]) -> list[Word]:
     sure = iter(confidences)
     means = [float(np.mean([next(sure) for _ in word.text.split()])) for word in words]
     return [
-        replace(word, confidence=math.sqrt(word.confidence * mean)) for word, mean in zip(words, means, strict=True)
+        replace(word, confidence=math.sqrt(word.confidence * mean))
+        for word, mean in zip(words, means, strict=True)
     ]
 
 
@@ -68,9 +69,14 @@ def words_by_tokens(
     """
     owners = [token for token, piece in enumerate(pieces) for _ in piece]
     found = re.finditer(r"\S+", "".join(pieces))
-    spans = [(match.group(), begins[owners[match.start()]], begins[owners[match.end() - 1] + 1]) for match in found]
+    spans = [
+        (match.group(), begins[owners[match.start()]], begins[owners[match.end() - 1] + 1])
+        for match in found
+    ]
     confidences = word_confidences(pieces, log_probs)
-    return resolve_overlaps([Word(*span, sure) for span, sure in zip(spans, confidences, strict=True)], seconds)
+    return resolve_overlaps(
+        [Word(*span, sure) for span, sure in zip(spans, confidences, strict=True)], seconds
+    )
 
 
 def words_without_ctc(
@@ -84,7 +90,9 @@ def words_without_ctc(
 def spread_words(text: str, confidences: Sequence[float], voiced: Span) -> list[Word]:
     """Words of ``text`` over the ``voiced`` part of a clip, each by its number of characters."""
     words = text.split()
-    edges = np.cumsum([0, *(len(word) for word in words)]) / max(1, sum(len(word) for word in words))
+    edges = np.cumsum([0, *(len(word) for word in words)]) / max(
+        1, sum(len(word) for word in words)
+    )
     times = voiced.start + edges * voiced.seconds
     spans = zip(words, times, times[1:], confidences, strict=False)
     return [Word(word, float(start), float(end), sure) for word, start, end, sure in spans]
@@ -130,7 +138,9 @@ def _with_spaces(spelled: Sequence[Sequence[int]]) -> list[int]:
     return targets
 
 
-def _stretches(words: Sequence[str], spelled: Sequence[Sequence[int]]) -> Iterator[tuple[str, int, int]]:
+def _stretches(
+    words: Sequence[str], spelled: Sequence[Sequence[int]]
+) -> Iterator[tuple[str, int, int]]:
     """Each word with the positions of its first and last letter among the targets."""
     first = 0
     for word, letters in zip(words, spelled, strict=True):
