@@ -60,22 +60,15 @@ def _pack(weight: Tensor) -> Tensor | None:
         return None
     try:
         packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-        _multiply_packed(
-            weight.new_zeros(1, weight.shape[1]), packed, weight.new_zeros(weight.shape[0]), "gelu"
-        )
-    except (
-        AttributeError,
-        RuntimeError,
-    ):  # operators that torch keeps for its compiler, and may change
+        _multiply_packed(weight.new_zeros(1, weight.shape[1]), packed, weight.new_zeros(weight.shape[0]), "gelu")
+    except (AttributeError, RuntimeError):  # operators that torch keeps for its compiler, and may change
         return None
     return packed
 
 
 def _multiply_packed(x: Tensor, packed: Tensor, bias: Tensor, then: str) -> Tensor:
     """The linear layer, and ``then`` none or gelu, in one go: a GELU of its own takes as long as the product."""
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(
-        x, packed, bias, then, [], "tanh" if then == "gelu" else ""
-    )
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], "tanh" if then == "gelu" else "")
     return out
 
 
@@ -146,9 +139,7 @@ class Layer(nn.Module):
 class Gpt2(nn.Module):
     """The layers with the token table and, where asked for, GPT-2's own position table."""
 
-    def __init__(
-        self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0
-    ) -> None:
+    def __init__(self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0) -> None:
         """``positions`` are rows of the position table; with 0 there is none."""
         super().__init__()
         self.wte = nn.Embedding(vocabulary, width)

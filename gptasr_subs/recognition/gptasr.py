@@ -149,8 +149,8 @@ class GptAsrRecognizer:
     def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
         """By the CTC head where there is one, else by attention, else spread over the voiced sound."""
         from gptasr_subs.model.alignment.words import (
-            agreed,
             align_words,
+            combine_confidences,
             word_confidences,
             words_by_tokens,
             words_without_ctc,
@@ -172,7 +172,7 @@ class GptAsrRecognizer:
                 end_offset=checkpoint.end_offset,
             )
         pieces = checkpoint.tokenizer.pieces(best.tokens)
-        words = agreed(words, word_confidences(pieces, best.token_log_probs))
+        words = combine_confidences(words, word_confidences(pieces, best.token_log_probs))
         if not words and best.tokens:
             begins = self._token_times(clip, best.tokens)
             words = words_by_tokens(pieces, best.token_log_probs, begins, seconds)
@@ -183,10 +183,10 @@ class GptAsrRecognizer:
 
         Heads not stored are chosen by the first clip.
         """
-        from gptasr_subs.model.alignment.cross_attention import attention_to_sound, choose_heads, token_positions
+        from gptasr_subs.model.alignment.cross_attention import attention_to_audio, choose_heads, token_positions
 
         checkpoint = self.checkpoint
-        attention = attention_to_sound(checkpoint.model, *self.log_mels([clip]), tokens)
+        attention = attention_to_audio(checkpoint.model, *self.log_mels([clip]), tokens)
         self._heads = self._heads or choose_heads([attention])
         times: list[float] = (checkpoint.config.seconds_per_position * token_positions(attention, self._heads)).tolist()
         return times

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.alignment.words import (
-    agreed,
     align_words,
     alignable_words,
+    combine_confidences,
     spread_words,
     voiced_span,
     word_confidences,
@@ -116,7 +116,7 @@ def test_token_probabilities_become_word_confidences() -> None:
 
 def test_ctc_and_gpt_agree_on_a_confidence() -> None:
     heard = [Word("Oh", 0, 1, 0.9), Word("yes —", 1, 2, 0.4)]
-    found = agreed(heard, [0.4, 0.5, 0.3])
+    found = combine_confidences(heard, [0.4, 0.5, 0.3])
     assert [(word.text, word.start, word.end) for word in found] == [
         (word.text, word.start, word.end) for word in heard
     ]

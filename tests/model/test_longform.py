@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptasr_subs.model import ctc
-from gptasr_subs.model.alignment.longform import Prices, find_words
+from gptasr_subs.model.alignment.longform import Penalties, find_words
 from gptasr_subs.model.ctc import normalize_text
 from gptasr_subs.types import FloatArray
 from tests.support.planted import planted
@@ -55,7 +55,7 @@ def test_what_is_said_beside_the_text_is_passed_over() -> None:
 def test_a_text_far_longer_than_the_band_is_followed() -> None:
     text = [WORDS[index * index % len(WORDS)] for index in range(300)]
     log_probs, firsts = speak(text)
-    found = find_words(log_probs, spelled(text), Prices(band=100))
+    found = find_words(log_probs, spelled(text), Penalties(band=100))
     assert [place and place.first for place in found] == firsts
 
 
@@ -74,7 +74,7 @@ def test_no_sound_or_no_text_finds_nothing() -> None:
 @given(st.lists(st.sampled_from(["a", "aa", "to", "tot", "otto"]), max_size=12), st.integers(1, 40), st.integers(0, 99))
 def test_whatever_is_heard_words_keep_their_order(words: list[str], frames: int, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(size=(frames, ctc.CLASSES)).astype(np.float32)
-    found = find_words(noise - np.log(np.exp(noise).sum(1, keepdims=True)), spelled(words), Prices(band=6))
+    found = find_words(noise - np.log(np.exp(noise).sum(1, keepdims=True)), spelled(words), Penalties(band=6))
     places = [place for place in found if place]
     assert len(found) == len(words)
     assert all(place.first <= place.last < frames and 0 <= place.posterior <= 1 for place in places)

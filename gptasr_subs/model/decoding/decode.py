@@ -57,9 +57,9 @@ class DecodingOptions:
 class Hypothesis:
     """One reading of a clip, scored in natural logarithms.
 
-    ``tokens`` and ``token_log_probs`` come without the stop token, ``log_prob`` is the GPT's sum with
-    it; ``ended`` is false where the text was cut off in a loop or at the limit. ``ctc_log_prob`` is
-    none without a CTC head.
+    ``tokens`` and ``token_log_probs`` come without the stop token, ``log_prob`` is the GPT's sum
+    with it; ``ended`` is false where the text was cut off in a loop or at the limit.
+    ``ctc_log_prob`` is none without a CTC head.
     """
 
     tokens: tuple[int, ...]
