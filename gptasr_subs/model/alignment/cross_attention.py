@@ -1,5 +1,4 @@
-"""When each token is spoken, by the GPT's attention to the audio: for checkpoints without a CTC
-head.
+"""When each token is spoken, by the GPT's attention to the audio; for models without a CTC head.
 
 Some heads of a GPT-ASR attend to the audio of the very token that they write. Calibration finds
 which: over a few texts, those whose attention is strongest along one monotonic path through text
@@ -65,9 +64,7 @@ def attention_to_positions(network: GptAsr, encoded: Encoded, tokens: Sequence[i
 
 
 def _weights(query: Tensor, key: Tensor, prefix: int) -> Tensor:
-    """Attention (H, U, N) of the text to the audio, from a layer's queries and keys (H, N + U, D /
-    H).
-    """
+    """Attention (H, U, N) of text to audio by a layer's queries and keys (H, N + U, D / H)."""
     scores = query[:, prefix:].float() @ key.float().transpose(1, 2)  # (H, U, N + U)
     scores = scores / query.shape[-1] ** 0.5
     later = torch.ones_like(scores[0], dtype=torch.bool).triu(prefix + 1)

@@ -45,8 +45,9 @@ _SKIP_WORDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Penalties:
-    """What liberties cost, in nats. Measured on films half of whose words the recogniser gets
-    wrong.
+    """What liberties cost, in nats.
+
+    Measured on films half of whose words the recogniser gets wrong.
 
     ``filler``: a frame with a letter that is not in the text. ``skip``: a word that is not spoken.
     ``band``: letters of the text that are considered around the best state.

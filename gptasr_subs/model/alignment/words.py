@@ -1,6 +1,4 @@
-"""When each word of a text is spoken: by forced alignment on the CTC head, else by the GPT's
-attention.
-"""
+"""When each word of a text is spoken: by forced alignment, else by the GPT's attention."""
 
 from __future__ import annotations
 
