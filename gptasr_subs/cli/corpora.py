@@ -82,9 +82,9 @@ def import_(
     """Bring a public corpus into the one format of all others."""
     with handle_errors(quiet, verbose):
         require_extra()
-        from gptasr_subs.corpora.importing import Importing, import_corpus
+        from gptasr_subs.corpora.importing import ImportOptions, import_corpus
 
-        options = Importing(tuple(part or ()), in_place, untranscribed, workers)
+        options = ImportOptions(tuple(part or ()), in_place, untranscribed, workers)
         with progress(kind, place_in_clips, quiet) as update:
             report = import_corpus(kind, path, out, options, lambda clips: update(clips, None))
         _say_report(report, out, quiet)
@@ -124,7 +124,7 @@ def prepare(
 
         with progress(display_path(Path(store.name)), place_in_clips, quiet) as update:
             report = prepare(
-                corpora, store, dev or (), formatted or (), noise=noise, copies=Copies(codecs, seed), listener=update
+                corpora, store, dev or (), formatted or (), noise=noise, copies=Copies(codecs, seed), on_progress=update
             )
         _say_report(report, store, quiet)
 
@@ -147,11 +147,11 @@ def label(
     """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
     with handle_errors(quiet, verbose):
         require_extra()
-        from gptasr_subs.corpora.pseudo_labels import Labelling, label
+        from gptasr_subs.corpora.pseudo_labels import LabelOptions, label
         from gptasr_subs.recognition.loading import load_model
 
         model = load_model(teacher, device)
-        options = Labelling(least_confidence, batch_size, beams)
+        options = LabelOptions(least_confidence, batch_size, beams)
         with progress(display_path(Path(corpus.name)), place_in_clips, quiet) as update:
             report = label(corpus, model, out, options, update)
         _say_report(report, out, quiet)

@@ -18,10 +18,10 @@ from gptasr_subs.types import FloatArray
 _BREAKS_LINES = re.compile(r"[\t\n\r]")  # of a manifest
 _FULL_SCALE = 32768
 
-Sound = tuple[Clip, FloatArray]  # and its samples (n_samples,)
+ClipAudio = tuple[Clip, FloatArray]  # and its samples (n_samples,)
 
 
-class Heard(NamedTuple):
+class LoadedClip(NamedTuple):
     """A clip with its true length and its samples (n_samples,), or ``trouble``: the reason why there are none."""
 
     clip: Clip
@@ -30,14 +30,14 @@ class Heard(NamedTuple):
     trouble: str
 
 
-def hear(clips: Iterable[Clip]) -> Iterator[Heard]:
+def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
     """Every clip with its sound, in order; 0 seconds reach to the end of the file. Each file is read once."""
     for file, group in groupby(clips, key=lambda clip: clip.file):
         mono, rate, trouble = _sound(file)
         for clip in group:
             samples = cut(mono, rate, clip) if clip.seconds else mono[round(clip.offset * rate) :]
             silent = "" if samples.any() else "no sound"
-            yield Heard(replace(clip, seconds=len(samples) / rate), samples, rate, trouble or silent)
+            yield LoadedClip(replace(clip, seconds=len(samples) / rate), samples, rate, trouble or silent)
 
 
 def origin(clip: Clip) -> str:
@@ -53,7 +53,7 @@ def _sound(file: Path) -> tuple[FloatArray, int, str]:
     if not file.exists():
         return *nothing, "file missing"
     try:
-        return *read_sound(file), ""
+        return *read_audio(file), ""
     except MediaError:
         return *nothing, "unreadable"
 
@@ -74,10 +74,10 @@ def read_manifests(manifests: Iterable[Path]) -> list[Clip]:
 
 
 def _measured(clip: Clip) -> Clip:
-    return replace(clip, seconds=sound_seconds(clip.file) - clip.offset)
+    return replace(clip, seconds=audio_seconds(clip.file) - clip.offset)
 
 
-def sound_seconds(file: Path) -> float:
+def audio_seconds(file: Path) -> float:
     """Length of a sound file; raises ``MediaError``."""
     import soundfile
 
@@ -87,12 +87,12 @@ def sound_seconds(file: Path) -> float:
         raise MediaError(f"{file} cannot be read as sound ({error}); correct the manifest.") from error
 
 
-def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[Sound]:
+def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[ClipAudio]:
     """Yield each clip with its mono samples at ``sample_rate``, reading every shard once. Raises ``MediaError``."""
     import soxr
 
     for file, group in groupby(clips, key=lambda clip: clip.file):
-        mono, rate = read_sound(file)
+        mono, rate = read_audio(file)
         for clip in group:
             samples = cut(mono, rate, clip)
             yield clip, samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
@@ -103,7 +103,7 @@ def cut(mono: FloatArray, rate: int, clip: Clip) -> FloatArray:
     return mono[round(clip.offset * rate) : round((clip.offset + clip.seconds) * rate)]
 
 
-def read_sound(file: Path) -> tuple[FloatArray, int]:
+def read_audio(file: Path) -> tuple[FloatArray, int]:
     """Mono samples (n_samples,) and their rate; raises ``MediaError``.
 
     They are rounded to 16 bits, whatever the file has: so a copy in a shard is the same sound, to the hash.

@@ -13,7 +13,7 @@ from typing import Any
 import ffmpeg
 import numpy as np
 
-from gptasr_subs.corpora.audio import Sound
+from gptasr_subs.corpora.audio import ClipAudio
 from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import find_ffmpeg
@@ -60,9 +60,9 @@ CODECS: tuple[Codec, ...] = (
 _KINDS = ("telephone", "mp3", "opus")  # equally often
 
 
-def with_copies(sounds: Iterable[Sound], copies: Copies, sample_rate: int) -> Iterator[Sound]:
+def with_copies(sounds: Iterable[ClipAudio], copies: Copies, sample_rate: int) -> Iterator[ClipAudio]:
     """``sounds``, and copies of some of them through codecs, a little later. Raises ``MediaError``."""
-    waiting: defaultdict[Codec, list[Sound]] = defaultdict(list)
+    waiting: defaultdict[Codec, list[ClipAudio]] = defaultdict(list)
     for clip, samples in sounds:
         yield clip, samples
         if codec := _chosen(clip, copies):
@@ -83,7 +83,7 @@ def _chosen(clip: Clip, copies: Copies) -> Codec | None:
     return codecs[rng.integers(len(codecs))]
 
 
-def _copies(sounds: Sequence[Sound], codec: Codec, sample_rate: int) -> Iterator[Sound]:
+def _copies(sounds: Sequence[ClipAudio], codec: Codec, sample_rate: int) -> Iterator[ClipAudio]:
     pause = np.zeros(round(_PAUSE * sample_rate), np.float32)
     spoilt = degrade(np.concatenate([part for _, samples in sounds for part in (samples, pause)]), sample_rate, codec)
     position = 0

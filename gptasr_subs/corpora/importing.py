@@ -11,13 +11,13 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from gptasr_subs.corpora.audio import Heard, hear, origin
+from gptasr_subs.corpora.audio import LoadedClip, load_clips, origin
 from gptasr_subs.corpora.manifest import Clip, read_clips
 from gptasr_subs.corpora.readers import LAYOUTS, Layout
 from gptasr_subs.corpora.readers.utterance import Utterance
 from gptasr_subs.corpora.report import Report
 from gptasr_subs.corpora.shards import Row, write_shard
-from gptasr_subs.corpora.writer import GrowingCorpus, manifest_row
+from gptasr_subs.corpora.writer import CorpusWriter, manifest_row
 from gptasr_subs.errors import FormatError, UsageError
 from gptasr_subs.model import ctc
 
@@ -28,7 +28,7 @@ Numbered = tuple[int, list[Utterance]]
 
 
 @dataclass(frozen=True, slots=True)
-class Importing:
+class ImportOptions:
     """``in_place`` leaves the sound where it is; ``untranscribed`` keeps what has no text, for pseudo-labels."""
 
     parts: tuple[str, ...] = ()
@@ -52,23 +52,23 @@ def import_corpus(
     kind: str,
     root: Path,
     folder: Path,
-    options: Importing | None = None,
-    listener: Callable[[int], None] | None = None,
+    options: ImportOptions | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Bring the corpus of layout ``kind`` in ``root`` into ``folder``, or go on with it; report on all that is there.
 
-    ``listener`` hears how many utterances have been looked at. Raises ``UsageError`` where there are none, and
+    ``on_progress`` gets the number of utterances done so far. Raises ``UsageError`` where there are none, and
     ``FormatError`` where a table of the corpus is not as it should be.
     """
-    options, layout = options or Importing(), _layout(kind)
-    corpus, looked_at = GrowingCorpus(folder, root), 0
+    options, layout = options or ImportOptions(), _layout(kind)
+    corpus, looked_at = CorpusWriter(folder, root), 0
     fresh = (found for found in _read(kind, root, options.parts) if origin(found.clip) not in corpus.known)
     batches = _batches(fresh, _next_number(corpus.manifest) if corpus.begun else 0)
     for batch in _in_order(partial(_take, folder, options), batches, options.workers):
         corpus.add(batch.rows, batch.dropped)
         looked_at += len(batch)
-        if listener:
-            listener(looked_at)
+        if on_progress:
+            on_progress(looked_at)
     if not corpus.begun:
         raise UsageError(f"{root} has nothing of a {kind} corpus to read; its folder would hold {layout.holds}.")
     return corpus.report()
@@ -116,30 +116,32 @@ def _in_order(make: Callable[[Numbered], _Batch], batches: Iterable[Numbered], w
             yield ahead.popleft().result()
 
 
-def _take(folder: Path, options: Importing, numbered: Numbered) -> _Batch:
+def _take(folder: Path, options: ImportOptions, numbered: Numbered) -> _Batch:
     """Hear the clips of a batch, and write a shard for each sample rate among them, unless they stay in place."""
     number, utterances = numbered
-    batch, shards = _Batch(), defaultdict[int, list[Heard]](list)
+    batch, shards = _Batch(), defaultdict[int, list[LoadedClip]](list)
     clips = [utterance.clip for utterance in utterances]
-    for utterance, heard in zip(utterances, hear(clips), strict=True):
-        if reason := utterance.unfit or heard.trouble or _lacks_text(heard.clip, options):
-            batch.dropped.append((heard.clip, reason))
+    for utterance, loaded in zip(utterances, load_clips(clips), strict=True):
+        if reason := utterance.unfit or loaded.trouble or _lacks_text(loaded.clip, options):
+            batch.dropped.append((loaded.clip, reason))
         elif options.in_place:
-            batch.rows.append(manifest_row(str(heard.clip.file.absolute()), heard.clip.offset, heard.clip, heard.clip))
+            batch.rows.append(
+                manifest_row(str(loaded.clip.file.absolute()), loaded.clip.offset, loaded.clip, loaded.clip)
+            )
         else:
-            shards[heard.rate].append(heard)
+            shards[loaded.rate].append(loaded)
     for rate, sounds in shards.items():
         batch.rows += _write(folder, f"{number:06d}-{rate}.flac", rate, sounds)
     return batch
 
 
-def _lacks_text(clip: Clip, options: Importing) -> str:
+def _lacks_text(clip: Clip, options: ImportOptions) -> str:
     return "" if options.untranscribed or ctc.normalize_text(clip.text) else "no transcript"
 
 
-def _write(folder: Path, name: str, rate: int, sounds: Sequence[Heard]) -> Iterator[Row]:
-    write_shard(folder / name, [heard.samples for heard in sounds], rate)
+def _write(folder: Path, name: str, rate: int, sounds: Sequence[LoadedClip]) -> Iterator[Row]:
+    write_shard(folder / name, [loaded.samples for loaded in sounds], rate)
     position = 0
-    for heard in sounds:
-        yield manifest_row(name, position / rate, heard.clip, heard.clip)
-        position += len(heard.samples)
+    for loaded in sounds:
+        yield manifest_row(name, position / rate, loaded.clip, loaded.clip)
+        position += len(loaded.samples)

@@ -1,4 +1,4 @@
-"""Pseudo-labels: what a recogniser hears in clips that nobody transcribed, where it is sure enough of it."""
+"""Pseudo-labels: a recogniser's transcripts of clips without text, where it is sure enough."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from gptasr_subs.corpora.audio import Heard, hear, origin
+from gptasr_subs.corpora.audio import LoadedClip, load_clips, origin
 from gptasr_subs.corpora.manifest import Clip, read_clips
 from gptasr_subs.corpora.report import Report
 from gptasr_subs.corpora.shards import Row
-from gptasr_subs.corpora.writer import GrowingCorpus, manifest_row
+from gptasr_subs.corpora.writer import CorpusWriter, manifest_row
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.windows import window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks
@@ -25,7 +25,7 @@ _LEAST = 1e-4  # confidence of a word, so that one cannot take all of a clip's
 
 
 @dataclass(frozen=True, slots=True)
-class Labelling:
+class LabelOptions:
     """What is less sure than ``least_confidence`` is dropped; the others are for the recogniser (0: it chooses)."""
 
     least_confidence: float = 0.0
@@ -54,23 +54,23 @@ def label(
     manifest: Path,
     recognizer: Recognizer,
     folder: Path,
-    options: Labelling | None = None,
-    listener: Callable[[int, int], None] | None = None,
+    options: LabelOptions | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Make a corpus in ``folder`` of the sound of ``manifest`` and what ``recognizer`` hears in it, or go on with it.
+    """Make a corpus in ``folder`` of the audio of ``manifest`` and ``recognizer``'s transcripts, or resume one.
 
-    The sound stays where it is; clips longer than the recogniser's window become several. ``listener`` hears how many
-    clips are done, and of how many. Raises ``UsageError`` and ``FormatError``.
+    The audio stays where it is; clips longer than the recogniser's window become several. ``on_progress`` gets the
+    number of clips done, and of all. Raises ``UsageError`` and ``FormatError``.
     """
-    options, done = options or Labelling(), 0
-    corpus = GrowingCorpus(folder, manifest, (CONFIDENCE,))
+    options, done = options or LabelOptions(), 0
+    corpus = CorpusWriter(folder, manifest, (CONFIDENCE,))
     clips = [clip for clip in read_clips(manifest) if origin(clip) not in corpus.known]
-    for batch in _batches(hear(clips), recognizer):
+    for batch in _batches(load_clips(clips), recognizer):
         rows = list(_labelled(batch, recognizer, options))
         corpus.add(rows, batch.dropped)
         done += batch.clips
-        if listener:
-            listener(done, len(clips))
+        if on_progress:
+            on_progress(done, len(clips))
     return corpus.report()
 
 
@@ -80,15 +80,15 @@ def confidence(words: Sequence[Word]) -> float:
     return math.exp(math.fsum(logs) / len(logs)) if logs else 0.0
 
 
-def _batches(sounds: Iterable[Heard], recognizer: Recognizer) -> Iterator[_Batch]:
+def _batches(sounds: Iterable[LoadedClip], recognizer: Recognizer) -> Iterator[_Batch]:
     """Whole clips whose windows together are worth a call."""
     batch = _Batch()
-    for heard in sounds:
-        pieces = [] if heard.trouble else list(_pieces(heard, recognizer))
+    for loaded in sounds:
+        pieces = [] if loaded.trouble else list(_pieces(loaded, recognizer))
         batch.clips += 1
         batch.pieces += pieces
         if not pieces:
-            batch.dropped.append((heard.clip, heard.trouble or "no speech"))
+            batch.dropped.append((loaded.clip, loaded.trouble or "no speech"))
         if len(batch.pieces) >= _WINDOWS_AT_ONCE:
             yield batch
             batch = _Batch()
@@ -96,20 +96,20 @@ def _batches(sounds: Iterable[Heard], recognizer: Recognizer) -> Iterator[_Batch
         yield batch
 
 
-def _pieces(heard: Heard, recognizer: Recognizer) -> Iterator[_Piece]:
+def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
     """A clip that fits into one window whole, else its stretches of speech."""
     import soxr
 
     rate, limits = recognizer.sample_rate, window_limits(recognizer)
-    samples = heard.samples if heard.rate == rate else soxr.resample(heard.samples, heard.rate, rate)
-    whole = Span(0.0, heard.clip.seconds)
+    samples = loaded.samples if loaded.rate == rate else soxr.resample(loaded.samples, loaded.rate, rate)
+    whole = Span(0.0, loaded.clip.seconds)
     fits = whole.end <= limits.max_seconds
     for window in [Window(whole, samples, (whole,))] if fits else segment_blocks([samples], rate, limits):
-        offset, seconds = heard.clip.offset + window.span.start, window.span.end - window.span.start
-        yield _Piece(heard.clip, replace(heard.clip, offset=offset, seconds=seconds), window.samples)
+        offset, seconds = loaded.clip.offset + window.span.start, window.span.end - window.span.start
+        yield _Piece(loaded.clip, replace(loaded.clip, offset=offset, seconds=seconds), window.samples)
 
 
-def _labelled(batch: _Batch, recognizer: Recognizer, options: Labelling) -> Iterator[Row]:
+def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> Iterator[Row]:
     """Rows of the pieces of which the recogniser is sure; the others join what is dropped."""
     sounds = [piece.samples for piece in batch.pieces]
     found = dict(recognizer.transcribe(sounds, batch_size=options.batch_size, beams=options.beams))
@@ -121,5 +121,5 @@ def _labelled(batch: _Batch, recognizer: Recognizer, options: Labelling) -> Iter
             row = manifest_row(str(said.file.absolute()), said.offset, said, piece.whole)
             yield (*row, f"{sure:.4f}")
         else:
-            reason = f"confidence under {options.least_confidence:g}" if words else "nothing heard"
+            reason = f"confidence under {options.least_confidence:g}" if words else "nothing recognised"
             batch.dropped.append((replace(piece.whole, seconds=piece.clip.seconds), reason))

@@ -29,7 +29,7 @@ PEAK = 0.7  # of full scale, of every clip
 
 _SHORTEST, _LONGEST = 0.25, 15.5  # seconds of a clip that is kept
 _SHARDS_TO_FAIL = 3  # in which no voice reads anything, until it is hopeless
-_OFTEN = 20  # times that a word is heard before it is known: of rarer ones most come out wrong
+_OFTEN = 20  # times that a word must be spoken to be known: of rarer ones most come out wrong
 _LOUD = 0.008  # of a clip at ``PEAK``: below is silence
 _ASCII_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 _UNSPEAKABLE = re.compile(
@@ -62,12 +62,12 @@ def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str
     return left
 
 
-def with_rare_words(sentences: Sequence[str], heard: Iterable[str], often: int = _OFTEN) -> list[str]:
-    """Those of ``sentences`` with a word that the texts ``heard`` and the ones before say less than ``often`` times.
+def with_rare_words(sentences: Sequence[str], texts: Iterable[str], often: int = _OFTEN) -> list[str]:
+    """Those of ``sentences`` with a word that the ``texts`` and the ones before say less than ``often`` times.
 
     Raises ``UsageError`` where none of them has one.
     """
-    counts = Counter(word for text in heard for word in ctc.normalize_text(text).split())
+    counts = Counter(word for text in texts for word in ctc.normalize_text(text).split())
     chosen = []
     for sentence in sentences:
         words = ctc.normalize_text(sentence).split()

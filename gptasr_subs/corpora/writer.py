@@ -17,7 +17,7 @@ _ORIGIN = "origin"  # column that says where a clip was found: by it is known wh
 _DROPPED_COLUMNS = (_ORIGIN, "source", "seconds", "reason")
 
 
-class GrowingCorpus:
+class CorpusWriter:
     """``manifest.tsv`` and ``dropped.tsv`` in one folder; ``known`` are the origins of all clips in either."""
 
     def __init__(self, folder: Path, made_of: Path, columns: Sequence[str] = ()) -> None:

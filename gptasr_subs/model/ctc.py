@@ -84,9 +84,8 @@ def score(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
     targets = [encode(text) for text in texts]
     flat = tensor([index for target in targets for index in target], dtype=lengths.dtype)
     sizes = tensor([len(target) for target in targets], dtype=lengths.dtype)
-    frames = (
-        log_probs.float().cpu().transpose(0, 1)
-    )  # the CPU has this loss everywhere; MPS has not
+    # On the CPU, for MPS does not have this loss; (T, B, C).
+    frames = log_probs.float().cpu().transpose(0, 1)
     loss = F.ctc_loss(frames, flat, lengths.cpu(), sizes, blank=BLANK, reduction="none")
     return -loss.to(log_probs.device)
 

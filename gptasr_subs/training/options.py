@@ -59,7 +59,9 @@ class GraftOptions:
     decay_from: float = 0.4  # share of a phase after which its learning rates fall, to 3 %
     ctc_weight: float = 0.4
     label_smoothing: float = 0.05
-    token_noise: float = 0.06  # share of the tokens read that are replaced by any: what comes next is to be heard
+    token_noise: float = (
+        0.06  # share of the tokens read that are replaced by any: what comes next must be taken from the audio
+    )
     dropout: float = 0.05  # of what each block of the adapter adds
     lm_every: int = 4  # steps between two text-only batches (0: none) ...
     lm_weight: float = 0.5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gptasr_subs.corpora.audio import Sound, read_manifests, read_samples
+from gptasr_subs.corpora.audio import ClipAudio, read_manifests, read_samples
 from gptasr_subs.corpora.casing import borrow_case, sentence_case
 from gptasr_subs.corpora.codecs import NO_COPIES, Copies, with_copies
 from gptasr_subs.corpora.manifest import Clip, read_clips
@@ -51,13 +51,13 @@ def prepare(
     formatted: Sequence[Path] = (),
     noise: Path | None = None,
     copies: Copies = NO_COPIES,
-    listener: Callable[[int, int], None] = lambda done, of: None,
+    on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
     """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests ``dev``.
 
     ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks; ``noise`` is a
-    manifest of noises (see noise.py), which become clips without text; ``copies`` are spoilt by codecs; ``listener``
-    hears how many clips are done, and of how many. The report is left in the folder too.
+    manifest of noises (see noise.py), which become clips without text; ``copies`` are spoilt by codecs; ``on_progress``
+    gets the number of clips done, and of all. The report is left in the folder too.
     Raises ``UsageError`` where no clip passes.
     """
     clips = read_manifests(manifests)
@@ -68,8 +68,8 @@ def prepare(
         raise UsageError(f"No clip is fit for training ({_reasons(report)}); look at the manifests.")
     passed.sort(key=lambda clip: (str(clip.file), clip.offset))
 
-    def kept() -> Iterator[Sound]:
-        counted = _counted(read_samples(passed, SAMPLE_RATE), len(passed), listener)
+    def kept() -> Iterator[ClipAudio]:
+        counted = _counted(read_samples(passed, SAMPLE_RATE), len(passed), on_progress)
         for clip, samples in with_copies(_unknown(counted, held_out, report), copies, SAMPLE_RATE):
             report.kept.append(clip)
             yield clip, samples
@@ -124,13 +124,13 @@ def _checked(clips: Iterable[Clip], held_out: HeldOut, report: Report) -> list[C
     return passed
 
 
-def _counted(sounds: Iterable[Sound], total: int, listener: Callable[[int, int], None]) -> Iterator[Sound]:
+def _counted(sounds: Iterable[ClipAudio], total: int, on_progress: Callable[[int, int], None]) -> Iterator[ClipAudio]:
     for done, sound in enumerate(sounds, 1):
         yield sound
-        listener(done, total)
+        on_progress(done, total)
 
 
-def _unknown(sounds: Iterable[Sound], held_out: HeldOut, report: Report) -> Iterator[Sound]:
+def _unknown(sounds: Iterable[ClipAudio], held_out: HeldOut, report: Report) -> Iterator[ClipAudio]:
     for clip, samples in sounds:
         if sound_hash(samples) in held_out.sounds:
             report.dropped.append((clip, "held-out sound"))

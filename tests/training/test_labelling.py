@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from gptasr_subs.cli.train import app
 from gptasr_subs.corpora.audio import read_manifest
 from gptasr_subs.corpora.manifest import read_rows
-from gptasr_subs.corpora.pseudo_labels import Labelling, confidence, label
+from gptasr_subs.corpora.pseudo_labels import LabelOptions, confidence, label
 from gptasr_subs.errors import UsageError
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.types import FloatArray, Word
@@ -61,7 +61,7 @@ def corpus(tmp_path: Path) -> Path:
 
 def test_clips_get_the_text_that_is_heard_and_keep_the_rest(corpus: Path, tmp_path: Path) -> None:
     recognizer = Doubtful()
-    report = label(corpus, recognizer, tmp_path / "out", Labelling(0.8, batch_size=3, beams=2))
+    report = label(corpus, recognizer, tmp_path / "out", LabelOptions(0.8, batch_size=3, beams=2))
     clips = read_manifest(tmp_path / "out")
     assert [(c.file, c.offset, c.seconds, c.speaker, c.source, c.licence, c.text) for c in clips] == [
         (corpus / "a.wav", 0.0, 2.0, "ann", "radio", "CC0", "one three"),
@@ -84,7 +84,7 @@ def test_where_nothing_is_heard_the_clip_is_dropped(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "hiss.wav", rng.normal(0, 0.001, 2 * RATE), RATE)
     (tmp_path / "hiss.tsv").write_text("file\nhiss.wav\n", encoding="utf-8")
     report = label(tmp_path / "hiss.tsv", Doubtful(), tmp_path / "out")
-    assert [entry["reason"] for entry in report.to_dict()["dropped"]] == ["nothing heard"]
+    assert [entry["reason"] for entry in report.to_dict()["dropped"]] == ["nothing recognised"]
 
 
 def test_a_long_recording_becomes_several_clips(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_an_interrupted_labelling_goes_on_where_it_was(tmp_path: Path) -> None:
         shutil.copy(tmp_path / ("one.wav" if number % 3 else "two.wav"), tmp_path / "raw" / f"{number}.wav")
         lines.append(f"{number}.wav\t\t")
     (tmp_path / "raw" / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    options, heard = Labelling(0.5), []
+    options, heard = LabelOptions(0.5), []
     with pytest.raises(KeyboardInterrupt):
         label(tmp_path / "raw", Doubtful(calls=1), tmp_path / "out", options)
     first = Doubtful()

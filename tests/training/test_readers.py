@@ -12,8 +12,8 @@ import soundfile
 from typer.testing import CliRunner, Result
 
 from gptasr_subs.cli.train import app
-from gptasr_subs.corpora.audio import read_manifest, read_samples, read_sound
-from gptasr_subs.corpora.importing import Importing, import_corpus
+from gptasr_subs.corpora.audio import read_audio, read_manifest, read_samples
+from gptasr_subs.corpora.importing import ImportOptions, import_corpus
 from gptasr_subs.corpora.readers import LAYOUTS
 from gptasr_subs.corpora.report import REPORT_FILE
 from gptasr_subs.errors import FormatError, UsageError
@@ -158,7 +158,7 @@ def test_every_layout_is_tested_and_named_in_the_help() -> None:
 @pytest.mark.parametrize("in_place", [False, True])
 def test_a_corpus_comes_out_with_speakers_texts_and_sounds(kind: str, in_place: bool, tmp_path: Path) -> None:
     said = MAKERS[kind](tmp_path / "raw")
-    report = import_corpus(kind, tmp_path / "raw", tmp_path / "out", Importing(in_place=in_place))
+    report = import_corpus(kind, tmp_path / "raw", tmp_path / "out", ImportOptions(in_place=in_place))
     clips = read_manifest(tmp_path / "out")
     assert [(clip.speaker, clip.text) for clip in clips] == said
     assert bool(list((tmp_path / "out").glob("*.flac"))) is not in_place
@@ -173,7 +173,7 @@ def test_a_corpus_comes_out_with_speakers_texts_and_sounds(kind: str, in_place: 
 def test_shards_hold_the_very_samples_of_the_files(kind: str, tmp_path: Path) -> None:
     MAKERS[kind](tmp_path / "raw")
     import_corpus(kind, tmp_path / "raw", tmp_path / "shards")
-    import_corpus(kind, tmp_path / "raw", tmp_path / "files", Importing(in_place=True))
+    import_corpus(kind, tmp_path / "raw", tmp_path / "files", ImportOptions(in_place=True))
     shards, files = (read_manifest(tmp_path / name) for name in ("shards", "files"))
     assert len(shards) == len(files) > 0
     for shard, file in zip(shards, files, strict=True):
@@ -185,7 +185,7 @@ def test_shards_hold_the_very_samples_of_the_files(kind: str, tmp_path: Path) ->
 
 def test_parts_are_chosen_by_name(tmp_path: Path) -> None:
     libritts(tmp_path / "raw")
-    import_corpus("libritts", tmp_path / "raw", tmp_path / "dev", Importing(parts=("dev-clean",)))
+    import_corpus("libritts", tmp_path / "raw", tmp_path / "dev", ImportOptions(parts=("dev-clean",)))
     assert [clip.text for clip in read_manifest(tmp_path / "dev")] == ["Held out."]
     import_corpus("libritts", tmp_path / "raw" / "dev-clean", tmp_path / "folder")
     assert [clip.text for clip in read_manifest(tmp_path / "folder")] == ["Held out."]
@@ -230,9 +230,9 @@ def test_a_long_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def count(file: Path) -> object:
         read.append(file.name)
-        return read_sound(file)
+        return read_audio(file)
 
-    monkeypatch.setattr("gptasr_subs.corpora.audio.read_sound", count)
+    monkeypatch.setattr("gptasr_subs.corpora.audio.read_audio", count)
     import_corpus("tsv", manifest, tmp_path / "out")
     assert sorted(read) == ["other.wav", "tones.flac"]
     clips = read_manifest(tmp_path / "out")
@@ -243,7 +243,7 @@ def test_a_long_file_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("in_place", [False, True])
 def test_an_interrupted_import_goes_on_where_it_was(in_place: bool, tmp_path: Path) -> None:
     sentences = long_corpus(tmp_path / "raw", 120)
-    options = Importing(in_place=in_place, workers=1)
+    options = ImportOptions(in_place=in_place, workers=1)
 
     def interrupt(looked_at: int) -> None:
         raise KeyboardInterrupt
@@ -268,7 +268,7 @@ def test_an_interrupted_import_goes_on_where_it_was(in_place: bool, tmp_path: Pa
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     long_corpus(tmp_path / "raw", 120)
     for workers in (1, 4):
-        import_corpus("ljspeech", tmp_path / "raw", tmp_path / str(workers), Importing(workers=workers))
+        import_corpus("ljspeech", tmp_path / "raw", tmp_path / str(workers), ImportOptions(workers=workers))
     one, four = ({file.name: file.read_bytes() for file in (tmp_path / n).iterdir()} for n in ("1", "4"))
     assert one == four
 
@@ -305,7 +305,7 @@ def test_what_cannot_be_imported_is_refused_in_a_sentence(tmp_path: Path) -> Non
 def test_clips_without_text_are_kept_where_asked(tmp_path: Path) -> None:
     sound(tmp_path / "raw" / "a.wav")
     write(tmp_path / "raw" / "manifest.tsv", "file\na.wav\n")
-    import_corpus("tsv", tmp_path / "raw", tmp_path / "out", Importing(untranscribed=True))
+    import_corpus("tsv", tmp_path / "raw", tmp_path / "out", ImportOptions(untranscribed=True))
     [clip] = read_manifest(tmp_path / "out")
     assert clip.text == ""
 
@@ -315,7 +315,7 @@ def test_dev_clips_under_other_names_are_kept_out_of_the_store(tmp_path: Path) -
     sentences = texts(8)
     for number, text in enumerate(sentences):
         sound(tmp_path / "dev" / f"{number}.wav", text)
-        samples, rate = read_sound(tmp_path / "dev" / f"{number}.wav")
+        samples, rate = read_audio(tmp_path / "dev" / f"{number}.wav")
         file = tmp_path / "raw" / "wavs" / f"X{number}.wav"
         file.parent.mkdir(parents=True, exist_ok=True)
         kind = ("FLAC", "WAV", "AIFF", "CAF")[number % 4]
@@ -328,7 +328,7 @@ def test_dev_clips_under_other_names_are_kept_out_of_the_store(tmp_path: Path) -
         tmp_path / "dev" / "manifest.tsv", "path\ttext\n" + "".join(f"{n}.wav\t{t}\n" for n, t in enumerate(sentences))
     )
     import_corpus("ljspeech", tmp_path / "raw", tmp_path / "shards")
-    import_corpus("ljspeech", tmp_path / "raw", tmp_path / "files", Importing(in_place=True))
+    import_corpus("ljspeech", tmp_path / "raw", tmp_path / "files", ImportOptions(in_place=True))
     for name in ("shards", "files"):
         report = prepare([tmp_path / name], tmp_path / "store", dev=[tmp_path / "dev"])
         assert [clip.text for clip in report.kept] == ["Sow sow sow."]
