@@ -31,7 +31,8 @@ def borrow_case(plain: str, formatted: str) -> str:
 
     Words that the two do not share stay as they are; where they share too few, this is ``sentence_case``.
     """
-    words, written = ctc.normalize_text(plain).split(), spell_numbers(formatted).replace("-", " ").split()
+    words = ctc.normalize_text(plain).split()
+    written = spell_numbers(formatted).replace("-", " ").split()
     spelled = [ctc.normalize_text(word) for word in written]
     shared = SequenceMatcher(None, words, spelled, autojunk=False).get_matching_blocks()
     if not words or sum(block.size for block in shared) < _LEAST_BORROWED * len(words):

@@ -60,8 +60,10 @@ def import_corpus(
     ``on_progress`` gets the number of utterances done so far. Raises ``UsageError`` where there are none, and
     ``FormatError`` where a table of the corpus is not as it should be.
     """
-    options, layout = options or ImportOptions(), _layout(kind)
-    corpus, looked_at = CorpusWriter(folder, root), 0
+    options = options or ImportOptions()
+    layout = _layout(kind)
+    corpus = CorpusWriter(folder, root)
+    looked_at = 0
     fresh = (found for found in _read(kind, root, options.parts) if origin(found.clip) not in corpus.known)
     batches = _batches(fresh, _next_number(corpus.manifest) if corpus.begun else 0)
     for batch in _in_order(partial(_take, folder, options), batches, options.workers):
@@ -99,7 +101,8 @@ def _batches(utterances: Iterable[Utterance], first: int) -> Iterator[Numbered]:
         batch += neighbours
         if len(batch) >= _CLIPS_PER_SHARD:
             yield first, batch
-            batch, first = [], first + 1
+            batch = []
+            first = first + 1
     if batch:
         yield first, batch
 
@@ -119,7 +122,8 @@ def _in_order(make: Callable[[Numbered], _Batch], batches: Iterable[Numbered], w
 def _take(folder: Path, options: ImportOptions, numbered: Numbered) -> _Batch:
     """Hear the clips of a batch, and write a shard for each sample rate among them, unless they stay in place."""
     number, utterances = numbered
-    batch, shards = _Batch(), defaultdict[int, list[LoadedClip]](list)
+    batch = _Batch()
+    shards = defaultdict[int, list[LoadedClip]](list)
     clips = [utterance.clip for utterance in utterances]
     for utterance, loaded in zip(utterances, load_clips(clips), strict=True):
         if reason := utterance.unfit or loaded.trouble or _lacks_text(loaded.clip, options):

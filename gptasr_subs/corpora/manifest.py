@@ -17,15 +17,18 @@ COLUMNS = ("file", "offset", "seconds", "speaker", "source", "licence", "text")
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance: ``seconds`` of ``file`` from ``offset``, spoken by ``speaker``, with its written text."""
+    """One utterance: ``seconds`` of ``file`` from ``offset``, spoken by ``speaker``, with its text.
+
+    0 seconds reach to the end of the file.
+    """
 
     file: Path
-    offset: float
-    seconds: float
-    speaker: str
-    source: str
-    licence: str
-    text: str
+    offset: float = 0.0
+    seconds: float = 0.0
+    speaker: str = ""
+    source: str = ""
+    licence: str = ""
+    text: str = ""
 
 
 def read_clips(*manifests: Path) -> Iterator[Clip]:
@@ -64,8 +67,17 @@ def _clip(manifest: Path, row: dict[str, str]) -> Clip:
         raise FormatError(f"A line of {manifest} names no file; give it a header with a column file or path.")
     file = manifest.parent / name
     try:
-        offset, seconds = float(row.get("offset") or 0), float(row.get("seconds") or 0)
+        offset = float(row.get("offset") or 0)
+        seconds = float(row.get("seconds") or 0)
     except ValueError as error:
         raise FormatError(f"{manifest} has an offset or a length that is no number ({error}); correct it.") from error
     source = row.get("source") or manifest.stem
-    return Clip(file, offset, seconds, row.get("speaker", ""), source, row.get("licence", ""), row.get("text", ""))
+    return Clip(
+        file,
+        offset=offset,
+        seconds=seconds,
+        speaker=row.get("speaker", ""),
+        source=source,
+        licence=row.get("licence", ""),
+        text=row.get("text", ""),
+    )

@@ -10,7 +10,8 @@ _NUMBER = re.compile(
     r"|(?P<whole>\d{1,3}(?:,\d{3})+|\d+))"
     r"(?P<percent>%)?(?![A-Za-z\d])"
 )
-_FIRST_YEAR, _LAST_YEAR = 1100, 2099  # four digits in between are read in pairs
+_FIRST_YEAR = 1100
+_LAST_YEAR = 2099  # four digits in between are read in pairs
 
 
 def spell_numbers(text: str) -> str:

@@ -62,7 +62,8 @@ def label(
     The audio stays where it is; clips longer than the recogniser's window become several. ``on_progress`` gets the
     number of clips done, and of all. Raises ``UsageError`` and ``FormatError``.
     """
-    options, done = options or LabelOptions(), 0
+    options = options or LabelOptions()
+    done = 0
     corpus = CorpusWriter(folder, manifest, (CONFIDENCE,))
     clips = [clip for clip in read_clips(manifest) if origin(clip) not in corpus.known]
     for batch in _batches(load_clips(clips), recognizer):
@@ -100,12 +101,14 @@ def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
     """A clip that fits into one window whole, else its stretches of speech."""
     import soxr
 
-    rate, limits = recognizer.sample_rate, window_limits(recognizer)
+    rate = recognizer.sample_rate
+    limits = window_limits(recognizer)
     samples = loaded.samples if loaded.rate == rate else soxr.resample(loaded.samples, loaded.rate, rate)
     whole = Span(0.0, loaded.clip.seconds)
     fits = whole.end <= limits.max_seconds
     for window in [Window(whole, samples, (whole,))] if fits else segment_blocks([samples], rate, limits):
-        offset, seconds = loaded.clip.offset + window.span.start, window.span.end - window.span.start
+        offset = loaded.clip.offset + window.span.start
+        seconds = window.span.end - window.span.start
         yield _Piece(loaded.clip, replace(loaded.clip, offset=offset, seconds=seconds), window.samples)
 
 

@@ -24,7 +24,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Clips, hours, speakers and licences a source; clips and hours a source and reason."""
-        sources, dropped = defaultdict(list), defaultdict(list)
+        sources = defaultdict(list)
+        dropped = defaultdict(list)
         for clip in self.kept:
             sources[clip.source].append(clip)
         for clip, reason in self.dropped:

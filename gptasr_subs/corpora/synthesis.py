@@ -27,7 +27,8 @@ from gptasr_subs.types import FloatArray
 SAMPLE_RATE = 22050  # Hz, of every shard
 PEAK = 0.7  # of full scale, of every clip
 
-_SHORTEST, _LONGEST = 0.25, 15.5  # seconds of a clip that is kept
+_SHORTEST = 0.25
+_LONGEST = 15.5  # seconds of a clip that is kept
 _SHARDS_TO_FAIL = 3  # in which no voice reads anything, until it is hopeless
 _OFTEN = 20  # times that a word must be spoken to be known: of rarer ones most come out wrong
 _LOUD = 0.008  # of a clip at ``PEAK``: below is silence
@@ -160,12 +161,15 @@ def synthesise(
     """
     if not sentences:
         raise UsageError("There is no sentence that can be read aloud; give a text with one sentence a line.")
-    manifest, prefix = open_table(folder / MANIFEST_FILE), f"s{seed}-"
+    manifest = open_table(folder / MANIFEST_FILE)
+    prefix = f"s{seed}-"
     done, number = _progress(manifest, prefix)
     endless = utterances(sentences, np.random.default_rng(seed), prompts)
-    ahead, failures = islice(endless, number * clips_per_shard, None), 0
+    ahead = islice(endless, number * clips_per_shard, None)
+    failures = 0
     while done < hours and not (stop_file and stop_file.exists()):
-        texts, voice = list(islice(ahead, clips_per_shard)), voices[number % len(voices)]
+        texts = list(islice(ahead, clips_per_shard))
+        voice = voices[number % len(voices)]
         clips, rows = speak_all(voice, texts, np.random.default_rng((seed, number)))
         failures = 0 if clips else failures + 1
         if failures > len(voices) * _SHARDS_TO_FAIL:
@@ -174,7 +178,8 @@ def synthesise(
             name = f"{prefix}{number:05d}.flac"
             write_shard(folder / name, clips, SAMPLE_RATE)
             add_rows(manifest, ((name, *row) for row in rows))
-        number, done = number + 1, _progress(manifest, prefix)[0]
+        number = number + 1
+        done = _progress(manifest, prefix)[0]
     return done
 
 

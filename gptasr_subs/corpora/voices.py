@@ -56,7 +56,8 @@ def _found(name: str) -> list[Voice]:
 class HibariVoice:
     """The voice bundled with ``hibari-tts``."""
 
-    source, licence = "hibari", "Apache-2.0"
+    source = "hibari"
+    licence = "Apache-2.0"
 
     def __init__(self) -> None:
         """Load the voice."""
@@ -74,13 +75,15 @@ class HibariVoice:
 class FliteVoice:
     """A voice of the ``flite`` program: slt, rms, awb or kal16."""
 
-    source, licence = "flite", "BSD-like"
+    source = "flite"
+    licence = "BSD-like"
     voices = ("slt", "rms", "awb", "kal16")
 
     def __init__(self, voice: str) -> None:
         """Raises ``FileNotFoundError`` where the program is not installed."""
         _run(["flite", "--version"])
-        self.voice, self.name = voice, f"flite-{voice}"
+        self.voice = voice
+        self.name = f"flite-{voice}"
 
     def speak(self, text: str, rng: np.random.Generator) -> Sound:
         """Pace varies."""
@@ -91,7 +94,8 @@ class FliteVoice:
 class EspeakVoice:
     """The formant voices of ``espeak-ng``; accent, variant, pace and pitch change from clip to clip."""
 
-    source, licence = "espeak-ng", "output free"
+    source = "espeak-ng"
+    licence = "output free"
     accents = ("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland")
     names = "adam belinda benjamin boris david ed linda max michael steph victor"
     variants = (
@@ -124,7 +128,8 @@ class PiperVoice:
         """Load ``model``, an ONNX file with its JSON beside it."""
         from piper import PiperVoice as Engine
 
-        self.name, self.licence = name, licence
+        self.name = name
+        self.licence = licence
         self._engine = Engine.load(str(model or _joe()))
 
     def speak(self, text: str, rng: np.random.Generator) -> Sound:
@@ -145,7 +150,9 @@ class KokoroVoice:
     symbol to number.
     """
 
-    source, licence, sample_rate = "kokoro", "Apache-2.0", 24000
+    source = "kokoro"
+    licence = "Apache-2.0"
+    sample_rate = 24000
 
     def __init__(
         self,
@@ -169,7 +176,9 @@ class KokoroVoice:
         self._symbols: dict[str, int] = table.get("vocab", table)
         with np.load(styles) as tables:
             self._tables = np.stack([tables[key].reshape(-1, 256) for key in sorted(tables.files)]).astype(np.float32)
-        self._clips_per_style, self._push, self._left = clips_per_style, push, 0
+        self._clips_per_style = clips_per_style
+        self._push = push
+        self._left = 0
 
     def speak(self, text: str, rng: np.random.Generator) -> Sound:
         """Pace varies, and now and then the speaker."""
@@ -185,7 +194,8 @@ class KokoroVoice:
 
     def _new_style(self, rng: np.random.Generator) -> None:
         seed = int(rng.integers(1 << 31))
-        self.name, self._left = f"kk{seed}", self._clips_per_style
+        self.name = f"kk{seed}"
+        self._left = self._clips_per_style
         own = np.random.default_rng(seed)
         parts = self._tables[own.permutation(len(self._tables))[: own.integers(1, _MIXED_STYLES + 1)]]
         mix = np.tensordot(own.dirichlet(np.ones(len(parts))), parts, axes=1)

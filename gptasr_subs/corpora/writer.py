@@ -27,7 +27,9 @@ class CorpusWriter:
         """
         if folder.resolve() in (made_of.resolve(), made_of.resolve().parent):
             raise UsageError(f"{folder} is the corpus itself; give another folder to --out.")
-        self.folder, self.manifest, self._dropped = folder, folder / MANIFEST_FILE, folder / DROPPED_FILE
+        self.folder = folder
+        self.manifest = folder / MANIFEST_FILE
+        self._dropped = folder / DROPPED_FILE
         self._columns = {self.manifest: (*COLUMNS, _ORIGIN, *columns), self._dropped: _DROPPED_COLUMNS}
         self.begun = self.manifest.exists()
         if self.begun:
@@ -52,7 +54,7 @@ class CorpusWriter:
             raise UsageError(f"There are no clips to put into {self.folder}; look at what it is to be made of.")
         report = Report(list(read_clips(self.manifest)))
         for row in read_rows(self._dropped):
-            clip = Clip(Path(row[_ORIGIN]), 0.0, float(row["seconds"]), "", row["source"], "", "")
+            clip = Clip(Path(row[_ORIGIN]), seconds=float(row["seconds"]), source=row["source"])
             report.dropped.append((clip, row["reason"]))
         report.write(self.folder)
         return report

@@ -1,6 +1,4 @@
-"""The catalogue of checkpoints: shipped with the package, published by the model's author, and
-fetched ones.
-"""
+"""The catalogue of checkpoints: shipped, published by the model's author, and fetched ones."""
 
 from __future__ import annotations
 
@@ -122,8 +120,9 @@ def _fetch(
         fetch(remote, folder, report)
     except DownloadError as error:
         raise ModelError(
-            f"{remote.name!r} of the model {name!r} could not be fetched ({error}); try again later, it goes on where "
-            f"it stopped, or get the file by hand from {remote.page} and save it as {str(folder / remote.name)!r}."
+            f"{remote.name!r} of the model {name!r} could not be fetched ({error}); "
+            "try again later, it goes on where it stopped, or get the file by hand "
+            f"from {remote.page} and save it as {str(folder / remote.name)!r}."
         ) from error
 
 
@@ -163,7 +162,7 @@ def _published(name: str, folder: Path | None) -> CatalogueEntry:
 
 
 def _described(folder: Path, home: str) -> CatalogueEntry:
-    """A checkpoint of our own format says itself how good it is, and whose encoder it began with."""
+    """How good a checkpoint of our own format is, and whose encoder it began with."""
     try:
         facts = files.read_description(folder / files.DESCRIPTION_FILE).get("metadata", {})
     except ModelError:

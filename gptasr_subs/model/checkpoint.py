@@ -1,4 +1,7 @@
-"""Checkpoints on disk: our own format, a folder of ``model.safetensors`` and ``model.json``, and the published one."""
+"""Checkpoints on disk, in our own format and in the published one.
+
+Our own is a folder of ``model.safetensors`` and ``model.json``.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +36,10 @@ from gptasr_subs.storage.files import write_atomically
 class Checkpoint:
     """A network ready to run and all that belongs to it.
 
-    ``start_offset`` and ``end_offset`` (seconds) are added to where CTC hears a word begin and end; ``metadata`` is for
-    people: what it was trained on, its measured WER. ``heads`` (layer, head) look at the sound of the token they write,
-    as ``attention.choose_heads`` found; where there are none, the first clip decides.
+    ``start_offset`` and ``end_offset`` (seconds) are added to where CTC has a word begin and end;
+    ``metadata`` is for people: what it was trained on, its measured WER. ``heads`` (layer, head)
+    attend to the audio of the token they write, as ``cross_attention.choose_heads`` found; where
+    there are none, the first clip decides.
     """
 
     name: str
@@ -50,7 +54,7 @@ class Checkpoint:
 
 
 def load_checkpoint(name_or_path: str | Path = "default", device: str = "cpu") -> Checkpoint:
-    """The shipped checkpoint by name, a cached one, or one at a path; weights as float32 on ``device``.
+    """The checkpoint of a name or at a path, its weights as float32 on ``device``.
 
     Raises ``ModelError`` with what to do where it is missing, damaged or of another network.
     """
@@ -61,7 +65,7 @@ def load_checkpoint(name_or_path: str | Path = "default", device: str = "cpu") -
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = True) -> None:
-    """Write ``checkpoint`` into ``folder``, made where missing; ``half`` stores weights in two bytes, not four.
+    """Write ``checkpoint`` into ``folder``; ``half`` stores weights in two bytes, not four.
 
     Either file is there whole or as it was before. Raises ``OutputError``.
     """
@@ -104,7 +108,10 @@ def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
 
 
 def load_published(path: Path, heads: int = 0) -> Checkpoint:
-    """A published state dict with its vocabulary and constants beside it; ``heads`` where they are not 64 wide."""
+    """A published state dict with its vocabulary and constants beside it.
+
+    ``heads`` is for networks whose heads are not 64 wide.
+    """
     name, config, tokenizer, state = read_published(path, heads)
     return Checkpoint(name, config, _build(config, state, path), tokenizer)
 
@@ -117,20 +124,24 @@ def _load_own(folder: Path) -> Checkpoint:
         tokenizer = tokenizer_from_json(json.dumps(description["tokenizer"]))
         decoding = DecodingOptions(**description.get("decoding", {}))
         heads = tuple((int(layer), int(head)) for layer, head in description.get("heads", ()))
-        offsets = (
-            float(description.get("start_offset", 0.0)),
-            float(description.get("end_offset", 0.0)),
-        )
+        start_offset = float(description.get("start_offset", 0.0))
+        end_offset = float(description.get("end_offset", 0.0))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{path} lacks or misspells a setting ({error}); fetch the checkpoint again."
         ) from error
-    model = _build(config, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
-    name, metadata = (
-        str(description.get("name", folder.name)),
-        dict(description.get("metadata", {})),
+    weights = folder / WEIGHTS_FILE
+    return Checkpoint(
+        name=str(description.get("name", folder.name)),
+        config=config,
+        model=_build(config, read_tensors(weights), weights),
+        tokenizer=tokenizer,
+        start_offset=start_offset,
+        end_offset=end_offset,
+        decoding=decoding,
+        metadata=dict(description.get("metadata", {})),
+        heads=heads,
     )
-    return Checkpoint(name, config, model, tokenizer, *offsets, decoding, metadata, heads)
 
 
 def _build(config: ModelConfig, state: State, path: Path) -> GptAsr:

@@ -34,18 +34,21 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
         """``x`` (B, T, D), ``mask`` (B, 1, 1, T), ``turns`` (2, T, rotary / 2) to (B, T, D)."""
+        # (B, T, 3 D) to (3, B, H, T, D / H).
         qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key = qkv[:2] if turns is None else _rotate(qkv[:2], turns)
         attended = F.scaled_dot_product_attention(query, key, qkv[2], attn_mask=mask)
-        joined: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
-        return joined
+        return self.o_proj(attended.transpose(1, 2).flatten(2))
 
 
 def _rotate(x: Tensor, turns: Tensor) -> Tensor:
     """``x`` (..., T, D / H) with the first dimensions of each head turned, two by two."""
+    # Rotary positions (Su et al. 2021): neighbouring dimensions are a plane, which position t turns
+    # by t * theta^(-2 i / rotary); the dimensions behind the rotary ones stay as they are.
     cos, sin = turns
     size = 2 * cos.shape[-1]
-    first, second = x[..., 0:size:2], x[..., 1:size:2]
+    first = x[..., 0:size:2]
+    second = x[..., 1:size:2]
     turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=-1)
     return torch.cat((turned.flatten(-2), x[..., size:]), dim=-1)
 
@@ -69,8 +72,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, T, D) to the same shape."""
-        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
-        return out
+        return self.fc2(F.gelu(self.fc1(x)))
 
 
 class Layer(nn.Module):
@@ -87,8 +89,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
         """``x`` (B, T, D) to the same shape; see ``Attention`` for the rest."""
         x = x + self.self_attn(self.input_layernorm(x), mask, turns)
-        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
-        return out
+        return x + self.mlp(self.post_attention_layernorm(x))
 
 
 def _norm(config: EncoderConfig) -> nn.LayerNorm:
@@ -175,7 +176,7 @@ class WhisperEncoder(Transformer):
         super().__init__(config)
         self.conv1 = nn.Conv1d(config.n_mels, config.width, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(config.width, config.width, kernel_size=3, stride=2, padding=1)
-        self.register_buffer("embed_positions", _waves(config.max_frames, config.width))
+        self.register_buffer("embed_positions", _sinusoidal_table(config.max_frames, config.width))
 
     def frames(self, lengths: Tensor) -> Tensor:
         """Lengths in mel frames to lengths in frames."""
@@ -205,7 +206,7 @@ class WhisperEncoder(Transformer):
         return self.embed_positions[:frames]
 
 
-def _waves(rows: int, width: int) -> Tensor:
+def _sinusoidal_table(rows: int, width: int) -> Tensor:
     """Whisper's table (rows, width): sines of falling frequency, then their cosines."""
     steps = torch.arange(width // 2) / (width // 2 - 1)
     angle = torch.arange(rows)[:, None] * _THETA**-steps
@@ -213,7 +214,9 @@ def _waves(rows: int, width: int) -> Tensor:
 
 
 def _strided(lengths: Tensor, conv: nn.Conv1d) -> Tensor:
-    (kernel,), (stride,), padding = conv.kernel_size, conv.stride, int(conv.padding[0])
+    (kernel,) = conv.kernel_size
+    (stride,) = conv.stride
+    padding = int(conv.padding[0])
     steps = torch.div(lengths + 2 * padding - kernel, stride, rounding_mode="floor")
     return (steps + 1).clamp_min(0)
 

@@ -1,4 +1,7 @@
-"""Where checkpoints lie, and what their descriptions say. Nothing here needs torch, so a list of them comes at once."""
+"""Where checkpoints lie, and what their descriptions say.
+
+Nothing here needs torch, so a list of them comes at once.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ from gptasr_subs.model.config import PUBLISHED, ModelConfig
 from gptasr_subs.storage.folders import cache_folder
 
 FORMAT = 2
-WEIGHTS_FILE, DESCRIPTION_FILE = "model.safetensors", "model.json"
-MEL_NORMS_FILE, VOCABULARY_FILE = "mel_norms.pth", "bpe_lowercase_asr_256.json"
+WEIGHTS_FILE = "model.safetensors"
+DESCRIPTION_FILE = "model.json"
+MEL_NORMS_FILE = "mel_norms.pth"
+VOCABULARY_FILE = "bpe_lowercase_asr_256.json"
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
 SHIPPED = Path(__file__).parent.parent / "checkpoints"
 
@@ -30,7 +35,10 @@ _DECODING_NAMES = {
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:
-    """The ``model.json`` of our own format, or the weights of a published model; raises ``ModelError``."""
+    """The ``model.json`` of our own format, or the weights of a published model.
+
+    Raises ``ModelError``.
+    """
     name = str(name_or_path)
     for place in (SHIPPED / name, checkpoint_cache() / name, Path(name).expanduser()):
         if place.is_dir() and (found := _in_folder(place)):
@@ -39,19 +47,25 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
             return _described(place)
     if name in PUBLISHED:
         raise ModelError(
-            f"The model {name!r} is not on this computer; fetch it with: gptasr-subs models pull {name}"
+            f"The model {name!r} is not on this computer; "
+            f"fetch it with: gptasr-subs models pull {name}"
         )
     if Path(name).expanduser().is_dir():
         raise ModelError(
-            f"The folder {name!r} holds no model; it should hold {DESCRIPTION_FILE} or a file of weights."
+            f"The folder {name!r} holds no model; "
+            f"it should hold {DESCRIPTION_FILE} or a file of weights."
         )
     raise ModelError(
-        f"There is no model {name!r}: no file or folder, and no name that `gptasr-subs models` lists."
+        f"There is no model {name!r}: no file or folder, "
+        "and no name that `gptasr-subs models` lists."
     )
 
 
 def checkpoint_identity(name_or_path: str | Path) -> str:
-    """A hash of all that a checkpoint consists of, whatever it is called; raises ``ModelError`` where there is none."""
+    """A hash of all that a checkpoint consists of, whatever it is called.
+
+    Raises ``ModelError`` where there is none.
+    """
     found = find_checkpoint(name_or_path)
     described = found.name == DESCRIPTION_FILE
     companions = [WEIGHTS_FILE] if described else [VOCABULARY_FILE, MEL_NORMS_FILE]
@@ -68,7 +82,10 @@ def checkpoint_cache() -> Path:
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """A ``model.json`` in the present format, whichever it was written in; raises ``ModelError`` where it is none."""
+    """A ``model.json`` in the present format, whichever it was written in.
+
+    Raises ``ModelError`` where it is none.
+    """
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -96,7 +113,10 @@ def _from_format_1(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def described_config(name_or_path: str | Path) -> ModelConfig | None:
-    """The shape of a checkpoint of our own format, without its weights; none where only loading it can tell."""
+    """The shape of a checkpoint of our own format, without its weights.
+
+    None where only loading it can tell.
+    """
     try:
         return ModelConfig.from_dict(read_description(find_checkpoint(name_or_path))["config"])
     except (ModelError, KeyError, TypeError, ValueError):

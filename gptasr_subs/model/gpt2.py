@@ -109,7 +109,7 @@ class Mlp(nn.Module):
         return out
 
 
-class Layer(nn.Module):
+class TransformerBlock(nn.Module):
     """Norm and attention, norm and MLP, each added to what came in."""
 
     def __init__(self, width: int, heads: int, layers: int) -> None:
@@ -147,13 +147,13 @@ class Gpt2(nn.Module):
         self.wpe = nn.Embedding(positions, width) if positions else None
         if self.wpe is not None:
             nn.init.normal_(self.wpe.weight, std=_STD)
-        self.h = nn.ModuleList(Layer(width, heads, layers) for _ in range(layers))
+        self.h = nn.ModuleList(TransformerBlock(width, heads, layers) for _ in range(layers))
         self.ln_f = nn.LayerNorm(width)
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[TransformerBlock]:
         """The layers, the first one first."""
-        return [layer for layer in self.h if isinstance(layer, Layer)]
+        return [layer for layer in self.h if isinstance(layer, TransformerBlock)]
 
     @property
     def dtype(self) -> torch.dtype:

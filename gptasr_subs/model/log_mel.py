@@ -1,4 +1,4 @@
-"""Samples to what the encoder reads: log-mel frames of either generation, Whisper's, or the samples as they are."""
+"""Samples to what the encoder reads: log-mel frames, Whisper's, or the samples as they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_GAIN = 30.0  # a window of room tone must not be blown up to the level of 
 
 
 def build_front_end(front: FrontEnd) -> LogMel | WhisperLogMel | Samples:
-    """What turns samples (n_clips, n_samples) into frames (n_clips, n_mels, n_frames) as ``front`` describes."""
+    """The module that makes frames (n_clips, n_mels, n_frames) of samples (n_clips, n_samples)."""
     if front.kind == "samples":
         return Samples(front)
     return WhisperLogMel(front.n_mels) if front.kind == "whisper" else LogMel(front)
@@ -55,7 +55,10 @@ class LogMel(nn.Module):
 
     @torch.no_grad()
     def forward(self, samples: Tensor) -> Tensor:
-        """``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_samples // hop + 1)``."""
+        """``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_frames)``.
+
+        There are n_samples // hop + 1 frames.
+        """
         return (self.raw(self.leveled(samples)) - self.shift) / self.scale
 
     def leveled(self, samples: Tensor) -> Tensor:
@@ -68,7 +71,7 @@ class LogMel(nn.Module):
     def raw(self, samples: Tensor) -> Tensor:
         """Log-mels before normalisation, same shapes as ``forward``."""
         spectrum = _spectrum(samples, self.front, self.window)
-        mel: Tensor = self.filters @ spectrum.pow(self.front.power)
+        mel = self.filters @ spectrum.pow(self.front.power)  # (n_clips, n_mels, n_frames)
         return mel.clamp_min(self.front.floor).log()
 
 
@@ -107,14 +110,16 @@ class WhisperLogMel(nn.Module):
         frames = (padded if self.keep_silence else samples).shape[-1] // self.front.hop
         spectrum = _spectrum(padded, self.front, self.window)
         mel = (self.filters @ spectrum.square()).clamp_min(1e-10).log10()
+        # Nothing below 80 dB under the loudest, then to about -1 to 1.
         mel = mel.maximum(mel.amax((1, 2), keepdim=True) - 8)
         return (mel[..., :frames] + 4) / 4
 
 
 def _spectrum(samples: Tensor, front: FrontEnd, window: Tensor) -> Tensor:
     """Magnitudes (n_clips, n_fft / 2 + 1, n_samples // hop + 1)."""
+    # Reflection at the edges needs more samples than it adds.
     short = front.n_fft // 2 + 1 - samples.shape[-1]
-    if short > 0:  # reflection needs more samples than it adds
+    if short > 0:
         samples = nn.functional.pad(samples, (0, short))
     return torch.stft(
         samples,
@@ -128,15 +133,21 @@ def _spectrum(samples: Tensor, front: FrontEnd, window: Tensor) -> Tensor:
 
 
 def mel_filters(front: FrontEnd) -> Tensor:
-    """Triangles over frequency that overlap by half, of equal area (Slaney's norm): (n_mels, n_fft / 2 + 1)."""
+    """Triangles over frequency that overlap by half (n_mels, n_fft / 2 + 1).
+
+    All have the same area (Slaney's norm).
+    """
     bins = torch.linspace(0, front.sample_rate / 2, front.n_fft // 2 + 1, dtype=torch.float64)
+    # The triangles' edges are equally far apart in mel: each begins at its predecessor's centre.
     to_mel, to_hertz = _SCALES[front.mel_scale]
     top = float(to_mel(torch.tensor(front.f_max, dtype=torch.float64)))
     edges = to_hertz(torch.linspace(0, top, front.n_mels + 2, dtype=torch.float64))
-    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    triangles = torch.minimum(
-        (bins - low) / (centre - low), (high - bins) / (high - centre)
-    ).clamp_min(0)
+    low = edges[:-2, None]
+    centre = edges[1:-1, None]
+    high = edges[2:, None]
+    rising = (bins - low) / (centre - low)
+    falling = (high - bins) / (high - centre)
+    triangles = torch.minimum(rising, falling).clamp_min(0)
     return (triangles * 2 / (high - low)).float()
 
 

@@ -1,4 +1,7 @@
-"""State dicts of the published GPT-ASR models: recognised by their shapes, nothing in them ever run as code."""
+"""State dicts of the published GPT-ASR models, recognised by their shapes.
+
+Nothing in them is ever run as code.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ _NEEDED = (
 def read_published(path: Path, heads: int = 0) -> tuple[str, ModelConfig, Tokenizer, State]:
     """Name, configuration, tokenizer and weights of a published state dict and the files beside it.
 
-    ``heads`` is for networks whose heads are not 64 wide. Raises ``ModelError`` for everything that is not one.
+    ``heads`` is for networks whose heads are not 64 wide. Raises ``ModelError`` for everything that
+    is not one.
     """
     state = clean_state(read_tensors(path), path)
     try:
@@ -49,7 +53,10 @@ def read_published(path: Path, heads: int = 0) -> tuple[str, ModelConfig, Tokeni
 
 
 def read_tensors(path: Path) -> State:
-    """The state dict in a ``.safetensors``, ``.pth`` or ``.pt`` file; raises ``ModelError`` where there is none."""
+    """The state dict in a ``.safetensors``, ``.pth`` or ``.pt`` file.
+
+    Raises ``ModelError`` where there is none.
+    """
     values = _read(path)
     if not isinstance(values, dict) or not values:
         raise ModelError(f"{path} holds no state dict; give a file of network weights.")
@@ -63,7 +70,7 @@ def read_tensors(path: Path) -> State:
 
 
 def clean_state(state: State, path: Path) -> State:
-    """``state`` without what carries nothing: old GPT-2 buffers and the duplicate network made for inference."""
+    """``state`` without old GPT-2 buffers and the duplicate network made for inference."""
     kept = {name: value for name, value in state.items() if not _CARRIES_NOTHING.match(name)}
     if any(not any(name.startswith(needed) for name in kept) for needed in _NEEDED):
         raise _of_another_network(path)
@@ -77,7 +84,7 @@ def _of_another_network(path: Path) -> ModelError:
 
 
 def recognise(state: State, heads: int = 0) -> ModelConfig:
-    """The configuration that a cleaned state dict of either generation was trained with, from its shapes."""
+    """The configuration of a cleaned state dict of either generation, from its shapes."""
     first = "mel_encoder.encoder.1.net.0.weight" in state  # generation 2 has a norm at this place
     vocabulary, width = state["text_head.weight"].shape
     return ModelConfig(
@@ -96,7 +103,10 @@ def recognise(state: State, heads: int = 0) -> ModelConfig:
 
 
 def _blocks(state: State, first: bool) -> tuple[int, int, int]:
-    """Residual blocks a stage: among the other layers in generation 1, in lists of their own in generation 2."""
+    """Residual blocks a stage.
+
+    Among the other layers in generation 1, in lists of their own in generation 2.
+    """
     if not first:
         one, two, three = (
             _count(state, rf"mel_encoder\.encoder\.{stage}\.(\d+)\.net\.") for stage in (3, 7, 11)

@@ -1,4 +1,4 @@
-"""Text to tokens and back: the characters of generation 1, the byte-pair encodings of generation 2 and of our own."""
+"""Text to tokens and back: characters in generation 1, byte-pair encodings otherwise."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class Tokenizer(Protocol):
         """What is computed from a tokenizer is kept for it."""
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of ``text`` without start and stop; what the vocabulary cannot write is left out."""
+        """Tokens of ``text`` without start and stop.
+
+        What the vocabulary cannot write is left out.
+        """
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
         """What each token adds to the text; empty for special and unknown tokens."""
@@ -49,7 +52,7 @@ class Tokenizer(Protocol):
 
 
 def _symbols() -> list[str]:
-    """The 148 symbols of generation 1 in order: pad, punctuation, letters, and ARPAbet with stress digits."""
+    """The 148 symbols of generation 1: pad, punctuation, letters, ARPAbet with stress digits."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     stressed = [vowel + stress for vowel in _VOWELS.split() for stress in ("", "0", "1", "2")]
     sounds = sorted([*stressed, *_CONSONANTS.split()])
@@ -115,7 +118,10 @@ class BpeTokenizer:
 
     @property
     def size(self) -> int:
-        """Tokens in the vocabulary; 255 in the published one, whose start token is the next number."""
+        """Tokens in the vocabulary.
+
+        255 in the published one, whose start token is the next number.
+        """
         return self._size
 
     def encode(self, text: str) -> list[int]:
@@ -138,8 +144,7 @@ class BpeTokenizer:
 
     def to_json(self) -> str:
         """The JSON this was built from, as the backend writes it."""
-        text: str = self._backend.to_str()
-        return text
+        return self._backend.to_str()
 
 
 def tokenizer_from_json(text: str) -> Tokenizer:
@@ -154,7 +159,10 @@ def tokenizer_from_json(text: str) -> Tokenizer:
 
 
 def train_bpe(texts: Iterable[str], vocabulary: int) -> BpeTokenizer:
-    """A vocabulary of at most ``vocabulary`` tokens: [STOP] 0, [START] 1, every character of ``texts``, then merges."""
+    """A vocabulary of at most ``vocabulary`` tokens.
+
+    [STOP] is 0, [START] 1, then come every character of ``texts`` and the merges.
+    """
     backend = Backend(BPE())
     backend.pre_tokenizer = Metaspace(prepend_scheme="always", split=True)
     trainer = BpeTrainer(

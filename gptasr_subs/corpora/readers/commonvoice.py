@@ -17,8 +17,11 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
     for part in parts or ["train"]:
         table = folder / f"{part}.tsv"
         for row in read_rows(table) if table.exists() else []:
-            file, speaker = folder / "clips" / row["path"], row["client_id"][:_SPEAKER_LETTERS]
-            yield Utterance(Clip(file, 0.0, 0.0, speaker, "commonvoice", "CC0", _unquoted(row["sentence"])))
+            file = folder / "clips" / row["path"]
+            speaker = row["client_id"][:_SPEAKER_LETTERS]
+            yield Utterance(
+                Clip(file, speaker=speaker, source="commonvoice", licence="CC0", text=_unquoted(row["sentence"]))
+            )
 
 
 def _unquoted(sentence: str) -> str:

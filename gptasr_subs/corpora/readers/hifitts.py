@@ -18,5 +18,6 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         speaker, *_, part = table.stem.split("_")
         if is_wanted(part, parts):
             for row in map(json.loads, filter(str.strip, read_text(table).splitlines())):
-                file, text = folder / row["audio_filepath"], row.get("text_normalized") or row["text"]
-                yield Utterance(Clip(file, 0.0, 0.0, speaker, "hifitts", "CC BY 4.0", text))
+                file = folder / row["audio_filepath"]
+                text = row.get("text_normalized") or row["text"]
+                yield Utterance(Clip(file, speaker=speaker, source="hifitts", licence="CC BY 4.0", text=text))

@@ -18,4 +18,6 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         for line in filter(str.strip, read_text(transcript).splitlines()):
             name, _, text = line.partition(" ")
             file = transcript.with_name(f"{name}.flac")
-            yield Utterance(Clip(file, 0.0, 0.0, name.partition("-")[0], "librispeech", "CC BY 4.0", text))
+            yield Utterance(
+                Clip(file, speaker=name.partition("-")[0], source="librispeech", licence="CC BY 4.0", text=text)
+            )

@@ -18,4 +18,6 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         if is_wanted(part_above(transcript, root, 3), parts):
             file = transcript.with_name(transcript.name.removesuffix(_ENDING) + ".wav")
             speaker = transcript.parents[1].name
-            yield Utterance(Clip(file, 0.0, 0.0, speaker, "libritts", "CC BY 4.0", read_text(transcript)))
+            yield Utterance(
+                Clip(file, speaker=speaker, source="libritts", licence="CC BY 4.0", text=read_text(transcript))
+            )

@@ -17,4 +17,8 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
     for line in read_text(table).splitlines() if table.exists() else []:
         name, _, texts = line.partition("|")
         text = texts.rpartition("|")[2]
-        yield Utterance(Clip(folder / "wavs" / f"{name}.wav", 0.0, 0.0, "linda", "ljspeech", "public domain", text))
+        yield Utterance(
+            Clip(
+                folder / "wavs" / f"{name}.wav", speaker="linda", source="ljspeech", licence="public domain", text=text
+            )
+        )

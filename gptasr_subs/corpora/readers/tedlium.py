@@ -34,4 +34,15 @@ def _segment(sounds: Path, line: str) -> Utterance:
     unfit = next((reason for mark, reason in _UNWRITTEN.items() if mark in text), "")
     said = _SUFFIX.sub(r"'\1", " ".join(_NOISE.sub(" ", text).split()))
     seconds = float(end) - float(start)
-    return Utterance(Clip(sounds / f"{name}.sph", float(start), seconds, speaker, "tedlium", _LICENCE, said), unfit)
+    return Utterance(
+        Clip(
+            sounds / f"{name}.sph",
+            offset=float(start),
+            seconds=seconds,
+            speaker=speaker,
+            source="tedlium",
+            licence=_LICENCE,
+            text=said,
+        ),
+        unfit,
+    )

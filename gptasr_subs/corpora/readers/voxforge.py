@@ -22,7 +22,9 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         for name, text in _texts(prompts).items():
             written = original.get(name, "")
             same = ctc.normalize_text(written) == ctc.normalize_text(text)
-            clip = Clip(_sound(session, name), 0.0, 0.0, _speaker(session), "voxforge", "GPL-3.0", text)
+            clip = Clip(
+                _sound(session, name), speaker=_speaker(session), source="voxforge", licence="GPL-3.0", text=text
+            )
             yield Utterance(replace(clip, text=written) if same else clip)
 
 

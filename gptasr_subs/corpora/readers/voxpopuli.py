@@ -17,5 +17,6 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         for row in read_rows(table) if table.exists() else []:
             name = row.get("id") or row.get("id_", "")
             text = row.get("raw_text") or row.get("normalized_text", "")
-            file, speaker = folder / name[:4] / f"{name}.ogg", row.get("speaker_id", "")
-            yield Utterance(Clip(file, 0.0, 0.0, speaker, "voxpopuli", "CC0", text))
+            file = folder / name[:4] / f"{name}.ogg"
+            speaker = row.get("speaker_id", "")
+            yield Utterance(Clip(file, speaker=speaker, source="voxpopuli", licence="CC0", text=text))

@@ -72,8 +72,7 @@ def combine_confidences(words: Sequence[Word], confidences: Sequence[float]) -> 
 def words_by_tokens(
     pieces: Sequence[str], log_probs: Sequence[float], starts: Sequence[float], seconds: float
 ) -> list[Word]:
-    """Words of a clip of ``seconds`` whose tokens add ``pieces`` to the text and begin at
-    ``starts``.
+    """Words of a clip whose tokens add ``pieces`` to the text and begin at ``starts``.
 
     ``starts`` has one more entry: when the last token ends. A word ends where the next token
     begins.
