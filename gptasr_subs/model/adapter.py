@@ -1,7 +1,6 @@
 """What lies between an open speech encoder and the GPT in generation 3.
 
-Shapes: B clips, T encoder frames, N positions (T / frames, rounded up), C channels, D width of the
-GPT.
+Shapes: B clips, T encoder frames, N positions (T / frames, rounded up), C channels, D width of the GPT.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class ConvolutionBlock(nn.Module):
 
 
 class Adapter(nn.Module):
-    """Residual convolutions over encoder frames, then some neighbours joined to one position."""
+    """Encoder frames to positions: residual convolutions, then some neighbouring frames joined to one position."""
 
     def __init__(self, config: AdapterConfig, encoder_width: int, width: int) -> None:
         """Read frames of ``encoder_width`` channels, give positions of ``width``."""
@@ -55,16 +54,15 @@ class Adapter(nn.Module):
         self.output = nn.Linear(config.inner, width)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``frames`` (B, T, C) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
+        """Encoder ``frames`` (B, T, C) and their ``lengths`` (B,) to (B, N, D) and lengths in positions."""
         positions = torch.div(lengths + self.frames - 1, self.frames, rounding_mode="floor")
         positions = positions.clamp_min(1)  # the GPT needs something to look at, even of a click
         size = self.frames * int(positions.max())
         mask = (torch.arange(size, device=lengths.device) < lengths[:, None])[..., None]
         mask = mask.to(frames.dtype)
-        # Pad to whole positions, (B, N * frames, C).
         x = F.pad(self.input(self.norm(frames)), (0, 0, 0, size - frames.shape[1]))
         for block in self.blocks:
             x = block(x, mask)
-        # Neighbouring frames stand beside one another in the channels, (B, N, frames * C).
-        joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])
-        return self.output(F.gelu(self.join(joined))), positions
+        joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])  # (B, N, frames * C)
+        out: Tensor = self.output(F.gelu(self.join(joined)))
+        return out, positions

@@ -34,21 +34,18 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
         """``x`` (B, T, D), ``mask`` (B, 1, 1, T), ``turns`` (2, T, rotary / 2) to (B, T, D)."""
-        # (B, T, 3 D) to (3, B, H, T, D / H).
         qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key = qkv[:2] if turns is None else _rotate(qkv[:2], turns)
         attended = F.scaled_dot_product_attention(query, key, qkv[2], attn_mask=mask)
-        return self.o_proj(attended.transpose(1, 2).flatten(2))
+        joined: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
+        return joined
 
 
 def _rotate(x: Tensor, turns: Tensor) -> Tensor:
     """``x`` (..., T, D / H) with the first dimensions of each head turned, two by two."""
-    # Rotary positions (Su et al. 2021): neighbouring dimensions are a plane, which position t turns
-    # by t * theta^(-2 i / rotary); the dimensions behind the rotary ones stay as they are.
     cos, sin = turns
     size = 2 * cos.shape[-1]
-    first = x[..., 0:size:2]
-    second = x[..., 1:size:2]
+    first, second = x[..., 0:size:2], x[..., 1:size:2]
     turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=-1)
     return torch.cat((turned.flatten(-2), x[..., size:]), dim=-1)
 
@@ -72,7 +69,8 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, T, D) to the same shape."""
-        return self.fc2(F.gelu(self.fc1(x)))
+        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return out
 
 
 class Layer(nn.Module):
@@ -89,7 +87,8 @@ class Layer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
         """``x`` (B, T, D) to the same shape; see ``Attention`` for the rest."""
         x = x + self.self_attn(self.input_layernorm(x), mask, turns)
-        return x + self.mlp(self.post_attention_layernorm(x))
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
 
 
 def _norm(config: EncoderConfig) -> nn.LayerNorm:
@@ -214,9 +213,7 @@ def _sinusoidal_table(rows: int, width: int) -> Tensor:
 
 
 def _strided(lengths: Tensor, conv: nn.Conv1d) -> Tensor:
-    (kernel,) = conv.kernel_size
-    (stride,) = conv.stride
-    padding = int(conv.padding[0])
+    (kernel,), (stride,), padding = conv.kernel_size, conv.stride, int(conv.padding[0])
     steps = torch.div(lengths + 2 * padding - kernel, stride, rounding_mode="floor")
     return (steps + 1).clamp_min(0)
 

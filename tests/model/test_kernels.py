@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gptasr_subs.model.decoding.kernels import cached_attention, causal_attention
+from gptasr_subs.model.kernels import cached_attention, causal_attention
 
 CLOSE = {torch.float32: {"atol": 1e-5, "rtol": 0}, torch.bfloat16: {"atol": 0.03, "rtol": 0.03}}
 

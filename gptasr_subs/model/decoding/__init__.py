@@ -5,5 +5,4 @@
 ``incremental`` runs the GPT one token at a time over a cache that all beams of a clip share.
 ``ctc_prefix`` adds the CTC head's prefix score to what a beam may write next.
 ``text_hash`` tells which beams have written the same text in other tokens.
-``kernels`` has the attention products.
 """

@@ -20,7 +20,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from gptasr_subs.model.decoding.kernels import cached_attention, causal_attention, use_whole_cache
+from gptasr_subs.model.kernels import cached_attention, causal_attention, use_whole_cache
 from gptasr_subs.model.network import Encoded, GptAsr, clips_at_once
 
 # Sizes are rounded up: each new shape of a product costs a CPU's library time and memory, for good.
