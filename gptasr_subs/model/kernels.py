@@ -33,6 +33,17 @@ def attend_before(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return seen[:, :size].transpose(1, 2)
 
 
+def attend_all(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None) -> Tensor:
+    """What each position sees of all; (B, H, T, D / H), ``mask`` (B, 1, 1, T) true where to look."""
+    if query.device.type != "cpu" or query.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    if mask is not None:
+        scores.masked_fill_(~mask, -torch.inf)
+    attended: Tensor = scores.softmax(-1) @ value
+    return attended
+
+
 def reads_all(device: torch.device, queries: int) -> bool:
     """Whether ``attend`` is fastest with the whole cache: a part of it would be copied first."""
     return device.type == "cpu" and queries <= _FEW
