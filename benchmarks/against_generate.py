@@ -85,7 +85,7 @@ def make_sides(config: ModelConfig, setting: Setting, precision: torch.dtype) ->
     torch.manual_seed(0)
     network = GptAsr(config).eval()
     reference, ours = reference_of(network), deepcopy(network)
-    ours.settle(precision)
+    ours.prepare_for_inference(precision)
     frames = min(config.max_mel_frames, int(setting.seconds * config.front_end.frames_per_second))
     mel, lengths = torch.randn(setting.batch, 80, frames), torch.full((setting.batch,), frames)
     wanted = GenerationConfig(

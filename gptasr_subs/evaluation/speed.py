@@ -104,7 +104,7 @@ def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
     torch.manual_seed(0)
     network = GptAsr(PUBLISHED[name]).eval()
     chosen = choose_device(device)
-    network.to(chosen).settle(number_format(chosen))
+    network.to(chosen).prepare_for_inference(number_format(chosen))
     return GptAsrRecognizer(Checkpoint(name, network.config, network, CharacterTokenizer()), chosen)
 
 
@@ -167,7 +167,7 @@ def measure_media(media: Path, model: str, device: str = "auto", batch_size: int
     began = time.perf_counter()
     chosen = choose_device(device)
     checkpoint = load_checkpoint(model, chosen)
-    checkpoint.model.settle(number_format(chosen))
+    checkpoint.model.prepare_for_inference(number_format(chosen))
     recognizer = _Timed(checkpoint, chosen)
     _forget_peak(chosen)
     loaded = time.perf_counter()

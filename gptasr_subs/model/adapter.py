@@ -1,6 +1,7 @@
 """What lies between an open speech encoder and the GPT in generation 3.
 
-Shapes: B clips, T encoder frames, N positions (T / frames, rounded up), C channels, D width of the GPT.
+Shapes: B clips, T encoder frames, N positions (T / frames, rounded up), C channels,
+D width of the GPT.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gptasr_subs.model.config import AdapterConfig
+from gptasr_subs.model.packing import Linear
 
 
 class ConvolutionBlock(nn.Module):
@@ -27,7 +29,7 @@ class ConvolutionBlock(nn.Module):
             padding=config.kernel // 2,
             groups=config.groups,
         )
-        self.linear = nn.Linear(width, width)
+        self.linear = Linear(width, width)
         self.dropout = 0.0  # in training, of what is added
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -41,28 +43,30 @@ class ConvolutionBlock(nn.Module):
 
 
 class Adapter(nn.Module):
-    """Encoder frames to positions: residual convolutions, then some neighbouring frames joined to one position."""
+    """Residual convolutions over encoder frames, then some neighbours joined to one position."""
 
     def __init__(self, config: AdapterConfig, encoder_width: int, width: int) -> None:
         """Read frames of ``encoder_width`` channels, give positions of ``width``."""
         super().__init__()
         self.frames = config.frames
         self.norm = nn.LayerNorm(encoder_width)
-        self.input = nn.Linear(encoder_width, config.width)
+        self.input = Linear(encoder_width, config.width)
         self.blocks = nn.ModuleList(ConvolutionBlock(config) for _ in range(config.blocks))
-        self.join = nn.Linear(config.frames * config.width, config.inner)
-        self.output = nn.Linear(config.inner, width)
+        self.join = Linear(config.frames * config.width, config.inner)
+        self.output = Linear(config.inner, width)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Encoder ``frames`` (B, T, C) and their ``lengths`` (B,) to (B, N, D) and lengths in positions."""
+        """``frames`` (B, T, C) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
         positions = torch.div(lengths + self.frames - 1, self.frames, rounding_mode="floor")
         positions = positions.clamp_min(1)  # the GPT needs something to look at, even of a click
         size = self.frames * int(positions.max())
         mask = (torch.arange(size, device=lengths.device) < lengths[:, None])[..., None]
         mask = mask.to(frames.dtype)
-        x = F.pad(self.input(self.norm(frames)), (0, 0, 0, size - frames.shape[1]))
+        # Pad to whole positions, (B, N * frames, C); sums of the blocks keep their digits.
+        x = self.input(self.norm(frames)).to(frames.dtype)
+        x = F.pad(x, (0, 0, 0, size - frames.shape[1]))
         for block in self.blocks:
             x = block(x, mask)
-        joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])  # (B, N, frames * C)
-        out: Tensor = self.output(F.gelu(self.join(joined)))
-        return out, positions
+        # Neighbouring frames stand beside one another in the channels, (B, N, frames * C).
+        joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])
+        return self.output(self.join.with_gelu(joined)).to(frames.dtype), positions

@@ -1,4 +1,4 @@
-"""GPT-2 as far as GPT-ASR uses it, with the layer names of its published state dicts.
+"""GPT-2 (Radford et al. 2019) as far as GPT-ASR uses it, with the layer names of its state dicts.
 
 Own code, for importing the library that has it takes longer than subtitling ten minutes of film.
 
@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gptasr_subs.model.packing import InferenceLayer, Product
+
 _STD = 0.02  # of fresh weights
 
 
-class Projection(nn.Module):
+class Conv1D(InferenceLayer, nn.Module):
     """A linear layer whose weight has the shape of GPT-2's state dicts, (inputs, outputs)."""
 
     def __init__(self, inputs: int, outputs: int, std: float = _STD) -> None:
@@ -24,52 +26,34 @@ class Projection(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(inputs, outputs) * std)
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self._packed: Tensor | None = None
+        self._product: Product | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (..., inputs) to (..., outputs), in the weight's number format."""
-        x = self._in_format(x)
-        if self._packed is None:
-            return F.linear(x, self.weight.t(), self.bias)
-        return _multiply_packed(x, self._packed, self.bias, "none")
+        if self._product is None:
+            return F.linear(self._in_format(x), self.weight.t(), self.bias)
+        return self._product(x)
 
     def with_gelu(self, x: Tensor) -> Tensor:
         """As ``forward``, and a GELU of what comes out."""
-        if self._packed is None:
+        if self._product is None:
             return F.gelu(self(x), approximate="tanh")
-        return _multiply_packed(self._in_format(x), self._packed, self.bias, "gelu")
+        return self._product(x, gelu="tanh")
 
     def _in_format(self, x: Tensor) -> Tensor:
         return x if self.weight.dtype == torch.float32 else x.to(self.weight.dtype)
 
-    def settle(self, dtype: torch.dtype) -> None:
-        """Make ready for decoding in ``dtype``: the weight keeps its shape, but lies in memory the other way round.
+    def prepare_for_inference(self, dtype: torch.dtype) -> None:
+        """Make ready for decoding in ``dtype``, for good.
 
-        Products with few rows, as in every step of decoding, read it so at up to twice the speed. For bfloat16 on a CPU
-        there is a layout that is faster still.
+        The weight keeps its shape, but lies in memory the other way round: products with few rows,
+        as in every step of decoding, read it so at up to twice the speed. On a CPU there is a
+        layout that is faster still.
         """
         turned = self.weight.detach().to(dtype).t().contiguous()
         self.weight = nn.Parameter(turned.t(), requires_grad=False)
         self.bias = nn.Parameter(self.bias.detach().to(dtype), requires_grad=False)
-        self._packed = _pack(turned)
-
-
-def _pack(weight: Tensor) -> Tensor | None:
-    """``weight`` (outputs, inputs) as oneDNN likes it laid out; none where that is not to be had or brings nothing."""
-    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
-        return None
-    try:
-        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-        _multiply_packed(weight.new_zeros(1, weight.shape[1]), packed, weight.new_zeros(weight.shape[0]), "gelu")
-    except (AttributeError, RuntimeError):  # operators that torch keeps for its compiler, and may change
-        return None
-    return packed
-
-
-def _multiply_packed(x: Tensor, packed: Tensor, bias: Tensor, then: str) -> Tensor:
-    """The linear layer, and ``then`` none or gelu, in one go: a GELU of its own takes as long as the product."""
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], "tanh" if then == "gelu" else "")
-    return out
+        self._product = Product(turned, self.bias)
 
 
 class Attention(nn.Module):
@@ -79,19 +63,18 @@ class Attention(nn.Module):
         """``heads`` of ``width // heads`` each."""
         super().__init__()
         self.heads = heads
-        self.c_attn = Projection(width, 3 * width)
-        self.c_proj = Projection(width, width, std_out)
+        self.c_attn = Conv1D(width, 3 * width)
+        self.c_proj = Conv1D(width, width, std_out)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
-        projected = self.c_attn(x).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        query, key, value = projected.unbind()
+        projected = self.c_attn(x).view(*x.shape[:2], 3, self.heads, -1)  # (B, T, 3, H, D / H)
+        query, key, value = projected.permute(2, 0, 3, 1, 4).unbind()
         return query, key, value
 
     def join(self, attended: Tensor) -> Tensor:
         """``attended`` (B, H, T, D / H) to (B, T, D)."""
-        joined: Tensor = self.c_proj(attended.transpose(1, 2).flatten(2))
-        return joined
+        return self.c_proj(attended.transpose(1, 2).flatten(2))
 
 
 class Mlp(nn.Module):
@@ -100,13 +83,12 @@ class Mlp(nn.Module):
     def __init__(self, width: int, std_out: float) -> None:
         """Four times ``width`` inside."""
         super().__init__()
-        self.c_fc = Projection(width, 4 * width)
-        self.c_proj = Projection(4 * width, width, std_out)
+        self.c_fc = Conv1D(width, 4 * width)
+        self.c_proj = Conv1D(4 * width, width, std_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, T, D) to the same shape."""
-        out: Tensor = self.c_proj(self.c_fc.with_gelu(x))
-        return out
+        return self.c_proj(self.c_fc.with_gelu(x))
 
 
 class TransformerBlock(nn.Module):
@@ -115,6 +97,7 @@ class TransformerBlock(nn.Module):
     def __init__(self, width: int, heads: int, layers: int) -> None:
         """One of ``layers`` layers: their number sets how loud a fresh one is."""
         super().__init__()
+        # As in GPT-2: what the layers add keeps its deviation however many there are.
         std_out = _STD / sqrt(2 * layers)
         self.ln_1 = nn.LayerNorm(width)
         self.attn = Attention(width, heads, std_out)
@@ -129,8 +112,7 @@ class TransformerBlock(nn.Module):
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """``x`` (B, T, D) after this layer, given what its attention saw (B, H, T, D / H)."""
         x = x + self._dropped(self.attn.join(attended))
-        out: Tensor = x + self._dropped(self.mlp(self.ln_2(x)))
-        return out
+        return x + self._dropped(self.mlp(self.ln_2(x)))
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout) if self.training and self.dropout else x
@@ -139,7 +121,9 @@ class TransformerBlock(nn.Module):
 class Gpt2(nn.Module):
     """The layers with the token table and, where asked for, GPT-2's own position table."""
 
-    def __init__(self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0) -> None:
+    def __init__(
+        self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0
+    ) -> None:
         """``positions`` are rows of the position table; with 0 there is none."""
         super().__init__()
         self.wte = nn.Embedding(vocabulary, width)
@@ -161,17 +145,19 @@ class Gpt2(nn.Module):
         return self.layers[0].attn.c_attn.weight.dtype
 
     def add_positions(self, x: Tensor, first: int = 0) -> Tensor:
-        """``x`` (B, T, D) at positions ``first``.., with their rows of the table added if there is one."""
+        """``x`` (B, T, D) plus the position table from row ``first`` on, if there is one."""
         return x if self.wpe is None else x + self.wpe.weight[first : first + x.shape[1]]
 
     def forward(self, embedded: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``embedded`` (B, T, D), ``mask`` (B, T) with zeros where not to look, to the last layer (B, T, D)."""
+        """``embedded`` (B, T, D) to the last layer (B, T, D).
+
+        ``mask`` (B, T) has zeros where not to look.
+        """
         x = self.add_positions(embedded)
         seen = None if mask is None else _causal(mask)
         for layer in self.layers:
             x = layer.finish(x, _attend(*layer.project(x), seen))
-        out: Tensor = self.ln_f(x)
-        return out
+        return self.ln_f(x)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
@@ -182,11 +168,13 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> T
 
 
 def _attend_in_training(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal attention as two plain products: on a CPU, forth and back, twice as fast as the fused kernel."""
+    """Causal attention as two plain products.
+
+    On a CPU, forward and backward, that is twice as fast as the fused kernel.
+    """
     later = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).triu(1)
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-    attended: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1).to(value.dtype) @ value
-    return attended
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
+    return scores.masked_fill(later, -torch.inf).softmax(-1).to(value.dtype) @ value
 
 
 def _causal(mask: Tensor) -> Tensor:

@@ -199,7 +199,7 @@ def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", lang
     chosen = choose_device(device)
     name = name_or_path or "default"
     checkpoint = load_checkpoint(name, chosen)
-    checkpoint.model.settle(number_format(chosen))
+    checkpoint.model.prepare_for_inference(number_format(chosen))
     return GptAsrRecognizer(checkpoint, chosen, own_identity(name))
 
 

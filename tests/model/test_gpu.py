@@ -22,7 +22,7 @@ def test_the_search_finds_what_it_finds_on_the_processor(generation: int, beams:
     mel, lengths = ragged_mels(generation)
     network = eager_to_stop(generation, 0)
     here = beam_search(network, network.encode(mel, lengths), [STEPS] * 4, beams)
-    network.to("cuda").settle()
+    network.to("cuda").prepare_for_inference()
     there = beam_search(network, network.encode(mel.cuda(), lengths.cuda()), [STEPS] * 4, beams)
     for one, other in zip(here, there, strict=True):
         assert [beam.tokens for beam in other] == [beam.tokens for beam in one]
