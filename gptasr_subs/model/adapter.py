@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gptasr_subs.model.config import AdapterConfig
+from gptasr_subs.model.packing import Linear
 
 
 class ConvolutionBlock(nn.Module):
@@ -27,7 +28,7 @@ class ConvolutionBlock(nn.Module):
             padding=config.kernel // 2,
             groups=config.groups,
         )
-        self.linear = nn.Linear(width, width)
+        self.linear = Linear(width, width)
         self.dropout = 0.0  # in training, of what is added
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -48,10 +49,10 @@ class Adapter(nn.Module):
         super().__init__()
         self.frames = config.frames
         self.norm = nn.LayerNorm(encoder_width)
-        self.input = nn.Linear(encoder_width, config.width)
+        self.input = Linear(encoder_width, config.width)
         self.blocks = nn.ModuleList(ConvolutionBlock(config) for _ in range(config.blocks))
-        self.join = nn.Linear(config.frames * config.width, config.inner)
-        self.output = nn.Linear(config.inner, width)
+        self.join = Linear(config.frames * config.width, config.inner)
+        self.output = Linear(config.inner, width)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encoder ``frames`` (B, T, C) and their ``lengths`` (B,) to (B, N, D) and lengths in positions."""
@@ -60,9 +61,9 @@ class Adapter(nn.Module):
         size = self.frames * int(positions.max())
         mask = (torch.arange(size, device=lengths.device) < lengths[:, None])[..., None]
         mask = mask.to(frames.dtype)
-        x = F.pad(self.input(self.norm(frames)), (0, 0, 0, size - frames.shape[1]))
+        x = self.input(self.norm(frames)).to(frames.dtype)  # what is added up keeps its digits
+        x = F.pad(x, (0, 0, 0, size - frames.shape[1]))
         for block in self.blocks:
             x = block(x, mask)
         joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])  # (B, N, frames * C)
-        out: Tensor = self.output(F.gelu(self.join(joined)))
-        return out, positions
+        return self.output(self.join.with_gelu(joined)).to(frames.dtype), positions

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gptasr_subs.model.packing import Product, Settles
+
 _STD = 0.02  # of fresh weights
 
 
-class Projection(nn.Module):
+class Projection(Settles, nn.Module):
     """A linear layer whose weight has the shape of GPT-2's state dicts, (inputs, outputs)."""
 
     def __init__(self, inputs: int, outputs: int, std: float = _STD) -> None:
@@ -24,20 +26,19 @@ class Projection(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(inputs, outputs) * std)
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self._packed: Tensor | None = None
+        self._product: Product | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (..., inputs) to (..., outputs), in the weight's number format."""
-        x = self._in_format(x)
-        if self._packed is None:
-            return F.linear(x, self.weight.t(), self.bias)
-        return _multiply_packed(x, self._packed, self.bias, "none")
+        if self._product is None:
+            return F.linear(self._in_format(x), self.weight.t(), self.bias)
+        return self._product(x)
 
     def with_gelu(self, x: Tensor) -> Tensor:
         """As ``forward``, and a GELU of what comes out."""
-        if self._packed is None:
+        if self._product is None:
             return F.gelu(self(x), approximate="tanh")
-        return _multiply_packed(self._in_format(x), self._packed, self.bias, "gelu")
+        return self._product(x, gelu="tanh")
 
     def _in_format(self, x: Tensor) -> Tensor:
         return x if self.weight.dtype == torch.float32 else x.to(self.weight.dtype)
@@ -45,31 +46,13 @@ class Projection(nn.Module):
     def settle(self, dtype: torch.dtype) -> None:
         """Make ready for decoding in ``dtype``: the weight keeps its shape, but lies in memory the other way round.
 
-        Products with few rows, as in every step of decoding, read it so at up to twice the speed. For bfloat16 on a CPU
-        there is a layout that is faster still.
+        Products with few rows, as in every step of decoding, read it so at up to twice the speed. On a CPU there is a
+        layout that is faster still.
         """
         turned = self.weight.detach().to(dtype).t().contiguous()
         self.weight = nn.Parameter(turned.t(), requires_grad=False)
         self.bias = nn.Parameter(self.bias.detach().to(dtype), requires_grad=False)
-        self._packed = _pack(turned)
-
-
-def _pack(weight: Tensor) -> Tensor | None:
-    """``weight`` (outputs, inputs) as oneDNN likes it laid out; none where that is not to be had or brings nothing."""
-    if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
-        return None
-    try:
-        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, None)
-        _multiply_packed(weight.new_zeros(1, weight.shape[1]), packed, weight.new_zeros(weight.shape[0]), "gelu")
-    except (AttributeError, RuntimeError):  # operators that torch keeps for its compiler, and may change
-        return None
-    return packed
-
-
-def _multiply_packed(x: Tensor, packed: Tensor, bias: Tensor, then: str) -> Tensor:
-    """The linear layer, and ``then`` none or gelu, in one go: a GELU of its own takes as long as the product."""
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], "tanh" if then == "gelu" else "")
-    return out
+        self._product = Product(turned, self.bias)
 
 
 class Attention(nn.Module):
@@ -139,7 +122,9 @@ class Layer(nn.Module):
 class Gpt2(nn.Module):
     """The layers with the token table and, where asked for, GPT-2's own position table."""
 
-    def __init__(self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0) -> None:
+    def __init__(
+        self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0
+    ) -> None:
         """``positions`` are rows of the position table; with 0 there is none."""
         super().__init__()
         self.wte = nn.Embedding(vocabulary, width)

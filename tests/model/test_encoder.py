@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import EncoderConfig
-from gptasr_subs.model.encoder import build_encoder
+from gptasr_subs.model.encoder import _rotate, _turns, build_encoder
 from gptasr_subs.model.log_mel import WhisperLogMel
 from gptasr_subs.training.encoders import load_encoder
 
@@ -207,3 +207,14 @@ def test_zeros_after_a_short_clip_change_none_of_its_log_mels() -> None:
     log_mel = WhisperLogMel()
     padded = log_mel(torch.nn.functional.pad(clip, (0, 7000)))
     torch.testing.assert_close(padded[..., : 5000 // 160], log_mel(clip), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("depth", [10, 13])
+def test_heads_turn_alike_in_training_and_without(depth: int) -> None:
+    x, turns = torch.randn(2, 3, 4, 20, depth), _turns(20, 6, like=torch.zeros(1))
+    learning = _rotate(x.clone().requires_grad_(), turns)
+    found = _rotate(x.clone(), turns)
+    torch.testing.assert_close(found, learning.detach())
+    rounded = _rotate(x.bfloat16(), turns)
+    assert rounded.dtype == torch.bfloat16
+    torch.testing.assert_close(rounded.float(), found, atol=0.03, rtol=0.02)

@@ -91,3 +91,30 @@ def test_a_recogniser_of_generation_3_takes_samples_at_16_khz() -> None:
     assert log_probs.shape[1] == recognizer.checkpoint.config.ctc_classes
     with pytest.raises(ModelError, match="too long"):
         list(recognizer.transcribe([np.zeros(5 * SECOND, np.float32)]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@torch.inference_mode()
+def test_a_settled_network_hears_and_decodes(dtype: torch.dtype) -> None:
+    checkpoint, clips = tiny_checkpoint(3), padded(sounds(1.5, 0.7, 0.1))
+    plain = checkpoint.model.encode_in_parts(*clips)
+    checkpoint.model.settle(dtype)
+    settled = checkpoint.model.encode_in_parts(*clips)
+    assert settled.lengths is not None and plain.lengths is not None
+    assert settled.lengths.tolist() == plain.lengths.tolist()
+    for row, size in enumerate(plain.lengths.tolist()):
+        expected, found = plain.features[row, :size], settled.features[row, :size].float()
+        assert float((found - expected).norm() / expected.norm()) < 0.03
+    found = decode(checkpoint.model, checkpoint.tokenizer, *clips, DecodingOptions(beams=3, max_tokens=8))
+    assert len(found) == 3
+
+
+@torch.inference_mode()
+def test_parts_are_those_of_the_whole_batch() -> None:
+    network, clips = tiny_network(3, ctc=True), padded(sounds(1.5, 0.7, 2.1))
+    together, parts = network.encode(*clips), network.encode_in_parts(*clips)
+    assert together.lengths is not None and parts.lengths is not None
+    assert together.lengths.tolist() == parts.lengths.tolist()
+    for row, size in enumerate(together.lengths.tolist()):
+        expected = together.features[row, :size]
+        torch.testing.assert_close(parts.features[row, :size], expected, atol=1e-4, rtol=1e-4)

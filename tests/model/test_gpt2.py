@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gptasr_subs.model import gpt2
+from gptasr_subs.model import packing
 from gptasr_subs.model.config import GENERATION_1, GENERATION_2, FrontEnd
 from gptasr_subs.model.gpt2 import Gpt2, Projection
 from gptasr_subs.model.log_mel import mel_filters
@@ -70,7 +70,7 @@ def test_a_settled_layer_gives_the_same_with_and_without_the_layout_of_the_proce
 ) -> None:
     torch.manual_seed(0)
     if not packs:
-        monkeypatch.setattr(gpt2, "_pack", lambda weight: None)
+        monkeypatch.setattr(packing, "_pack", lambda weight: None)
     layer, x = Projection(64, 96, std=0.2), torch.randn(2, rows, 64)
     plain = layer(x)
     layer.settle(torch.bfloat16)
@@ -78,14 +78,3 @@ def test_a_settled_layer_gives_the_same_with_and_without_the_layout_of_the_proce
         torch.testing.assert_close(layer(x).float(), plain, atol=0.05, rtol=0.02)
         expected = functional.gelu(plain, approximate="tanh")
         torch.testing.assert_close(layer.with_gelu(x).float(), expected, atol=0.05, rtol=0.02)
-
-
-def test_a_layer_settles_where_torch_lacks_the_operators(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: object) -> None:
-        raise AttributeError("no such operator")
-
-    monkeypatch.setattr(gpt2, "_multiply_packed", missing)
-    layer, x = Projection(8, 24), torch.randn(3, 8)
-    before = layer(x)
-    layer.settle(torch.bfloat16)
-    torch.testing.assert_close(layer(x).float(), before, atol=0.01, rtol=0.05)

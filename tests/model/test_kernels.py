@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from gptasr_subs.model.decoding.kernels import cached_attention, causal_attention
+from gptasr_subs.model.decoding.kernels import cached_attention, causal_attention, full_attention
 
 CLOSE = {torch.float32: {"atol": 1e-5, "rtol": 0}, torch.bfloat16: {"atol": 0.03, "rtol": 0.03}}
 
@@ -18,6 +18,19 @@ def test_each_position_sees_itself_and_those_before_it(size: int, dtype: torch.d
     query, key, value = torch.randn(2, size, 3, 4, 16).to(dtype).permute(2, 0, 3, 1, 4)
     expected = functional.scaled_dot_product_attention(query.float(), key.float(), value.float(), is_causal=True)
     found = causal_attention(query, key, value)
+    assert found.shape == query.shape and found.dtype == dtype
+    torch.testing.assert_close(found.float(), expected, **CLOSE[dtype])
+
+
+@pytest.mark.parametrize("dtype", CLOSE)
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("size", [1, 63, 200])
+def test_each_position_sees_all_that_is_not_masked(size: int, masked: bool, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, size, 3, 4, 16).to(dtype).permute(2, 0, 3, 1, 4)
+    mask = (torch.arange(size) < torch.tensor([[size], [size // 2 + 1]]))[:, None, None] if masked else None
+    expected = functional.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask)
+    found = full_attention(query, key, value, mask=mask)
     assert found.shape == query.shape and found.dtype == dtype
     torch.testing.assert_close(found.float(), expected, **CLOSE[dtype])
 

@@ -43,6 +43,20 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return attended[:, :size].transpose(1, 2)
 
 
+def full_attention(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None) -> Tensor:
+    """Attention of each position to all.
+
+    ``query``, ``key``, ``value`` (B, H, T, D / H), ``mask`` (B, 1, 1, T) true where to look.
+    """
+    if query.device.type != "cpu" or query.dtype != torch.bfloat16:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
+    if mask is not None:
+        scores.masked_fill_(~mask, -torch.inf)
+    attended: Tensor = scores.softmax(-1) @ value
+    return attended
+
+
 def use_whole_cache(device: torch.device, queries: int) -> bool:
     """Whether ``cached_attention`` is fastest on all of the cache; a part would be copied."""
     return device.type == "cpu" and queries <= _FEW
