@@ -105,7 +105,7 @@ def test_a_settled_network_hears_and_decodes(dtype: torch.dtype) -> None:
     for row, size in enumerate(plain.lengths.tolist()):
         expected, found = plain.features[row, :size], settled.features[row, :size].float()
         assert float((found - expected).norm() / expected.norm()) < 0.03
-    found = decode(checkpoint.model, checkpoint.tokenizer, *clips, DecodingOptions(beams=3, max_tokens=8))
+    found = decode(checkpoint.model, checkpoint.tokenizer, *clips, DecodingOptions(beam_size=3, max_tokens=8))
     assert len(found) == 3
 
 
