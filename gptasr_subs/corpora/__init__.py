@@ -1,4 +1,6 @@
-"""Corpora of recorded or synthesised speech in one format. Needs the ``train`` extra; the subtitler imports none of it.
+"""Corpora of recorded or synthesised speech in one format.
+
+Needs the ``train`` extra; the subtitler imports none of it.
 
 ``manifest`` is that format: a table of clips that lie in audio files.
 ``audio`` reads the samples of clips.

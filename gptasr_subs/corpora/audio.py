@@ -1,4 +1,4 @@
-"""The audio of clips: all of them at one sample rate, or one by one with the reason why some have none."""
+"""The audio of clips: all at one sample rate, or one by one with what is wrong with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ ClipAudio = tuple[Clip, FloatArray]  # and its samples (n_samples,)
 
 
 class LoadedClip(NamedTuple):
-    """A clip with its true length and its samples (n_samples,), or ``trouble``: the reason why there are none."""
+    """A clip with its true length and its samples (n_samples,).
+
+    ``trouble`` is the reason why there are none.
+    """
 
     clip: Clip
     samples: FloatArray
@@ -31,7 +34,10 @@ class LoadedClip(NamedTuple):
 
 
 def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
-    """Every clip with its sound, in order; 0 seconds reach to the end of the file. Each file is read once."""
+    """Every clip with its samples, in order.
+
+    0 seconds reach to the end of the file. Each file is read once.
+    """
     for file, group in groupby(clips, key=lambda clip: clip.file):
         mono, rate, trouble = _sound(file)
         for clip in group:
@@ -59,11 +65,12 @@ def _sound(file: Path) -> tuple[FloatArray, int, str]:
 
 
 def read_manifest(manifest: Path) -> list[Clip]:
-    """Read a tab-separated manifest whose ``file`` (or ``path``) column is relative to the manifest's folder.
+    """Read a tab-separated manifest whose ``file`` (or ``path``) column is relative to the
+    manifest's folder.
 
-    Every other column may be missing: a clip is then the whole file, its source the manifest's name. A folder stands
-    for the ``manifest.tsv`` in it. Raises ``FormatError``, and ``MediaError`` where a length is missing as well as the
-    file.
+    Every other column may be missing: a clip is then the whole file, its source the manifest's
+    name. A folder stands for the ``manifest.tsv`` in it. Raises ``FormatError``, and ``MediaError``
+    where a length is missing as well as the file.
     """
     return [clip if clip.seconds else _measured(clip) for clip in read_clips(manifest)]
 
@@ -78,24 +85,30 @@ def _measured(clip: Clip) -> Clip:
 
 
 def audio_seconds(file: Path) -> float:
-    """Length of a sound file; raises ``MediaError``."""
+    """Length of an audio file; raises ``MediaError``."""
     import soundfile
 
     try:
         return float(soundfile.info(file).duration)
     except (OSError, RuntimeError) as error:
-        raise MediaError(f"{file} cannot be read as sound ({error}); correct the manifest.") from error
+        raise MediaError(f"{file} cannot be read as audio ({error}); correct the manifest.") from error
 
 
 def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[ClipAudio]:
-    """Yield each clip with its mono samples at ``sample_rate``, reading every shard once. Raises ``MediaError``."""
+    """Yield each clip with its mono samples at ``sample_rate``, reading every shard once.
+
+    Raises ``MediaError``.
+    """
     import soxr
 
     for file, group in groupby(clips, key=lambda clip: clip.file):
         mono, rate = read_audio(file)
         for clip in group:
             samples = cut(mono, rate, clip)
-            yield clip, samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate)
+            yield (
+                clip,
+                samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate),
+            )
 
 
 def cut(mono: FloatArray, rate: int, clip: Clip) -> FloatArray:
@@ -106,13 +119,14 @@ def cut(mono: FloatArray, rate: int, clip: Clip) -> FloatArray:
 def read_audio(file: Path) -> tuple[FloatArray, int]:
     """Mono samples (n_samples,) and their rate; raises ``MediaError``.
 
-    They are rounded to 16 bits, whatever the file has: so a copy in a shard is the same sound, to the hash.
+    They are rounded to 16 bits, whatever the file has: so a copy in a shard is the same audio, to
+    the hash.
     """
     import soundfile
 
     try:
-        sound, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
-        raise MediaError(f"{file} cannot be read as sound ({error}); correct the manifest.") from error
-    mono: FloatArray = np.rint(sound.mean(1) * _FULL_SCALE).clip(-_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE
+        raise MediaError(f"{file} cannot be read as audio ({error}); correct the manifest.") from error
+    mono: FloatArray = np.rint(audio.mean(1) * _FULL_SCALE).clip(-_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE
     return mono.astype(np.float32), rate

@@ -1,4 +1,4 @@
-"""Case and punctuation for transcripts that have none: subtitles need both, and many corpora come without."""
+"""Casing and punctuation for transcripts that have none, as in many corpora."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _LEAST_BORROWED = 0.5  # share of the words that the formatted text must confirm
 
 
 def sentence_case(plain: str) -> str:
-    """``plain`` as one sentence: a capital, "I", and a full stop, or a question mark behind a question word."""
+    """``plain`` as one sentence: a capital, "I", and a full stop, or a question mark behind a
+    question word.
+    """
     words = plain.lower().split()
     if not words:
         return ""
@@ -27,9 +29,11 @@ def sentence_case(plain: str) -> str:
 
 
 def borrow_case(plain: str, formatted: str) -> str:
-    """The words of ``plain`` with the case and marks of ``formatted``, another transcript of the same sound.
+    """The words of ``plain`` with the casing and punctuation of ``formatted``, another transcript
+    of the same audio.
 
-    Words that the two do not share stay as they are; where they share too few, this is ``sentence_case``.
+    Words that the two do not share stay as they are; where they share too few, this is
+    ``sentence_case``.
     """
     words = ctc.normalize_text(plain).split()
     written = spell_numbers(formatted).replace("-", " ").split()

@@ -1,4 +1,4 @@
-"""A public corpus in our one format: a manifest, its sound in shards or where it lies, and what was dropped and why."""
+"""A public corpus in our one format: a manifest, and its audio in shards or where it lies."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ Numbered = tuple[int, list[Utterance]]
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """``in_place`` leaves the sound where it is; ``untranscribed`` keeps what has no text, for pseudo-labels."""
+    """``in_place`` leaves the audio where it is.
+
+    ``untranscribed`` keeps what has no text, for pseudo-labels.
+    """
 
     parts: tuple[str, ...] = ()
     in_place: bool = False
@@ -55,10 +58,10 @@ def import_corpus(
     options: ImportOptions | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Bring the corpus of layout ``kind`` in ``root`` into ``folder``, or go on with it; report on all that is there.
+    """Bring the corpus of layout ``kind`` in ``root`` into ``folder``, or resume; report on it all.
 
-    ``on_progress`` gets the number of utterances done so far. Raises ``UsageError`` where there are none, and
-    ``FormatError`` where a table of the corpus is not as it should be.
+    ``on_progress`` gets the number of utterances done so far. Raises ``UsageError`` where there are
+    none, and ``FormatError`` where a table of the corpus is not as it should be.
     """
     options = options or ImportOptions()
     layout = _layout(kind)
@@ -95,7 +98,10 @@ def _next_number(manifest: Path) -> int:
 
 
 def _batches(utterances: Iterable[Utterance], first: int) -> Iterator[Numbered]:
-    """Numbered from ``first``; neighbours in one file share a batch, or it would be decoded for each."""
+    """Numbered from ``first``.
+
+    Neighbours in one file share a batch, or it would be decoded for each.
+    """
     batch: list[Utterance] = []
     for _, neighbours in groupby(utterances, key=lambda utterance: utterance.clip.file):
         batch += neighbours
@@ -108,7 +114,10 @@ def _batches(utterances: Iterable[Utterance], first: int) -> Iterator[Numbered]:
 
 
 def _in_order(make: Callable[[Numbered], _Batch], batches: Iterable[Numbered], workers: int) -> Iterator[_Batch]:
-    """``make`` of each batch, in order, by threads that are few batches ahead: codecs leave the interpreter free."""
+    """``make`` of each batch, in order, by threads that are few batches ahead.
+
+    Codecs leave the interpreter free.
+    """
     ahead: deque[Future[_Batch]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for batch in batches:
@@ -120,7 +129,7 @@ def _in_order(make: Callable[[Numbered], _Batch], batches: Iterable[Numbered], w
 
 
 def _take(folder: Path, options: ImportOptions, numbered: Numbered) -> _Batch:
-    """Hear the clips of a batch, and write a shard for each sample rate among them, unless they stay in place."""
+    """Read the clips of a batch, and write a shard for each sample rate, unless they stay in place."""
     number, utterances = numbered
     batch = _Batch()
     shards = defaultdict[int, list[LoadedClip]](list)
@@ -134,8 +143,8 @@ def _take(folder: Path, options: ImportOptions, numbered: Numbered) -> _Batch:
             )
         else:
             shards[loaded.rate].append(loaded)
-    for rate, sounds in shards.items():
-        batch.rows += _write(folder, f"{number:06d}-{rate}.flac", rate, sounds)
+    for rate, clips_of_rate in shards.items():
+        batch.rows += _write(folder, f"{number:06d}-{rate}.flac", rate, clips_of_rate)
     return batch
 
 
@@ -143,9 +152,9 @@ def _lacks_text(clip: Clip, options: ImportOptions) -> str:
     return "" if options.untranscribed or ctc.normalize_text(clip.text) else "no transcript"
 
 
-def _write(folder: Path, name: str, rate: int, sounds: Sequence[LoadedClip]) -> Iterator[Row]:
-    write_shard(folder / name, [loaded.samples for loaded in sounds], rate)
+def _write(folder: Path, name: str, rate: int, clips: Sequence[LoadedClip]) -> Iterator[Row]:
+    write_shard(folder / name, [loaded.samples for loaded in clips], rate)
     position = 0
-    for loaded in sounds:
+    for loaded in clips:
         yield manifest_row(name, position / rate, loaded.clip, loaded.clip)
         position += len(loaded.samples)

@@ -32,20 +32,26 @@ class Clip:
 
 
 def read_clips(*manifests: Path) -> Iterator[Clip]:
-    """As ``audio.read_manifests``, without a look at the audio: 0 seconds where a manifest does not say them."""
+    """As ``audio.read_manifests``, but 0 seconds where a manifest does not say them."""
     files = [(_manifest(manifest), read_rows(manifest)) for manifest in manifests]
     return (_clip(manifest, row) for manifest, rows in files for row in rows)
 
 
 def read_rows(manifest: Path) -> Iterator[dict[str, str]]:
-    """Lines of a tab-separated file with a header; quotation marks are text. Raises ``FormatError``."""
+    """Lines of a tab-separated file with a header.
+
+    Quotation marks are text. Raises ``FormatError``.
+    """
     lines = io.StringIO(read_text(_manifest(manifest)), newline="")
     rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     return ({name: value or "" for name, value in row.items() if name} for row in rows)
 
 
 def write_manifest(manifest: Path, clips: Iterable[Clip]) -> None:
-    """Write what ``audio.read_manifest`` reads; files elsewhere than below its folder by full path."""
+    """Write what ``audio.read_manifest`` reads.
+
+    Files elsewhere than below its folder by full path.
+    """
     lines = ["\t".join(COLUMNS), *("\t".join(_columns(manifest, clip)) for clip in clips)]
     write_atomically(manifest, "\n".join(lines) + "\n")
 

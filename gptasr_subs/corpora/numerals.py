@@ -1,4 +1,4 @@
-"""Numbers as they are said: a recogniser that learns spellings from sound must not see digits."""
+"""Numbers as they are said: a recogniser that learns spellings from audio must not see digits."""
 
 from __future__ import annotations
 

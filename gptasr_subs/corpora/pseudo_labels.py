@@ -26,7 +26,10 @@ _LEAST = 1e-4  # confidence of a word, so that one cannot take all of a clip's
 
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
-    """What is less sure than ``least_confidence`` is dropped; the others are for the recogniser (0: it chooses)."""
+    """What is less sure than ``least_confidence`` is dropped.
+
+    The others are for the recogniser (0: it chooses).
+    """
 
     least_confidence: float = 0.0
     batch_size: int = 0
@@ -57,10 +60,11 @@ def label(
     options: LabelOptions | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Make a corpus in ``folder`` of the audio of ``manifest`` and ``recognizer``'s transcripts, or resume one.
+    """Make a corpus in ``folder`` of the audio of ``manifest`` and ``recognizer``'s text, or resume.
 
-    The audio stays where it is; clips longer than the recogniser's window become several. ``on_progress`` gets the
-    number of clips done, and of all. Raises ``UsageError`` and ``FormatError``.
+    The audio stays where it is; clips longer than the recogniser's window become several.
+    ``on_progress`` gets the number of clips done, and of all. Raises ``UsageError`` and
+    ``FormatError``.
     """
     options = options or LabelOptions()
     done = 0
@@ -81,10 +85,10 @@ def confidence(words: Sequence[Word]) -> float:
     return math.exp(math.fsum(logs) / len(logs)) if logs else 0.0
 
 
-def _batches(sounds: Iterable[LoadedClip], recognizer: Recognizer) -> Iterator[_Batch]:
+def _batches(clips: Iterable[LoadedClip], recognizer: Recognizer) -> Iterator[_Batch]:
     """Whole clips whose windows together are worth a call."""
     batch = _Batch()
-    for loaded in sounds:
+    for loaded in clips:
         pieces = [] if loaded.trouble else list(_pieces(loaded, recognizer))
         batch.clips += 1
         batch.pieces += pieces
@@ -114,8 +118,8 @@ def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
 
 def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> Iterator[Row]:
     """Rows of the pieces of which the recogniser is sure; the others join what is dropped."""
-    sounds = [piece.samples for piece in batch.pieces]
-    found = dict(recognizer.transcribe(sounds, batch_size=options.batch_size, beams=options.beams))
+    samples = [piece.samples for piece in batch.pieces]
+    found = dict(recognizer.transcribe(samples, batch_size=options.batch_size, beams=options.beams))
     for index, piece in enumerate(batch.pieces):
         words = found.get(index, [])
         sure = confidence(words)

@@ -1,4 +1,4 @@
-"""What became of a corpus: hours, speakers and licences of what was kept, and what was dropped and why."""
+"""What became of a corpus: hours, speakers and licences of what was kept, reasons for the rest."""
 
 from __future__ import annotations
 
@@ -60,4 +60,8 @@ def _size(clips: Sequence[Clip]) -> dict[str, Any]:
 
 def _summary(clips: Sequence[Clip]) -> dict[str, Any]:
     speakers = len({clip.speaker for clip in clips})
-    return {**_size(clips), "speakers": speakers, "licences": sorted({clip.licence for clip in clips})}
+    return {
+        **_size(clips),
+        "speakers": speakers,
+        "licences": sorted({clip.licence for clip in clips}),
+    }

@@ -1,6 +1,7 @@
-"""A corpus that grows: FLAC shards in which clips lie one after the other, in the manifest once they are complete.
+"""FLAC shards in which clips lie one after the other, and the tables that name them.
 
-It can be read while it grows, and whoever was interrupted goes on behind the last shard of the manifest.
+It can be read while it grows, and whoever was interrupted goes on behind the last shard of the
+manifest.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ Row = tuple[str, ...]
 
 
 def open_table(file: Path, columns: Sequence[str] = COLUMNS) -> Path:
-    """Begin a tab-separated ``file``; of one that is there, a last line that a kill cut off is removed."""
+    """Begin a tab-separated ``file``.
+
+    Of one that is there, a last line that a kill cut off is removed.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     written = file.read_bytes() if file.exists() else b""
     whole = written.rfind(b"\n") + 1
@@ -36,7 +40,10 @@ def add_rows(file: Path, rows: Iterable[Row]) -> None:
 
 
 def write_shard(file: Path, clips: Sequence[FloatArray], rate: int) -> None:
-    """Write ``clips`` (n_samples,) one after the other, as 16-bit FLAC at ``rate`` Hz; whole or not at all."""
+    """Write ``clips`` (n_samples,) one after the other, as 16-bit FLAC at ``rate`` Hz.
+
+    Whole or not at all.
+    """
     import soundfile
 
     file.parent.mkdir(parents=True, exist_ok=True)

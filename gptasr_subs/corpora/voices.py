@@ -1,4 +1,4 @@
-"""Synthesisers that read sentences for training, each one speaker at a time, found by name where they are installed."""
+"""Synthesisers that read sentences for training, found by name where they are installed."""
 
 from __future__ import annotations
 
@@ -23,18 +23,25 @@ _SPEAKING_SECONDS = 60  # after which a synthesiser is taken to hang
 
 
 class Voice(Protocol):
-    """A synthesiser with one speaker at a time; ``name`` is the speaker of the last clip, ``licence`` the voice's."""
+    """A synthesiser with one speaker at a time.
+
+    ``name`` is the speaker of the last clip, ``licence`` the voice's.
+    """
 
     name: str
     source: str
     licence: str
 
     def speak(self, text: str, rng: np.random.Generator) -> Sound:
-        """Read ``text``; pace and the like are drawn from ``rng``. ``ValueError``: this text it cannot read."""
+        """Read ``text``; pace and the like are drawn from ``rng``.
+
+        ``ValueError``: this text it cannot read.
+        """
 
 
 def find_voices(names: Sequence[str]) -> list[Voice]:
-    """Voices by name: hibari, flite, flite-slt (or -rms, -awb, -kal16), espeak, piper, piper:MODEL, kokoro:FOLDER.
+    """Voices by name: hibari, flite, flite-slt (or -rms, -awb, -kal16), espeak, piper, piper:MODEL,
+    kokoro:FOLDER.
 
     Raises ``UsageError`` for a name that is none, or one whose synthesiser is not installed.
     """
@@ -92,7 +99,10 @@ class FliteVoice:
 
 
 class EspeakVoice:
-    """The formant voices of ``espeak-ng``; accent, variant, pace and pitch change from clip to clip."""
+    """The formant voices of ``espeak-ng``.
+
+    Accent, variant, pace and pitch change from clip to clip.
+    """
 
     source = "espeak-ng"
     licence = "output free"
@@ -136,18 +146,23 @@ class PiperVoice:
         """Pace and the two noises of the model vary."""
         from piper import SynthesisConfig
 
-        scales = {"length_scale": (0.85, 1.15), "noise_scale": (0.5, 0.9), "noise_w_scale": (0.6, 1.0)}
+        scales = {
+            "length_scale": (0.85, 1.15),
+            "noise_scale": (0.5, 0.9),
+            "noise_w_scale": (0.6, 1.0),
+        }
         config = SynthesisConfig(**{key: float(rng.uniform(*bounds)) for key, bounds in scales.items()})
         chunks = list(self._engine.synthesize(text, config))
         return np.concatenate([c.audio_float_array for c in chunks]).astype(np.float32), chunks[0].sample_rate
 
 
 class KokoroVoice:
-    """Kokoro-82M with made-up speakers (``kk<seed>``): a style table or a mix of some, another every few clips.
+    """Kokoro-82M with made-up speakers (``kk<seed>``): a style table or a mix of some, another
+    every few clips.
 
-    ``model`` is an ONNX file with inputs ``tokens`` (1, n), ``style`` (1, 256) and ``speed`` (1,) and output at 24 kHz;
-    ``styles`` an NPZ of style tables, each (510, 1, 256), a row for every number of symbols; ``symbols`` a JSON from
-    symbol to number.
+    ``model`` is an ONNX file with inputs ``tokens`` (1, n), ``style`` (1, 256) and ``speed`` (1,)
+    and output at 24 kHz; ``styles`` an NPZ of style tables, each (510, 1, 256), a row for every
+    number of symbols; ``symbols`` a JSON from symbol to number.
     """
 
     source = "kokoro"
@@ -163,9 +178,11 @@ class KokoroVoice:
         push: float = 1.8,
         openvino: bool = False,
     ) -> None:
-        """A speaker is one of the styles or a mix; half are pushed away from the mean of all, by up to ``push``.
+        """A speaker is one of the styles or a mix; half are pushed away from the mean of all, by up
+        to ``push``.
 
-        ``openvino`` runs the graph with OpenVINO (worth it for float32 weights) rather than with onnxruntime.
+        ``openvino`` runs the graph with OpenVINO (worth it for float32 weights) rather than with
+        onnxruntime.
         """
         from hibari import Hibari  # its phonemes are Kokoro's
 
@@ -243,7 +260,10 @@ def _joe() -> Any:
 
 
 def _onnx_graph(model: Path) -> Graph:
-    """The graph ``model`` as a function of its inputs in order; on a GPU where onnxruntime has one, else one thread."""
+    """The graph ``model`` as a function of its inputs in order.
+
+    On a GPU where onnxruntime has one, else one thread.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -264,7 +284,9 @@ def _openvino_graph(model: Path) -> Graph:
 
 
 def _run_to_wav(command: Sequence[str]) -> Sound:
-    """Run a program, its argument ``{wav}`` replaced by a temporary path, and read the sound it wrote there."""
+    """Run a program, its argument ``{wav}`` replaced by a temporary path, and read the audio it
+    wrote there.
+    """
     import soundfile
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""A corpus that is made batch by batch and gone on with after a kill: what is in it, and what was dropped and why."""
+"""A corpus that is made batch by batch and can be resumed: what is in it, what was dropped."""
 
 from __future__ import annotations
 
@@ -18,19 +18,26 @@ _DROPPED_COLUMNS = (_ORIGIN, "source", "seconds", "reason")
 
 
 class CorpusWriter:
-    """``manifest.tsv`` and ``dropped.tsv`` in one folder; ``known`` are the origins of all clips in either."""
+    """``manifest.tsv`` and ``dropped.tsv`` in one folder.
+
+    ``known`` are the origins of all clips in either.
+    """
 
     def __init__(self, folder: Path, made_of: Path, columns: Sequence[str] = ()) -> None:
-        """Begin, or go on with it. ``columns`` are more ones of the manifest, behind the usual and the origin.
+        """Begin, or resume; ``columns`` are more ones of the manifest, behind the usual ones.
 
-        Raises ``UsageError`` where ``made_of``, what the corpus is made of, lies in the same folder.
+        Raises ``UsageError`` where ``made_of``, what the corpus is made of, lies in the same
+        folder.
         """
         if folder.resolve() in (made_of.resolve(), made_of.resolve().parent):
             raise UsageError(f"{folder} is the corpus itself; give another folder to --out.")
         self.folder = folder
         self.manifest = folder / MANIFEST_FILE
         self._dropped = folder / DROPPED_FILE
-        self._columns = {self.manifest: (*COLUMNS, _ORIGIN, *columns), self._dropped: _DROPPED_COLUMNS}
+        self._columns = {
+            self.manifest: (*COLUMNS, _ORIGIN, *columns),
+            self._dropped: _DROPPED_COLUMNS,
+        }
         self.begun = self.manifest.exists()
         if self.begun:
             self._open()
@@ -42,14 +49,20 @@ class CorpusWriter:
         self.begun = True
 
     def add(self, kept: Iterable[Row], dropped: Iterable[tuple[Clip, str]]) -> None:
-        """Rows of the manifest, and clips with the reason why they are not in it. The first ones make the folder."""
+        """Rows of the manifest, and clips with the reason why they are not in it.
+
+        The first ones make the folder.
+        """
         if not self.begun:
             self._open()
         add_rows(self.manifest, kept)
         add_rows(self._dropped, (_dropped_row(*pair) for pair in dropped))
 
     def report(self) -> Report:
-        """On everything in the folder, and left there; ``UsageError`` where nothing has ever been added."""
+        """On everything in the folder, and left there.
+
+        ``UsageError`` where nothing has ever been added.
+        """
         if not self.begun:
             raise UsageError(f"There are no clips to put into {self.folder}; look at what it is to be made of.")
         report = Report(list(read_clips(self.manifest)))
@@ -61,7 +74,7 @@ class CorpusWriter:
 
 
 def manifest_row(file: str, offset: float, clip: Clip, found_in: Clip) -> Row:
-    """Columns of ``clip`` where its sound lies now, and where that was found."""
+    """Columns of ``clip`` where its audio lies now, and where that was found."""
     words = (" ".join(text.split()) for text in (clip.speaker, clip.source, clip.licence, clip.text))
     return file, f"{offset:.6f}", f"{clip.seconds:.6f}", *words, origin(found_in)
 

@@ -39,12 +39,12 @@ class FrontEnd:
 
     @property
     def frames_per_second(self) -> float:
-        """Mel frames in a second of sound."""
+        """Mel frames in a second of audio."""
         return self.sample_rate / self.hop
 
     @property
     def plain(self) -> FrontEnd:
-        """Without what can be converted, the normalisation, and what is not heard, the loudness."""
+        """Without normalisation, which can be converted, and level, which makes no difference."""
         return replace(self, shift=(), scale=(), level=None)
 
 
@@ -74,7 +74,7 @@ class EncoderConfig:
 
     @property
     def frames_per_second(self) -> float:
-        """Frames that come out for a second of sound."""
+        """Frames that come out for a second of audio."""
         return 16000 / 384 if self.kind == "moonshine" else 50.0
 
     @property

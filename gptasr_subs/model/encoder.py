@@ -225,7 +225,7 @@ class WhisperEncoder(Transformer):
         if frames > len(self.embed_positions):
             raise ModelError(
                 f"A clip of {frames / 50:.1f} s is longer than this Whisper encoder reads;"
-                f" cut the sound into clips of at most {len(self.embed_positions) / 50:.0f} s."
+                f" cut the audio into clips of at most {len(self.embed_positions) / 50:.0f} s."
             )
         return self.embed_positions[:frames]
 

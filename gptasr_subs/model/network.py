@@ -69,7 +69,7 @@ class ResidualBlock(nn.Module):
             ]
         )
         # A fresh block starts near the identity: from there CTC leaves its all-blank plateau within
-        # 5 h of sound; with weights of 1 it was still on it after 35 h.
+        # 5 h of audio; with weights of 1 it was still on it after 35 h.
         nn.init.constant_(last.weight, 0.1)
         self.dropout = 0.0  # in training, of what lies between the two convolutions
 
@@ -234,7 +234,16 @@ class GptAsr(nn.Module):
             self.speech_encoder = SpeechEncoder(config)
         else:
             self.mel_encoder = MelEncoder(config)
-        self.gpt = _gpt2(config)
+        # Generation 1 trained with GPT-2's own position table added to the other two, the others
+        # not.
+        positions = config.max_mel_positions + config.max_text_tokens + 2
+        self.gpt = Gpt2(
+            config.vocabulary,
+            config.width,
+            config.layers,
+            config.heads,
+            positions=positions if config.generation == 1 else 0,
+        )
         self.mel_pos_embedding = _sinusoidal_table(config.max_mel_positions, config.width)
         self.text_pos_embedding = nn.Embedding(config.max_text_tokens + 1, config.width)
         nn.init.normal_(self.text_pos_embedding.weight, std=0.02)
@@ -334,10 +343,3 @@ def _sinusoidal_table(rows: int, width: int) -> nn.Embedding:
     with torch.no_grad():
         table.weight.copy_(1.5 * torch.cat([angles.sin(), angles.cos()], 1))
     return table
-
-
-def _gpt2(config: ModelConfig) -> Gpt2:
-    # Generation 1 trained with GPT-2's own position table added to the other two, generation 2
-    # without it.
-    own = config.max_mel_positions + config.max_text_tokens + 2 if config.generation == 1 else 0
-    return Gpt2(config.vocabulary, config.width, config.layers, config.heads, positions=own)

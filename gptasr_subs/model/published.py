@@ -48,7 +48,11 @@ def read_published(path: Path, heads: int = 0) -> tuple[str, ModelConfig, Tokeni
     if config.generation == 2:
         tokenizer = BpeTokenizer(_beside(path, VOCABULARY_FILE).read_text(encoding="utf-8"))
         config = replace(config, front_end=_with_norms(_beside(path, MEL_NORMS_FILE)))
-    names = (name for name, published in PUBLISHED.items() if _same_shape(published, config))
+    names = (
+        name
+        for name, published in PUBLISHED.items()
+        if replace(config, front_end=published.front_end) == published
+    )
     return next(names, path.stem), config, tokenizer, state
 
 
@@ -133,10 +137,6 @@ def _blocks(state: State, first: bool) -> tuple[int, int, int]:
 
 def _count(state: State, pattern: str) -> int:
     return len({match[1] for name in state if (match := re.match(pattern, name))})
-
-
-def _same_shape(published: ModelConfig, config: ModelConfig) -> bool:
-    return replace(config, front_end=published.front_end) == published
 
 
 def _with_norms(path: Path) -> FrontEnd:

@@ -106,15 +106,15 @@ class BpeTokenizer:
         vocabulary = self._backend.get_vocab()
         self._published = _SPACE_TOKEN in vocabulary
         special = {token.content for token in self._backend.get_added_tokens_decoder().values()}
+        # Our own vocabulary marks the front of a word, the published one has a token for the space.
         self._pieces = {
-            index: self._piece(token) for token, index in vocabulary.items() if token not in special
+            index: token if self._published else token.replace(_WORD_START, " ")
+            for token, index in vocabulary.items()
+            if token not in special
         }
         if self._published:
             self._pieces[vocabulary[_SPACE_TOKEN]] = " "
         self._size = max(vocabulary.values()) + 1
-
-    def _piece(self, token: str) -> str:
-        return token if self._published else token.replace(_WORD_START, " ")
 
     @property
     def size(self) -> int:

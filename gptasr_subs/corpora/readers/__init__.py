@@ -1,6 +1,7 @@
 """Readers of public corpora, one file a layout: what is said where, by whom, under which licence.
 
-A reader looks at tables and transcripts only, never at sound. Another layout is another file, and a line below.
+A reader looks at tables and transcripts only, never at audio. Another layout is another file, and a
+line below.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Layout(NamedTuple):
 
 
 LAYOUTS: dict[str, Layout] = {
-    "commonvoice": Layout(commonvoice.read, "train.tsv, dev.tsv, test.tsv, validated.tsv and clips/"),
+    "commonvoice": Layout(
+        commonvoice.read, "train.tsv, dev.tsv, test.tsv, validated.tsv and clips/"
+    ),
     "hifitts": Layout(hifitts.read, "92_manifest_clean_train.json and its like, and audio/"),
     "librispeech": Layout(librispeech.read, "PART/SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt"),
     "libritts": Layout(libritts.read, "PART/SPEAKER/CHAPTER/*.normalized.txt"),

@@ -12,7 +12,9 @@ _SPEAKER_LETTERS = 16  # of the 128 of a speaker's name; enough to tell them apa
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """Utterances of the parts (``train``, or ``validated``, which has all of them) of the English release."""
+    """Utterances of the parts (``train``, or ``validated``, which has all of them) of the English
+    release.
+    """
     folder = first_folder(root, "en", "*/en", holding="clips")
     for part in parts or ["train"]:
         table = folder / f"{part}.tsv"
@@ -20,7 +22,13 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
             file = folder / "clips" / row["path"]
             speaker = row["client_id"][:_SPEAKER_LETTERS]
             yield Utterance(
-                Clip(file, speaker=speaker, source="commonvoice", licence="CC0", text=_unquoted(row["sentence"]))
+                Clip(
+                    file,
+                    speaker=speaker,
+                    source="commonvoice",
+                    licence="CC0",
+                    text=_unquoted(row["sentence"]),
+                )
             )
 
 

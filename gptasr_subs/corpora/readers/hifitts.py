@@ -1,4 +1,7 @@
-"""Hi-Fi TTS: a list of JSON objects for each reader, quality and part. Case and marks, numbers in words."""
+"""Hi-Fi TTS: a list of JSON objects for each reader, quality and part.
+
+Case and marks, numbers in words.
+"""
 
 from __future__ import annotations
 
@@ -20,4 +23,6 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
             for row in map(json.loads, filter(str.strip, read_text(table).splitlines())):
                 file = folder / row["audio_filepath"]
                 text = row.get("text_normalized") or row["text"]
-                yield Utterance(Clip(file, speaker=speaker, source="hifitts", licence="CC BY 4.0", text=text))
+                yield Utterance(
+                    Clip(file, speaker=speaker, source="hifitts", licence="CC BY 4.0", text=text)
+                )

@@ -1,4 +1,7 @@
-"""LibriSpeech: FLAC files and a ``.trans.txt`` in PART/SPEAKER/CHAPTER. Capital letters without marks."""
+"""LibriSpeech: FLAC files and a ``.trans.txt`` in PART/SPEAKER/CHAPTER.
+
+Capital letters without marks.
+"""
 
 from __future__ import annotations
 
@@ -19,5 +22,11 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
             name, _, text = line.partition(" ")
             file = transcript.with_name(f"{name}.flac")
             yield Utterance(
-                Clip(file, speaker=name.partition("-")[0], source="librispeech", licence="CC BY 4.0", text=text)
+                Clip(
+                    file,
+                    speaker=name.partition("-")[0],
+                    source="librispeech",
+                    licence="CC BY 4.0",
+                    text=text,
+                )
             )

@@ -1,4 +1,7 @@
-"""LibriTTS and LibriTTS-R: ``NAME.wav`` and ``NAME.normalized.txt`` in PART/SPEAKER/CHAPTER. Case, marks, no digits."""
+"""LibriTTS and LibriTTS-R: ``NAME.wav`` and ``NAME.normalized.txt`` in PART/SPEAKER/CHAPTER.
+
+Case, marks, no digits.
+"""
 
 from __future__ import annotations
 
@@ -19,5 +22,11 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
             file = transcript.with_name(transcript.name.removesuffix(_ENDING) + ".wav")
             speaker = transcript.parents[1].name
             yield Utterance(
-                Clip(file, speaker=speaker, source="libritts", licence="CC BY 4.0", text=read_text(transcript))
+                Clip(
+                    file,
+                    speaker=speaker,
+                    source="libritts",
+                    licence="CC BY 4.0",
+                    text=read_text(transcript),
+                )
             )

@@ -1,4 +1,7 @@
-"""LJSpeech: ``metadata.csv`` (name, text, text with numbers in words) and ``wavs``. One reader; case and marks."""
+"""LJSpeech: ``metadata.csv`` (name, text, text with numbers in words) and ``wavs``. One reader.
+
+Case and marks.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,10 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         text = texts.rpartition("|")[2]
         yield Utterance(
             Clip(
-                folder / "wavs" / f"{name}.wav", speaker="linda", source="ljspeech", licence="public domain", text=text
+                folder / "wavs" / f"{name}.wav",
+                speaker="linda",
+                source="ljspeech",
+                licence="public domain",
+                text=text,
             )
         )

@@ -22,11 +22,15 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
     folder = first_folder(root, "legacy", "*/legacy", holding="*/stm")
     for table in sorted([*folder.glob("*/stm/*.stm"), *folder.glob("stm/*.stm")]):
         if is_wanted(part_above(table, folder, 2), parts):
-            lines = (line for line in read_text(table).splitlines() if line.strip() and not line.startswith(";;"))
+            lines = (
+                line
+                for line in read_text(table).splitlines()
+                if line.strip() and not line.startswith(";;")
+            )
             yield from (_segment(table.parents[1] / "sph", line) for line in lines)
 
 
-def _segment(sounds: Path, line: str) -> Utterance:
+def _segment(folder: Path, line: str) -> Utterance:
     """A line: file, channel, speaker, start, end, a label in angle brackets, and the text."""
     name, _, speaker, start, end, *rest = line.split(None, 5)
     text = "".join(rest)
@@ -36,7 +40,7 @@ def _segment(sounds: Path, line: str) -> Utterance:
     seconds = float(end) - float(start)
     return Utterance(
         Clip(
-            sounds / f"{name}.sph",
+            folder / f"{name}.sph",
             offset=float(start),
             seconds=seconds,
             speaker=speaker,

@@ -10,5 +10,8 @@ from gptasr_subs.corpora.readers.utterance import Utterance
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """Clips of the manifest ``root``, or of ``manifest.tsv`` in it; ``parts`` are the sources wanted."""
+    """Clips of the manifest ``root``, or of ``manifest.tsv`` in it.
+
+    ``parts`` are the sources wanted.
+    """
     return (Utterance(clip) for clip in read_clips(root) if not parts or clip.source in parts)

@@ -1,4 +1,7 @@
-"""VoxForge: sessions of some ten prompts each. Case and marks where the session has its original prompts."""
+"""VoxForge: sessions of some ten prompts each.
+
+Case and marks where the session has its original prompts.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,17 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
             written = original.get(name, "")
             same = ctc.normalize_text(written) == ctc.normalize_text(text)
             clip = Clip(
-                _sound(session, name), speaker=_speaker(session), source="voxforge", licence="GPL-3.0", text=text
+                _sound(session, name),
+                speaker=_speaker(session),
+                source="voxforge",
+                licence="GPL-3.0",
+                text=text,
             )
             yield Utterance(replace(clip, text=written) if same else clip)
 
 
 def _texts(prompts: Path) -> dict[str, str]:
-    """Prompts by the name of their sound; a line begins with it, or with a path that ends in it."""
+    """Prompts by the name of their audio; a line begins with it, or with a path that ends in it."""
     lines = read_text(prompts).splitlines() if prompts.exists() else []
     pairs = (line.split(None, 1) for line in lines if line.strip())
     return {name.rpartition("/")[2]: "".join(text) for name, *text in pairs}

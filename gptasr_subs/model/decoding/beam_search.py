@@ -5,7 +5,7 @@ A text y is scored by summed log-probabilities, without a length penalty:
     score(y) = log P_gpt(y | audio) + ilm_weight * log P_ilm(y) + what a scorer adds,
 
 where P_ilm is the internal language model, the same GPT without the audio; its weight is positive
-here, for the GPT hears well enough of itself but writes better text with it. A beam that has ended
+here, for a GPT trained on little audio writes better text with it. A beam that has ended
 keeps its place and its score. A clip leaves the batch as soon as its result cannot change any more.
 Of beams that wrote the same text in other tokens only the best stays.
 
