@@ -118,6 +118,7 @@ def load_published(path: Path, heads: int = 0) -> Checkpoint:
 
 def _load_own(folder: Path) -> Checkpoint:
     path = folder / DESCRIPTION_FILE
+    # What a person may have edited is read first: its mistakes are reported by name.
     description = read_description(path)
     try:
         config = ModelConfig.from_dict(description["config"])

@@ -81,6 +81,7 @@ def score(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
 
     Minus infinity where a text is too long for its frames.
     """
+    # The loss is the negative log-probability of a text, summed over all its alignments.
     targets = [encode(text) for text in texts]
     flat = tensor([index for target in targets for index in target], dtype=lengths.dtype)
     sizes = tensor([len(target) for target in targets], dtype=lengths.dtype)

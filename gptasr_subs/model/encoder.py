@@ -136,6 +136,7 @@ class Transformer(nn.Module):
 
 def _seen(mask: Tensor) -> Tensor:
     """The frames to look at (B, 1, 1, T): never none, for a softmax of none is NaN."""
+    # A clip of no frames at all looks at the first one, which is padding.
     first = torch.arange(mask.shape[1], device=mask.device) == 0
     return (mask | first)[:, None, None]
 
@@ -178,6 +179,7 @@ class MoonshineEncoder(Transformer):
         if lengths is None:  # of one group, so that it is a layer norm over time and channels
             normal = F.layer_norm(x.float(), x.shape[1:], eps=norm.eps)
             return torch.addcmul(norm.bias, normal, norm.weight)
+        # Mean and variance of all channels together, (B, 1, 1).
         inside = _inside(lengths, x.shape[1])[..., None]
         count = (lengths * x.shape[2]).clamp_min(1)[:, None, None]
         x = x.float()

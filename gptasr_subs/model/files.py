@@ -40,6 +40,7 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     Raises ``ModelError``.
     """
     name = str(name_or_path)
+    # Names come before paths: a folder in the working directory must not hide a shipped model.
     for place in (SHIPPED / name, checkpoint_cache() / name, Path(name).expanduser()):
         if place.is_dir() and (found := _in_folder(place)):
             return found

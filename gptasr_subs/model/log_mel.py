@@ -65,6 +65,7 @@ class LogMel(nn.Module):
         """Each clip at the front end's RMS, where it names one; same shape."""
         if self.front.level is None:
             return samples
+        # The small number keeps a gain for digital silence finite.
         rms = samples.square().mean(-1, keepdim=True).sqrt()
         return samples * (self.front.level / (rms + 1e-6)).clamp_max(_MOST_GAIN)
 
@@ -109,6 +110,7 @@ class WhisperLogMel(nn.Module):
         padded = nn.functional.pad(samples, (0, self.silence))
         frames = (padded if self.keep_silence else samples).shape[-1] // self.front.hop
         spectrum = _spectrum(padded, self.front, self.window)
+        # Power, (n_clips, n_mels, n_frames), as decimal logarithm.
         mel = (self.filters @ spectrum.square()).clamp_min(1e-10).log10()
         # Nothing below 80 dB under the loudest, then to about -1 to 1.
         mel = mel.maximum(mel.amax((1, 2), keepdim=True) - 8)

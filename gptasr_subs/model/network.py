@@ -75,6 +75,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` (B, C, T) to the same shape."""
+        # The list has the ReLU that stands between, for the sake of the published layer names.
         conv_in, norm_in, _, conv_out, norm_out = self.net
         between = F.dropout(F.relu(norm_in(conv_in(x), mask)), self.dropout, self.training)
         return F.relu(norm_out(conv_out(between), mask) + x)
@@ -274,6 +275,7 @@ class GptAsr(nn.Module):
         one_by_one = mel.device.type == "cpu" and self.config.generation == 3
         size = 1 if one_by_one else clips_at_once(mel.device)
         rows = [slice(first, first + size) for first in range(0, len(mel), size)]
+        # Each part is as long as its longest clip, and only what comes out is padded to one length.
         parts = [
             self.encode(mel[some, :, : int(lengths[some].max())], lengths[some]) for some in rows
         ]
@@ -324,6 +326,7 @@ class GptAsr(nn.Module):
 
     def lm_logits(self, tokens: Tensor) -> Tensor:
         """Logits (B, U, V) with no audio at all: the internal language model (ILM)."""
+        # Trained on text without audio, the network knows that by a vector added to each token.
         embedded = self.embed_text(tokens)
         if self.config.text_solo:
             embedded = embedded + self.text_solo_embedding
@@ -338,6 +341,7 @@ def _sinusoidal_table(rows: int, width: int) -> nn.Embedding:
     within 2 h.
     """
     table = nn.Embedding(rows, width)
+    # Waves from one radian a position down to 1 / 400 of that; the sines first, then the cosines.
     slowness = torch.logspace(0, -2.6, width // 2)
     angles = torch.arange(rows)[:, None] * slowness
     with torch.no_grad():

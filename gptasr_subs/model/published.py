@@ -116,6 +116,8 @@ def _blocks(state: State, first: bool) -> tuple[int, int, int]:
             _count(state, rf"mel_encoder\.encoder\.{stage}\.(\d+)\.net\.") for stage in (3, 7, 11)
         )
         return one, two, three
+    # Generation 1 has one flat list: a convolution begins each stage, its residual blocks follow.
+    # So blocks belong to the stage of the last strided convolution before them.
     found = {
         int(m[1]) for name in state if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.net\.", name))
     }
@@ -126,6 +128,8 @@ def _blocks(state: State, first: bool) -> tuple[int, int, int]:
             if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.weight", name))
         }
     )
+    # Norms have weights too; a convolution's have three dimensions (outputs, inputs, kernel). The
+    # first convolution has no stride.
     edges = [edge for edge in strided if state[f"mel_encoder.encoder.{edge}.weight"].ndim == 3][1:]
     low, high = (*edges, 0, 0)[:2]
     return (

@@ -50,6 +50,7 @@ def attention_to_audio(
 @torch.inference_mode()
 def attention_to_positions(network: GptAsr, encoded: Encoded, tokens: Sequence[int]) -> FloatArray:
     """As ``attention_to_audio``, from the mel positions of one clip."""
+    # The forward pass of the network layer by layer, for the fused kernel keeps no weights.
     prefix, _ = network.prefix(encoded)  # (1, N, D)
     text = torch.tensor([[network.config.start_token, *tokens]], device=prefix.device)
     x = network.gpt.add_positions(torch.cat([prefix, network.embed_text(text)], 1))
@@ -96,6 +97,7 @@ def token_positions(attention: FloatArray, heads: Heads) -> Ints:
     """The mel position (U,) at which each token begins, in order."""
     planes = [_standardise(attention[layer, head]) for layer, head in heads]
     rows, columns = _best_path(np.mean(planes, axis=0))
+    # A token begins where the path first comes to its row.
     firsts = np.searchsorted(rows, np.arange(attention.shape[2]))
     return columns[firsts]
 
@@ -105,6 +107,7 @@ def _standardise(plane: FloatArray) -> FloatArray:
 
     Where every token attends to a position, that says nothing of any of them.
     """
+    # Attention to the text is left out, so rows do not sum to 1; then z-scores at each position.
     shares = plane / np.maximum(plane.sum(1, keepdims=True), 1e-9)
     standard = (shares - shares.mean(0)) / (shares.std(0) + 1e-6)
     half = _MEDIAN_WIDTH // 2

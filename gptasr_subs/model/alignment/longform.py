@@ -165,6 +165,7 @@ def _advance(
 
 def _trace(lows: list[int], moves: list[Moves], states: _States, state: int) -> Ints:
     """The path (T,) that ends in ``state``, from the last frame to the first."""
+    # A skipped word takes no frame: several may be skipped at one frame, so follow them all.
     path = np.empty(len(moves), dtype=np.int64)
     fillers = 2 * np.unique(states.first_letters)
     for frame in range(len(moves) - 1, -1, -1):

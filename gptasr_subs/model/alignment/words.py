@@ -35,6 +35,7 @@ def align_words(
     """
     words = alignable_words(text)
     letters = [ctc.encode(word) for word in words]
+    # The characters of all words with spaces between them, and the frames of each.
     targets: list[int] = []
     for labels in letters:
         targets += [ctc.SPACE, *labels] if targets else labels
@@ -101,6 +102,7 @@ def words_without_ctc(
 def spread_words(text: str, confidences: Sequence[float], voiced: Span) -> list[Word]:
     """Words of ``text`` over the ``voiced`` part of a clip, each by its number of characters."""
     words = text.split()
+    # Shares of the text's characters up to each edge between words, then seconds.
     edges = np.cumsum([0, *(len(word) for word in words)]) / max(
         1, sum(len(word) for word in words)
     )
@@ -116,6 +118,7 @@ def word_confidences(pieces: Sequence[str], log_probs: Sequence[float]) -> list[
 
     ``pieces`` are what the tokens add to the text.
     """
+    # A token's log-probability counts for each of its characters: words need not end with tokens.
     by_character = [value for piece, value in zip(pieces, log_probs, strict=True) for _ in piece]
     words = re.finditer(r"\S+", "".join(pieces))
     return [math.exp(sum(by_character[m.start() : m.end()]) / len(m.group())) for m in words]
@@ -126,6 +129,7 @@ def voiced_span(samples: FloatArray, sample_rate: int) -> Span:
 
     All of them where none is louder than another.
     """
+    # Level (RMS) of frames of 20 ms.
     size = max(1, int(sample_rate * _VOICED_FRAME))
     frames = samples[: len(samples) // size * size].reshape(-1, size)
     level = np.sqrt(np.mean(frames**2, axis=1))
@@ -155,6 +159,7 @@ def alignable_words(text: str) -> list[str]:
 
 def resolve_overlaps(words: Sequence[Word], seconds: float) -> list[Word]:
     """``words`` inside 0 to ``seconds`` and in order: two that overlap meet in the middle."""
+    # Words get a shortest length first, then overlapping neighbours share the middle.
     starts = np.array([word.start for word in words])
     ends = np.maximum([word.end for word in words], starts + _MIN_SECONDS)
     middle = (ends[:-1] + starts[1:]) / 2

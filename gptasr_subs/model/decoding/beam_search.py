@@ -212,6 +212,8 @@ class _Beams:
 
     def done(self, early_stop_margin: float) -> Tensor:
         """Clips (B,) whose result stands."""
+        # Log-probabilities only fall: but for bonuses, a beam behind the best finished one stays
+        # there.
         at_limit = self.limits <= self.tokens.shape[-1] - 1
         finished = self.scores.masked_fill(~self.stopped, -torch.inf).amax(1)
         unfinished = self.scores.masked_fill(self.ended, -torch.inf).amax(1)
@@ -234,6 +236,7 @@ class _Beams:
         return sorted(beams, key=lambda beam: (not beam.ended, -beam.log_prob - beam.ilm_log_prob))
 
     def _result(self, clip: int, beam: int) -> Beam:
+        # Up to the stop token; a beam that ran into a loop keeps its pattern once.
         tokens: list[int] = self.tokens[clip, beam, 1:].tolist()
         log_probs = self.log_probs[clip, beam].tolist()
         if self.stop in tokens:
@@ -252,6 +255,7 @@ class _Beams:
 
 def loop_period(tokens: Sequence[int]) -> int:
     """Length of the pattern that ``tokens`` ends in again and again; 0 where it does not."""
+    # The text repeats with a period where it equals itself moved on by that period.
     for period in range(1, len(tokens) // _LOOP_REPEATS + 1):
         size = max(_LOOP_REPEATS * period, _LOOP_TOKENS)
         tail = tokens[-size:]

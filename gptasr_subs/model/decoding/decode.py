@@ -152,6 +152,7 @@ def _search(
 
 def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:
     """The most tokens a clip of ``frames`` mel frames may have."""
+    # A limit in proportion to the clip's length keeps a loop from running to the last position.
     seconds = frames / network.config.front_end.frames_per_second
     wanted = options.max_tokens or max(_MIN_TOKENS, ceil(seconds * options.tokens_per_second))
     return min(wanted, network.config.max_text_tokens)
@@ -161,6 +162,7 @@ def _ranked(
     beams: Sequence[Beam], tokenizer: Tokenizer, options: DecodingOptions
 ) -> tuple[Hypothesis, ...]:
     """Beams as text, those that ended of their own accord first."""
+    # The order is final where there is no CTC head; else ``_rescored`` makes another.
     hypotheses = []
     for beam in beams:
         text = tokenizer.decode(beam.tokens)
@@ -205,6 +207,7 @@ def _rescored(
 
 def _is_spoken(best: Hypothesis, silence: float, options: DecodingOptions) -> bool:
     """Whether CTC believes ``best``; ``silence`` is the log-probability it gives to no text."""
+    # Log-probabilities fall with each character, so both thresholds are set for one character.
     characters = len(ctc.encode(best.text))
     log_prob = -inf if best.ctc_log_prob is None else best.ctc_log_prob
     if not characters or log_prob == -inf:

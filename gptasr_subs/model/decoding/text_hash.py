@@ -32,6 +32,7 @@ class TextHash(NamedTuple):
     @staticmethod
     def of(pieces: Sequence[str]) -> TextHash:
         """The hash of texts whose tokens add ``pieces``."""
+        # Of each piece base^m and its own hash, modulo 2^64.
         factors = []
         terms = []
         for piece in pieces:
