@@ -35,6 +35,7 @@ _LIKELY = {
     "cp874": "Thai (874)",
 }
 _BROKEN = "\ufffd"
+_LEAST_WIDE = 8  # bytes by which UTF-16 can be told from a file that is no text
 _ONE_BYTE = 0.05  # of noise that is forgiven to the likelier of two encodings
 # What no language writes: a sign between two letters or instead of one, a capital after a small
 # letter, letters of two scripts in one word, the narrow Katakana of old terminals
@@ -57,9 +58,13 @@ def decode(data: bytes) -> Decoded:
     """By the byte order mark, as UTF-8 or UTF-16, else as the likeliest other encoding."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return _with_broken(data.decode(encoding, errors="replace"), encoding.removesuffix("-sig"))
+            return _with_broken(
+                data.decode(encoding, errors="replace"), encoding.removesuffix("-sig")
+            )
     if wide := _utf16(data):
-        return Decoded(data.decode(wide, errors="replace"), "It has no byte order mark; read as UTF-16.")
+        return Decoded(
+            data.decode(wide, errors="replace"), "It has no byte order mark; read as UTF-16."
+        )
     try:
         return Decoded(data.decode("utf-8"))
     except UnicodeDecodeError:
@@ -71,11 +76,15 @@ def _with_broken(text: str, encoding: str) -> Decoded:
     if not broken:
         return Decoded(text)
     places = "1 place" if broken == 1 else f"{broken} places"
-    return Decoded(text, f"It is damaged: {places} could not be read as {encoding.upper()} and show {_BROKEN}.")
+    return Decoded(
+        text, f"It is damaged: {places} could not be read as {encoding.upper()} and show {_BROKEN}."
+    )
 
 
 def _utf16(data: bytes) -> str:
     """The kind of UTF-16 without a mark: of Latin letters every other byte is 0."""
+    if len(data) < _LEAST_WIDE:
+        return ""
     even = data[0::2].count(0)
     odd = data[1::2].count(0)
     half = len(data) // 2
