@@ -37,7 +37,9 @@ class Json:
         try:
             return [_read(cue) for cue in json.loads(text)["cues"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise FormatError('This JSON file has no "cues" with "start", "end" and "lines".') from error
+            raise FormatError(
+                'This JSON file has no "cues" with "start", "end" and "lines".'
+            ) from error
 
 
 def _read(cue: dict[str, Any]) -> Cue:
@@ -46,7 +48,10 @@ def _read(cue: dict[str, Any]) -> Cue:
     position = int(cue.get("position", 2))
     if not (isfinite(start) and isfinite(end) and 1 <= position <= 9):
         raise ValueError("no time or no place")
-    return Cue(start, end, tuple(map(str, cue["lines"])), position)
+    lines = cue["lines"]
+    if isinstance(lines, str):
+        lines = lines.split("\n")
+    return Cue(start, end, tuple(map(str, lines)), position)
 
 
 def _cue(cue: Cue) -> dict[str, Any]:
