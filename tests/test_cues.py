@@ -56,7 +56,12 @@ def assert_hard_rules(cues: list[Cue], words: list[Word], norms: Norms = NETFLIX
         assert all(len(line) <= norms.max_chars or " " not in line for line in cue.lines)
         assert math.isfinite(cue.end) and 0 <= cue.start < cue.end <= cue.start + norms.max_seconds + EPS
     for cue, following in itertools.pairwise(cues):
-        assert following.start - cue.end >= norms.gap - EPS
+        assert following.start - cue.end >= (0 if crowds(cue, following, norms) else norms.gap - EPS)
+
+
+def crowds(cue: Cue, following: Cue, norms: Norms) -> bool:
+    """Whether two cues begin nearer to each other than a flash and a gap."""
+    return following.start - cue.start < norms.gap + 2 * norms.frame - EPS
 
 
 presets = st.sampled_from([*PRESETS.values()])
@@ -253,6 +258,30 @@ def test_the_gap_follows_the_frame_rate() -> None:
     sentence = "They found a broad river that was full of fish and of birds and of frogs."
     first, second = shape_cues(speak(f"{sentence} {sentence}"), Norms(fps=50))
     assert second.start - first.end == pytest.approx(2 / 50)
+
+
+@pytest.mark.parametrize("fps", [1 / 30, 0.1, 1.0, 5.0])
+def test_frames_that_stand_for_seconds_make_no_gaps_of_seconds(fps: float) -> None:
+    words = speak("They found a broad river that was full of fish and of birds and of frogs. [0.2] " * 6)
+    slow, usual = shape_cues(words, Norms(fps=fps)), shape_cues(words)
+    assert [cue.lines for cue in slow] == [cue.lines for cue in usual]
+    assert [cue.start for cue in slow] == pytest.approx([cue.start for cue in usual])
+    assert [cue.end for cue in slow] == pytest.approx([cue.end for cue in usual], abs=0.1)
+
+
+@pytest.mark.parametrize("norms", [NETFLIX, Norms(fps=0.1), Norms(gap_frames=500), Norms(max_chars=6, max_lines=1)])
+def test_no_cue_is_pushed_on_without_end(norms: Norms) -> None:
+    at_once = [Word("voices", 3.0, 3.1)] * 400 + [Word("Then", 30.0, 31.0)]
+    cues = shape_cues(at_once, norms)
+    assert_hard_rules(cues, at_once, norms)
+    assert cues[-1].start == 30.0 and all(3.0 <= cue.start <= 5.0 + EPS for cue in cues[:-1])
+
+
+def test_a_crowd_in_one_place_leaves_the_others_alone() -> None:
+    early, late = speak("We went home early."), speak("So did they.", start=60.0)
+    crowd = [Word("voices", 20.0, 20.1)] * 400
+    cues = shape_cues([*early, *crowd, *late])
+    assert cues[0] == shape_cues(early)[0] and cues[-1] == shape_cues(late)[0]
 
 
 def test_nothing_stands_longer_than_seven_seconds() -> None:
