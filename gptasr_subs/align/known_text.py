@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gptasr_subs.align.shift import Shift, compare_activity, fit_shift
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import FormatError, MediaError, ModelError
-from gptasr_subs.formats import ReadableFormat, find_formats, read
+from gptasr_subs.formats import is_readable, read
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.recognition.recognizer import CtcRecognizer, Recognizer
@@ -110,14 +110,7 @@ def compute_emissions(
 
 def read_text_or_cues(path: Path) -> str | list[Cue]:
     """A subtitle's cues, or the whole of any other text file. Raises FormatError."""
-    suffix = path.suffix.lower().lstrip(".")
-    known = {
-        end
-        for found in find_formats().values()
-        if isinstance(found, ReadableFormat)
-        for end in (found.extension, found.name)
-    }
-    return read(path) if suffix in known else read_text(path)
+    return read(path) if is_readable(path) else read_text(path)
 
 
 def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[str]]:

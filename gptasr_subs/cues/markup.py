@@ -9,22 +9,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # As SubRip writes it, whatever format it was read from; a speaker is named as in WebVTT: <v
 # Mary>Hello.</v>
-_TAG = re.compile(r"</?[biu]>|</?font(?: [^<>]*)?>|<v [^<>]+>|</v>", re.IGNORECASE)
+_MARKUP = r"/?[bius]>|/?font(?: [^<>]*)?>|v [^<>]+>|/v>"
+_TAG = re.compile(f"<(?:{_MARKUP})", re.IGNORECASE)
+# A text may speak of tags. Behind the "<" of such a one stands a sign that nobody sees, in cues as
+# in the files of formats that have no other way to say it.
+JOINER = "\u2060"
+_LITERAL = re.compile(f"<{JOINER}(?={_MARKUP})", re.IGNORECASE)
+
+
+def literal(text: str) -> str:
+    """Text that is no markup, whatever it looks like, as a line of a cue carries it."""
+    return _TAG.sub(lambda tag: f"<{JOINER}{tag[0][1:]}", text)
 
 
 def plain(text: str) -> str:
     """The text that a viewer reads."""
-    return _TAG.sub("", text)
+    return _LITERAL.sub("<", _TAG.sub("", text))
 
 
-def convert(text: str, tag: Callable[[str], str], words: Callable[[str], str] = str) -> str:
-    """The text with each tag and what stands between tags replaced."""
+def convert(text: str, tag: Callable[[str], str], words: Callable[[str], str] = literal) -> str:
+    """The text with each tag, and the plain text between tags, replaced."""
     parts = []
     end = 0
     for match in _TAG.finditer(text):
-        parts += [words(text[end : match.start()]), tag(match[0])]
+        parts += [words(_LITERAL.sub("<", text[end : match.start()])), tag(match[0])]
         end = match.end()
-    return "".join([*parts, words(text[end:])])
+    return "".join([*parts, words(_LITERAL.sub("<", text[end:]))])
 
 
 def iter_chars(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -2,7 +2,8 @@
 judged.
 
 A field is a norm, its metadata the words of its flag on the command line; a preset is a set of
-values. All times are seconds; infinity means no limit.
+values. All times are seconds; infinity means no limit. What is counted in frames is meant for
+moving pictures: a frame that stands longer than ``LONGEST_FRAME`` counts as that long.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from math import inf
 from typing import Any
 
 from gptasr_subs.errors import UsageError
+
+# Of moving pictures, in seconds. Slides and still pictures have frames of seconds or minutes, and
+# two of those would be no gap but a hole in the text.
+LONGEST_FRAME = 1 / 12
 
 
 def _norm(value: float, words: str) -> Any:
@@ -67,9 +72,19 @@ class Norms:
             raise UsageError("A cue's longest duration must reach its shortest, and its gaps cannot be negative.")
 
     @property
+    def frame(self) -> float:
+        """Seconds that a frame counts, at most ``LONGEST_FRAME``."""
+        return min(1 / self.fps, LONGEST_FRAME)
+
+    @property
     def gap(self) -> float:
         """Seconds between two cues that follow closely."""
-        return self.gap_frames / self.fps
+        return self.gap_frames * self.frame
+
+    @property
+    def shot_reach(self) -> float:
+        """Seconds by which a cue may move to a cut of the picture."""
+        return self.shot_frames * self.frame
 
 
 NETFLIX = Norms()

@@ -20,6 +20,8 @@ from gptasr_subs.types import Cue, Word
 
 # How long a cue shows at the least, where many words were given one and the same time
 _FLASH_FRAMES = 2
+# Seconds by which a cue may begin after its first word, because others were given the same time
+_LATEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,10 @@ def shape_cues(
     of ``shots`` (seconds at which the picture is cut, in order) they do so with it.
 
     Always holds: at most ``max_lines`` lines of ``max_chars`` characters, at most ``max_seconds``,
-    every word once and in the order given, cues in order with ``gap`` between them. The one
-    exception: a word longer than ``max_chars`` stays whole, alone on its line. Words may touch,
-    overlap a little, have no length or be empty.
+    every word once and in the order given, cues in order with ``gap`` between them. Two
+    exceptions: a word longer than ``max_chars`` stays whole, alone on its line; and where so many
+    words were given one time that a cue would begin more than two seconds late, gaps are smaller.
+    Words may touch, overlap a little, have no length or be empty.
 
     Raises UsageError when ``max_chars`` or ``max_lines`` is below 1.
     """
@@ -176,14 +179,10 @@ def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
 def _as_cues(
     timed: TimedWords, layouts: Layouts, runs: list[tuple[int, int]], norms: Norms, shots: Sequence[float]
 ) -> list[Cue]:
-    """The runs as cues. In-times are the first words' starts, unless those crowd: then later cues
-    wait their turn.
-    """
+    """The runs as cues."""
     firsts = np.array([i for i, _ in runs])
     sizes = np.array([d for _, d in runs])
-    starts = timed.starts[firsts]
-    for k in range(1, len(starts)):
-        starts[k] = max(starts[k], starts[k - 1] + _FLASH_FRAMES / norms.fps + norms.gap)
+    starts = _in_turn(timed.starts[firsts], norms)
     ends = np.maximum(starts, timed.ends[firsts + sizes - 1])
     starts = snap_starts(starts, ends, shots=shots, norms=norms, end_limit=timed.end_limit)
     lines = [layouts.lines(i, d) for i, d in runs]
@@ -191,5 +190,43 @@ def _as_cues(
     outs = out_times(
         starts, ends, next_starts=np.append(starts[1:], timed.end_limit), chars=chars, words=sizes, norms=norms
     )
+    outs[:-1] = np.maximum(outs[:-1], _flashes(starts, norms))
     outs = snap_ends(starts, ends, outs=outs, shots=shots, norms=norms, end_limit=timed.end_limit)
     return [Cue(float(start), float(out), text) for start, out, text in zip(starts, outs, lines, strict=True)]
+
+
+def _in_turn(wanted: Floats, norms: Norms) -> Floats:
+    """In-times (n,) near the ``wanted`` ones of the first words, in order, with room for each cue.
+
+    A cue waits for the one before: s_k = max(w_k, s_(k-1) + step). In a crowd that makes a cue
+    later than ``_LATEST``, the step shrinks in proportion. That is enough: with j from where the
+    crowd begins to k, s_k - w_k = max_j (w_j - w_k + (k - j) step), where w_j - w_k <= 0, so a step
+    of c times the length leaves at most c times the delay.
+    """
+    step = _FLASH_FRAMES * norms.frame + norms.gap
+    starts = _pushed(wanted, step)
+    # A crowd begins wherever a cue need not wait
+    begins = np.flatnonzero(starts <= wanted)
+    for first, end in zip(begins, [*begins[1:], len(starts)], strict=True):
+        crowd = slice(first, end)
+        late = float((starts[crowd] - wanted[crowd]).max())
+        if late > _LATEST:
+            starts[crowd] = _pushed(wanted[crowd], step * _LATEST / late)
+    return starts
+
+
+def _pushed(wanted: Floats, step: float) -> Floats:
+    """Times (n,) not before the ``wanted`` ones, and each at least ``step`` after the last."""
+    pushed: Floats = wanted.copy()
+    for k in range(1, len(pushed)):
+        pushed[k] = max(pushed[k], pushed[k - 1] + step)
+    return pushed
+
+
+def _flashes(starts: Floats, norms: Norms) -> Floats:
+    """The earliest out-times of all but the last of n cues, (n - 1,): one of a crowd is shown for
+    half of the time until the next.
+    """
+    halfway = (starts[:-1] + starts[1:]) / 2
+    flashes: Floats = np.minimum(starts[:-1] + _FLASH_FRAMES * norms.frame, halfway)
+    return flashes

@@ -52,12 +52,11 @@ def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Nor
     """
     snapped: Floats = starts.copy()
     next_starts = np.append(starts[1:], end_limit)
-    reach = norms.shot_frames / norms.fps
     for k, start in enumerate(starts if len(shots) else ()):
         cut = _nearest(shots, float(start))
         earliest = max(ends[k - 1], snapped[k - 1] + norms.min_seconds) + norms.gap if k else 0.0
         latest = min(ends[k], next_starts[k] - norms.gap - norms.min_seconds)
-        if abs(cut - start) <= reach and earliest <= cut <= latest and ends[k] - cut <= norms.max_seconds:
+        if abs(cut - start) <= norms.shot_reach and earliest <= cut <= latest and ends[k] - cut <= norms.max_seconds:
             snapped[k] = cut
     return snapped
 
@@ -70,13 +69,12 @@ def snap_ends(
     """
     snapped: Floats = outs.copy()
     next_starts = np.append(starts[1:], end_limit)
-    reach = norms.shot_frames / norms.fps
     for k, next_start in enumerate(next_starts if len(shots) else ()):
         out = _nearest(shots, float(outs[k]) + norms.gap) - norms.gap
         dark = next_start - out
         shortest = min(norms.min_seconds, outs[k] - starts[k])
         fits = starts[k] + shortest <= out <= starts[k] + norms.max_seconds and out >= ends[k]
-        if abs(out - outs[k]) <= reach and fits and (dark >= norms.min_gap or abs(dark - norms.gap) < 1e-9):
+        if abs(out - outs[k]) <= norms.shot_reach and fits and (dark >= norms.min_gap or abs(dark - norms.gap) < 1e-9):
             snapped[k] = min(out, next_start - norms.gap)
     return snapped
 

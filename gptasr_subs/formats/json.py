@@ -46,7 +46,10 @@ def _read(cue: dict[str, Any]) -> Cue:
     position = int(cue.get("position", 2))
     if not (isfinite(start) and isfinite(end) and 1 <= position <= 9):
         raise ValueError("no time or no place")
-    return Cue(start, end, tuple(map(str, cue["lines"])), position)
+    lines = cue["lines"]
+    if isinstance(lines, str):
+        lines = lines.split("\n")
+    return Cue(start, end, tuple(map(str, lines)), position)
 
 
 def _cue(cue: Cue) -> dict[str, Any]:

@@ -8,8 +8,21 @@ from typing import Protocol, runtime_checkable
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.document import Document
+from gptasr_subs.formats.reading import Reading
 from gptasr_subs.plugins import load_plugins
 from gptasr_subs.types import Cue
+
+# How files of the same formats also end
+OTHER_NAMES = {
+    "ssa": "ass",
+    "dfxp": "ttml",
+    "imsc": "ttml",
+    "itt": "ttml",
+    "tt": "ttml",
+    "xml": "ttml",
+    "subrip": "srt",
+    "webvtt": "vtt",
+}
 
 
 @runtime_checkable
@@ -39,6 +52,14 @@ class ReadableFormat(Format, Protocol):
         """The cues in a file's text (LF line ends, no byte order mark). Raises FormatError."""
 
 
+@runtime_checkable
+class RemarkingFormat(ReadableFormat, Protocol):
+    """A readable format that says what of a file it had to leave out or assume."""
+
+    def parse(self, text: str) -> Reading:
+        """The cues and the remarks on them. Raises FormatError."""
+
+
 @cache
 def find_formats() -> dict[str, Format]:
     """Every format by name, the built-in ones first.
@@ -62,6 +83,7 @@ def get_format(name: str) -> Format:
     Raises FormatError listing all.
     """
     wanted = name.lower().lstrip(".")
+    wanted = OTHER_NAMES.get(wanted, wanted)
     formats = find_formats()
     for found in formats.values():
         if wanted in (found.name, found.extension):

@@ -23,6 +23,11 @@ SEARCH_LIMITS = {"analyzeduration": 60_000_000, "probesize": 50_000_000}
 BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 
 _TIMEOUT = 60  # seconds
+# Frames a second between which a picture moves: fewer are slides, covers or a desktop, and more is
+# what containers state that do not know
+_MOVING = (12.0, 240.0)
+# How far the mean rate may lie from the container's own, or half of it (fields), as a share
+_EVEN = 0.1
 # Dispositions of audio about the video, not of it
 _COMMENTARY = ("comment", "descriptions", "visual_impaired")
 
@@ -57,7 +62,8 @@ class MediaInfo:
     """What a media file holds.
 
     ``duration`` is in seconds, 0 where the file does not say; ``fps`` are frames a second of the
-    video, if any.
+    video in the mean, if any; ``base_fps`` those of which its times are multiples, as the container
+    has it.
     """
 
     duration: float
@@ -66,6 +72,18 @@ class MediaInfo:
     fps: float | None = None
     width: int = 0
     height: int = 0
+    base_fps: float | None = None
+
+    @property
+    def even_fps(self) -> float | None:
+        """Frames a second by which times may be counted.
+
+        None without a picture, and where its rate is tiny, variable or cannot be.
+        """
+        if not self.fps or not _MOVING[0] <= self.fps <= _MOVING[1]:
+            return None
+        ratio = (self.base_fps or self.fps) / self.fps
+        return self.fps if min(abs(ratio - 1), abs(ratio / 2 - 1)) <= _EVEN else None
 
 
 def probe(path: str | os.PathLike[str]) -> MediaInfo:
@@ -157,6 +175,7 @@ def _media_info(facts: dict[str, Any]) -> MediaInfo:
         fps=_frame_rate(video.get("avg_frame_rate", "")),
         width=int(video.get("width", 0)),
         height=int(video.get("height", 0)),
+        base_fps=_frame_rate(video.get("r_frame_rate", "")),
     )
 
 
@@ -243,7 +262,8 @@ def _printed_stream(index: str, language: str, kind: str, codec: str, facts: str
     ``facts`` is what follows the codec.
     """
     dispositions = re.findall(r"\(([a-z ]+)\)", facts)
-    fps = re.search(r"([\d.]+) fps", facts)
+    fps = re.search(r"([\d.]+k?) fps", facts)
+    base = re.search(r"([\d.]+k?) tbr", facts)
     size = re.search(r" (\d{2,5})x(\d{2,5})", facts)
     layout = re.search(r" Hz, ([^,\n]+)", facts)
     codec_tag = re.search(r"\((\w+) / 0x", facts)
@@ -253,12 +273,18 @@ def _printed_stream(index: str, language: str, kind: str, codec: str, facts: str
         "codec_name": "unknown" if codec == "none" else codec,
         "codec_tag_string": codec_tag[1] if codec_tag else "",
         "channels": _channels(layout[1]) if layout else 0,
-        "avg_frame_rate": fps[1] if fps else "",
+        "avg_frame_rate": _in_full(fps[1]) if fps else "",
+        "r_frame_rate": _in_full(base[1]) if base else "",
         "width": size[1] if size else 0,
         "height": size[2] if size else 0,
         "disposition": {name.replace(" ", "_"): 1 for name in dispositions},
         "tags": {"language": language},
     }
+
+
+def _in_full(rate: str) -> str:
+    """A rate as ffmpeg prints it: ``90k`` is 90000."""
+    return rate if rate[-1] != "k" else str(1000 * float(rate[:-1]))
 
 
 def _channels(layout: str) -> int:

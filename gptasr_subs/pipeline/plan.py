@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gptasr_subs.errors import OutputError
-from gptasr_subs.formats import ReadableFormat, find_formats, get_format
+from gptasr_subs.formats import get_format, is_readable
 from gptasr_subs.media.sidecars import existing_subtitles, sidecar_path
 from gptasr_subs.outputs.burning import burned_path
 from gptasr_subs.outputs.embedding import Track, embedded_track
@@ -118,5 +118,4 @@ def _ready_subtitles(media: Path, options: Options) -> Path | None:
     if options.overwrite:
         return None
     there = existing_subtitles(media, options.language, forced=options.forced, directory=options.output_dir)
-    readable = [f".{found.extension}" for found in find_formats().values() if isinstance(found, ReadableFormat)]
-    return next((path for path in there if path.suffix.lower() in readable), None)
+    return next(filter(is_readable, there), None)

@@ -102,7 +102,7 @@ def document_of(
     words: Sequence[Word], media: Path, info: MediaInfo, model: str, *, options: Options, shots: Sequence[float] = ()
 ) -> Document:
     """Words shaped into cues, with the facts of the video; ``shots`` as for ``shape_cues``."""
-    norms = replace(options.norms, fps=info.fps) if info.fps else options.norms
+    norms = replace(options.norms, fps=info.even_fps) if info.even_fps else options.norms
     cues = [replace(cue, position=8) if options.top else cue for cue in shape_cues(words, norms, shots=shots)]
     style = replace(options.style, text_height=norms.text_height)
     return Document(

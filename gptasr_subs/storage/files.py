@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
+import logging
 import os
 import re
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError, OutputError
+from gptasr_subs.storage.encoding import Decoded, decode
 
 MIB = 1 << 20  # bytes
 
-_BOMS = (  # the longer first: UTF-32 begins like UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
+_log = logging.getLogger(__name__)
+
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or write elsewhere",
     errno.EDQUOT: "your disk quota is used up; free some space or write elsewhere",
@@ -120,28 +117,26 @@ def file_stamp(media: Path) -> tuple[int, int, int] | None:
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    r"""The text of a file in UTF-8, UTF-16, UTF-32 or Windows-1252, with ``\n`` line ends and no
-    byte order mark.
+    r"""The text of a file of any usual encoding, with ``\n`` line ends and no byte order mark.
 
-    Raises FormatError when there is no such file or it does not hold text.
+    What had to be assumed for that is said in a warning. Raises FormatError when there is no such
+    file or it does not hold text.
     """
+    decoded = read_decoded(path)
+    if decoded.assumed:
+        _log.warning("%r: %s", os.fspath(path), decoded.assumed)
+    return decoded.text
+
+
+def read_decoded(path: str | os.PathLike[str]) -> Decoded:
+    """As ``read_text``, but whoever asks is the one to say what was assumed."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise FormatError(f"{os.fspath(path)!r} could not be read: {reason}.") from error
-    text = _decode(data)
-    if "\0" in text:
+    decoded = decode(data)
+    if "\0" in decoded.text:
         raise FormatError(f"{os.fspath(path)!r} holds no text; give a subtitle or text file.")
-    return re.sub("\r*\n|\r", "\n", text)  # careless copying makes CR CR LF
-
-
-def _decode(data: bytes) -> str:
-    """By its byte order mark, else UTF-8, else Windows-1252, whose few holes Latin-1 fills."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
-    for encoding in ("utf-8", "cp1252"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return data.decode(encoding)
-    return data.decode("latin-1")
+    # Careless copying makes CR CR LF
+    return replace(decoded, text=re.sub("\r*\n|\r", "\n", decoded.text))

@@ -183,6 +183,30 @@ def test_the_gap_follows_the_frame_rate() -> None:
     assert second.start - first.end == pytest.approx(2 / 50)
 
 
+@pytest.mark.parametrize("fps", [1 / 30, 0.1, 1.0, 5.0])
+def test_frames_that_stand_for_seconds_make_no_gaps_of_seconds(fps: float) -> None:
+    words = speak("They found a broad river that was full of fish and of birds and of frogs. [0.2] " * 6)
+    slow, usual = shape_cues(words, Norms(fps=fps)), shape_cues(words)
+    assert [cue.lines for cue in slow] == [cue.lines for cue in usual]
+    assert [cue.start for cue in slow] == pytest.approx([cue.start for cue in usual])
+    assert [cue.end for cue in slow] == pytest.approx([cue.end for cue in usual], abs=0.1)
+
+
+@pytest.mark.parametrize("norms", [NETFLIX, Norms(fps=0.1), Norms(gap_frames=500), Norms(max_chars=6, max_lines=1)])
+def test_no_cue_is_pushed_on_without_end(norms: Norms) -> None:
+    at_once = [Word("voices", 3.0, 3.1)] * 400 + [Word("Then", 30.0, 31.0)]
+    cues = shape_cues(at_once, norms)
+    assert_hard_rules(cues, at_once, norms)
+    assert cues[-1].start == 30.0 and all(3.0 <= cue.start <= 5.0 + EPS for cue in cues[:-1])
+
+
+def test_a_crowd_in_one_place_leaves_the_others_alone() -> None:
+    early, late = speak("We went home early."), speak("So did they.", start=60.0)
+    crowd = [Word("voices", 20.0, 20.1)] * 400
+    cues = shape_cues([*early, *crowd, *late])
+    assert cues[0] == shape_cues(early)[0] and cues[-1] == shape_cues(late)[0]
+
+
 def test_nothing_stands_longer_than_seven_seconds() -> None:
     assert [cue.end - cue.start for cue in shape_cues([Word("Oooh", 0.0, 12.0)])] == [7.0]
     slow = [Word("slow", float(i), i + 0.9) for i in range(30)]

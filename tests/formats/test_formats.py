@@ -175,9 +175,8 @@ def words_of(cue: Cue) -> str:
 def test_pysrt_reads_the_same(cues: list[Cue]) -> None:
     items = pysrt.SubRipFile.from_string(formats.render(Document(tuple(cues)), "srt"), error_handling=2)
     assert [item.start.ordinal for item in items] == [round(cue.start * 1000) for cue in cues]
-    assert [[line.strip() for line in item.text.split("\n")] for item in items] == [
-        list(placed(cue)) or [""] for cue in cues
-    ]
+    seen = [[line.strip() for line in item.text.replace("\u2060", "").split("\n")] for item in items]
+    assert seen == [[line.replace("\u2060", "") for line in placed(cue)] or [""] for cue in cues]
 
 
 def placed(cue: Cue) -> tuple[str, ...]:

@@ -120,6 +120,36 @@ def test_a_cover_picture_is_no_video(tools: str, tmp_path: Path) -> None:
     assert (info.fps, info.width, info.height) == (None, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("mean", "base", "even"),
+    [
+        ("25/1", "25/1", 25.0),
+        ("30000/1001", "60000/1001", 29.97),  # fields
+        ("30/1", "", 30.0),
+        ("1/1", "1/1", None),
+        ("1/10", "1/10", None),
+        ("5/1", "5/1", None),
+        ("3/5", "30/1", None),  # a desktop
+        ("17/1", "60/1", None),
+        ("90000/1", "90000/1", None),  # a cover
+        ("1000/1", "1000/1", None),
+        ("0/0", "90000/1", None),
+        ("", "", None),
+    ],
+)
+def test_a_rate_is_believed_where_the_picture_moves_evenly(mean: str, base: str, even: float | None) -> None:
+    video = {"codec_type": "video", "avg_frame_rate": mean, "r_frame_rate": base, "width": 64, "height": 48}
+    assert probing._media_info({"streams": [video]}).even_fps == pytest.approx(even, abs=0.01)
+
+
+@pytest.mark.parametrize(("rate", "even"), [("25", True), ("1", False), ("1/4", False)])
+def test_a_still_picture_has_no_even_rate(tools: str, tmp_path: Path, rate: str, even: bool) -> None:
+    path = tmp_path / "still.mkv"
+    run_ffmpeg("-f", "lavfi", "-i", f"color=gray:s=64x48:r={rate}:d=16", "-f", "lavfi", "-i", "sine=d=16", str(path))
+    info = probe(path)
+    assert (info.even_fps is not None) == even and info.width == 64
+
+
 # The player's timeline
 
 

@@ -82,6 +82,27 @@ def test_sound_alone_is_subtitled_without_cuts(tmp_path: Path, program: Program,
     assert ended.code == 0 and "talk.en.srt" in one_line(ended.err)
 
 
+@pytest.mark.parametrize("rate", ["1", "1/4", "5", "vfr"])
+@pytest.mark.parametrize("flags", [[], ["--shot-changes"]])
+def test_slides_have_the_cues_of_their_sound(
+    tmp_path: Path, program: Program, fake: FakeRecognizer, rate: str, flags: list[str]
+) -> None:
+    talk = [(0.5 + 0.45 * k, TALK[k % len(TALK)][1]) for k in range(30)]
+    sound = make_film(tmp_path / "sound.wav", talk, seconds=16.0)
+    slides = tmp_path / "slides.mkv"
+    picture = f"testsrc=s=64x48:r={30 if rate == 'vfr' else rate}:d=16"
+    picture += ",select='not(mod(n,47))'" if rate == "vfr" else ""
+    run_ffmpeg("-f", "lavfi", "-i", picture, "-i", str(sound), "-fps_mode", "vfr", "-c:a", "pcm_s16le", str(slides))
+    assert program(sound).code == 0
+    ended = program(slides, *flags)
+    assert ended.code == 0, ended.err
+    pairs = zip(read(tmp_path / "sound.en.srt"), read(tmp_path / "slides.en.srt"), strict=True)
+    for plain, cue in pairs:
+        assert cue.lines == plain.lines
+        assert abs(cue.start - plain.start) <= (0.26 if flags else 0.005)
+        assert abs(cue.end - plain.end) <= (0.26 if flags else 0.005)
+
+
 WORDS = speak("we went home early", start=3.0)
 OUT = WORDS[-1].end + 0.5
 
@@ -116,8 +137,14 @@ def test_hard_rules_hold_whatever_the_cuts(words: list[Word], norms: Norms, shot
     assert_hard_rules(cues, words, norms)
     assert [cue.lines for cue in cues] == [cue.lines for cue in shape_cues(words, norms)]
     for cue, plain in zip(cues, shape_cues(words, norms), strict=True):
-        assert abs(cue.start - plain.start) <= norms.shot_frames / norms.fps + 1e-6
+        assert abs(cue.start - plain.start) <= norms.shot_reach + 1e-6
         assert cue.start == plain.start or min(abs(cue.start - shot) for shot in shots) < 1e-6
+
+
+@pytest.mark.parametrize("fps", [0.1, 1.0])
+def test_six_frames_of_slides_are_not_six_seconds(fps: float) -> None:
+    (cue,) = shape_cues(WORDS, Norms(fps=fps), shots=[2.0, 4.0, OUT + 1.0])
+    assert (cue.start, cue.end) == (pytest.approx(3.0), pytest.approx(OUT))
 
 
 def test_the_reach_is_a_norm() -> None:
