@@ -88,7 +88,7 @@ def read_description(path: Path) -> dict[str, Any]:
     Raises ``ModelError`` where it is none.
     """
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{path} cannot be read as a model description; fetch the checkpoint again."

@@ -74,7 +74,8 @@ class Attention(nn.Module):
 
     def join(self, attended: Tensor) -> Tensor:
         """``attended`` (B, H, T, D / H) to (B, T, D)."""
-        return self.c_proj(attended.transpose(1, 2).flatten(2))
+        out: Tensor = self.c_proj(attended.transpose(1, 2).flatten(2))
+        return out
 
 
 class Mlp(nn.Module):
@@ -88,7 +89,8 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, T, D) to the same shape."""
-        return self.c_proj(self.c_fc.with_gelu(x))
+        out: Tensor = self.c_proj(self.c_fc.with_gelu(x))
+        return out
 
 
 class TransformerBlock(nn.Module):
@@ -157,7 +159,8 @@ class Gpt2(nn.Module):
         seen = None if mask is None else _causal(mask)
         for layer in self.layers:
             x = layer.finish(x, _attend(*layer.project(x), seen))
-        return self.ln_f(x)
+        out: Tensor = self.ln_f(x)
+        return out
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
@@ -174,7 +177,8 @@ def _attend_in_training(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     later = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).triu(1)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
-    return scores.masked_fill(later, -torch.inf).softmax(-1).to(value.dtype) @ value
+    out: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1).to(value.dtype) @ value
+    return out
 
 
 def _causal(mask: Tensor) -> Tensor:

@@ -53,7 +53,8 @@ def full_attention(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | 
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
     if mask is not None:
         scores.masked_fill_(~mask, -torch.inf)
-    return scores.softmax(-1) @ value
+    out: Tensor = scores.softmax(-1) @ value
+    return out
 
 
 def use_whole_cache(device: torch.device, queries: int) -> bool:

@@ -182,7 +182,8 @@ class CtcHead(nn.Module):
         frames = self.linear(self.norm(encoded))  # (B, N, ctc_frames * ctc_classes)
         # The frames of a position follow one another in time.
         frames = frames.unflatten(-1, (-1, self.classes)).flatten(1, 2)
-        return frames.float().log_softmax(-1)
+        out: Tensor = frames.float().log_softmax(-1)
+        return out
 
 
 class Encoded(NamedTuple):
@@ -221,7 +222,8 @@ class SpeechEncoder(nn.Module):
         """Frames (B, n_mels, T) and lengths (B,) to (B, N, D) and lengths in positions."""
         if lengths is None:
             lengths = torch.full((len(x),), x.shape[-1], device=x.device)
-        return self.adapter(*self.encoder(x, lengths))
+        out: tuple[Tensor, Tensor] = self.adapter(*self.encoder(x, lengths))
+        return out
 
 
 class GptAsr(nn.Module):
@@ -306,11 +308,13 @@ class GptAsr(nn.Module):
     def embed_text(self, tokens: Tensor, offset: int = 0) -> Tensor:
         """``tokens`` (B, U) that stand at text positions ``offset``.. to (B, U, D)."""
         table = self.text_pos_embedding.weight[offset : offset + tokens.shape[1]]
-        return self.gpt.wte(tokens) + table
+        out: Tensor = self.gpt.wte(tokens) + table
+        return out
 
     def text_logits(self, hidden: Tensor) -> Tensor:
         """GPT-2's last layer (..., D) to logits (..., V)."""
-        return self.text_head(self.final_norm(hidden))
+        out: Tensor = self.text_head(self.final_norm(hidden))
+        return out
 
     def forward(self, mel: Tensor, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Teacher-forced logits (B, U, V) for ``tokens`` (B, U) that begin with the start token."""

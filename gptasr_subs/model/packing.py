@@ -71,7 +71,8 @@ def _pack(weight: Tensor) -> Tensor | None:
 def _multiply(x: Tensor, packed: Tensor, *, bias: Tensor | None, gelu: Gelu | None) -> Tensor:
     """The layer in one go: a GELU of its own takes as long as the product."""
     then, kind = ("none", "") if gelu is None else ("gelu", gelu)
-    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], kind)
+    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], kind)
+    return out
 
 
 class Linear(nn.Linear, InferenceLayer):

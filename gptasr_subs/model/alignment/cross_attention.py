@@ -69,7 +69,8 @@ def _weights(query: Tensor, key: Tensor, prefix: int) -> Tensor:
     scores = query[:, prefix:].float() @ key.float().transpose(1, 2)  # (H, U, N + U)
     scores = scores / query.shape[-1] ** 0.5
     later = torch.ones_like(scores[0], dtype=torch.bool).triu(prefix + 1)
-    return scores.masked_fill(later, -torch.inf).softmax(-1)[:, :, :prefix]
+    out: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1)[:, :, :prefix]
+    return out
 
 
 def choose_heads(attentions: Iterable[FloatArray], count: int = _CHOSEN_HEADS) -> Heads:
@@ -112,7 +113,8 @@ def _standardise(plane: FloatArray) -> FloatArray:
     standard = (shares - shares.mean(0)) / (shares.std(0) + 1e-6)
     half = _MEDIAN_WIDTH // 2
     wide = np.pad(standard, ((0, 0), (half, half)), mode="edge")
-    return np.median(sliding_window_view(wide, _MEDIAN_WIDTH, axis=1), axis=-1)
+    out: FloatArray = np.median(sliding_window_view(wide, _MEDIAN_WIDTH, axis=1), axis=-1)
+    return out
 
 
 def _best_path(plane: FloatArray) -> tuple[Ints, Ints]:

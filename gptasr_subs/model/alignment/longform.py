@@ -180,7 +180,8 @@ def _trace(lows: list[int], moves: list[Moves], states: _States, state: int) -> 
 def _pack(move: Moves) -> Moves:
     """Four moves (W,) in a byte: those of all frames of a film must fit into memory."""
     padded = np.append(move, np.zeros(-len(move) % 4, np.uint8)).reshape(-1, 4)
-    return (padded << np.array([0, 2, 4, 6], np.uint8)).sum(1).astype(np.uint8)
+    out: NDArray[np.uint8] = (padded << np.array([0, 2, 4, 6], np.uint8)).sum(1).astype(np.uint8)
+    return out
 
 
 def _unpack(packed: Moves, index: int) -> int:
