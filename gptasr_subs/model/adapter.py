@@ -50,7 +50,8 @@ class Adapter(nn.Module):
         """Encoder ``frames`` (B, T, C) and their ``lengths`` (B,) to (B, N, D) and lengths in positions."""
         positions = torch.div(lengths + self.frames - 1, self.frames, rounding_mode="floor")
         positions = positions.clamp_min(1)  # the GPT needs something to look at, even of a click
-        size = self.frames * int(positions.max())
+        longest = int(positions.max())
+        size = self.frames * max(longest, -(-frames.shape[1] // self.frames))  # of few sizes if frames are
         mask = (torch.arange(size, device=lengths.device) < lengths[:, None])[..., None]
         mask = mask.to(frames.dtype)
         x = self.input(self.norm(frames)).to(frames.dtype)  # what is added up keeps its digits
@@ -58,4 +59,5 @@ class Adapter(nn.Module):
         for block in self.blocks:
             x = block(x, mask)
         joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])  # (B, N, frames * C)
-        return self.output(self.join.with_gelu(joined)).to(frames.dtype), positions
+        out = self.output(self.join.with_gelu(joined)).to(frames.dtype)
+        return out[:, :longest], positions

@@ -170,6 +170,17 @@ def clips_at_once(device: torch.device) -> int:
     return 4 if device.type == "cpu" else 64
 
 
+# Frames of an open encoder that a CPU hears at once are a multiple of this: each new shape costs its library 5 ms and
+# 7 MB, for good. A clip goes alone, which is a little faster than four together, for it stays in the caches.
+_BLOCK = 32
+
+
+def _fitted(mel: Tensor, lengths: Tensor, block: int) -> Tensor:
+    """``mel`` (B, n_mels, T) as long as the longest clip, or up to the next multiple of ``block``."""
+    size = -(-int(lengths.max()) // block) * block
+    return F.pad(mel, (0, size - mel.shape[-1]))
+
+
 class SpeechEncoder(nn.Module):
     """The encoder of generation 3: an open one, and the adapter that gives the GPT positions of about 0.1 s."""
 
@@ -226,10 +237,11 @@ class GptAsr(nn.Module):
 
     def encode_in_parts(self, mel: Tensor, lengths: Tensor) -> Encoded:
         """As ``encode``, a few clips at a time: little padding where neighbours are of like length."""
-        alone = mel.device.type == "cpu" and self.config.generation == 3  # a tenth faster, and nothing is padded
-        size = 1 if alone else clips_at_once(mel.device)
+        encoder, size, block = self.config.encoder, clips_at_once(mel.device), 1
+        if encoder is not None and mel.device.type == "cpu":
+            size, block = 1, _BLOCK * encoder.hop
         rows = [slice(first, first + size) for first in range(0, len(mel), size)]
-        parts = [self.encode(mel[some, :, : int(lengths[some].max())], lengths[some]) for some in rows]
+        parts = [self.encode(_fitted(mel[some], lengths[some], block), lengths[some]) for some in rows]
         longest = max(part.features.shape[1] for part in parts)
         features = torch.cat([F.pad(part.features, (0, 0, 0, longest - part.features.shape[1])) for part in parts])
         return Encoded(features, torch.cat([part.lengths for part in parts if part.lengths is not None]))
