@@ -59,7 +59,9 @@ class Adapter(nn.Module):
         """``frames`` (B, T, C) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
         positions = torch.div(lengths + self.frames - 1, self.frames, rounding_mode="floor")
         positions = positions.clamp_min(1)  # the GPT needs something to look at, even of a click
-        size = self.frames * int(positions.max())
+        longest = int(positions.max())
+        # As many positions as the padded frames have room for: few sizes come in, few are made.
+        size = self.frames * max(longest, -(-frames.shape[1] // self.frames))
         mask = (torch.arange(size, device=lengths.device) < lengths[:, None])[..., None]
         mask = mask.to(frames.dtype)
         # Pad to whole positions, (B, N * frames, C); sums of the blocks keep their digits.
@@ -69,4 +71,5 @@ class Adapter(nn.Module):
             x = block(x, mask)
         # Neighbouring frames stand beside one another in the channels, (B, N, frames * C).
         joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])
-        return self.output(self.join.with_gelu(joined)).to(frames.dtype), positions
+        out = self.output(self.join.with_gelu(joined)).to(frames.dtype)
+        return out[:, :longest], positions

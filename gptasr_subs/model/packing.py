@@ -1,4 +1,4 @@
-"""Linear layers and convolutions as a processor reads them fastest.
+"""Linear layers and convolutions as a processor reads them fastest: all such products.
 
 oneDNN multiplies by weights that it has laid out itself, in bfloat16 where the processor has
 instructions for that, and adds a GELU in the same go. torch keeps its operators for its compiler,
