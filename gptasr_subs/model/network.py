@@ -208,7 +208,7 @@ _BLOCK = 32
 
 
 def _fitted(mel: Tensor, lengths: Tensor, block: int) -> Tensor:
-    """``mel`` (B, n_mels, T) as long as the longest clip, or up to the next multiple of ``block``."""
+    """``mel`` (B, n_mels, T), as long as the longest clip up to a multiple of ``block``."""
     size = -(-int(lengths.max()) // block) * block
     return F.pad(mel, (0, size - mel.shape[-1]))
 
