@@ -347,6 +347,5 @@ def _paced(cues: Cues, begin: float, end: float) -> Cues:
     first = cues[0].start
     pace = (end - begin) / (max(cue.end for cue in cues) - first)
     return [
-        replace(cue, start=begin + pace * (cue.start - first), end=begin + pace * (cue.end - first))
-        for cue in cues
+        replace(cue, start=begin + pace * (cue.start - first), end=begin + pace * (cue.end - first)) for cue in cues
     ]

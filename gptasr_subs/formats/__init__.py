@@ -95,8 +95,7 @@ def read_with_remarks(path: str | os.PathLike[str]) -> Reading:
     found = get_format(_extension(path))
     if not isinstance(found, ReadableFormat):
         raise FormatError(
-            f"A {found.name} file holds no times to read; "
-            f"give one of {', '.join(sorted(_readable_names()))}."
+            f"A {found.name} file holds no times to read; give one of {', '.join(sorted(_readable_names()))}."
         )
     decoded = read_decoded(path)
     assumed = (decoded.assumed,) if decoded.assumed else ()

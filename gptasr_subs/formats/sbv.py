@@ -50,9 +50,7 @@ class Sbv:
             else:
                 untimed.append(line)
         if not cues and text.strip():
-            raise FormatError(
-                "This is not an SBV file: it has no line like 0:00:01.000,0:00:02.000."
-            )
+            raise FormatError("This is not an SBV file: it has no line like 0:00:01.000,0:00:02.000.")
         return Reading(cues, tuple(left_out(untimed)))
 
 

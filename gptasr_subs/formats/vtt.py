@@ -44,10 +44,7 @@ class Vtt:
     def write(self, document: Document) -> str:
         """The header and all cues, without identifiers."""
         spoken = spoken_lines(document)
-        blocks = [
-            _block(cue, words, document.style)
-            for cue, words in zip(document.cues, spoken, strict=True)
-        ]
+        blocks = [_block(cue, words, document.style) for cue, words in zip(document.cues, spoken, strict=True)]
         return "\n".join(["WEBVTT\n", *blocks])
 
     def read(self, text: str) -> list[Cue]:
@@ -58,22 +55,34 @@ class Vtt:
         """All cues of a WebVTT file, or of an SRT file that is called so. Raises FormatError."""
         scan = scan_blocks(text)
         if not scan.blocks and text.strip() and not text.lstrip().startswith("WEBVTT"):
-            raise FormatError(
-                "This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines."
-            )
+            raise FormatError("This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines.")
         read = close_open([_cue(block) for block in scan.blocks])
-        lost = [*_stray([["WEBVTT"], *_paragraphs(scan.head)], has_cue_below=bool(scan.blocks))]
-        for block in scan.blocks:
-            below = block is not scan.blocks[-1]
-            lost += _stray(_paragraphs(block.lines), has_cue_below=below)
-        return replace(read, remarks=(*read.remarks, *left_out([*lost, *scan.untimed])))
+        lost = [*scan.untimed]
+        parts = [_paragraphs(scan.head), *(_split(block)[1] for block in scan.blocks)]
+        last = [part[-1] for part in parts[:-1] if part]
+        names = sum(len(lines) == 1 and not _NO_TEXT.match(lines[0]) for lines in last)
+        named = names > max(1, len(scan.blocks) / 2)
+        for index, paragraphs in enumerate(parts):
+            lost += _stray(paragraphs, named, has_cue_below=index < len(scan.blocks))
+        return replace(read, remarks=(*read.remarks, *left_out(lost)))
 
 
 def _cue(block: Block) -> Cue:
     """An empty line ends a cue's text; the cue's place is in its settings, or in a code."""
-    text = (_paragraphs(block.lines) or [[]])[0] if block.lines and block.lines[0] else []
-    lines, place = read_codes(read_tags("\n".join(text), escaped=True).split("\n"))
+    text = "\n".join(_split(block)[0])
+    lines, place = read_codes(read_tags(text, escaped=True).split("\n"))
     return with_lines(block.cue([], place or _position(block.timing.settings)), lines)
+
+
+def _split(block: Block) -> tuple[list[str], list[list[str]]]:
+    """A cue's text, also where an empty line stands above it, and the paragraphs below it."""
+    paragraphs = _paragraphs(block.lines)
+    if not paragraphs:
+        return [], []
+    first, *rest = paragraphs
+    is_text = bool(block.lines[0]) or len(first) > 1 or bool(rest)
+    is_text &= bool(block.lines[0]) or not _NO_TEXT.match(first[0])
+    return (first, rest) if is_text else ([], paragraphs)
 
 
 def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
@@ -81,10 +90,15 @@ def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
     return [list(group) for filled, group in groupby(lines, key=bool) if filled]
 
 
-def _stray(paragraphs: Sequence[list[str]], has_cue_below: bool) -> Iterator[str]:
-    """Lines below a cue's text that are neither a note nor the identifier of the next cue."""
-    for index, lines in enumerate(paragraphs[1:], start=1):
-        is_identifier = has_cue_below and index == len(paragraphs) - 1 and len(lines) == 1
+def _stray(paragraphs: Sequence[list[str]], named: bool, *, has_cue_below: bool) -> Iterator[str]:
+    """Lines below a cue's text that are neither a note nor the identifier of the next cue.
+
+    Where cues have none (they are not ``named``), a line of several words is none.
+    """
+    for index, lines in enumerate(paragraphs):
+        is_last = index == len(paragraphs) - 1
+        is_identifier = has_cue_below and is_last and len(lines) == 1
+        is_identifier &= named or " " not in lines[0].strip()
         if not (is_identifier or _NO_TEXT.match(lines[0].strip())):
             yield from lines
 
@@ -134,9 +148,5 @@ def _position(settings: str) -> int:
         row = 2 if 0 <= place < (34 if share else 8) else 1 if share and place < 67 else 0
     if _USUAL in settings or "position:" not in settings:
         return 2 + 3 * row
-    column = (
-        1
-        + bool(re.search(r"align:(?:end|right)", settings))
-        - bool(re.search(r"align:(?:start|left)", settings))
-    )
+    column = 1 + bool(re.search(r"align:(?:end|right)", settings)) - bool(re.search(r"align:(?:start|left)", settings))
     return 1 + column + 3 * row
