@@ -35,7 +35,7 @@ _UNSURE = r"{\c&H00FFFF&}"  # yellow: the bytes are blue, green, red
 _SURE = r"{\c}"
 _BRACE = {"{": r"\{", "}": r"\}"}
 
-_OVERRIDE = re.compile(r"(?<!\\)\{([^}]*)\}")
+_OVERRIDE = re.compile(r"(?<!\\)\{([^{}]*)\}")
 _DRAWING = re.compile(r"\\p[1-9]")
 _CLOCK = re.compile(r"\s*([-−]?)(?:(\d{1,6})\s?:)?\s*(\d{1,6})\s?:\s*(\d{1,6}(?:[.,:]\d{1,9})?)\s*")
 _TIMES = re.compile(r"\d:\d\d:\d\d[.,]\d+\s*,")
@@ -143,7 +143,7 @@ def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
             section = line.strip().strip("[]").lower()
             names = _FIELDS if section == "events" else [""]
             yield section, "section", {}
-        elif kind.lower() == "format":
+        elif kind.lower() == "format" and not _TIMES.search(line):
             names = [name.strip().lower() for name in rest.split(",")]
         elif section == "events" and (not colon or kind.lower() not in _EVENTS):
             is_note = line.startswith((";", "!")) and not _TIMES.search(line)

@@ -22,6 +22,7 @@ from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Reading, close_open, left_out
 from gptasr_subs.formats.spoken import Lines, spoken_lines
 from gptasr_subs.formats.tags import read_tags
+from gptasr_subs.formats.times import stray_words
 from gptasr_subs.types import Cue, Word
 
 _NO_TEXT = re.compile(r"(?:\ufeff?WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP-MAP)\b")
@@ -57,13 +58,14 @@ class Vtt:
         if not scan.blocks and text.strip() and not text.lstrip().startswith("WEBVTT"):
             raise FormatError("This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines.")
         read = close_open([_cue(block) for block in scan.blocks])
-        lost = [*scan.untimed]
+        lost = [*scan.untimed, *(stray_words(block.timing.settings) for block in scan.blocks)]
+        names = [_identifier(lines) for lines in [scan.head, *(b.lines for b in scan.blocks)]]
+        named = sum(map(bool, names[:-1])) > max(1, len(scan.blocks) / 2)
         parts = [_paragraphs(scan.head), *(_split(block)[1] for block in scan.blocks)]
-        last = [part[-1] for part in parts[:-1] if part]
-        names = sum(len(lines) == 1 and not _NO_TEXT.match(lines[0]) for lines in last)
-        named = names > max(1, len(scan.blocks) / 2)
-        for index, paragraphs in enumerate(parts):
-            lost += _stray(paragraphs, named, has_cue_below=index < len(scan.blocks))
+        for name, paragraphs in zip([*names[:-1], ""], parts, strict=True):
+            # Where cues have no identifiers, a line of several words is none
+            is_name = "<" not in name and (named or " " not in name.strip())
+            lost += _stray(paragraphs, name if is_name else "")
         return replace(read, remarks=(*read.remarks, *left_out(lost)))
 
 
@@ -90,16 +92,18 @@ def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
     return [list(group) for filled, group in groupby(lines, key=bool) if filled]
 
 
-def _stray(paragraphs: Sequence[list[str]], named: bool, *, has_cue_below: bool) -> Iterator[str]:
-    """Lines below a cue's text that are neither a note nor the identifier of the next cue.
+def _identifier(lines: Sequence[str]) -> str:
+    """What may be the identifier of the next cue: a line alone, right above its times."""
+    return lines[-1] if len(lines) > 1 and not lines[-2] else ""
 
-    Where cues have none (they are not ``named``), a line of several words is none.
-    """
+
+def _stray(paragraphs: Sequence[list[str]], identifier: str) -> Iterator[str]:
+    """Lines below a cue's text that are neither a note nor the identifier of the next cue."""
     for index, lines in enumerate(paragraphs):
-        is_last = index == len(paragraphs) - 1
-        is_identifier = has_cue_below and is_last and len(lines) == 1
-        is_identifier &= named or " " not in lines[0].strip()
-        if not (is_identifier or _NO_TEXT.match(lines[0].strip())):
+        is_identifier = index == len(paragraphs) - 1 and lines == [identifier]
+        if lines[0].startswith("WEBVTT"):
+            yield from (line for line in lines[1:] if ":" not in line and "=" not in line)
+        elif not (is_identifier or _NO_TEXT.match(lines[0].strip())):
             yield from lines
 
 
