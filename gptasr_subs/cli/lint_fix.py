@@ -5,6 +5,7 @@ within them.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,8 @@ from gptasr_subs.cues.norms import NETFLIX, Norms
 if TYPE_CHECKING:
     from gptasr_subs.cues.lint import Report, Violation
     from gptasr_subs.types import Cue
+
+_log = logging.getLogger(__name__)
 
 
 @with_norms
@@ -83,18 +86,23 @@ def fix(
         from gptasr_subs.cli.validation import STDOUT
         from gptasr_subs.cues.lint import lint
         from gptasr_subs.cues.repair import fix_cues
-        from gptasr_subs.formats import Document, read, render
-        from gptasr_subs.storage.files import write_atomically
+        from gptasr_subs.formats import Document, read_with_remarks, render
+        from gptasr_subs.storage.files import keep_copy, write_atomically
 
         norms = replace(norms, fps=fps)
         target = _target(file, output, in_place, overwrite)
-        cues = read(file)
+        reading = read_with_remarks(file)
+        cues = reading.cues
+        for remark in reading.remarks:
+            _log.warning("%s: %s", display_path(file), remark)
         timed = _timed_by(video, cues, model=model, device=device, quiet=quiet) if video else cues
         fixed = fix_cues(timed, norms)
         text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
         if target == STDOUT:
             write_stdout(text)
         else:
+            if reading.remarks and target.exists() and target.samefile(file):
+                _log.warning("The file as it was is kept as %s.", display_path(keep_copy(file)))
             write_atomically(target, text)
         if not quiet:
             before = lint(cues, norms)
@@ -133,6 +141,8 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
     lines = [] if quiet else [_line(file, violation) for violation in report.violations]
     rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
     subtitles = plural(report.cues, "subtitle")
+    if not report.cues:
+        return f"{display_path(file)}: no subtitles.\n"
     lines.append(f"{display_path(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
     return "".join(f"{line}\n" for line in lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from gptasr_subs.cues.linebreaks import INSIDE_PHRASE, break_penalties
 from gptasr_subs.cues.markup import plain
 from gptasr_subs.cues.norms import NETFLIX, Norms
+from gptasr_subs.cues.repeats import is_double, rolling_chains
 from gptasr_subs.cues.timing import reading_seconds, shortest_seconds
 from gptasr_subs.types import Cue
 
@@ -23,11 +24,19 @@ _DASHES = ("-", "–", "—", "‐", "‑")
 
 @dataclass(frozen=True)
 class CueContext:
-    """A cue as a viewer meets it: between its neighbours, without markup."""
+    """A cue as a viewer meets it: between its neighbours, without markup.
+
+    ``before`` stands above it in the file, ``after`` is the next one in its place on the screen.
+    ``covering`` still stands there when it begins, though not next to it, and ``double`` with the
+    same text. From here on ``rolling`` cues repeat what the one before showed.
+    """
 
     cue: Cue
-    before: Cue | None
-    after: Cue | None
+    before: Cue | None = None
+    after: Cue | None = None
+    covering: Cue | None = None
+    double: Cue | None = None
+    rolling: int = 0
 
     @cached_property
     def lines(self) -> list[str]:
@@ -96,10 +105,30 @@ def _order(context: CueContext, norms: Norms) -> str:
 
 @_rule("overlap", hard=True, pair=True)
 def _overlap(context: CueContext, norms: Norms) -> str:
+    if context.covering:
+        return f"shown together with the subtitle of {context.covering.start:.3f} s"
     if context.after is None or context.after.start < context.cue.start:
         return ""
-    both = min(context.cue.end, context.after.end) - context.after.start
-    return f"{both:.3f} s shown together with the next" if both > 0 else ""
+    if is_double(context.cue, context.after):
+        return ""
+    if context.after.start >= context.cue.end:
+        return ""
+    both = min(context.cue.end, max(context.after.start, context.after.end)) - context.after.start
+    return f"{both:.3f} s shown together with the next"
+
+
+@_rule("double", hard=True)
+def _double(context: CueContext, norms: Norms) -> str:
+    if context.double is None:
+        return ""
+    return f"the same text as that of {context.double.start:.3f} s, which still stands there"
+
+
+@_rule("rolling")
+def _rolling(context: CueContext, norms: Norms) -> str:
+    if not context.rolling:
+        return ""
+    return f"repeats the text before it, as {context.rolling} subtitles do from here on"
 
 
 @_rule("no-time", hard=True)
@@ -249,9 +278,48 @@ def lint(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Report:
 
 
 def _violations(cues: Sequence[Cue], norms: Norms) -> Iterator[Violation]:
-    for number, context in enumerate(map(CueContext, cues, [None, *cues], [*cues[1:], None]), start=1):
+    for number, context in enumerate(_contexts(cues), start=1):
         for rule in RULES:
             if message := rule.check(context, norms):
                 yield Violation(
-                    rule.name, hard=rule.hard, pair=rule.pair, cue=number, start=context.cue.start, message=message
+                    rule.name,
+                    hard=rule.hard,
+                    pair=rule.pair,
+                    cue=number,
+                    start=context.cue.start,
+                    message=message,
                 )
+
+
+def _contexts(cues: Sequence[Cue]) -> list[CueContext]:
+    """Each cue among those of its place on the screen, in the order of the file."""
+    befores = [None, *cues][: len(cues)]
+    contexts = [CueContext(cue, before) for cue, before in zip(cues, befores, strict=True)]
+    for place in {cue.position for cue in cues}:
+        numbers = [number for number, cue in enumerate(cues) if cue.position == place]
+        for number, context in zip(numbers, _in_lane([cues[n] for n in numbers]), strict=True):
+            contexts[number] = replace(context, before=contexts[number].before)
+    return contexts
+
+
+def _in_lane(lane: Sequence[Cue]) -> Iterator[CueContext]:
+    """The cues of one place on the screen, each with what disturbs it there."""
+    chains = {chain.first + 1: chain.last - chain.first for chain in rolling_chains(lane)}
+    longest: Cue | None = None  # of those above the one right above
+    shown: dict[str, Cue] = {}
+    for index, cue in enumerate(lane):
+        text = " ".join(plain(cue.text).split())
+        same = shown.get(text)
+        double = same if same and is_double(same, cue) else None
+        covers = longest is not None and longest.start <= cue.start < longest.end
+        yield CueContext(
+            cue,
+            after=lane[index + 1] if index + 1 < len(lane) else None,
+            covering=longest if covers and not double else None,
+            double=double,
+            rolling=chains.get(index, 0),
+        )
+        shown[text] = cue if same is None or cue.end > same.end else same
+        above = lane[index - 1] if index else None
+        if above and (longest is None or above.end > longest.end):
+            longest = above

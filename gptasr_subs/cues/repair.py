@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import inf
 
@@ -16,11 +16,16 @@ import numpy as np
 from gptasr_subs.cues.lint import lint
 from gptasr_subs.cues.markup import iter_chars, plain, wrap_tags
 from gptasr_subs.cues.norms import NETFLIX, Norms
+from gptasr_subs.cues.repeats import lanes, merge_doubles, unroll
 from gptasr_subs.cues.shaping import arrange
 from gptasr_subs.cues.timed_words import CUE, LINE, NOTHING, PHRASE, spread, time_words
 from gptasr_subs.cues.timing import reading_seconds, shortest_seconds
 from gptasr_subs.types import Cue, Word
 
+_PASSES = 8  # none needs more than three
+_NUDGE = 0.25  # seconds by which a cue that is right may give way at an edge
+_LEAST = 0.2  # seconds a cue stands at the least where there is too little time
+_SPOKEN_OVER = 0.5  # seconds; a voice that breaks in on another one does so for less
 _SLOWEST = 8.0  # characters a second; what stands longer than that takes was spoken at its start
 # A speaker's dash at the start of a line stays with the word behind it, a sound tag such as [door
 # slams] in one piece.
@@ -48,13 +53,30 @@ def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
     """The cues in the order of their times, runs of faulty ones shaped anew, the others as they
     were.
 
-    Every word stays, and afterwards no hard rule breaks. Twice does no more than once.
+    Cues of different places on the screen do not disturb one another. Every word stays, but what
+    stands in the file more than once although it is said once: layers of a sign, captions that roll
+    up. Afterwards no hard rule breaks; twice does no more than once.
     """
-    fixed = sorted((cue for cue in cues if plain(cue.text).strip()), key=lambda cue: cue.start)
-    unfixable: set[tuple[Cue, ...]] = set()
-    while (better := _fixed_once(fixed, norms, unfixable)) != fixed:
+    fixed = _in_order(cue for cue in cues if plain(cue.text).strip())
+    for _ in range(_PASSES):
+        once = _in_order(merge_doubles(fixed))
+        better = _in_order(cue for lane in lanes(once) for cue in _fix_lane(unroll(lane), norms))
+        if better == fixed:
+            break
         fixed = better
-    return fix_cues(reshape(fixed, norms), norms) if lint(fixed, norms).hard else fixed
+    return fixed
+
+
+def _in_order(cues: Iterable[Cue]) -> Cues:
+    return sorted(cues, key=lambda cue: cue.start)
+
+
+def _fix_lane(cues: Cues, norms: Norms) -> Cues:
+    """The cues of one place on the screen within the norms."""
+    lane = _Lane(cues, norms)
+    while lane.fix_once():
+        pass
+    return lane.cues
 
 
 def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf) -> Cues:
@@ -80,7 +102,7 @@ def tokens_of(cues: Sequence[Cue], norms: Norms = NETFLIX) -> list[list[Token]]:
     before: Cue | None = None
     for cue in cues:
         tokens = [token for row in _rows(cue) for token in _line_tokens(row, norms.max_chars // 2)]
-        apart = before is not None and (_is_dialogue(cue) or _is_dialogue(before) or cue.position != before.position)
+        apart = before is not None and _is_apart(before, cue)
         found.append(
             [replace(token, break_before=max(token.break_before, CUE if apart else PHRASE)) for token in tokens[:1]]
             + tokens[1:]
@@ -138,6 +160,16 @@ def _line_tokens(row: Row, longest: int) -> Iterator[Token]:
             yield Token(" ".join(text[first:last].split()), tags, LINE if dash and first == 0 else NOTHING)
 
 
+def _is_apart(cue: Cue, following: Cue) -> bool:
+    """Whether two cues are of different speakers or places, or one of them is a sign that stands
+    there while somebody speaks.
+    """
+    if _is_dialogue(cue) or _is_dialogue(following) or cue.position != following.position:
+        return True
+    together = min(cue.end, following.end) - following.start
+    return together > _SPOKEN_OVER and following.start - cue.start > _SPOKEN_OVER
+
+
 def _is_dialogue(cue: Cue) -> bool:
     return any(_DASH.match(plain(line).strip()) for line in cue.lines)
 
@@ -189,56 +221,131 @@ def _needed(cue: Cue, norms: Norms) -> float:
     return float(np.maximum(reading_seconds(np.array(len(text)), words, norms), shortest_seconds(words, norms)))
 
 
-def _fixed_once(cues: Cues, norms: Norms, unfixable: set[tuple[Cue, ...]]) -> Cues:
-    """Each run of faulty cues shaped anew, if it then has fewer faults.
+@dataclass
+class _Lane:
+    """The cues of one place on the screen, in order.
 
-    From the last on, so that places stay true.
+    ``right`` are those that broke no rule; they stay, but for an edge of up to ``_NUDGE`` where
+    others would have no room at all.
     """
-    touched = len(cues)
-    for first, last in reversed(_faulty_runs(cues, norms)):
-        if last <= touched and tuple(cues[first:last]) not in unfixable:
-            before = len(cues)
-            touched, cues = _fix_run(cues, first, last, norms)
-            if touched == before:
-                unfixable.add(tuple(cues[first:last]))
-    return cues
+
+    cues: Cues
+    norms: Norms
+    right: set[Cue] = field(init=False)
+    unfixable: set[tuple[Cue, ...]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        faulty = {k for first, last in self._runs(set()) for k in range(first, last)}
+        self.right = {cue for k, cue in enumerate(self.cues) if k not in faulty}
+
+    def fix_once(self) -> bool:
+        """Each run of faulty cues shaped anew, if it then has fewer faults; whether any was.
+
+        From the last on, so that places stay true.
+        """
+        touched = len(self.cues)
+        changed = False
+        for first, last in reversed(self._runs(self.right)):
+            run = tuple(self.cues[first:last])
+            if last <= touched and run not in self.unfixable:
+                low = self._fix_run(first, last)
+                if low is None:
+                    self.unfixable.add(run)
+                else:
+                    touched = low
+                    changed = True
+        return changed
+
+    def _runs(self, right: set[Cue]) -> list[tuple[int, int]]:
+        """Stretches of neighbours that have faults, each as (first, one past the last)."""
+        violations = lint(self.cues, self.norms).violations
+        told = {violation.cue - 1 + i for violation in violations for i in range(1 + violation.pair)}
+        faulty = [k for k in sorted(told) if k < len(self.cues) and self.cues[k] not in right]
+        runs: list[tuple[int, int]] = []
+        for k in faulty:
+            if runs and runs[-1][1] == k:
+                runs[-1] = (runs[-1][0], k + 1)
+            else:
+                runs.append((k, k + 1))
+        return runs
+
+    def _fix_run(self, first: int, last: int) -> int | None:
+        """The first cue that was shaped anew, if any was.
+
+        The run grows while hard faults demand it, up to cues that are right.
+        """
+        lowest, highest = self._room(first, last)
+        grown = 0
+        while True:
+            low = max(lowest, first - grown)
+            high = min(highest, last + grown)
+            limit = self.cues[high].start if high < len(self.cues) else inf
+            new = reshape(self.cues[low:high], self.norms, limit)
+            now = self._faults(low, high, self.cues[low:high])
+            if self._faults(low, high, new) < now:
+                self.cues = [*self.cues[:low], *new, *self.cues[high:]]
+                return low
+            if not now[0] and (grown or (low, high) == (lowest, highest)):
+                return None
+            if (low, high) == (lowest, highest):
+                return self._squeeze(low, high, new)
+            grown = 2 * grown + 1
+
+    def _room(self, first: int, last: int) -> tuple[int, int]:
+        """How far a run may grow."""
+        while first > 0 and self.cues[first - 1] not in self.right:
+            first -= 1
+        while last < len(self.cues) and self.cues[last] not in self.right:
+            last += 1
+        return first, last
+
+    def _faults(self, low: int, high: int, middle: Cues) -> tuple[int, int, float]:
+        """Hard faults, soft ones, and the seconds that are missing for reading."""
+        cues = [*self.cues[max(0, low - 1) : low], *middle, *self.cues[high : high + 1]]
+        report = lint(cues, self.norms)
+        missing = sum(max(0.0, _needed(cue, self.norms) - (cue.end - cue.start)) for cue in cues)
+        return report.hard, report.soft, round(missing, 2)
+
+    def _squeeze(self, low: int, high: int, new: Cues) -> int | None:
+        """Cues for which there is too little time, at an even pace between their neighbours."""
+        begin = max(0.0, new[0].start)
+        end = max(new[-1].end, begin + _LEAST * len(new))
+        before = self.cues[low - 1] if low else None
+        after = self.cues[high] if high < len(self.cues) else None
+        if after:
+            end = min(end, after.start - self.norms.gap)
+        if after and end - begin < _LEAST * len(new):
+            before = before and _shortened(before, at_end=True)
+            after = _shortened(after, at_end=False)
+            begin = min(begin, before.end) if before else max(0.0, begin - _NUDGE)
+            end = after.start
+        if end <= begin:
+            return None
+        squeezed = _paced(new, begin, end)
+        middle = [*([before] if before else []), *squeezed, *([after] if after else [])]
+        start = low - 1 if before else low
+        stop = high + 1 if after else high
+        for old, near in ((self.cues[start], before), (self.cues[stop - 1], after)):
+            if near and old in self.right:
+                self.right = {*self.right - {old}, near}
+        if self.cues[start:stop] == middle:
+            return None
+        self.cues = [*self.cues[:start], *middle, *self.cues[stop:]]
+        return start
 
 
-def _faulty_runs(cues: Cues, norms: Norms) -> list[tuple[int, int]]:
-    """Stretches of neighbours that have faults, each as (first, one past the last)."""
-    faulty = {
-        violation.cue - 1 + i for violation in lint(cues, norms).violations for i in range(1 + violation.pair)
-    } - {len(cues)}
-    runs: list[tuple[int, int]] = []
-    for k in sorted(faulty):
-        if runs and runs[-1][1] == k:
-            runs[-1] = (runs[-1][0], k + 1)
-        else:
-            runs.append((k, k + 1))
-    return runs
+def _shortened(cue: Cue, at_end: bool) -> Cue:
+    """A cue that leaves up to ``_NUDGE`` of its time to a neighbour."""
+    nudge = min(_NUDGE, (cue.end - cue.start) / 3)
+    if at_end:
+        return replace(cue, end=cue.end - nudge)
+    return replace(cue, start=cue.start + nudge)
 
 
-def _fix_run(cues: Cues, first: int, last: int, norms: Norms) -> tuple[int, Cues]:
-    """The first cue that was shaped anew and all cues; the run grows while hard faults demand it.
-
-    As the first cue the number of cues, if none was.
-    """
-    grown = 0
-    while True:
-        low = max(0, first - grown)
-        high = min(len(cues), last + grown)
-        new = reshape(cues[low:high], norms, cues[high].start if high < len(cues) else inf)
-        sides = cues[max(0, low - 1) : low], cues[high : high + 1]
-        now, then = (_violations([*sides[0], *middle, *sides[1]], norms) for middle in (cues[low:high], new))
-        if then < now:
-            return low, [*cues[:low], *new, *cues[high:]]
-        if (grown and not now[0]) or (low == 0 and high == len(cues)):
-            return len(cues), cues
-        grown = 2 * grown + 1
-
-
-def _violations(cues: Cues, norms: Norms) -> tuple[int, int, float]:
-    """Hard ones, soft ones, and the seconds that are missing for reading."""
-    report = lint(cues, norms)
-    missing = sum(max(0.0, _needed(cue, norms) - (cue.end - cue.start)) for cue in cues)
-    return report.hard, report.soft, round(missing, 2)
+def _paced(cues: Cues, begin: float, end: float) -> Cues:
+    """The cues at the same proportions from ``begin`` to ``end``."""
+    first = cues[0].start
+    pace = (end - begin) / (max(cue.end for cue in cues) - first)
+    return [
+        replace(cue, start=begin + pace * (cue.start - first), end=begin + pace * (cue.end - first)) for cue in cues
+    ]

@@ -35,9 +35,11 @@ _UNSURE = r"{\c&H00FFFF&}"  # yellow: the bytes are blue, green, red
 _SURE = r"{\c}"
 _BRACE = {"{": r"\{", "}": r"\}"}
 
-_OVERRIDE = re.compile(r"(?<!\\)\{([^}]*)\}")
+_OVERRIDE = re.compile(r"(?<!\\)\{([^{}]*)\}")
 _DRAWING = re.compile(r"\\p[1-9]")
 _CLOCK = re.compile(r"\s*([-−]?)(?:(\d{1,6})\s?:)?\s*(\d{1,6})\s?:\s*(\d{1,6}(?:[.,:]\d{1,9})?)\s*")
+_TIMES = re.compile(r"\d:\d\d:\d\d[.,]\d+\s*,")
+_EVENTS = frozenset({"dialogue", "comment", "picture", "sound", "movie", "command"})
 # What the fields of a line are where no Format line says so
 _FIELDS = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv"]
 _FIELDS += ["effect", "text"]
@@ -76,6 +78,7 @@ class Ass:
         dialogue = [row for section, kind, row in rows if (section, kind) == ("events", "dialogue")]
         cues = [_cue(row, styles.get(row.get("style", "").lstrip("*"), {})) for row in dialogue]
         untimed = [_shown(row) for row, cue in zip(dialogue, cues, strict=True) if not cue]
+        untimed += [_shown(row) for section, kind, row in rows if _is_stray(section, kind)]
         shown = [cue for row, cue in zip(dialogue, cues, strict=True) if cue and not _is_drawing(row, cue)]
         ordered = sorted(shown, key=lambda cue: cue.start)
         return Reading(ordered, tuple(left_out(untimed)))
@@ -140,11 +143,20 @@ def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
             section = line.strip().strip("[]").lower()
             names = _FIELDS if section == "events" else [""]
             yield section, "section", {}
-        elif kind.lower() == "format":
+        elif kind.lower() == "format" and not _TIMES.search(line):
             names = [name.strip().lower() for name in rest.split(",")]
+        elif section == "events" and (not colon or kind.lower() not in _EVENTS):
+            is_note = line.startswith((";", "!")) and not _TIMES.search(line)
+            yield section, "unknown", {"text": "" if is_note else line}
         elif colon:
             fields = rest.lstrip().split(",", len(names) - 1)
-            yield section, kind.lower(), dict(zip(names, fields, strict=False))
+            row = dict(zip(names, fields, strict=False))
+            yield section, kind.lower(), {"text": fields[-1], **row}  # a comma may be missing
+
+
+def _is_stray(section: str, kind: str) -> bool:
+    """Whether a line may have been dialogue before it was damaged."""
+    return section == "events" and kind == "unknown"
 
 
 def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:

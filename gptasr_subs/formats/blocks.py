@@ -14,6 +14,7 @@ from gptasr_subs.formats.times import (
     Timing,
     bare,
     format_time,
+    has_words,
     is_broken_timing,
     is_timing,
     milliseconds,
@@ -71,7 +72,7 @@ def scan_blocks(text: str) -> Scan:
         if timing:
             scan.blocks.append(Block(timing, part))
         else:
-            scan.untimed += part
+            scan.untimed += [lines[stop], *part] if has_words(lines[stop]) else part
     return scan
 
 

@@ -9,7 +9,7 @@ from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, milliseconds, with_lines
 from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.reading import Reading, left_out
-from gptasr_subs.formats.times import bare
+from gptasr_subs.formats.times import bare, has_words
 from gptasr_subs.types import Cue
 
 _TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,:;](\d{1,9}))?"
@@ -45,6 +45,7 @@ class Sbv:
                 timed = True
             elif _BROKEN.fullmatch(bare(line)):
                 timed = False
+                untimed += [line] if has_words(line) else []
             elif timed:
                 cues[-1] = with_lines(cues[-1], [*cues[-1].lines, *map(_text, line.split("[br]"))])
             else:

@@ -21,6 +21,7 @@ from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Reading, close_open, left_out
 from gptasr_subs.formats.tags import hide_tags, read_tags
+from gptasr_subs.formats.times import stray_words
 from gptasr_subs.types import Cue
 
 _ARROW = re.compile(r"--?\s?>")
@@ -77,6 +78,7 @@ def _line(line: str) -> str:
 
 
 def _cue(block: Block) -> Cue:
-    lines = [line.strip().removeprefix(JOINER) for line in clean_lines(block.lines)]
+    texts = [stray_words(block.timing.settings), *block.lines]
+    lines = [line.strip().removeprefix(JOINER) for line in clean_lines(texts)]
     lines, place = read_codes(lines)
     return with_lines(block.cue([], place or 2), map(read_tags, lines))

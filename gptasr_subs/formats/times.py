@@ -62,6 +62,16 @@ def is_broken_timing(line: str) -> bool:
     return parts is not None and not is_timing(line) and any(map(_LIKE_TIME.fullmatch, parts.groups()))
 
 
+def has_words(line: str) -> bool:
+    """Whether letters stand in a line of times that are no damaged digits."""
+    return re.search(r"[^\W\d_OoIl]", line) is not None
+
+
+def stray_words(settings: str) -> str:
+    """What of the rest of a line of times is text and no setting such as ``X1:40`` or ``line:0``."""
+    return " ".join(word for word in settings.split() if not re.fullmatch(r"[\w-]+:\S+", word))
+
+
 def bare(line: str) -> str:
     """A line without marks that nobody sees and the space around it."""
     return _INVISIBLE.sub("", line).strip()

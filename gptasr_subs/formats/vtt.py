@@ -22,6 +22,7 @@ from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Reading, close_open, left_out
 from gptasr_subs.formats.spoken import Lines, spoken_lines
 from gptasr_subs.formats.tags import read_tags
+from gptasr_subs.formats.times import stray_words
 from gptasr_subs.types import Cue, Word
 
 _NO_TEXT = re.compile(r"(?:\ufeff?WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP-MAP)\b")
@@ -57,18 +58,33 @@ class Vtt:
         if not scan.blocks and text.strip() and not text.lstrip().startswith("WEBVTT"):
             raise FormatError("This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines.")
         read = close_open([_cue(block) for block in scan.blocks])
-        lost = [*_stray([["WEBVTT"], *_paragraphs(scan.head)], has_cue_below=bool(scan.blocks))]
-        for block in scan.blocks:
-            below = block is not scan.blocks[-1]
-            lost += _stray(_paragraphs(block.lines), has_cue_below=below)
-        return replace(read, remarks=(*read.remarks, *left_out([*lost, *scan.untimed])))
+        lost = [*scan.untimed, *(stray_words(block.timing.settings) for block in scan.blocks)]
+        names = [_identifier(lines) for lines in [scan.head, *(b.lines for b in scan.blocks)]]
+        named = sum(map(bool, names[:-1])) > max(1, len(scan.blocks) / 2)
+        parts = [_paragraphs(scan.head), *(_split(block)[1] for block in scan.blocks)]
+        for name, paragraphs in zip([*names[:-1], ""], parts, strict=True):
+            # Where cues have no identifiers, a line of several words is none
+            is_name = "<" not in name and (named or " " not in name.strip())
+            lost += _stray(paragraphs, name if is_name else "")
+        return replace(read, remarks=(*read.remarks, *left_out(lost)))
 
 
 def _cue(block: Block) -> Cue:
     """An empty line ends a cue's text; the cue's place is in its settings, or in a code."""
-    text = (_paragraphs(block.lines) or [[]])[0] if block.lines and block.lines[0] else []
-    lines, place = read_codes(read_tags("\n".join(text), escaped=True).split("\n"))
+    text = "\n".join(_split(block)[0])
+    lines, place = read_codes(read_tags(text, escaped=True).split("\n"))
     return with_lines(block.cue([], place or _position(block.timing.settings)), lines)
+
+
+def _split(block: Block) -> tuple[list[str], list[list[str]]]:
+    """A cue's text, also where an empty line stands above it, and the paragraphs below it."""
+    paragraphs = _paragraphs(block.lines)
+    if not paragraphs:
+        return [], []
+    first, *rest = paragraphs
+    is_text = bool(block.lines[0]) or len(first) > 1 or bool(rest)
+    is_text &= bool(block.lines[0]) or not _NO_TEXT.match(first[0])
+    return (first, rest) if is_text else ([], paragraphs)
 
 
 def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
@@ -76,11 +92,18 @@ def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
     return [list(group) for filled, group in groupby(lines, key=bool) if filled]
 
 
-def _stray(paragraphs: Sequence[list[str]], has_cue_below: bool) -> Iterator[str]:
+def _identifier(lines: Sequence[str]) -> str:
+    """What may be the identifier of the next cue: a line alone, right above its times."""
+    return lines[-1] if len(lines) > 1 and not lines[-2] else ""
+
+
+def _stray(paragraphs: Sequence[list[str]], identifier: str) -> Iterator[str]:
     """Lines below a cue's text that are neither a note nor the identifier of the next cue."""
-    for index, lines in enumerate(paragraphs[1:], start=1):
-        is_identifier = has_cue_below and index == len(paragraphs) - 1 and len(lines) == 1
-        if not (is_identifier or _NO_TEXT.match(lines[0].strip())):
+    for index, lines in enumerate(paragraphs):
+        is_identifier = index == len(paragraphs) - 1 and lines == [identifier]
+        if lines[0].startswith("WEBVTT"):
+            yield from (line for line in lines[1:] if ":" not in line and "=" not in line)
+        elif not (is_identifier or _NO_TEXT.match(lines[0].strip())):
             yield from lines
 
 

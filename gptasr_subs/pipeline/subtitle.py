@@ -6,7 +6,8 @@ import os
 import time
 from pathlib import Path
 
-from gptasr_subs.formats import Document, read, render
+from gptasr_subs.errors import FormatError
+from gptasr_subs.formats import Document, read_with_remarks, render
 from gptasr_subs.outputs.burning import burn
 from gptasr_subs.outputs.embedding import embed
 from gptasr_subs.outputs.progressive import previews
@@ -16,6 +17,7 @@ from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.cache import Record
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import write_atomically
+from gptasr_subs.types import Cue
 
 
 def subtitle(
@@ -44,7 +46,7 @@ def subtitle(
         return Result(path, written=(), kept=plan.kept)
     refuse_unwritable(plan.outputs(path))
     if plan.ready:
-        document = Document(tuple(read(plan.ready)))
+        document = Document(tuple(_read_surely(plan.ready)))
     else:
         with previews(plan.wanted if options.progressive else {}) as write:
             document = recognize_file(
@@ -68,6 +70,20 @@ def subtitle(
         elapsed=time.monotonic() - began,
         ready=plan.ready,
     )
+
+
+def _read_surely(path: Path) -> list[Cue]:
+    """The cues of a file, of which nothing had to be guessed or left out.
+
+    Raises FormatError else: what is put into a film is not looked at again.
+    """
+    reading = read_with_remarks(path)
+    if reading.remarks:
+        raise FormatError(
+            f"{str(path)!r} is not put into the video: {reading.remarks[0]} "
+            f"Check what 'gptasr-subs fix' makes of it, and put that in its place."
+        )
+    return reading.cues
 
 
 def _change_picture(

@@ -12,6 +12,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError, OutputError
@@ -51,6 +52,20 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     else:
         with atomic_replace(path) as temporary:
             temporary.write_bytes(data)
+
+
+def keep_copy(path: Path) -> Path:
+    """A copy of a file beside it under a name that is free, ``movie.en.srt.bak`` for one.
+
+    Raises OutputError.
+    """
+    names = (f"{path.name}.bak{number or ''}" for number in count())
+    copy = next(other for name in names if not os.path.lexists(other := path.with_name(name)))
+    try:
+        shutil.copy2(path, copy)
+    except OSError as error:
+        raise _write_error(copy, error) from error
+    return copy
 
 
 def refuse_existing(path: Path) -> None:

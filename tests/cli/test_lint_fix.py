@@ -52,6 +52,43 @@ def test_programs_get_json(program: Program, desk: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_guess_never_replaces_the_only_copy(program: Program, desk: Path) -> None:
+    data = "1\n00:00:01,000 --> 00:00:03,000\nCafé naïve, garçon.\n".encode("cp1252")
+    (desk / "old.srt").write_bytes(data)
+    ended = program("fix", "--in-place", "old.srt")
+    assert ended.code == 0
+    assert "read as Windows-1252" in ended.err and "kept as old.srt.bak" in ended.err
+    assert (desk / "old.srt.bak").read_bytes() == data
+    assert "Café naïve, garçon." in (desk / "old.srt").read_text(encoding="utf-8")
+    (desk / "old.srt").write_bytes(data)
+    assert program("fix", "-o", "old.srt", "--overwrite", "--quiet", "old.srt").code == 0
+    assert (desk / "old.srt.bak1").read_bytes() == data
+
+
+def test_a_file_of_which_all_was_understood_needs_no_copy(program: Program, desk: Path) -> None:
+    assert program("fix", "--in-place", "clean.vtt").code == 0
+    assert names_in(desk) == ["clean.vtt", "talk.en.srt"]
+
+
+def test_text_without_a_time_is_said_to_be_left_out(program: Program, desk: Path) -> None:
+    (desk / "a.srt").write_text("Who am I?\n\n1\n00:00:01,000 --> 00:00:03,000\nHello there.\n")
+    for ended in (program("lint", "a.srt"), program("fix", "a.srt")):
+        assert ended.code == 0 and "left out: 'Who am I?'" in ended.err
+
+
+def test_a_file_whose_text_has_no_times_at_all_is_refused(program: Program, desk: Path) -> None:
+    (desk / "a.ttml").write_text("<tt><body><div><p>Hello there.</p></div></body></tt>")
+    for command in ("lint", "fix"):
+        ended = program(command, "a.ttml")
+        assert ended.code == 1 and "left out: 'Hello there.'" in one_line(ended.err)
+    assert not (desk / "a.fixed.ttml").exists()
+
+
+def test_an_empty_file_is_said_to_be_empty(program: Program, desk: Path) -> None:
+    (desk / "a.srt").write_text("")
+    assert program("lint", "a.srt").out == "a.srt: no subtitles.\n"
+
+
 def test_soft_faults_alone_are_no_failure(program: Program, desk: Path) -> None:
     ended = program("lint", "--max-chars-per-second", "5", "clean.vtt")
     assert ended.code == 0 and "too-fast" in ended.out

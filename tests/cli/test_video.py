@@ -61,6 +61,14 @@ def test_subtitles_that_are_there_go_into_the_film_without_a_model(
     assert names_in(film.parent) == ["movie.en.srt", "movie.mkv", "movie.subtitled.mkv"]
 
 
+def test_what_had_to_be_guessed_is_not_put_into_the_film(program: Program, fake: FakeRecognizer, film: Path) -> None:
+    before = film.read_bytes()
+    film.with_name("movie.en.srt").write_bytes("1\n00:00:01,000 --> 00:00:02,000\nCafé naïve\n".encode("cp1252"))
+    ended = program(film, "--embed")
+    assert ended.code == 1 and "Windows-1252" in ended.err and "is not put into the video" in ended.err
+    assert film.read_bytes() == before
+
+
 def test_a_copy_with_drawn_subtitles_is_no_film_of_a_folder(program: Program, fake: FakeRecognizer, film: Path) -> None:
     assert program(film.parent, "--burn", "--burn-quality", "40", "--burn-style", "box").code == 0
     assert find_media(film.parent) == [film]

@@ -14,7 +14,7 @@ from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.types import Cue, Word
 from tests.support.cue_maker import CLEAN, FAULTS, any_norms, crowds, patiently, presets, wild_words
 
-HARD = {"lines", "line-length", "order", "overlap", "no-time", "too-long"}
+HARD = {"lines", "line-length", "order", "overlap", "double", "no-time", "too-long"}
 
 
 def test_a_clean_file_has_no_faults() -> None:

@@ -121,6 +121,15 @@ FAULTS: dict[str, tuple[list[Cue], int]] = {
     "line-length": ([Cue(10.0, 13.0, ("We walked along the river all day and more.",))], 0),
     "order": ([Cue(12.0, 13.0, ("We walked.",)), Cue(10.0, 11.0, ("We ran.",))], 1),
     "overlap": ([Cue(10.0, 12.0, ("We walked.",)), Cue(11.9, 13.0, ("We ran.",))], 0),
+    "double": ([Cue(10.0, 12.0, ("We walked.",)), Cue(10.0, 12.0, ("<i>We walked.</i>",))], 1),
+    "rolling": (
+        [
+            Cue(10.0, 12.0, ("We walked.",)),
+            Cue(12.0 + 2 / 24, 14.0, ("We walked.", "We ran.")),
+            Cue(14.0 + 2 / 24, 16.0, ("We ran.", "We sang.")),
+        ],
+        1,
+    ),
     "no-time": ([Cue(10.0, 10.0, ("We walked.",))], 0),
     "too-long": ([Cue(10.0, 17.1, ("We walked.",))], 0),
     "too-short": ([Cue(10.0, 10.8, ("We walked.",))], 0),
