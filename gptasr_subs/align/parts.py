@@ -25,13 +25,14 @@ from gptasr_subs.align.shift import SPEEDS, Floats, Shift
 
 _SCATTER = (0.1, 0.5)  # seconds that cues scatter about their voices, at the least and the most
 _OUTLIER = 10.0  # nats: a cue a second away at the least scatter
-# Nats. One cue amid others, however clear, makes no part of its own: that takes two breaks.
-_BREAK = 12.0
+# Nats. A cue at either end may be a part of its own where it is heard clearly, one amid others only
+# where it is heard very clearly: that takes two breaks.
+_BREAK = 7.0
 _SPEED = 8.0
 _UNUSUAL_SPEED = 15.0
-# A small jump is likelier to be a cue that was heard badly, and costs up to three times as much; a
+# A small jump is likelier to be a cue that was heard badly, and costs up to four times as much; a
 # smaller one than _NO_JUMP is none
-_SMALL_JUMP = 2.0  # seconds
+_SMALL_JUMP = 3.0  # seconds
 _NO_JUMP = 0.3  # seconds
 _SPEED_CUES = 4  # from which on a speed may be told
 _UNUSUAL_CUES = 8  # the same for one that comes of no two frame rates
@@ -121,7 +122,7 @@ def _scatter(evidence: Evidence) -> float:
 def _break_prices(offsets: Floats) -> Floats:
     """Nats (k, k) from each offset to each."""
     jumps = np.abs(offsets[:, None] - offsets)
-    prices: Floats = _BREAK * (1 + 2 * np.maximum(0.0, 1 - jumps / _SMALL_JUMP))
+    prices: Floats = _BREAK * (1 + 3 * np.maximum(0.0, 1 - jumps / _SMALL_JUMP))
     prices[jumps < _NO_JUMP] = np.inf
     np.fill_diagonal(prices, 0.0)
     return prices

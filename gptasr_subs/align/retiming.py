@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
@@ -23,6 +23,7 @@ from gptasr_subs.types import Cue, Span, Word
 
 _FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
 _SURE = 0.7  # confidence from which shifts are right for a whole subtitle
+_CLEARLY = 1.5  # words, below which a cue may have been heard by chance
 _FEWEST_WORDS = 4.0  # heard clearly, below which nothing can be said of how late a subtitle is
 # Seconds that no viewer notices: a part that seems off by less is right
 _UNNOTICED = 0.15
@@ -100,22 +101,19 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     if sum(mine.clearly for mine in heard) < _FEWEST_WORDS:
         return Timed(tuple(cues), (), unspoken)
     parts, lost = _parts_of(cues, heard, emissions, breaks=each is not False)
-    moved = [part.shift.moved(cue) for part in parts for cue in cues[part.first : part.end]]
+    moved = [part.shift.unbounded(cue) for part in parts for cue in cues[part.first : part.end]]
+    film = Span(0.0, emissions.seconds)
+    placed = [_in_film(cue, mine, film) for cue, mine in zip(moved, heard, strict=True)]
+    kept = {number: cue for number, cue in enumerate(placed) if cue and number not in lost}
     if each or (each is None and _confidence(parts) < _SURE):
-        moved = _in_order([_with_voice(cue, mine.words) for cue, mine in zip(moved, heard, strict=True)])
-    moved = _apart_at_breaks(moved, parts)
-    outside = _outside(cues, parts, heard=heard, seconds=emissions.seconds)
-    kept = tuple(
-        replace(cue, end=min(cue.end, emissions.seconds))
-        for number, cue in enumerate(moved)
-        if number not in outside and number not in lost
-    )
+        voiced = [_with_voice(cue, heard[number].words) for number, cue in kept.items()]
+        kept = dict(zip(kept, _in_order(voiced), strict=True))
     return Timed(
-        kept,
+        tuple(_apart_at_breaks(kept, parts)),
         parts=tuple(parts),
         unspoken=unspoken,
-        outside=tuple(_quoted(cues[number]) for number in sorted(outside)),
-        unplaced=tuple(_quoted(cues[number]) for number in sorted(lost - outside)),
+        outside=tuple(_quoted(cues[number]) for number, cue in enumerate(placed) if not cue),
+        unplaced=tuple(_quoted(cues[number]) for number in sorted(lost) if placed[number]),
     )
 
 
@@ -246,27 +244,28 @@ def _in_order(cues: Sequence[Cue]) -> list[Cue]:
     ]
 
 
-def _apart_at_breaks(cues: Sequence[Cue], parts: Sequence[Part]) -> list[Cue]:
-    """The last cue of a part ends before the next part begins."""
-    moved = list(cues)
-    for part in parts[:-1]:
-        last = moved[part.end - 1]
-        limit = moved[part.end].start - NETFLIX.gap
+def _apart_at_breaks(kept: Mapping[int, Cue], parts: Sequence[Part]) -> list[Cue]:
+    """The cues, by their numbers, of which the last of a part ends before the next part begins."""
+    cues = list(kept.values())
+    owners = np.searchsorted([part.end for part in parts], list(kept), side="right")
+    for place in np.flatnonzero(np.diff(owners)).tolist():
+        last = cues[place]
+        limit = cues[place + 1].start - NETFLIX.gap
         if last.start < limit < last.end:
-            moved[part.end - 1] = replace(last, end=limit)
-    return moved
+            cues[place] = replace(last, end=limit)
+    return cues
 
 
-def _outside(cues: Sequence[Cue], parts: Sequence[Part], heard: Sequence[_Heard], seconds: float) -> set[int]:
-    """Cues of which nothing is left in the film, or little and no word is heard."""
-    film = Span(0.0, seconds)
-    found = set()
-    for part in parts:
-        for number in range(part.first, part.end):
-            raw = part.shift.unbounded(cues[number])
-            length = max(raw.end - raw.start, 1e-3)
-            least = 0.0 if any(heard[number].words) else _LEAST_SHOWN * length
-            left = _overlap(raw, film)
-            if left < least or left == 0:
-                found.add(number)
-    return found
+def _in_film(cue: Cue, mine: _Heard, film: Span) -> Cue | None:
+    """The cue as far as it lies in the film; None where little or nothing does.
+
+    One that is heard clearly is in the film, wherever the others suggest.
+    """
+    length = cue.end - cue.start
+    shown = _overlap(cue, film)
+    if shown == length or (shown > 0 and (any(mine.words) or shown >= _LEAST_SHOWN * length)):
+        return replace(cue, start=max(cue.start, film.start), end=min(cue.end, film.end))
+    if mine.clearly < _CLEARLY:
+        return None
+    start = _begin(mine)
+    return replace(cue, start=start, end=min(start + length, film.end))
