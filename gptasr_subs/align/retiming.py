@@ -103,7 +103,7 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     parts, lost = _parts_of(cues, heard, emissions, breaks=each is not False)
     moved = [part.shift.unbounded(cue) for part in parts for cue in cues[part.first : part.end]]
     film = Span(0.0, emissions.seconds)
-    placed = [_in_film(cue, mine, film) for cue, mine in zip(moved, heard, strict=True)]
+    placed = [_in_film(cue, mine, film=film, speech=emissions.speech) for cue, mine in zip(moved, heard, strict=True)]
     kept = {number: cue for number, cue in enumerate(placed) if cue and number not in lost}
     if each or (each is None and _confidence(parts) < _SURE):
         voiced = [_with_voice(cue, heard[number].words) for number, cue in kept.items()]
@@ -145,7 +145,7 @@ def _parts_of(
     numbers = [number for number, mine in enumerate(heard) if mine.clearly > 0]
     evidence = Evidence(
         np.array([cues[number].start for number in numbers]),
-        heard=np.array([_begin(heard[number]) for number in numbers]),
+        heard=np.array([_begin(heard[number], emissions.speech) for number in numbers]),
         weights=np.array([_weight(heard[number]) for number in numbers]),
     )
     stretches = [_left_if_right(stretch) for stretch in find_stretches(evidence, breaks=breaks)]
@@ -163,12 +163,16 @@ def _parts_of(
     return parts, lost
 
 
-def _begin(mine: _Heard) -> float:
-    """When a cue's first word is heard, or would be, going by the first that is."""
+def _begin(mine: _Heard, speech: Sequence[Span]) -> float:
+    """When a cue's first word is heard, or would be, going by the first that is.
+
+    Those before it take the time of an ordinary voice, but need not begin before the voice does.
+    """
     ahead = 0
     for text, word in zip(mine.texts, mine.words, strict=True):
         if word and word.confidence:
-            return word.start - CHAR_SECONDS * ahead
+            guess = word.start - CHAR_SECONDS * ahead
+            return next((part.start for part in speech if guess <= part.start <= word.start), guess)
         ahead += len(text) + 1
     raise ValueError("a cue of which no word is heard")
 
@@ -256,7 +260,7 @@ def _apart_at_breaks(kept: Mapping[int, Cue], parts: Sequence[Part]) -> list[Cue
     return cues
 
 
-def _in_film(cue: Cue, mine: _Heard, film: Span) -> Cue | None:
+def _in_film(cue: Cue, mine: _Heard, film: Span, speech: Sequence[Span]) -> Cue | None:
     """The cue as far as it lies in the film; None where little or nothing does.
 
     One that is heard clearly is in the film, wherever the others suggest.
@@ -267,5 +271,5 @@ def _in_film(cue: Cue, mine: _Heard, film: Span) -> Cue | None:
         return replace(cue, start=max(cue.start, film.start), end=min(cue.end, film.end))
     if mine.clearly < _CLEARLY:
         return None
-    start = _begin(mine)
+    start = _begin(mine, speech)
     return replace(cue, start=start, end=min(start + length, film.end))
