@@ -21,8 +21,8 @@ def evidence(told: Floats, heard: Floats, weight: float = 1.0) -> Evidence:
 
 
 def one_shift(told: Floats, heard: Floats) -> Shift:
-    """The shift of the only part that is found."""
-    (stretch,) = find_stretches(evidence(told, heard))
+    """The shift that explains most, as if there were no breaks."""
+    (stretch,) = find_stretches(evidence(told, heard), breaks=False)
     return stretch.shift
 
 

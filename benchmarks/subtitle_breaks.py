@@ -1,6 +1,6 @@
 """How well a subtitle comes back whose film was cut, or that is of a version with other breaks.
 
-    python tests/breaks.py talk.mkv talk.truth.json [--cuts 20] [--seed 0]
+    python benchmarks/subtitle_breaks.py talk.mkv talk.truth.json [--cuts 20] [--seed 0]
 
 prints the table of docs/timing.md. The truth is a JSON file with the list ``speech`` of ``start``,
 ``end`` and ``text``. Each break lies between two utterances, either in the film or in the subtitle,

@@ -8,14 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from breaks import read_true_cues, score_many, with_break
-from ended import Program
-from fake_recognizer import FakeRecognizer
-from films import make_film
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_script import TALK, model, said  # noqa: F401
 
+from benchmarks.subtitle_breaks import read_true_cues, score_many, with_break
 from gptasr_subs.align import parts
 from gptasr_subs.align.known_text import CtcEmissions, compute_emissions
 from gptasr_subs.align.parts import Evidence, find_stretches
@@ -23,6 +19,10 @@ from gptasr_subs.align.retiming import Timed, align_cues
 from gptasr_subs.formats import read, write
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.types import Cue
+from tests.align.test_known_text import TALK, model, said  # noqa: F401
+from tests.support.ended import Program
+from tests.support.fake_recognizer import FakeRecognizer
+from tests.support.films import make_film
 
 LINES = [
     "one for the money and the gold", "two for the show tonight", "three to make ready now", "and four to go home",
