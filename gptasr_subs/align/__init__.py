@@ -2,4 +2,6 @@
 
 known_text  when each word of a script or a subtitle is said
 shift       how late and how slow a subtitle runs
+parts       where that changes, because something was cut out or put in
+retiming    a subtitle at the times of its video
 """

@@ -9,13 +9,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from math import inf
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptasr_subs.align.shift import Shift, compare_activity, fit_shift
-from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import FormatError, MediaError, ModelError
 from gptasr_subs.formats import is_readable, read
 from gptasr_subs.media.decode import decode_blocks
@@ -31,13 +30,11 @@ _AT_ONCE = 32  # windows listened to together
 # Words on either side; where fewer than half of them are found near, this one was found by chance
 _NEIGHBOURS = 3
 _NEAR = 0.7  # seconds of speech, beside the room that the words themselves need
-_CHAR_SECONDS = 0.065  # of an ordinary voice
+CHAR_SECONDS = 0.065  # of an ordinary voice
 # Words that could not be made out are taken as said in so many times the room they need
 _ROOM = (0.5, 2.5)
-_FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
 # Mean confidence of a text's words; in another video 0.1 to 0.22, in its own 0.47 and more
 _LEAST = 0.25
-_SURE = 0.7  # confidence from which one shift is right for a whole subtitle
 # Tags, and sounds described in brackets
 _NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")
 
@@ -53,6 +50,7 @@ class CtcEmissions:
     frame: float  # seconds
     windows: tuple[Window, ...]  # without their samples
     offsets: tuple[float, float] = (0.0, 0.0)  # seconds to add to where words begin and end in them
+    seconds: float = inf  # of the video, where that is known
 
     def window_at(self, time: float) -> int:
         """Number of the last window that begins at ``time`` or before."""
@@ -62,15 +60,6 @@ class CtcEmissions:
     def speech(self) -> list[Span]:
         """Where somebody speaks."""
         return [part for window in self.windows for part in window.speech]
-
-
-@dataclass(frozen=True)
-class Timed:
-    """A subtitle at its new times, and the shift that takes it there."""
-
-    cues: tuple[Cue, ...]
-    shift: Shift
-    unspoken: tuple[str, ...]
 
 
 def compute_emissions(
@@ -90,7 +79,8 @@ def compute_emissions(
     track = choose_track(info, audio_track)
     rate = recognizer.sample_rate
     frame = recognizer.frame_seconds
-    blocks = decode_blocks(media, track=track, sample_rate=rate)
+    lengths: list[int] = []  # of the blocks, in samples
+    blocks = _counted(decode_blocks(media, track=track, sample_rate=rate), lengths)
     windows: list[Window] = []
     parts: list[FloatArray] = []
     times: list[NDArray[np.float64]] = []
@@ -104,7 +94,12 @@ def compute_emissions(
         raise MediaError(f"Nobody speaks in {str(media)!r}, so no text can be timed by it.")
     offsets = getattr(recognizer, "ctc_offsets", (0.0, 0.0))
     return CtcEmissions(
-        np.concatenate(parts), times=np.concatenate(times), frame=frame, windows=tuple(windows), offsets=offsets
+        np.concatenate(parts),
+        times=np.concatenate(times),
+        frame=frame,
+        windows=tuple(windows),
+        offsets=offsets,
+        seconds=max(info.duration, sum(lengths) / rate),  # what is stated may be a guess
     )
 
 
@@ -118,38 +113,15 @@ def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[s
 
     Raises FormatError.
     """
-    from gptasr_subs.model.alignment.words import alignable_words
-
-    texts = alignable_words(_NO_WORDS.sub(" ", text))
+    texts = readable_words(text)
     words = align_words(texts, emissions)
-    _refuse_strange(words)
+    refuse_strange(words)
     unspoken = [
         " ".join(text for text, _ in group)
         for found, group in groupby(zip(texts, words, strict=True), key=lambda pair: pair[1] is not None)
         if not found
     ]
     return [word for word in words if word], unspoken
-
-
-def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | None = None) -> Timed:
-    """A subtitle that runs early, late, slow or fast, at its right times.
-
-    Raises FormatError where it does not fit. With ``each``, every cue begins and ends with its own
-    words, where they are found; without, all move alike. None does so where that explains most of
-    what is found.
-    """
-    texts, owners = _words_of(cues)
-    words = align_words(texts, emissions)
-    _refuse_strange(words)
-    shift = _shift_of(cues, words, owners, emissions)
-    moved = [shift.moved(cue) for cue in cues]
-    by_cue: list[list[Word | None]] = [[] for _ in cues]
-    for word, owner in zip(words, owners, strict=True):
-        by_cue[owner].append(word)
-    if each or (each is None and shift.confidence < _SURE):
-        moved = _in_order([_with_voice(cue, mine) for cue, mine in zip(moved, by_cue, strict=True)])
-    unspoken = [cue.text.replace("\n", " ") for cue, mine in zip(cues, by_cue, strict=True) if mine and not any(mine)]
-    return Timed(tuple(moved), shift, tuple(unspoken))
 
 
 def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | None]:
@@ -169,6 +141,31 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
     return _fill(_without_chance(_snapped(_settled(words), emissions), clock), texts, clock)
 
 
+def readable_words(text: str) -> list[str]:
+    """The words of a text that can be spelled and so heard, without tags and described sounds."""
+    from gptasr_subs.model.alignment.words import alignable_words
+
+    return alignable_words(_NO_WORDS.sub(" ", text))
+
+
+def refuse_strange(words: Sequence[Word | None]) -> None:
+    """Raise FormatError where little of a text is heard."""
+    sure = sum(word.confidence for word in words if word)
+    if not words or sure < _LEAST * len(words):
+        found = sum(word is not None for word in words)
+        raise FormatError(
+            f"Little of the text is heard in the video ({found} of {len(words)} words, and those not clearly); "
+            "check that the two belong together."
+        )
+
+
+def _counted(blocks: Iterable[FloatArray], lengths: list[int]) -> Iterator[FloatArray]:
+    """The blocks, each one's length noted as it passes."""
+    for block in blocks:
+        lengths.append(len(block))
+        yield block
+
+
 def _log_probs_of(recognizer: CtcRecognizer, windows: Iterable[Window]) -> Iterator[tuple[Window, FloatArray]]:
     group: list[Window] = []
     for window in windows:
@@ -178,16 +175,6 @@ def _log_probs_of(recognizer: CtcRecognizer, windows: Iterable[Window]) -> Itera
             group = []
     if group:
         yield from zip(group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True)
-
-
-def _refuse_strange(words: Sequence[Word | None]) -> None:
-    sure = sum(word.confidence for word in words if word)
-    if not words or sure < _LEAST * len(words):
-        found = sum(word is not None for word in words)
-        raise FormatError(
-            f"Little of the text is heard in the video ({found} of {len(words)} words, and those not clearly); "
-            "check that the two belong together."
-        )
 
 
 def _word(text: str, emissions: CtcEmissions, first: int, last: int, posterior: float) -> Word:
@@ -250,7 +237,7 @@ def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | 
     for index in np.flatnonzero(np.isfinite(places)):
         around = np.arange(max(0, index - _NEIGHBOURS), min(len(words), index + _NEIGHBOURS + 1))
         around = around[around != index]
-        allowed = _NEAR + _ROOM[1] * _CHAR_SECONDS * np.abs(sizes[around] - sizes[index])
+        allowed = _NEAR + _ROOM[1] * CHAR_SECONDS * np.abs(sizes[around] - sizes[index])
         if 2 * (np.abs(places[around] - places[index]) <= allowed).sum() < len(around):
             kept[index] = None
     return kept
@@ -269,59 +256,8 @@ def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> 
             continue
         shares = np.cumsum([0, *(len(texts[index]) + 1 for index in indices)])
         first, last = clock.at([before.end, after.start])
-        if _ROOM[0] <= (last - first) / (_CHAR_SECONDS * shares[-1]) <= _ROOM[1]:
+        if _ROOM[0] <= (last - first) / (CHAR_SECONDS * shares[-1]) <= _ROOM[1]:
             edges = clock.moments(first + (last - first) * shares / shares[-1]).clip(before.end, after.start).tolist()
             for index, start, end in zip(indices, edges, edges[1:], strict=False):
                 filled[index] = Word(texts[index], start, end, 0.0)
     return filled
-
-
-def _words_of(cues: Sequence[Cue]) -> tuple[list[str], list[int]]:
-    """The words of all cues that can be spelled, and the number of the cue each is of."""
-    from gptasr_subs.model.alignment.words import alignable_words
-
-    pairs = [
-        (word, number) for number, cue in enumerate(cues) for word in alignable_words(_NO_WORDS.sub(" ", cue.text))
-    ]
-    return [word for word, _ in pairs], [number for _, number in pairs]
-
-
-def _shift_of(
-    cues: Sequence[Cue], words: Sequence[Word | None], owners: Sequence[int], emissions: CtcEmissions
-) -> Shift:
-    """By where the first and last words of cues are found.
-
-    Where these are few, by when anybody speaks at all.
-    """
-    told = []
-    found = []
-    for index, (word, owner) in enumerate(zip(words, owners, strict=True)):
-        if word and word.confidence and (not index or owners[index - 1] != owner):
-            told.append(cues[owner].start)
-            found.append(word.start)
-    fitted = fit_shift(told, found)
-    compared = compare_activity(cues, emissions.speech)
-    return fitted if fitted.confidence >= compared.confidence else compared
-
-
-def _with_voice(cue: Cue, words: Sequence[Word | None]) -> Cue:
-    """The cue from its first to its last word, each where it is found near the cue."""
-    if not words:
-        return cue
-    first = words[0]
-    last = words[-1]
-    start = first.start if first and abs(first.start - cue.start) <= _FAR else cue.start
-    end = cue.end + start - cue.start
-    if last and abs(last.end - cue.end) <= _FAR + NETFLIX.lead_out and last.end > start:
-        end = min(max(end, last.end), last.end + NETFLIX.lead_out)
-    return replace(cue, start=start, end=max(end, start + NETFLIX.min_seconds))
-
-
-def _in_order(cues: Sequence[Cue]) -> list[Cue]:
-    """No cue begins before its predecessor or ends after its successor begins."""
-    starts = np.maximum.accumulate([cue.start for cue in cues]).tolist()
-    limits = [*(start - NETFLIX.gap for start in starts[1:]), np.inf]
-    return [
-        replace(cue, start=start, end=max(start, min(cue.end, limit)))
-        for cue, start, limit in zip(cues, starts, limits, strict=True)
-    ]

@@ -15,6 +15,7 @@ from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.align.known_text import CtcEmissions
+    from gptasr_subs.align.retiming import Part, Timed
     from gptasr_subs.formats import Document
 
 _SHOWN = 8  # phrases that were not heard
@@ -74,7 +75,8 @@ def align(
 def _timed(
     given: object, emissions: CtcEmissions, norms: Norms, each: bool | None, text: Path, video: Path, quiet: bool
 ) -> tuple[Document, tuple[str, ...]]:
-    from gptasr_subs.align.known_text import align_cues, align_script
+    from gptasr_subs.align.known_text import align_script
+    from gptasr_subs.align.retiming import align_cues
     from gptasr_subs.cues.shaping import shape_cues
     from gptasr_subs.formats import Document
 
@@ -83,16 +85,36 @@ def _timed(
         return Document(tuple(shape_cues(words, norms)), tuple(words), video.name), tuple(unspoken)
     timed = align_cues(given, emissions, each=each)  # type: ignore[arg-type]
     if not quiet:
-        echo_error(f"{display_path(text)} {timed.shift}; mended (confidence {timed.shift.confidence:.2f}).")
+        say_timed(timed, display_path(text))
     return Document(timed.cues, (), video.name), timed.unspoken
+
+
+def say_timed(timed: Timed, name: str) -> None:
+    """What was wrong with the times of the subtitle ``name``, part by part, and what was left out."""
+    if not timed.parts:
+        echo_error(f"Too little of {name} is heard to tell whether it is early or late; left as it was.")
+    for number, part in enumerate(timed.parts, 1):
+        which = f", part {number} (subtitles {part.first + 1} to {part.end})," if len(timed.parts) > 1 else ""
+        echo_error(f"{name}{which} {_verdict(part)}.")
+    if timed.outside:
+        echo_error(f"Left out, being before or after the film: {_quoted(timed.outside)}.")
+    if timed.unplaced:
+        echo_error(f"Left out, for at this break the film has no room: {_quoted(timed.unplaced)}.")
+
+
+def _verdict(part: Part) -> str:
+    done = "left as it was" if part.is_right else f"mended, give or take {part.margin:.2f} s"
+    return f"{part.shift}; {done} (confidence {part.shift.confidence:.2f})"
 
 
 def _say_unspoken(phrases: tuple[str, ...], left_out: bool) -> None:
     """What of the text was not found in the audio."""
-    if not phrases:
-        return
-    words = sum(len(phrase.split()) for phrase in phrases)
-    quoted = [f"“{phrase}”" for phrase in phrases[:_SHOWN]]
-    if len(phrases) > _SHOWN:
-        quoted.append("...")
-    echo_error(f"Not heard{' and left out' if left_out else ''} ({plural(words, 'word')}): {'; '.join(quoted)}.")
+    if phrases:
+        words = sum(len(phrase.split()) for phrase in phrases)
+        echo_error(f"Not heard{' and left out' if left_out else ''} ({plural(words, 'word')}): {_quoted(phrases)}.")
+
+
+def _quoted(phrases: tuple[str, ...]) -> str:
+    """The first of them, in quotation marks."""
+    more = ["..."] if len(phrases) > _SHOWN else []
+    return "; ".join([*(f"“{phrase}”" for phrase in phrases[:_SHOWN]), *more])

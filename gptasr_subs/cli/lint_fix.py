@@ -95,7 +95,7 @@ def fix(
         cues = reading.cues
         for remark in reading.remarks:
             _log.warning("%s: %s", display_path(file), remark)
-        timed = _timed_by(video, cues, model=model, device=device, quiet=quiet) if video else cues
+        timed = _timed_by(video, file, cues=cues, model=model, device=device, quiet=quiet) if video else cues
         fixed = fix_cues(timed, norms)
         text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
         if target == STDOUT:
@@ -112,14 +112,19 @@ def fix(
             )
 
 
-def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
+def _timed_by(video: Path, file: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
     """The cues at the times of their voices."""
-    from gptasr_subs.align.known_text import align_cues, compute_emissions
+    from gptasr_subs.align.known_text import compute_emissions
+    from gptasr_subs.align.retiming import align_cues
+    from gptasr_subs.cli.align import say_timed
     from gptasr_subs.recognition.loading import load_model
 
     with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
         emissions = compute_emissions(video, load_model(model, device), on_progress=update)
-    return list(align_cues(cues, emissions, each=True).cues)
+    timed = align_cues(cues, emissions, each=True)
+    if not quiet:
+        say_timed(timed, display_path(file))
+    return list(timed.cues)
 
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:

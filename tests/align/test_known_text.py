@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import gptasr_subs as gs
-from gptasr_subs.align.known_text import CtcEmissions, align_cues, align_script, compute_emissions
+from gptasr_subs.align.known_text import CtcEmissions, align_script, compute_emissions
+from gptasr_subs.align.retiming import align_cues
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
 from gptasr_subs.model import files

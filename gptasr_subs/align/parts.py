@@ -1,0 +1,168 @@
+"""The parts of a subtitle that are late by different amounts, found from when its cues are heard.
+
+A subtitle of a version with breaks for advertisements, or of another cut, is not late as a whole:
+from each break on it is late by another amount. With told times x_i and heard times y_i of the cues
+i = 1..n, and one speed r for all, d_i = y_i - r x_i is what each cue says of the offset. The parts
+are the cheapest path through a few offsets v that many cues agree on::
+
+    C_i(v) = w_i min(|d_i - v| / b, R) + min over u of (C_(i-1)(u) + B(u, v))
+
+where w_i is how clearly a cue is heard, b the scatter of the cues, R the price of one that was
+misheard, and B(u, v) the price of a break from u to v, 0 where u = v. All are nats: the first term
+is the negative log-likelihood of a Laplace distribution with outliers, the second and the price of
+a speed other than 1 are what a more complicated answer must be better by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from gptasr_subs.align.shift import SPEEDS, Floats, Shift
+
+_SCATTER = (0.1, 0.5)  # seconds that cues scatter about their voices, at the least and the most
+_OUTLIER = 10.0  # nats: a cue a second away at the least scatter
+# Nats. A cue at either end may be a part of its own where it is heard clearly, one amid others only
+# where it is heard very clearly: that takes two breaks.
+_BREAK = 7.0
+_SPEED = 8.0
+_UNUSUAL_SPEED = 15.0
+# A small jump is likelier to be a cue that was heard badly, and costs up to four times as much; a
+# smaller one than _NO_JUMP is none
+_SMALL_JUMP = 3.0  # seconds
+_NO_JUMP = 0.3  # seconds
+_SPEED_CUES = 4  # from which on a speed may be told
+_UNUSUAL_CUES = 8  # the same for one that comes of no two frame rates
+_OFFSETS = 64  # that are tried for one speed
+_NEAR = 0.3  # seconds within which a cue agrees with its part
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """When cues are shown and heard: times (n,) in seconds, and ``weights`` (n,), 0 to 2, of how
+    clearly; in the order of the film.
+    """
+
+    told: Floats
+    heard: Floats
+    weights: Floats
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Neighbours of the evidence, ``first`` up to ``end``, that one shift explains.
+
+    ``agreeing`` of them lie where it puts them; ``margin`` is by how many seconds it may be off.
+    """
+
+    first: int
+    end: int
+    shift: Shift
+    agreeing: int
+    margin: float
+
+
+def find_stretches(evidence: Evidence, *, breaks: bool = True) -> list[Stretch]:
+    """The stretches that explain the evidence best; a single one without ``breaks``."""
+    tried = [_follow(evidence, ratio, price=price, breaks=breaks) for ratio, price in _speeds(evidence)]
+    _, ratio, path = min(tried, key=lambda answer: answer[0])
+    edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
+    return [
+        _stretch(evidence, slice(first, end), ratio=ratio, offset=float(path[first])) for first, end in pairwise(edges)
+    ]
+
+
+def _speeds(evidence: Evidence) -> Iterator[tuple[float, float]]:
+    """Speeds that are worth trying, each with its price."""
+    yield 1.0, 0.0
+    count = len(evidence.told)
+    if count >= _SPEED_CUES:
+        yield from ((ratio, _SPEED) for ratio in SPEEDS.values())
+    if count >= _UNUSUAL_CUES:
+        # Over fewer cues there are fewer breaks between the two of a pair, but less to measure
+        yield from ((_slope(evidence, max(1, count // share)), _UNUSUAL_SPEED) for share in (2, 4, 8))
+
+
+def _slope(evidence: Evidence, apart: int) -> float:
+    """Median slope of pairs so many cues apart."""
+    told = evidence.told[apart:] - evidence.told[:-apart]
+    heard = evidence.heard[apart:] - evidence.heard[:-apart]
+    forward = (told > 0) & (heard > 0)
+    return float(np.median(heard[forward] / told[forward])) if forward.any() else 1.0
+
+
+def _follow(evidence: Evidence, ratio: float, price: float, breaks: bool) -> tuple[float, float, Floats]:
+    """The cheapest path for one speed: its price, the speed, the offset (n,) of each cue."""
+    apart = evidence.heard - ratio * evidence.told
+    offsets = _offsets(apart, evidence.weights)
+    misses = np.abs(apart[:, None] - offsets) / _scatter(evidence)
+    costs = evidence.weights[:, None] * np.minimum(misses, _OUTLIER)
+    jumps = _break_prices(offsets) if breaks else np.where(np.eye(len(offsets), dtype=bool), 0.0, np.inf)
+    best = costs[0]
+    origins = np.zeros(costs.shape, dtype=np.int64)
+    for i in range(1, len(costs)):
+        reached = best[:, None] + jumps
+        origins[i] = reached.argmin(0)
+        best = reached.min(0) + costs[i]
+    path = np.full(len(costs), int(best.argmin()))
+    for i in range(len(costs) - 1, 0, -1):
+        path[i - 1] = origins[i, path[i]]
+    return float(best.min()) + price, ratio, offsets[path]
+
+
+def _scatter(evidence: Evidence) -> float:
+    """How far neighbours scatter, in seconds, whatever the breaks; a speed adds a little."""
+    steps = np.abs(np.diff(evidence.heard - evidence.told))
+    return float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
+
+
+def _break_prices(offsets: Floats) -> Floats:
+    """Nats (k, k) from each offset to each."""
+    jumps = np.abs(offsets[:, None] - offsets)
+    prices: Floats = _BREAK * (1 + 3 * np.maximum(0.0, 1 - jumps / _SMALL_JUMP))
+    prices[jumps < _NO_JUMP] = np.inf
+    np.fill_diagonal(prices, 0.0)
+    return prices
+
+
+def _offsets(apart: Floats, weights: Floats) -> Floats:
+    """Offsets (k,) that cues agree on, the most agreed ones first, none next to another."""
+    order = np.argsort(apart)
+    ranked = apart[order]
+    passed = np.append(0.0, np.cumsum(weights[order]))
+    low = np.searchsorted(ranked, ranked - _SCATTER[0])
+    high = np.searchsorted(ranked, ranked + _SCATTER[0], side="right")
+    chosen: list[float] = []
+    for offset in ranked[np.argsort(passed[low] - passed[high], kind="stable")].tolist():
+        if all(abs(offset - other) > _SCATTER[0] / 4 for other in chosen):
+            chosen.append(offset)
+        if len(chosen) == _OFFSETS:
+            break
+    return np.array(chosen)
+
+
+def _stretch(evidence: Evidence, part: slice, ratio: float, offset: float) -> Stretch:
+    """The median offset of those near ``offset``, with the 95 % interval of a median.
+
+    The standard error of a median is 1.25 sigma / sqrt(n), and sigma 1.48 times the median
+    distance from it.
+    """
+    apart = evidence.heard[part] - ratio * evidence.told[part]
+    weights = evidence.weights[part]
+    near = np.abs(apart - offset) <= _NEAR
+    offset = _median(apart[near], weights[near])
+    agrees = np.abs(apart - offset) <= _NEAR
+    distance = float(np.median(np.abs(apart[agrees] - offset)))
+    sigma = max(_SCATTER[0] / 2, 1.48 * distance)
+    margin = 1.96 * 1.25 * sigma / np.sqrt(agrees.sum())
+    shift = Shift(ratio, offset, float(weights[agrees].sum() / weights.sum()))
+    return Stretch(part.start, part.stop, shift, int(agrees.sum()), float(margin))
+
+
+def _median(values: Floats, weights: Floats) -> float:
+    order = np.argsort(values)
+    passed = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(passed, passed[-1] / 2)])

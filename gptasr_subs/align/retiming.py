@@ -1,0 +1,275 @@
+"""A subtitle brought to the times of its video, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import inf
+
+import numpy as np
+
+from gptasr_subs.align.known_text import (
+    CHAR_SECONDS,
+    CtcEmissions,
+    align_words,
+    readable_words,
+    refuse_strange,
+)
+from gptasr_subs.align.parts import Evidence, Stretch, find_stretches
+from gptasr_subs.align.shift import Shift
+from gptasr_subs.cues.norms import NETFLIX
+from gptasr_subs.types import Cue, Span, Word
+
+_FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
+_SURE = 0.7  # confidence from which shifts are right for a whole subtitle
+_CLEARLY = 1.5  # words, below which a cue may have been heard by chance
+_FEWEST_WORDS = 4.0  # heard clearly, below which nothing can be said of how late a subtitle is
+# Seconds that no viewer notices: a part that seems off by less is right
+_UNNOTICED = 0.15
+# Words of a cue that are heard clearly, for a weight of 1 in the evidence, and the greatest weight
+_WORDS_A_WEIGHT = 4.0
+_MOST_WEIGHT = 2.0
+_GUESSED = 0.3  # of its weight has a cue whose first word is not heard
+# Share of a cue that must lie in the film, or in the room between its neighbours
+_LEAST_SHOWN = 0.5
+
+
+@dataclass(frozen=True)
+class Part:
+    """Cues ``first`` up to ``end`` (numbers in the file, from 0) that were late by one amount.
+
+    ``agreeing`` of them were heard where ``shift`` puts them; ``margin`` is by how many seconds it
+    may be off.
+    """
+
+    first: int
+    end: int
+    shift: Shift
+    agreeing: int = 0
+    margin: float = inf
+
+    @property
+    def is_right(self) -> bool:
+        """Whether these cues were left as they were."""
+        return self.shift.ratio == 1 and self.shift.offset == 0
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A subtitle at its new times, and the parts that were taken there.
+
+    No parts: too little was heard, and it was left as it was. ``unspoken`` is what was not heard.
+    ``outside`` are cues before the film begins or after it ends, ``unplaced`` those that the film
+    has no room for at a break; both are left out.
+    """
+
+    cues: tuple[Cue, ...]
+    parts: tuple[Part, ...]
+    unspoken: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    unplaced: tuple[str, ...] = ()
+
+    @property
+    def shift(self) -> Shift:
+        """The shift of the longest part."""
+        return max(self.parts, key=lambda part: part.end - part.first, default=Part(0, 0, Shift())).shift
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """The words of a cue, and when each is heard, if it is."""
+
+    texts: tuple[str, ...]
+    words: tuple[Word | None, ...]
+
+    @property
+    def clearly(self) -> float:
+        """How many words are heard, each counting as much as it is sure."""
+        return sum(word.confidence for word in self.words if word)
+
+
+def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | None = None) -> Timed:
+    """A subtitle that runs early, late, slow or fast, in whole or in parts, at its right times.
+
+    Raises FormatError where it does not fit. With ``each``, every cue begins and ends with its own
+    words, where they are found; without, all move alike, as if there were no breaks. None looks for
+    parts, and times each cue on its own only where those do not explain most of what is found.
+    """
+    heard = _hear(cues, emissions)
+    unspoken = tuple(_quoted(cue) for cue, mine in zip(cues, heard, strict=True) if mine.words and not any(mine.words))
+    if sum(mine.clearly for mine in heard) < _FEWEST_WORDS:
+        return Timed(tuple(cues), (), unspoken)
+    parts, lost = _parts_of(cues, heard, emissions, breaks=each is not False)
+    moved = [part.shift.unbounded(cue) for part in parts for cue in cues[part.first : part.end]]
+    film = Span(0.0, emissions.seconds)
+    placed = [_in_film(cue, mine, film=film, speech=emissions.speech) for cue, mine in zip(moved, heard, strict=True)]
+    kept = {number: cue for number, cue in enumerate(placed) if cue and number not in lost}
+    if each or (each is None and _confidence(parts) < _SURE):
+        voiced = [_with_voice(cue, heard[number].words) for number, cue in kept.items()]
+        kept = dict(zip(kept, _in_order(voiced), strict=True))
+    return Timed(
+        tuple(_apart_at_breaks(kept, parts)),
+        parts=tuple(parts),
+        unspoken=unspoken,
+        outside=tuple(_quoted(cues[number]) for number, cue in enumerate(placed) if not cue),
+        unplaced=tuple(_quoted(cues[number]) for number in sorted(lost) if placed[number]),
+    )
+
+
+def _hear(cues: Sequence[Cue], emissions: CtcEmissions) -> list[_Heard]:
+    """The words of each cue when they are said. Raises FormatError where few are."""
+    texts = [readable_words(cue.text) for cue in cues]
+    words = align_words([word for own in texts for word in own], emissions)
+    refuse_strange(words)
+    edges = np.cumsum([0, *map(len, texts)]).tolist()
+    return [
+        _Heard(tuple(own), tuple(words[first:end])) for own, (first, end) in zip(texts, pairwise(edges), strict=True)
+    ]
+
+
+def _quoted(cue: Cue) -> str:
+    return cue.text.replace("\n", " ")
+
+
+def _confidence(parts: Sequence[Part]) -> float:
+    """Share of the cues that lie where their part puts them."""
+    sizes = [part.end - part.first for part in parts]
+    return float(np.average([part.shift.confidence for part in parts], weights=sizes))
+
+
+def _parts_of(
+    cues: Sequence[Cue], heard: Sequence[_Heard], emissions: CtcEmissions, breaks: bool
+) -> tuple[list[Part], set[int]]:
+    """The parts of the subtitle, and the cues at breaks for which there is no room."""
+    numbers = [number for number, mine in enumerate(heard) if mine.clearly > 0]
+    evidence = Evidence(
+        np.array([cues[number].start for number in numbers]),
+        heard=np.array([_begin(heard[number], emissions.speech) for number in numbers]),
+        weights=np.array([_weight(heard[number]) for number in numbers]),
+    )
+    stretches = [_left_if_right(stretch) for stretch in find_stretches(evidence, breaks=breaks)]
+    parts: list[Part] = []
+    lost: set[int] = set()
+    first = 0
+    for stretch, following in zip(stretches, [*stretches[1:], None], strict=True):
+        end = len(cues)
+        if following:
+            gap = range(numbers[stretch.end - 1] + 1, numbers[following.first])
+            end, homeless = _divide(cues, gap, shifts=(stretch.shift, following.shift), speech=emissions.speech)
+            lost |= homeless
+        parts.append(Part(first, end, stretch.shift, stretch.agreeing, stretch.margin))
+        first = end
+    return parts, lost
+
+
+def _begin(mine: _Heard, speech: Sequence[Span]) -> float:
+    """When a cue's first word is heard, or would be, going by the first that is.
+
+    Those before it take the time of an ordinary voice, but need not begin before the voice does.
+    """
+    ahead = 0
+    for text, word in zip(mine.texts, mine.words, strict=True):
+        if word and word.confidence:
+            guess = word.start - CHAR_SECONDS * ahead
+            return next((part.start for part in speech if guess <= part.start <= word.start), guess)
+        ahead += len(text) + 1
+    raise ValueError("a cue of which no word is heard")
+
+
+def _weight(mine: _Heard) -> float:
+    first = mine.words[0]
+    weight = min(_MOST_WEIGHT, mine.clearly / _WORDS_A_WEIGHT)
+    return weight if first and first.confidence else _GUESSED * weight
+
+
+def _left_if_right(stretch: Stretch) -> Stretch:
+    """The stretch without a shift that nobody would notice, or that may as well be none."""
+    unnoticed = abs(stretch.shift.offset) <= max(_UNNOTICED, stretch.margin)
+    return (
+        replace(stretch, shift=replace(stretch.shift, offset=0.0))
+        if stretch.shift.ratio == 1 and unnoticed
+        else stretch
+    )
+
+
+def _divide(
+    cues: Sequence[Cue], gap: range, shifts: tuple[Shift, Shift], speech: Sequence[Span]
+) -> tuple[int, set[int]]:
+    """Which of the unheard cues in ``gap``, at a break, belong to the part after it, and which to none.
+
+    ``gap.start`` and ``gap.stop`` are the numbers of the heard cues around it, one on. A cue must
+    fit between those two; of the places for the break the best is where most of the cues fit and
+    are shown while somebody speaks, then where the subtitle pauses longest.
+    """
+    before, after = shifts
+    room = Span(before.moved(cues[gap.start - 1]).start, after.moved(cues[gap.stop]).start)
+    fits = np.array([[_fit(shift.moved(cues[k]), room, speech) for shift in shifts] for k in gap]).reshape(-1, 2)
+    # Cues before the break go by the first shift, the others by the second
+    scores = np.append(0.0, np.cumsum(fits[:, 0])) + np.append(np.cumsum(fits[::-1, 1])[::-1], 0.0)
+    pauses = [cues[k].start - cues[k - 1].end for k in range(gap.start, gap.stop + 1)]
+    best = max(range(len(scores)), key=lambda k: (round(float(scores[k]), 1), pauses[k]))
+    placed = [fits[k, 0 if k < best else 1] > 0 for k in range(len(gap))]
+    return gap.start + best, {number for number, has_room in zip(gap, placed, strict=True) if not has_room}
+
+
+def _fit(cue: Cue, room: Span, speech: Sequence[Span]) -> float:
+    """0 for a cue that has no room, 1 for one that has, 2 where somebody speaks all along."""
+    length = max(cue.end - cue.start, 1e-3)
+    if _overlap(cue, room) < _LEAST_SHOWN * length:
+        return 0.0
+    return 1.0 + sum(_overlap(cue, part) for part in speech) / length
+
+
+def _overlap(cue: Cue, span: Span) -> float:
+    return max(0.0, min(cue.end, span.end) - max(cue.start, span.start))
+
+
+def _with_voice(cue: Cue, words: Sequence[Word | None]) -> Cue:
+    """The cue from its first to its last word, each where it is found near the cue."""
+    if not words:
+        return cue
+    first = words[0]
+    last = words[-1]
+    start = first.start if first and abs(first.start - cue.start) <= _FAR else cue.start
+    end = cue.end + start - cue.start
+    if last and abs(last.end - cue.end) <= _FAR + NETFLIX.lead_out and last.end > start:
+        end = min(max(end, last.end), last.end + NETFLIX.lead_out)
+    return replace(cue, start=start, end=max(end, start + NETFLIX.min_seconds))
+
+
+def _in_order(cues: Sequence[Cue]) -> list[Cue]:
+    """No cue begins before its predecessor or ends after its successor begins."""
+    starts = np.maximum.accumulate([cue.start for cue in cues]).tolist()
+    limits = [*(start - NETFLIX.gap for start in starts[1:]), inf]
+    return [
+        replace(cue, start=start, end=max(start, min(cue.end, limit)))
+        for cue, start, limit in zip(cues, starts, limits, strict=True)
+    ]
+
+
+def _apart_at_breaks(kept: Mapping[int, Cue], parts: Sequence[Part]) -> list[Cue]:
+    """The cues, by their numbers, of which the last of a part ends before the next part begins."""
+    cues = list(kept.values())
+    owners = np.searchsorted([part.end for part in parts], list(kept), side="right")
+    for place in np.flatnonzero(np.diff(owners)).tolist():
+        last = cues[place]
+        limit = cues[place + 1].start - NETFLIX.gap
+        if last.start < limit < last.end:
+            cues[place] = replace(last, end=limit)
+    return cues
+
+
+def _in_film(cue: Cue, mine: _Heard, film: Span, speech: Sequence[Span]) -> Cue | None:
+    """The cue as far as it lies in the film; None where little or nothing does.
+
+    One that is heard clearly is in the film, wherever the others suggest.
+    """
+    length = cue.end - cue.start
+    shown = _overlap(cue, film)
+    if shown == length or (shown > 0 and (any(mine.words) or shown >= _LEAST_SHOWN * length)):
+        return replace(cue, start=max(cue.start, film.start), end=min(cue.end, film.end))
+    if mine.clearly < _CLEARLY:
+        return None
+    start = _begin(mine, speech)
+    return replace(cue, start=start, end=min(start + length, film.end))
