@@ -19,6 +19,7 @@ from gptasr_subs.errors import UsageError
 from gptasr_subs.jobs.arrivals import Arrivals, is_open_for_writing
 from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import Job, State, open_queue
+from gptasr_subs.jobs.rules import Candidate, decide
 from gptasr_subs.jobs.watcher import Watcher
 from gptasr_subs.jobs.worker import Worker
 from gptasr_subs.media.library import find_arrived, is_wanted
@@ -72,6 +73,29 @@ def open_paths(queue_path: Path) -> dict[str, str]:
         ("film.subtitled.mp4", False),
         ("notes.txt", False),
         ("@eaDir/film.mkv", False),
+        ("Dune.Part.Two.2024.mkv", True),
+        ("Harry.Potter.and.the.Deathly.Hallows.Part.1.2010.1080p.mkv", True),
+        ("lecture.part.1.mp4", True),
+        ("The.Temp.1993.mkv", True),
+        ("The.Temp.mkv", True),
+        ("The.Download.S01E01.mkv", True),
+        ("the.download.mkv", True),
+        ("Lecture.3.tmp.notes.mkv", True),
+        ("...And Justice for All (1979)/...And Justice for All (1979).mkv", True),
+        ("_Failed_ State.mkv", True),
+        ("Dune.Part.Two.mkv.part", False),
+        ("film.temp.mkv", False),
+        ("film.mkv.crdownload", False),
+        ("#recycle/film.mkv", False),
+        ("$RECYCLE.BIN/S-1-5-21/film.mkv", False),
+        ("@Recycle/film.mkv", False),
+        ("lost+found/film.mkv", False),
+        ("#snapshot/daily/film.mkv", False),
+        ("System Volume Information/film.mkv", False),
+        ("Network Trash Folder/film.mkv", False),
+        ("~snapshot/film.mkv", False),
+        ("Recycled/film.mkv", False),
+        ("Recycled Songs/film.mkv", True),
     ],
 )
 def test_names_tell_what_is_a_film(name: str, wanted: bool, tmp_path: Path) -> None:
@@ -79,6 +103,14 @@ def test_names_tell_what_is_a_film(name: str, wanted: bool, tmp_path: Path) -> N
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(b"")
     assert list(find_arrived(tmp_path)) == [tmp_path / name] * wanted
+    if not wanted:
+        assert decide(Candidate(tmp_path / name, root=tmp_path)).rule in ("name", "own output")
+
+
+def test_a_title_that_may_be_a_mark_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "harry.potter.part.mkv").write_bytes(b"")
+    assert not list(find_arrived(tmp_path))
+    assert "'.part' in its name says that it is not complete; rename it if it is" in caplog.text
 
 
 def test_a_file_is_complete_when_it_is_unchanged_closed_and_readable(tmp_path: Path) -> None:
