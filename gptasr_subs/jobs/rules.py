@@ -14,7 +14,7 @@ from pathspec import GitIgnoreSpec
 from gptasr_subs.errors import UsageError
 from gptasr_subs.media.languages import same_language
 from gptasr_subs.media.library import name_objection
-from gptasr_subs.media.probe import BITMAP_SUBTITLES, MediaInfo, probe
+from gptasr_subs.media.probe import BITMAP_SUBTITLES, MediaInfo, choose_track, probe
 from gptasr_subs.media.sidecars import BURNED, existing_subtitles
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.plan import make_plan
@@ -149,11 +149,15 @@ def _text_track(candidate: Candidate) -> tuple[bool, str]:
 
 
 def _audio(candidate: Candidate) -> tuple[bool, str]:
-    spoken = ", ".join(track.language or "unknown" for track in candidate.info.audio)
+    options = candidate.options
+    tracks = candidate.info.audio
+    spoken = ", ".join(track.language or "unknown" for track in tracks)
     if not candidate.limits.audio:
         return True, f"any language is welcome ({spoken})"
-    passed = any(same_language(track.language, candidate.limits.audio) for track in candidate.info.audio)
-    return passed, f"its audio tracks are in: {spoken}; asked for is {candidate.limits.audio!r}"
+    chosen = choose_track(candidate.info, options.audio_track, options.language)
+    language = tracks[chosen].language
+    told = f"its audio tracks are in: {spoken}; number {chosen}, in {language or 'unknown'}, would be listened to"
+    return same_language(language, candidate.limits.audio), f"{told}; asked for is {candidate.limits.audio!r}"
 
 
 def _length(candidate: Candidate) -> tuple[bool, str]:

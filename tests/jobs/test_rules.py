@@ -63,6 +63,10 @@ def test_only_films_with_sound_in_the_language(tmp_path: Path) -> None:
     other = make_media(tmp_path / "b.mkv", Track(sound, "ger"))
     unknown = make_media(tmp_path / "c.mkv", sound)
     limits = Limits(audio="en")
+    asked = Candidate(two, Options(audio_track=0), limits=limits)
+    assert decided(asked) == "spoken language"  # the track that is listened to counts, not any
+    described = make_media(tmp_path / "d.mkv", Track(sound, "ger"), Track(sound, "eng", "Audio Description"))
+    assert decided(Candidate(described, limits=limits)) == "spoken language"
     assert [decided(Candidate(path, limits=limits)) for path in (two, other, unknown)] == ["", *["spoken language"] * 2]
     assert (
         "de" in decide(Candidate(other, limits=limits)).reason

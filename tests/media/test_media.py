@@ -201,7 +201,7 @@ def test_several_channels_become_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(sound, BEEPS, atol=1e-4)
 
 
-@pytest.mark.parametrize(("track", "hertz"), [(0, 440), (1, 880), ("2", 220), ("fr", 880), (None, 880)])
+@pytest.mark.parametrize(("track", "hertz"), [(0, 440), (1, 880), ("2", 220), ("fr", 880), (None, 220)])
 def test_the_track_asked_for_is_decoded(tools: str, film: Path, track: int | str | None, hertz: float) -> None:
     sound = decode_audio(film, track=track)[RATE // 2 : RATE // 2 + RATE]
     assert np.argmax(np.abs(np.fft.rfft(sound))) == pytest.approx(hertz, abs=1)
@@ -415,8 +415,66 @@ def test_commentary_is_taken_only_if_asked_for_or_alone() -> None:
 
 
 def test_without_a_wish_the_default_track_is_taken_else_the_first() -> None:
-    assert choose_track(tracks("ger", "eng"), None) == 0
+    assert choose_track(tracks("ger", "eng"), None, "fr") == 0
     assert choose_track(MediaInfo(1.0, (*tracks("ger").audio, AudioTrack(1, "aac", 2, default=True))), None) == 1
+
+
+def test_without_a_wish_the_language_of_the_model_goes_before_the_default() -> None:
+    def chosen(*languages: str, language: str = "en") -> int:
+        audio = (AudioTrack(i, "aac", 2, tag, default=i == 0) for i, tag in enumerate(languages))
+        return choose_track(MediaInfo(1.0, tuple(audio)), None, language)
+
+    assert chosen("ger", "eng") == 1
+    assert chosen("ger", "eng", language="de") == 0
+    assert chosen("ger", "", "fre") == 1
+    assert chosen("", "eng") == 1
+    assert chosen("ger", "fre") == 0
+
+
+ASIDE = [
+    "English (Audio Description)",
+    "Audiodeskription",
+    "Audiodescripción",
+    "English AD",
+    "Descriptive Audio",
+    "Hörfilm",
+    "Audiodescrizione",
+    "Director's Comments",
+    "Kommentar",
+    "Commentaire du réalisateur",
+    "Comentario del director",
+    "Isolated Score",
+]
+
+
+@pytest.mark.parametrize("title", ASIDE)
+def test_titles_say_what_is_about_the_film_or_without_voices(title: str, tmp_path: Path) -> None:
+    first = Track(tone(1), "eng", title, marks="default")
+    film = make_media(tmp_path / "film.mkv", first, Track(tone(1), "eng", "English 5.1"))
+    assert choose_track(probe(film), None) == 1
+
+
+@pytest.mark.parametrize(
+    "title", ["English", "Stereo", "Ad hoc mix", "Descent", "Surround 5.1", "Command Cut", "Adagio"]
+)
+def test_other_titles_do_not(title: str, tmp_path: Path) -> None:
+    first = Track(tone(1), "eng", title, marks="default")
+    assert choose_track(probe(make_media(tmp_path / "film.mkv", first, Track(tone(1), "eng"))), None) == 0
+
+
+def test_a_title_tells_the_language_where_no_tag_does(tmp_path: Path) -> None:
+    film = make_media(
+        tmp_path / "film.mkv", Track(tone(1), title="Deutsch German 2.0"), Track(tone(1), title="English")
+    )
+    assert [track.language for track in probe(film).audio] == ["de", "en"]
+    assert choose_track(probe(film), None) == 1
+
+
+def test_names_that_are_no_utf_8_are_read(tmp_path: Path) -> None:
+    made = write_wav(tmp_path / "made.wav", BEEPS)
+    named = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9 \xff\xc3.wav"))
+    made.rename(named)
+    assert onsets(decode_audio(named)) == pytest.approx([1, 4], abs=0.02)
 
 
 @pytest.mark.parametrize("wanted", [2, "2", "-1", "fr", "und", ""])
