@@ -23,6 +23,7 @@ from gptasr_subs.jobs.rules import Candidate, decide
 from gptasr_subs.jobs.watcher import Watcher
 from gptasr_subs.jobs.worker import Worker
 from gptasr_subs.media.library import find_arrived, is_wanted
+from gptasr_subs.pipeline.options import Options
 from tests.support.ended import text_of
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import SPOKEN, make_film, names_in
@@ -111,6 +112,24 @@ def test_a_title_that_may_be_a_mark_is_named(tmp_path: Path, caplog: pytest.LogC
     (tmp_path / "harry.potter.part.mkv").write_bytes(b"")
     assert not list(find_arrived(tmp_path))
     assert "'.part' in its name says that it is not complete; rename it if it is" in caplog.text
+
+
+def test_films_of_one_name_all_reach_the_queue(tmp_path: Path) -> None:
+    """Though the subtitles of one are there: the worker tells whose they are."""
+    for name in ("lib/one", "lib/two", "subs"):
+        (tmp_path / name).mkdir(parents=True)
+    films = [make_film(tmp_path / "lib" / name / "e1.wav") for name in ("one", "two")]
+    (tmp_path / "subs" / "e1.en.srt").write_text("of one of them")
+    options = Options(output_dir=tmp_path / "subs")
+    arrivals = Arrivals(stable_seconds=0.1)
+    watcher = Watcher([tmp_path / "lib"], tmp_path / "queue", options=options, arrivals=arrivals, tick=0.05)
+    watcher.start()
+    try:
+        wait_for(watcher.is_settled)
+    finally:
+        watcher.stop()
+    with open_queue(tmp_path / "queue") as queue:
+        assert [job.path in films for job in queue.jobs()] == [True]
 
 
 def test_a_file_is_complete_when_it_is_unchanged_closed_and_readable(tmp_path: Path) -> None:
