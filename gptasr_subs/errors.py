@@ -22,6 +22,10 @@ class OutputError(GptasrError):
     """A file could not be written; what stood there before is untouched."""
 
 
+class SharedNameError(OutputError):
+    """Two media files would be written to one file of subtitles."""
+
+
 class FormatError(GptasrError):
     """A subtitle or manifest file could not be understood, or a format has no writer."""
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptasr_subs.errors import OutputError
+from gptasr_subs.errors import SharedNameError
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
-from gptasr_subs.outputs.burning import burned_path
 from gptasr_subs.pipeline.options import Options, ProgressCallback, Result
-from gptasr_subs.pipeline.plan import make_plan, target_paths
+from gptasr_subs.pipeline.plan import make_plan, refuse_shared
 from gptasr_subs.pipeline.recognize import open_record
 from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.cache import open_journal
 from gptasr_subs.recognition.loading import LazyRecognizer
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,12 @@ class Batch:
         self._model = model
         self._options = options
         self._hooks = hooks or Hooks()
-        self._taken: dict[Path, Path] = {}
+        self._begun: list[Path] = []
 
     def subtitle(self, media: Path, on_progress: ProgressCallback | None = None) -> Result | Failure:
         """Subtitle one file. Raises what loading the model raises, for then no file can be done."""
         try:
-            self._refuse_same_target(media)
+            self._refuse_shared(media)
             plan = make_plan(media, self._options)
         except Exception as error:
             return self._failure(media, error)
@@ -66,20 +68,15 @@ class Batch:
         self._hooks.tell(Event(media, "failed", reason=reason_of(error), language=self._options.language))
         return Failure(media, error)
 
-    def _refuse_same_target(self, media: Path) -> None:
-        """Videos of one name in several folders would overwrite each other's subtitles in one
-        --output-dir.
+    def _refuse_shared(self, media: Path) -> None:
+        """Media files of one name would overwrite each other's subtitles.
+
+        Where nothing is overwritten, those of the first stay, and it is said whose they are.
         """
-        folder = self._options.output_dir
-        if not folder:
-            return
-        targets = list(target_paths(media, self._options).values())
-        if self._options.burn:
-            targets.append(burned_path(media, folder))
-        for target in targets:
-            other = self._taken.setdefault(target, media)
-            if other != media:
-                raise OutputError(
-                    f"{str(media)!r} would be written to the same {target.name!r} as {str(other)!r}; "
-                    "give each folder its own --output-dir."
-                )
+        try:
+            refuse_shared(media, self._begun, self._options)
+        except SharedNameError as error:
+            if self._options.output_dir or self._options.overwrite:
+                raise
+            _log.warning("%s", error)
+        self._begun.append(media)

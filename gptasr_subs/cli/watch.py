@@ -113,7 +113,8 @@ def explain(
         from gptasr_subs.pipeline.plan import target_paths
 
         options = make_options(format, lang, output_dir, overwrite)
-        film = Candidate(file, options, parse_limits(only_if_audio, length, size))
+        # As written: the folder somebody stands in may itself lie in a hidden one.
+        film = Candidate(file, options, parse_limits(only_if_audio, length, size), Path(file.anchor))
         if not file.exists():
             raise MediaError(f"There is no file {str(file)!r}; check the name.")
         for verdict in check_rules(film):

@@ -13,7 +13,8 @@ from pathspec import GitIgnoreSpec
 
 from gptasr_subs.errors import UsageError
 from gptasr_subs.media.languages import same_language
-from gptasr_subs.media.probe import BITMAP_SUBTITLES, MediaInfo, probe
+from gptasr_subs.media.library import name_objection
+from gptasr_subs.media.probe import BITMAP_SUBTITLES, MediaInfo, choose_track, probe
 from gptasr_subs.media.sidecars import BURNED, existing_subtitles
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.plan import make_plan
@@ -47,11 +48,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A media file and what is asked for; looked into only when a rule needs it."""
+    """A media file and what is asked for; looked into only when a rule needs it.
+
+    ``root``: the watched folder that it was found in; None where somebody named the file.
+    """
 
     path: Path
     options: Options = field(default_factory=Options)
     limits: Limits = field(default_factory=Limits)
+    root: Path | None = None
 
     @cached_property
     def info(self) -> MediaInfo:
@@ -77,6 +82,13 @@ def check_rules(candidate: Candidate) -> Iterator[Verdict]:
 def decide(candidate: Candidate) -> Verdict:
     """The verdict that counts: that of the rule which objects, else that of the last one."""
     return list(check_rules(candidate))[-1]
+
+
+def _name(candidate: Candidate) -> tuple[bool, str]:
+    if candidate.root is None:
+        return True, "it was named itself"
+    objection = name_objection(candidate.path, candidate.root)
+    return not objection, objection or "its name and folders are those of finished media"
 
 
 def _own_output(candidate: Candidate) -> tuple[bool, str]:
@@ -137,11 +149,15 @@ def _text_track(candidate: Candidate) -> tuple[bool, str]:
 
 
 def _audio(candidate: Candidate) -> tuple[bool, str]:
-    spoken = ", ".join(track.language or "unknown" for track in candidate.info.audio)
+    options = candidate.options
+    tracks = candidate.info.audio
+    spoken = ", ".join(track.language or "unknown" for track in tracks)
     if not candidate.limits.audio:
         return True, f"any language is welcome ({spoken})"
-    passed = any(same_language(track.language, candidate.limits.audio) for track in candidate.info.audio)
-    return passed, f"its audio tracks are in: {spoken}; asked for is {candidate.limits.audio!r}"
+    chosen = choose_track(candidate.info, options.audio_track, options.language)
+    language = tracks[chosen].language
+    told = f"its audio tracks are in: {spoken}; number {chosen}, in {language or 'unknown'}, would be listened to"
+    return same_language(language, candidate.limits.audio), f"{told}; asked for is {candidate.limits.audio!r}"
 
 
 def _length(candidate: Candidate) -> tuple[bool, str]:
@@ -158,6 +174,7 @@ def _length(candidate: Candidate) -> tuple[bool, str]:
 # From the cheapest to the dearest; those from the text track on have to look into the video.
 RULES: dict[str, Rule] = {
     "own output": _own_output,
+    "name": _name,
     "ignore file": _ignore_file,
     "size": _size,
     "subtitle file": _subtitle_file,

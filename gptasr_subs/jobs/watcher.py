@@ -32,6 +32,7 @@ from gptasr_subs.jobs.rules import Candidate, Limits, decide
 from gptasr_subs.media.library import find_arrived, is_wanted
 from gptasr_subs.media.sidecars import move_sidecars
 from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.plan import target_paths
 
 POLL_SECONDS = 5.0
 
@@ -69,6 +70,7 @@ class Watcher:
         self._limits = limits or Limits()
         self._arrivals = Arrivals() if arrivals is None else arrivals
         self._tick = tick
+        self._named: dict[Path, Path] = {}
         self._observer: BaseObserver = PollingObserver(timeout=poll) if poll else Observer()
         self._events: queues.SimpleQueue[FileSystemEvent | None] = queues.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="watcher", daemon=True)
@@ -164,11 +166,18 @@ class Watcher:
         with contextlib.suppress(MediaError, OSError):  # the worker will say what is wrong with it
             if _has_failed(path, queue):
                 return
+            has_namesake = self._has_namesake(path)
             verdict = decide(Candidate(path, self._options, self._limits))
-            if not verdict.passed:
+            # Where the subtitles may be those of another file, the worker says so aloud.
+            if not verdict.passed and not (has_namesake and verdict.rule == "subtitle file"):
                 _log.info("%s: skipped by the rule %r: %s.", path, verdict.rule, verdict.reason)
                 return
         queue.add(path)
+
+    def _has_namesake(self, path: Path) -> bool:
+        """Whether another file was seen whose subtitles would bear the same name."""
+        first = self._named.setdefault(target_paths(path, self._options).popitem()[1], path)
+        return first != path and first.exists()
 
 
 @contextlib.contextmanager

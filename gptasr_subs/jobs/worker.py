@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from gptasr_subs.cues.norms import Norms
-from gptasr_subs.errors import MediaError, QueueError
+from gptasr_subs.errors import MediaError, QueueError, SharedNameError
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.jobs.queue import LEASE, Job, Queue, State
 from gptasr_subs.jobs.rules import Candidate, Limits, decide
 from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.plan import refuse_shared
 from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.loading import raw_identity
 from gptasr_subs.recognition.recognizer import Recognizer
@@ -103,12 +104,21 @@ class Worker:
 
     def _subtitle(self, job: Job, stopped: Callable[[], bool]) -> Event:
         options = options_of(job, self._options)
+        self._refuse_shared(job, options)
         verdict = decide(Candidate(job.path, options, self._limits))
         if not verdict.passed:
             reason = f"{verdict.rule}: {verdict.reason}"
             return Event(job.path, "skipped", reason=reason, language=options.language)
         result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, on_progress=_checking(stopped))
         return event_of(result, options)
+
+    def _refuse_shared(self, job: Job, options: Options) -> None:
+        """Raise SharedNameError where the subtitles of this name are those of another file that was
+        done.
+        """
+        if options.output_dir or options.overwrite:
+            done = self._queue.jobs(State.DONE, State.RUNNING)
+            refuse_shared(job.path, (other.path for other in done if other.path.exists()), options)
 
     def _failed(self, job: Job, error: Exception, stamp: object) -> Event:
         reason = reason_of(error)
@@ -117,7 +127,8 @@ class Worker:
             return Event(job.path, "skipped", reason="the file is gone")
         # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is
         # away may be well then.
-        settled = isinstance(error, MediaError) and stamp is not None and file_stamp(job.path) == stamp
+        settled = isinstance(error, MediaError | SharedNameError) and stamp is not None
+        settled = settled and file_stamp(job.path) == stamp
         self._queue.fail(job, reason, retry=not settled)
         return Event(job.path, "failed", reason=reason)
 

@@ -26,6 +26,15 @@ _PLAYER_TIMELINE = "aresample=async=1:first_pts=0:rematrix_maxval=1"
 # before each packet), program streams, Ogg.
 _CORRECTED = re.compile(rb"G|....G|\0\0\x01\xba|OggS", re.DOTALL)
 
+# A moment in samples; what is loud, by the power of the loudest moment and that of a sample; how much
+# weaker the mean is where sides are opposite (noise of two sides is as strong in both); in what part
+# of the loud moments they are so where a voice cancels, as speech pauses.
+_MOMENT = 1024
+_LOUD = 1e-3
+_SILENCE = 1e-9
+_OPPOSITE = 0.2
+_MANY = 0.2
+
 _NO_DECODER = re.compile(r"decoder .*not found|unknown decoder|no decoder|could not find codec", re.IGNORECASE)
 
 
@@ -40,16 +49,18 @@ def decode_blocks(
     """Yield the audio of one track from ``start`` seconds on: mono float32 blocks (n_samples,) of
     ``block_seconds``.
 
-    Times are the player's: audio that starts late is preceded by silence, and holes are filled with
-    it. Damage costs no more than the damaged part and is logged as a warning. Raises MediaError,
-    when the first block is asked for, if nothing at all can be decoded. ffmpeg ends with the
-    generator.
+    Several channels become their mean, or the louder side where they cancel in it. Times are the
+    player's: audio that starts late is preceded by silence, and holes are filled with it. Damage
+    costs no more than the damaged part and is logged as a warning. Raises MediaError, when the
+    first block is asked for, if nothing at all can be decoded. ffmpeg ends with the generator.
     """
     media = Path(path)
     decoded = 0
     refuse_unreadable(media)
-    with run_ffmpeg(_decode_command(media, track, sample_rate, start)) as (child, stderr_tail):
-        for block in _read_blocks(child.stdout, round(block_seconds * sample_rate)):
+    channels = _count_channels(media, track)
+    command = _decode_command(media, track, sample_rate, start=start, channels=channels)
+    with run_ffmpeg(command) as (child, stderr_tail):
+        for block in _read_blocks(child.stdout, round(block_seconds * sample_rate), channels):
             decoded += len(block)
             yield block
     if child.returncode == 0 and not stderr_tail and (decoded or start):
@@ -72,14 +83,20 @@ def decode_audio(
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def _decode_command(media: Path, track: int, sample_rate: int, start: float) -> list[str]:
+def _count_channels(media: Path, track: int) -> int:
+    """1 for mono, 2 for everything else, which ffmpeg mixes down to two sides."""
+    tracks = [audio for audio in probe(media).audio if audio.index == track]
+    return 1 if not tracks or tracks[0].channels < 2 else 2
+
+
+def _decode_command(media: Path, track: int, sample_rate: int, *, start: float, channels: int) -> list[str]:
     seek = {"ss": f"{start:.6f}"} if start else {}
     audio = open_input(media, **SEARCH_LIMITS, **seek)[f"a:{track}"]
     timeline = _PLAYER_TIMELINE
     late = _correction(media, audio) - start
     if late > 0:
         timeline = f"asetpts=PTS+{late:.6f}/TB,{timeline}"
-    samples = {"format": "f32le", "acodec": "pcm_f32le", "ac": 1, "ar": sample_rate}
+    samples = {"format": "f32le", "acodec": "pcm_f32le", "ac": channels, "ar": sample_rate}
     return build_command(audio.output("pipe:", af=timeline, **samples))
 
 
@@ -99,10 +116,32 @@ def _correction(media: Path, audio: Any) -> float:
     return int(found[1]) / 1e6 if found else 0.0
 
 
-def _read_blocks(pipe: IO[bytes] | None, samples: int) -> Iterator[FloatArray]:
-    while pipe and (data := pipe.read(4 * samples)):  # short only at the end
-        block = np.frombuffer(data[: len(data) // 4 * 4], "<f4").astype(np.float32)
-        yield np.clip(np.nan_to_num(block, copy=False), -1, 1)  # damaged float audio holds anything
+def _read_blocks(pipe: IO[bytes] | None, samples: int, channels: int) -> Iterator[FloatArray]:
+    frame = 4 * channels  # bytes
+    while pipe and (data := pipe.read(frame * samples)):  # short only at the end
+        block = np.frombuffer(data[: len(data) // frame * frame], "<f4").astype(np.float32)
+        sides = np.nan_to_num(block, copy=False).reshape(-1, channels)  # damaged float audio holds anything
+        yield np.clip(_mix(sides), -1, 1)
+
+
+def _mix(sides: FloatArray) -> FloatArray:
+    """The mean of the sides (n_samples, channels); of two that cancel in it, the louder one."""
+    mean: FloatArray = sides.mean(1)
+    if sides.shape[1] < 2 or not _cancel(sides):
+        return mean
+    return sides[:, int(np.square(sides).sum(0).argmax())]
+
+
+def _cancel(sides: FloatArray) -> bool:
+    """Whether in many of the loud moments two sides are opposite: a voice may be lost in their mean,
+    even if music is not.
+    """
+    frames = sides[: len(sides) // _MOMENT * _MOMENT].reshape(-1, _MOMENT, 2)
+    same = np.square(frames.sum(2)).sum(1)
+    opposite = np.square(frames[..., 0] - frames[..., 1]).sum(1)
+    power = same + opposite
+    loud = power > max(_LOUD * power.max(initial=0.0), _SILENCE * _MOMENT)
+    return bool(loud.any()) and bool((same[loud] < _OPPOSITE * opposite[loud]).mean() > _MANY)
 
 
 def _failure(media: Path, track: int, reason: str, stderr: str) -> MediaError:

@@ -7,6 +7,7 @@ command with ``build_command``.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import threading
@@ -48,7 +49,7 @@ def open_input(path: Path, **options: Any) -> Any:
 
     Indexing it selects streams, as in ``film["a:0"]``.
     """
-    return ffmpeg.input(ffmpeg_url(path), **options)
+    return ffmpeg.input(_without_surrogates(ffmpeg_url(path)), **options)
 
 
 def join_streams(*streams: Any, to: Path | str, **options: Any) -> Any:
@@ -63,7 +64,8 @@ def join_streams(*streams: Any, to: Path | str, **options: Any) -> Any:
         # them.
         for number, single in enumerate(value if isinstance(value, list) else [value]):
             distinct[name + number * "\0"] = single
-    return ffmpeg.output(*streams, ffmpeg_url(to) if isinstance(to, Path) else to, **distinct)
+    target = ffmpeg_url(to) if isinstance(to, Path) else to
+    return ffmpeg.output(*streams, _without_surrogates(target), **distinct)
 
 
 def build_command(*outputs: Any, verbosity: str = "error", overwrite: bool = False, progress: str = "") -> list[str]:
@@ -76,7 +78,17 @@ def build_command(*outputs: Any, verbosity: str = "error", overwrite: bool = Fal
     if progress:
         whole = whole.global_args("-progress", progress)
     command = whole.compile(cmd=find_ffmpeg(), overwrite_output=overwrite)
-    return [word.replace("\0", "") for word in command]
+    return [_with_surrogates(word).replace("\0", "") for word in command]
+
+
+# Bytes of a name that are no UTF-8 are surrogates in Python, and ffmpeg-python hashes its words as
+# strict UTF-8: meanwhile each is a null byte and a private letter. No name holds null bytes.
+def _without_surrogates(address: str) -> str:
+    return re.sub("[\udc80-\udcff]", lambda found: "\0" + chr(ord(found[0]) - 0xDC00 + 0xE000), address)
+
+
+def _with_surrogates(word: str) -> str:
+    return re.sub("\0([\ue080-\ue0ff])", lambda found: chr(ord(found[1]) - 0xE000 + 0xDC00), word)
 
 
 @contextmanager

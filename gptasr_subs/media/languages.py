@@ -70,3 +70,12 @@ def three_letter_code(tag: str) -> str:
 def language_name(tag: str) -> str:
     """The English name of the larger languages, else the tag as it is."""
     return _NAMES.get(shortest_code(tag), tag)
+
+
+def language_in(title: str) -> str:
+    """The code of the language that a title names in English (``English 5.1`` -> ``en``), or an
+    empty string where it names none or several.
+    """
+    words = set(re.findall(r"[^\W\d_]+", title.lower()))
+    named = [code for code, name in _NAMES.items() if name.lower() in words]
+    return named[0] if len(named) == 1 else ""

@@ -17,20 +17,40 @@ _VIDEO = "3g2 3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm
 _AUDIO = "aac ac3 aif aiff amr ape au caf dts eac3 flac m4a m4b mka mp2 mp3 oga ogg opus ra spx wav weba wma wv"
 MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in f"{_VIDEO} {_AUDIO}".split())
 
-
-# How downloaders and unpackers mark what is not complete, or not meant for people.
-_UNFINISHED = frozenset(
-    {".part", ".partial", ".!qb", ".!ut", ".bc!", ".crdownload", ".download", ".aria2", ".filepart", ".tmp", ".temp"}
+# How downloaders and unpackers mark what is not complete. Between the name and the extension of a
+# video only marks in lower case count, as programs write them: "The.Temp.mkv" is a title.
+_MARKED = frozenset({".part", ".partial", ".tmp", ".temp"})
+_UNPACKING = ("_unpack_", "_failed_")
+# Recycle bins, previews and snapshots of NAS and operating systems.
+_SYSTEM_FOLDERS = frozenset(
+    {
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "@eadir",
+        "@recently-snapshot",
+        "@recycle",
+        "@sharebin",
+        "@sharesnap",
+        "@tmp",
+        "lost+found",
+        "lost.dir",
+        "network trash folder",
+        "recycled",
+        "recycler",
+        "system volume information",
+        "temporary items",
+        "~snapshot",
+    }
 )
-_PASSING_FOLDERS = ("_unpack_", "_failed_", ".", "@eadir")
 
 
 def find_media(path: Path) -> list[Path]:
     """A file as it is, whatever it is called; of a folder all media files in and below it, sorted.
 
-    Hidden files and folders are skipped, and videos that subtitles were drawn into; links to folders
-    are not followed. Raises MediaError where there is nothing to read; a folder below that may not
-    be read is named in a warning and left out.
+    What ``is_wanted`` does not let pass is skipped; links to folders are not followed. Raises
+    MediaError where there is nothing to read; a folder below that may not be read is named in a
+    warning and left out.
     """
     if not _is_folder(path):
         return [path]
@@ -40,38 +60,61 @@ def find_media(path: Path) -> list[Path]:
     return found
 
 
-def walk_media(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """All media files in and below a folder, sorted; see ``find_media``.
+def find_arrived(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """All files in and below a folder that ``is_wanted`` lets pass, sorted.
 
     ``on_error`` hears what cannot be listed.
     """
     for base, folders, names in os.walk(folder, onerror=on_error):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(base, name) for name in sorted(names) if is_media_name(name))
-
-
-def is_media_name(name: str) -> bool:
-    """Whether a file of this name is media by its extension, neither hidden nor a copy with
-    subtitles drawn in.
-    """
-    path = Path(name)
-    return not name.startswith(".") and path.suffix.lower() in MEDIA_EXTENSIONS and not path.stem.endswith(BURNED)
+        folders[:] = sorted(name for name in folders if not _folder_objection(name))
+        for path in (Path(base, name) for name in sorted(names)):
+            if is_wanted(path, folder):
+                yield path
+            elif _is_marked(path):  # a person may have meant it as a title
+                _log.warning("%r is left out: %s.", str(path), _file_objection(path))
 
 
 def is_wanted(path: Path, root: Path) -> bool:
-    """Whether a file below ``root`` is a video by its name: not hidden, temporary, or made by us."""
-    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
-    if any(name.lower().startswith(_PASSING_FOLDERS) for name in names):
-        return False
-    return is_media_name(path.name) and _UNFINISHED.isdisjoint(suffix.lower() for suffix in path.suffixes)
+    """Whether a file below ``root`` is media by its name; see ``name_objection``."""
+    return not name_objection(path, root)
 
 
-def find_arrived(root: Path) -> Iterator[Path]:
-    """All files in and below ``root`` that ``is_wanted`` lets pass.
+def name_objection(path: Path, root: Path) -> str:
+    """Why a file below ``root`` is left alone because of its name and folders; empty if it is not.
 
-    What cannot be listed is left out.
+    Left alone is what is hidden, incomplete, thrown away, made by us, or no media.
     """
-    return (path for path in walk_media(root) if is_wanted(path, root))
+    folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
+    objections = (*map(_folder_objection, folders), _file_objection(path))
+    return next(filter(None, objections), "")
+
+
+def _folder_objection(name: str) -> str:
+    if name.lower() in _SYSTEM_FOLDERS:
+        return f"the folder {name!r} holds what was thrown away or what the system keeps"
+    if name.lower().startswith(_UNPACKING):
+        return f"the folder {name!r} is being unpacked, or could not be"
+    return f"the folder {name!r} is hidden" if _is_hidden(name) else ""
+
+
+def _file_objection(path: Path) -> str:
+    if _is_hidden(path.name):
+        return "its name begins with a dot, so it is hidden"
+    if path.suffix.lower() not in MEDIA_EXTENSIONS:
+        return f"its extension {path.suffix!r} is none of media"
+    if path.stem.endswith(BURNED):
+        return f"it is a copy with subtitles in the picture ({BURNED})"
+    if _is_marked(path):
+        return f"{Path(path.stem).suffix!r} in its name says that it is not complete; rename it if it is"
+    return ""
+
+
+def _is_marked(path: Path) -> bool:
+    return path.suffix.lower() in MEDIA_EXTENSIONS and Path(path.stem).suffix in _MARKED
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") and not name.startswith("...")  # "...And Justice for All"
 
 
 def unique(paths: Iterable[Path]) -> list[Path]:
@@ -97,7 +140,7 @@ def _search(folder: Path) -> Iterator[Path]:
             raise _unreadable(folder, error) from error
         _log.warning("The folder %r is left out: %s.", error.filename, _reason(error))
 
-    return walk_media(folder, report)
+    return find_arrived(folder, report)
 
 
 def _unreadable(path: Path, error: OSError) -> MediaError:

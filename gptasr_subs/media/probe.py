@@ -13,7 +13,7 @@ from typing import Any
 
 from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import ffmpeg_url, find_ffmpeg
-from gptasr_subs.media.languages import same_language, shortest_code
+from gptasr_subs.media.languages import language_in, same_language, shortest_code
 
 # How far ffmpeg looks for the first audio: a minute of microseconds, and bytes. By default it gives
 # up after 5 s.
@@ -29,14 +29,24 @@ _MOVING = (12.0, 240.0)
 # How far the mean rate may lie from the container's own, or half of it (fields), as a share
 _EVEN = 0.1
 # Dispositions of audio about the video, not of it
-_COMMENTARY = ("comment", "descriptions", "visual_impaired")
+_COMMENTARY = ("comment", "descriptions", "visual_impaired", "karaoke")
+# The same said by a title, in the languages of many releases: commentaries, descriptions for the
+# blind, audio without voices. Abbreviations count only in capitals.
+_ASIDE = re.compile(
+    r"[ck]omm?ent[aá]|comment[oi]\b|comments?\b|kommentti|des[ck]r[iy][pbçz]|h[öo]rfilm|visual(ly)?[ -]impair|"
+    r"\bblind|sehbehindert|malvoyant|non[ -]?vedenti|isolated|\bscore\b|music[ -](only|and effects|& effects)|"
+    r"karaoke|instrumental",
+    re.IGNORECASE,
+)
+_ASIDE_ABBREVIATED = re.compile(r"\b(AD|DVS|DV)\b|\bM&E\b")
 
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
     """One audio track; ``index`` counts audio tracks only, from 0.
 
-    ``commentary``: spoken about the video, not in it.
+    ``language`` is taken from the title where no tag tells it. ``commentary``: spoken about the
+    video (or sung, or without voices), not what is said in it.
     """
 
     index: int
@@ -107,14 +117,15 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _ask_ffprobe(media) if shutil.which("ffprobe") else _ask_ffmpeg(media)
 
 
-def choose_track(info: MediaInfo, track: int | str | None) -> int:
-    """The audio track asked for by index or language (``en``, ``eng``), else the default one.
+def choose_track(info: MediaInfo, track: int | str | None, language: str = "en") -> int:
+    """The audio track asked for by index or language (``en``, ``eng``), else the one to listen to.
 
-    A commentary is chosen only by its index, or if nothing else is there. Raises MediaError where
-    there is no such track; the message lists those there are.
+    That is one in ``language``, else of unknown language, else of another; then the default one. A
+    commentary or description is chosen only by its index, or if nothing else is there. Raises
+    MediaError where there is no such track; the message lists those there are.
     """
     if track is None:
-        return min(info.audio, key=lambda a: (a.commentary, not a.default, a.index)).index
+        return min(info.audio, key=lambda a: (a.commentary, _strangeness(a, language), not a.default, a.index)).index
     if isinstance(track, int) or track.isdecimal():
         found = [a for a in info.audio if a.index == int(track)]
     else:
@@ -123,6 +134,13 @@ def choose_track(info: MediaInfo, track: int | str | None) -> int:
         there = "; ".join(f"{a.index}: {a.language or 'language unknown'}, {a.codec}" for a in info.audio)
         raise MediaError(f"There is no audio track {str(track)!r}; choose --audio-track from: {there}.")
     return min(found, key=lambda a: (a.commentary, a.index)).index
+
+
+def _strangeness(audio: AudioTrack, language: str) -> int:
+    """0 for a track in the language, 1 where its language is not known, 2 for another."""
+    if same_language(audio.language, language):
+        return 0
+    return 2 if audio.language else 1
 
 
 def refuse_unreadable(media: Path) -> None:
@@ -186,11 +204,15 @@ def _audio_track(index: int, stream: dict[str, Any]) -> AudioTrack:
         index=index,
         codec=_codec(stream),
         channels=int(stream.get("channels", 0)),
-        language=_language(stream),
+        language=_language(stream) or language_in(title),
         title=title,
         default=bool(disposition.get("default")),
-        commentary=any(disposition.get(name) for name in _COMMENTARY) or "commentary" in title.lower(),
+        commentary=any(disposition.get(name) for name in _COMMENTARY) or _is_aside(title),
     )
+
+
+def _is_aside(title: str) -> bool:
+    return bool(_ASIDE.search(title) or _ASIDE_ABBREVIATED.search(title))
 
 
 def _codec(stream: dict[str, Any]) -> str:

@@ -18,21 +18,19 @@ from gptasr_subs.formats import Document, render
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.languages import language_name, same_language, three_letter_code
 from gptasr_subs.media.probe import BITMAP_SUBTITLES, inspect
+from gptasr_subs.outputs.container_tags import has_own_keys, lost_tags
 from gptasr_subs.storage.files import MIB, atomic_replace
 from gptasr_subs.types import Cue
 
 Stream = dict[str, Any]  # as ffprobe describes one
 
-_MATROSKA = {"default_mode": "passthrough"}  # else ffmpeg marks tracks as default that were not
-_MP4 = {"movflags": "+faststart"}
-# How each container is called by ffmpeg, what it calls text, what text we give it, and what its
-# writer must be told.
+# How each container is called by ffmpeg, what it calls text, and what text we give it.
 _CONTAINERS = {
-    ".mkv": ("matroska", "subrip", "srt", _MATROSKA),
-    ".webm": ("webm", "webvtt", "vtt", _MATROSKA),
-    ".mp4": ("mp4", "mov_text", "srt", _MP4),
-    ".m4v": ("mp4", "mov_text", "srt", _MP4),
-    ".mov": ("mov", "mov_text", "srt", _MP4),
+    ".mkv": ("matroska", "subrip", "srt"),
+    ".webm": ("webm", "webvtt", "vtt"),
+    ".mp4": ("mp4", "mov_text", "srt"),
+    ".m4v": ("mp4", "mov_text", "srt"),
+    ".mov": ("mov", "mov_text", "srt"),
 }
 # Data of MP4 that ffmpeg writes anew: from the chapters and the time code
 _REMADE = frozenset({"text", "tmcd"})
@@ -73,13 +71,15 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
     """Put ``cues`` into the video as one more track.
 
     One of the same title is replaced, the rest stays as it was. The new file takes the old one's
-    place only when every other stream in it is proven to be the same, bit for bit. Raises
+    place only when every other stream in it is proven to be the same, bit for bit, and what the
+    file says of itself (time and place of recording, titles, own keys) is all there. Raises
     MediaError or OutputError, and the video is then untouched.
     """
-    muxer, codec, text_format, muxer_options = _container(media)
-    streams: list[Stream] = inspect(media)["streams"]
+    muxer, codec, text_format = _container(media)
+    facts = inspect(media)
+    streams: list[Stream] = facts["streams"]
     kept = [i for i, stream in enumerate(streams) if not _is_left_out(stream, muxer, track)]
-    with TemporaryDirectory() as folder, atomic_replace(media) as temporary:
+    with TemporaryDirectory() as folder, atomic_replace(media, keep_times=True) as temporary:
         _refuse_full_disk(media)
         text = Path(folder, f"subtitles.{text_format}")
         text.write_text(render(Document(tuple(cues)), text_format), encoding="utf-8")
@@ -89,7 +89,7 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         source = open_input(media)
         options = {
             "format": muxer,
-            **muxer_options,
+            **_writer_options(muxer, facts),
             **_COPY,
             f"c:s:{number}": codec,
             **_labels(track, number),
@@ -99,14 +99,27 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         # One run writes the new file and hashes what it reads of the old one.
         found = _hashes(build_command(new, _hash_output(source), overwrite=True), media)
         _refuse_changes([fingerprint for index, fingerprint in found.items() if index in kept], temporary, media)
+        _refuse_losses(facts, temporary, media, mapped)
 
 
-def _container(media: Path) -> tuple[str, str, str, dict[str, str]]:
+def _container(media: Path) -> tuple[str, str, str]:
     found = _CONTAINERS.get(media.suffix.lower())
     if not found:
         kinds = ", ".join(sorted(end.lstrip(".") for end in _CONTAINERS))
         raise MediaError(f"{str(media)!r} cannot hold a subtitle track; convert it to one of {kinds}, or do not embed.")
     return found
+
+
+def _writer_options(muxer: str, facts: dict[str, Any]) -> dict[str, str]:
+    """What ffmpeg must be told to keep what the container says.
+
+    It drops the time of recording unless the metadata are copied by name.
+    """
+    if muxer in ("mp4", "mov"):
+        flags = "+faststart+use_metadata_tags" if has_own_keys(facts) else "+faststart"
+        return {"map_metadata": "0", "movflags": flags}
+    # else ffmpeg marks tracks as default that were not
+    return {"map_metadata": "0", "default_mode": "passthrough"}
 
 
 def _is_same(stream: Stream, track: Track) -> bool:
@@ -181,6 +194,16 @@ def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None
                 "beside it instead."
             )
         after.remove(fingerprint)
+
+
+def _refuse_losses(facts: dict[str, Any], temporary: Path, media: Path, mapped: Sequence[int]) -> None:
+    """Raise MediaError unless the new file says of itself and its streams what the old one did."""
+    lost = lost_tags(facts, inspect(temporary), mapped)
+    if lost:
+        raise MediaError(
+            f"ffmpeg cannot keep what {str(media)!r} says of itself ({', '.join(lost)}), so it was left as it is; "
+            "write the subtitles beside it instead."
+        )
 
 
 def _hashes(command: list[str], media: Path) -> dict[int, str]:

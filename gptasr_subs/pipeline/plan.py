@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gptasr_subs.errors import OutputError
+from gptasr_subs.errors import OutputError, SharedNameError
 from gptasr_subs.formats import get_format, is_readable
 from gptasr_subs.media.sidecars import existing_subtitles, sidecar_path
 from gptasr_subs.outputs.burning import burned_path
@@ -79,6 +79,26 @@ def make_plan(media: Path, options: Options) -> Plan:
 def embedded_as(options: Options) -> Track:
     """The track that the options ask for."""
     return Track(options.language, options.sdh, options.forced)
+
+
+def refuse_shared(media: Path, others: Iterable[Path], options: Options) -> None:
+    """Raise SharedNameError where one of the others would be written to the same file."""
+    names = {target.absolute(): target for target in output_paths(media, options)}
+    for other in others:
+        if other.stem != media.stem or other.absolute() == media.absolute():
+            continue
+        shared = [names[path] for path in map(Path.absolute, output_paths(other, options)) if path in names]
+        if shared:
+            advice = "give each folder its own --output-dir" if options.output_dir else "rename one of them"
+            raise SharedNameError(
+                f"{str(media)!r} would be written to the same {shared[0].name!r} as {str(other)!r}; {advice}."
+            )
+
+
+def output_paths(media: Path, options: Options) -> list[Path]:
+    """All files that the options ask for besides a change of the media file, there already or not."""
+    targets = list(target_paths(media, options).values())
+    return [*targets, burned_path(media, options.output_dir)] if options.burn else targets
 
 
 def _is_kept(target: Path, options: Options) -> bool:

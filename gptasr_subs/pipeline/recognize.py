@@ -16,7 +16,8 @@ from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import Document
 from gptasr_subs.media.decode import decode_blocks
-from gptasr_subs.media.probe import MediaInfo, choose_track, probe
+from gptasr_subs.media.languages import same_language
+from gptasr_subs.media.probe import AudioTrack, MediaInfo, choose_track, probe
 from gptasr_subs.media.shots import find_shot_changes
 from gptasr_subs.outputs.progressive import Preview
 from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback
@@ -51,7 +52,8 @@ def recognize_file(
     file, as ``open_record`` gives it; without one the journal is opened.
     """
     info = probe(media)
-    track = choose_track(info, options.audio_track)
+    track = choose_track(info, options.audio_track, options.language)
+    _warn_of_language(media, info.audio[track], options.language)
     recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
     with ExitStack() as stack:
         if record is None:
@@ -150,6 +152,14 @@ def _transcribe_file(
         record.finish(transcript)
     _warn_of_failed(media, record.failed)
     return transcript
+
+
+def _warn_of_language(media: Path, track: AudioTrack, language: str) -> None:
+    if track.language and not same_language(track.language, language):
+        _log.warning(
+            "The audio of %r is said to be in %r, and is taken for %r: choose --audio-track or --lang.",
+            *(str(media), track.language, language),
+        )
 
 
 def _warn_of_failed(media: Path, failed: Sequence[tuple[Span, str]]) -> None:

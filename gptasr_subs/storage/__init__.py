@@ -1,5 +1,6 @@
 """What lies on the user's disk. In reading order::
 
+attributes  what a file has besides its content
 encoding    the text in bytes of unknown encoding
 files       files that are whole or not there
 folders     where the package keeps things between runs

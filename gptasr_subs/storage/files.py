@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError, OutputError
+from gptasr_subs.storage.attributes import copy_attributes, protect, warn_of_links
 from gptasr_subs.storage.encoding import Decoded, decode
 
 MIB = 1 << 20  # bytes
@@ -75,12 +76,13 @@ def refuse_existing(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_replace(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_replace(path: str | os.PathLike[str], *, keep_times: bool = False) -> Iterator[Path]:
     """An empty file to fill, beside ``path``, whose place it takes in one step when the block ends
     without an error.
 
-    Until then what stood there stays, and after an error it still does. An OSError becomes an
-    OutputError.
+    Until then what stood there stays, and after an error it still does. Its owner, rights and
+    attributes stay in any case, and with ``keep_times`` the time of its last change. An OSError
+    becomes an OutputError.
     """
     target = Path(os.path.realpath(path))
     # Short: the target's name may fill its limit
@@ -91,11 +93,12 @@ def atomic_replace(path: str | os.PathLike[str]) -> Iterator[Path]:
         # "x" with the usual rights: the files of tempfile are for their owner only, and media
         # servers are others.
         temporary.open("xb").close()
+        protect(temporary, target)
+        warn_of_links(target)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        with contextlib.suppress(OSError):
-            shutil.copymode(target, temporary)
+        copy_attributes(target, temporary, times=keep_times)
         temporary.replace(target)
     except BaseException as error:
         with contextlib.suppress(OSError):

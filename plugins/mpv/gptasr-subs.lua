@@ -71,11 +71,38 @@ local function finish(current, success, result)
     current.timer:kill()
     if success and result.status == 0 then
         look(current)
-        tell("complete")
+        tell(has_cues(current.file) and "complete" or "nobody speaks in this sound track")
     else
         local reason = result and result.stderr and result.stderr:match("([^\n]+)\n*$")
         tell(reason or ("could not run " .. settings.program))
     end
+end
+
+-- The file and the number of the sound track that is heard; nothing where none is selected. The
+-- program counts the sound tracks within one file, from 0.
+local function heard_track(film)
+    local before = 0
+    for _, track in ipairs(mp.get_property_native("track-list")) do
+        if track.type == "audio" then
+            if track.selected and track.external then
+                return track["external-filename"], 0
+            elseif track.selected then
+                return film, before
+            elseif not track.external then
+                before = before + 1
+            end
+        end
+    end
+    return film, nil
+end
+
+local function has_cues(file)
+    local opened = io.open(file)
+    local text = opened and opened:read("*a") or ""
+    if opened then
+        opened:close()
+    end
+    return text:find("-->", 1, true) ~= nil
 end
 
 local function temporary_file()
@@ -95,8 +122,15 @@ local function start()
     local command = {
         settings.program, "--progressive", "--from", string.format("%.2f", position), "--quiet",
         "--model", settings.model, "--lang", settings.lang, "--device", settings.device,
-        "--output", current.file, "--", utils.join_path(mp.get_property("working-directory", ""), path),
+        "--output", current.file,
     }
+    local source, number = heard_track(path)
+    if number then
+        table.insert(command, "--audio-track")
+        table.insert(command, tostring(number))
+    end
+    table.insert(command, "--")
+    table.insert(command, utils.join_path(mp.get_property("working-directory", ""), source))
     current.process = mp.command_native_async(
         { name = "subprocess", args = command, playback_only = false, capture_stderr = true },
         function(success, result) finish(current, success, result) end

@@ -142,6 +142,16 @@ def test_films_of_one_name_do_not_share_a_file_in_output_dir(
     assert f"'{films[1]}' would be written to the same 'e1.en.srt' as '{films[0]}'" in ended.err
 
 
+def test_films_of_one_name_in_one_folder_are_told_apart_in_words(
+    program: Program, fake: FakeRecognizer, folder: Path
+) -> None:
+    make_film(folder / "talk.m4a")
+    said = "talk.wav' would be written to the same 'talk.en.srt' as "
+    ended = program(folder)
+    assert ended.code == 0 and said in ended.err and "talk.m4a'; rename one of them" in ended.err
+    assert program(folder, "--overwrite").code == 1
+
+
 def test_quiet_says_nothing_but_errors(program: Program, fake: FakeRecognizer, folder: Path) -> None:
     assert program(folder, "--quiet") == Ended(0, "", "")
     (folder / "bad.mp4").write_text("no film")

@@ -63,6 +63,10 @@ def test_only_films_with_sound_in_the_language(tmp_path: Path) -> None:
     other = make_media(tmp_path / "b.mkv", Track(sound, "ger"))
     unknown = make_media(tmp_path / "c.mkv", sound)
     limits = Limits(audio="en")
+    asked = Candidate(two, Options(audio_track=0), limits=limits)
+    assert decided(asked) == "spoken language"  # the track that is listened to counts, not any
+    described = make_media(tmp_path / "d.mkv", Track(sound, "ger"), Track(sound, "eng", "Audio Description"))
+    assert decided(Candidate(described, limits=limits)) == "spoken language"
     assert [decided(Candidate(path, limits=limits)) for path in (two, other, unknown)] == ["", *["spoken language"] * 2]
     assert (
         "de" in decide(Candidate(other, limits=limits)).reason
@@ -133,3 +137,16 @@ def test_explain_says_what_would_happen_and_which_rule_decided(program: Program,
     assert len(ended.out.splitlines()) == len(RULES) + 1
     assert program("explain", film.path.with_name("nix.mkv")).code == 1
     assert program("explain", film.path, "--length", "5").code == 2
+
+
+@pytest.mark.parametrize("name", ["film.temp.mkv", "film.mkv.part", ".film.mkv", "#recycle/film.mkv", "notes.txt"])
+def test_explain_knows_what_a_watch_leaves_alone_by_name(name: str, program: Program, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    make_film(tmp_path / "a.mkv").rename(tmp_path / name)
+    ended = program("explain", tmp_path / name)
+    assert "would be skipped; the rule 'name' decided: " in ended.out
+
+
+def test_explain_lets_a_title_pass(program: Program, tmp_path: Path) -> None:
+    ended = program("explain", make_film(tmp_path / "Dune.Part.Two.2024.mkv"))
+    assert "passed: name: " in ended.out and "would get subtitles" in ended.out

@@ -19,9 +19,11 @@ from gptasr_subs.errors import UsageError
 from gptasr_subs.jobs.arrivals import Arrivals, is_open_for_writing
 from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import Job, State, open_queue
+from gptasr_subs.jobs.rules import Candidate, decide
 from gptasr_subs.jobs.watcher import Watcher
 from gptasr_subs.jobs.worker import Worker
 from gptasr_subs.media.library import find_arrived, is_wanted
+from gptasr_subs.pipeline.options import Options
 from tests.support.ended import text_of
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import SPOKEN, make_film, names_in
@@ -72,6 +74,29 @@ def open_paths(queue_path: Path) -> dict[str, str]:
         ("film.subtitled.mp4", False),
         ("notes.txt", False),
         ("@eaDir/film.mkv", False),
+        ("Dune.Part.Two.2024.mkv", True),
+        ("Harry.Potter.and.the.Deathly.Hallows.Part.1.2010.1080p.mkv", True),
+        ("lecture.part.1.mp4", True),
+        ("The.Temp.1993.mkv", True),
+        ("The.Temp.mkv", True),
+        ("The.Download.S01E01.mkv", True),
+        ("the.download.mkv", True),
+        ("Lecture.3.tmp.notes.mkv", True),
+        ("...And Justice for All (1979)/...And Justice for All (1979).mkv", True),
+        ("_Failed_ State.mkv", True),
+        ("Dune.Part.Two.mkv.part", False),
+        ("film.temp.mkv", False),
+        ("film.mkv.crdownload", False),
+        ("#recycle/film.mkv", False),
+        ("$RECYCLE.BIN/S-1-5-21/film.mkv", False),
+        ("@Recycle/film.mkv", False),
+        ("lost+found/film.mkv", False),
+        ("#snapshot/daily/film.mkv", False),
+        ("System Volume Information/film.mkv", False),
+        ("Network Trash Folder/film.mkv", False),
+        ("~snapshot/film.mkv", False),
+        ("Recycled/film.mkv", False),
+        ("Recycled Songs/film.mkv", True),
     ],
 )
 def test_names_tell_what_is_a_film(name: str, wanted: bool, tmp_path: Path) -> None:
@@ -79,6 +104,32 @@ def test_names_tell_what_is_a_film(name: str, wanted: bool, tmp_path: Path) -> N
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_bytes(b"")
     assert list(find_arrived(tmp_path)) == [tmp_path / name] * wanted
+    if not wanted:
+        assert decide(Candidate(tmp_path / name, root=tmp_path)).rule in ("name", "own output")
+
+
+def test_a_title_that_may_be_a_mark_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "harry.potter.part.mkv").write_bytes(b"")
+    assert not list(find_arrived(tmp_path))
+    assert "'.part' in its name says that it is not complete; rename it if it is" in caplog.text
+
+
+def test_films_of_one_name_all_reach_the_queue(tmp_path: Path) -> None:
+    """Though the subtitles of one are there: the worker tells whose they are."""
+    for name in ("lib/one", "lib/two", "subs"):
+        (tmp_path / name).mkdir(parents=True)
+    films = [make_film(tmp_path / "lib" / name / "e1.wav") for name in ("one", "two")]
+    (tmp_path / "subs" / "e1.en.srt").write_text("of one of them")
+    options = Options(output_dir=tmp_path / "subs")
+    arrivals = Arrivals(stable_seconds=0.1)
+    watcher = Watcher([tmp_path / "lib"], tmp_path / "queue", options=options, arrivals=arrivals, tick=0.05)
+    watcher.start()
+    try:
+        wait_for(watcher.is_settled)
+    finally:
+        watcher.stop()
+    with open_queue(tmp_path / "queue") as queue:
+        assert [job.path in films for job in queue.jobs()] == [True]
 
 
 def test_a_file_is_complete_when_it_is_unchanged_closed_and_readable(tmp_path: Path) -> None:

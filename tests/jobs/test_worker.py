@@ -71,6 +71,24 @@ def test_no_media_fails_at_once_and_a_full_disk_is_tried_again(
     assert (job.state, job.attempts, job.reason) == (State.WAITING, 1, "the disk is full")
 
 
+def test_two_films_do_not_share_one_file_of_subtitles(queue: Queue, tmp_path: Path) -> None:
+    """The second has no subtitles, so it is not "done already"."""
+    for name in ("one", "two", "subs"):
+        (tmp_path / name).mkdir()
+    films = [make_film(tmp_path / name / "e1.wav") for name in ("one", "two")]
+    for film in films:
+        queue.add(film)
+    worker(queue, options=Options(output_dir=tmp_path / "subs")).run()
+    states = {job.path: (job.state, job.reason) for job in queue.jobs()}
+    assert states[films[0]][0] is State.DONE and states[films[1]][0] is State.FAILED
+    assert f"the same 'e1.en.srt' as '{films[0]}'; give each folder its own --output-dir" in states[films[1]][1]
+    films[0].unlink()
+    (tmp_path / "subs" / "e1.en.srt").unlink()
+    queue.retry(next(job.id for job in queue.jobs(State.FAILED)))
+    worker(queue, options=Options(output_dir=tmp_path / "subs")).run()
+    assert {job.state for job in queue.jobs()} == {State.DONE}
+
+
 def test_a_file_that_is_gone_takes_its_job_along(queue: Queue, folder: Path) -> None:
     queue.add(folder / "nix.mkv")
     worker(queue).run()

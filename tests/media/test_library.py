@@ -38,6 +38,12 @@ def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
     assert find_media(tmp_path) == [tmp_path / "talk.mp4"]
 
 
+def test_recycle_bins_and_incomplete_files_are_skipped(tmp_path: Path) -> None:
+    make(tmp_path, "#recycle/a.mp4", "@eaDir/b.mp4", "$RECYCLE.BIN/c.mp4", "d.temp.mp4", "_UNPACK_e/e.mp4", "f.mp4")
+    assert find_media(tmp_path) == [tmp_path / "f.mp4"]
+    assert find_media(tmp_path / "#recycle") == [tmp_path / "#recycle" / "a.mp4"]
+
+
 def test_the_named_folder_may_itself_be_hidden(tmp_path: Path) -> None:
     make(tmp_path, ".cache/talk.mp4")
     assert find_media(tmp_path / ".cache") == [tmp_path / ".cache" / "talk.mp4"]

@@ -20,15 +20,19 @@ from gptasr_subs.media import probe as probing
 from gptasr_subs.media.decode import decode_audio, decode_blocks
 from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.media.probe import AudioTrack, MediaInfo, choose_track, probe
+from gptasr_subs.types import FloatArray
 from tests.support.media_maker import (
     RATE,
     Track,
+    chords,
     cut_hole,
     make_media,
+    noise,
     onsets,
     place,
     run_ffmpeg,
     silence,
+    speech,
     tone,
     write_wav,
 )
@@ -231,7 +235,7 @@ def test_several_channels_become_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(sound, BEEPS, atol=1e-4)
 
 
-@pytest.mark.parametrize(("track", "hertz"), [(0, 440), (1, 880), ("2", 220), ("fr", 880), (None, 880)])
+@pytest.mark.parametrize(("track", "hertz"), [(0, 440), (1, 880), ("2", 220), ("fr", 880), (None, 220)])
 def test_the_track_asked_for_is_decoded(tools: str, film: Path, track: int | str | None, hertz: float) -> None:
     sound = decode_audio(film, track=track)[RATE // 2 : RATE // 2 + RATE]
     assert np.argmax(np.abs(np.fft.rfft(sound))) == pytest.approx(hertz, abs=1)
@@ -445,11 +449,123 @@ def test_commentary_is_taken_only_if_asked_for_or_alone() -> None:
 
 
 def test_without_a_wish_the_default_track_is_taken_else_the_first() -> None:
-    assert choose_track(tracks("ger", "eng"), None) == 0
+    assert choose_track(tracks("ger", "eng"), None, "fr") == 0
     assert choose_track(MediaInfo(1.0, (*tracks("ger").audio, AudioTrack(1, "aac", 2, default=True))), None) == 1
+
+
+def test_without_a_wish_the_language_of_the_model_goes_before_the_default() -> None:
+    def chosen(*languages: str, language: str = "en") -> int:
+        audio = (AudioTrack(i, "aac", 2, tag, default=i == 0) for i, tag in enumerate(languages))
+        return choose_track(MediaInfo(1.0, tuple(audio)), None, language)
+
+    assert chosen("ger", "eng") == 1
+    assert chosen("ger", "eng", language="de") == 0
+    assert chosen("ger", "", "fre") == 1
+    assert chosen("", "eng") == 1
+    assert chosen("ger", "fre") == 0
+
+
+ASIDE = [
+    "English (Audio Description)",
+    "Audiodeskription",
+    "Audiodescripción",
+    "English AD",
+    "Descriptive Audio",
+    "Hörfilm",
+    "Audiodescrizione",
+    "Director's Comments",
+    "Kommentar",
+    "Commentaire du réalisateur",
+    "Comentario del director",
+    "Isolated Score",
+]
+
+
+@pytest.mark.parametrize("title", ASIDE)
+def test_titles_say_what_is_about_the_film_or_without_voices(title: str, tmp_path: Path) -> None:
+    first = Track(tone(1), "eng", title, marks="default")
+    film = make_media(tmp_path / "film.mkv", first, Track(tone(1), "eng", "English 5.1"))
+    assert choose_track(probe(film), None) == 1
+
+
+@pytest.mark.parametrize(
+    "title", ["English", "Stereo", "Ad hoc mix", "Descent", "Surround 5.1", "Command Cut", "Adagio"]
+)
+def test_other_titles_do_not(title: str, tmp_path: Path) -> None:
+    first = Track(tone(1), "eng", title, marks="default")
+    assert choose_track(probe(make_media(tmp_path / "film.mkv", first, Track(tone(1), "eng"))), None) == 0
+
+
+def test_a_title_tells_the_language_where_no_tag_does(tmp_path: Path) -> None:
+    film = make_media(
+        tmp_path / "film.mkv", Track(tone(1), title="Deutsch German 2.0"), Track(tone(1), title="English")
+    )
+    assert [track.language for track in probe(film).audio] == ["de", "en"]
+    assert choose_track(probe(film), None) == 1
+
+
+def test_names_that_are_no_utf_8_are_read(tmp_path: Path) -> None:
+    made = write_wav(tmp_path / "made.wav", BEEPS)
+    named = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9 \xff\xc3.wav"))
+    made.rename(named)
+    assert onsets(decode_audio(named)) == pytest.approx([1, 4], abs=0.02)
 
 
 @pytest.mark.parametrize("wanted", [2, "2", "-1", "fr", "und", ""])
 def test_a_track_that_is_not_there_is_refused_with_a_list_of_those_that_are(wanted: int | str) -> None:
     with pytest.raises(MediaError, match=r"--audio-track from: 0: eng, aac; 1: language unknown, aac\."):
         choose_track(tracks("eng", ""), wanted)
+
+
+def panned(path: Path, layout: str, *more: str, sound: FloatArray = BEEPS) -> Path:
+    """A sound whose channels are made of another one, as ffmpeg's pan writes it."""
+    source = write_wav(path.with_name("source.wav"), sound)
+    run_ffmpeg("-i", str(source), "-af", f"pan={layout}", *more, str(path))
+    return path
+
+
+OPPOSITE = [
+    ("stereo|c0=c0|c1=-1*c0", "a.wav"),
+    ("stereo|c0=-0.5*c0|c1=c0", "a.wav"),
+    ("stereo|c0=c0|c1=-1*c0", "a.mp3"),
+    ("quad|c0=c0|c1=-1*c0|c2=0*c0|c3=0*c0", "a.wav"),
+    ("5.1|FL=c0|FR=-1*c0", "a.flac"),
+]
+
+
+@pytest.mark.parametrize(("layout", "name"), OPPOSITE)
+def test_channels_that_cancel_in_their_mean_are_heard(layout: str, name: str, tmp_path: Path) -> None:
+    sound = decode_audio(panned(tmp_path / name, layout))
+    assert onsets(sound) == pytest.approx([1, 4], abs=0.06)
+
+
+@pytest.mark.parametrize(
+    "layout", ["5.1|FC=c0", "7.1|FC=c0", "stereo|c0=c0|c1=0*c0", "stereo|c0=0*c0|c1=c0", "3.0|FC=c0"]
+)
+def test_a_voice_in_one_channel_is_heard_as_before(layout: str, tmp_path: Path) -> None:
+    film = panned(tmp_path / "a.flac", layout)
+    plain = tmp_path / "plain.wav"
+    run_ffmpeg("-i", str(film), "-af", "aresample=rematrix_maxval=1", "-ac", "1", "-c:a", "pcm_f32le", str(plain))
+    assert decode_audio(film) == pytest.approx(decode_audio(plain), abs=1e-4)
+
+
+@pytest.mark.parametrize("music", [0.0, 0.03, 0.05])
+def test_a_voice_that_cancels_is_heard_under_music_that_does_not(music: float, tmp_path: Path) -> None:
+    voice = place(10, (1, speech(3)), (6, speech(3)), floor=0)
+    both = np.stack([voice + music * chords(10, level=1.0), -voice + music * chords(10, level=1.0)])
+    raw = tmp_path / "both.f32"
+    both.T.astype("<f4").tofile(raw)
+    film = tmp_path / "film.wav"
+    run_ffmpeg("-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", str(raw), str(film))
+    sound = decode_audio(film)
+    assert max(np.corrcoef(sound, side)[0, 1] for side in both) > 0.99
+
+
+def test_a_wide_mix_of_a_film_stays_the_mean(tmp_path: Path) -> None:
+    voice = place(10, (1, speech(3)), (6, speech(3)), floor=0)
+    both = np.stack([voice + noise(10, 0.05, seed=1), voice + noise(10, 0.05, seed=2)])
+    raw = tmp_path / "both.f32"
+    both.T.astype("<f4").tofile(raw)
+    film = tmp_path / "film.wav"
+    run_ffmpeg("-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", str(raw), "-c:a", "pcm_f32le", str(film))
+    assert decode_audio(film) == pytest.approx(both.mean(0), abs=1e-5)

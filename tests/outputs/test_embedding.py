@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -190,3 +192,64 @@ def test_the_film_stays_as_it_was_whatever_fails(failure: str, tmp_path: Path, m
         embed(film, CUES, Track())
     assert failure == "interrupted" or "film.mkv" in str(error.value)
     assert film.read_bytes() == before and names_in(folder) == ["film.mkv"]
+
+
+MADE = "2024-05-01T08:00:00"
+PHONES = {
+    "mov": {
+        "com.apple.quicktime.location.ISO6709": "+48.2082+016.3738/",
+        "com.apple.quicktime.make": "Apple",
+        "com.apple.quicktime.creationdate": "2024-05-01T10:00:00+0200",
+    },
+    "mp4": {"com.android.version": "13", "location": "+48.2082+016.3738/", "title": "Garden"},
+    "m4v": {"title": "Garden", "comment": "in May", "location": "+48.2082+016.3738/"},
+    "mkv": {"LOCATION": "Vienna", "TITLE": "Garden"},
+}
+
+
+@needs_ffprobe
+@pytest.mark.parametrize("kind", PHONES)
+def test_when_and_where_a_film_was_made_stays(kind: str, tmp_path: Path) -> None:
+    keys = {**PHONES[kind], "creation_time": f"{MADE}Z"}
+    options = [word for name, value in keys.items() for word in ("-metadata", f"{name}={value}")]
+    options += ["-movflags", "use_metadata_tags"] if any("com." in name for name in keys) else []
+    film = make_media(tmp_path / f"film.{kind}", tone(2), video=2, options=options)
+    facts = inspect(film)
+    embed(film, CUES[:1], Track())
+    after = inspect(film)
+    for name, value in facts["format"]["tags"].items():
+        if name in keys and name != "creation_time":
+            assert after["format"]["tags"][name] == value
+    assert after["format"]["tags"]["creation_time"].startswith(MADE)
+    made = [stream["tags"].get("creation_time", "") for stream in facts["streams"]]
+    assert [stream["tags"].get("creation_time", "") for stream in after["streams"]][: len(made)] == made
+
+
+@needs_ffprobe
+def test_what_a_film_says_of_itself_and_ffmpeg_cannot_keep_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = make_media(tmp_path / "film.mp4", tone(2), video=2, options=["-metadata", "title=Garden"])
+    before = film.read_bytes()
+    monkeypatch.setattr(embedding, "_writer_options", lambda muxer, facts: {"map_metadata": "-1"})
+    with pytest.raises(MediaError, match=r"cannot keep what '.*film.mp4' says of itself \(title\)"):
+        embed(film, CUES, Track())
+    assert film.read_bytes() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "listxattr"), reason="needs Linux")
+def test_times_and_attributes_of_a_film_stay_and_its_links_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = make_media(tmp_path / "film.mkv", tone(2), video=2)
+    (tmp_path / "seed.mkv").hardlink_to(film)
+    seed = film.read_bytes()
+    os.utime(film, ns=(10**18, 10**18))
+    with contextlib.suppress(OSError):
+        os.setxattr(film, "user.note", b"mine")
+    noted = os.listxattr(film)
+    embed(film, CUES, Track())
+    assert film.stat().st_mtime_ns == 10**18
+    assert os.listxattr(film) == noted
+    assert (tmp_path / "seed.mkv").read_bytes() == seed
+    assert "film.mkv' has 1 more name (hard links): what stands there stays as it was" in caplog.text

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.fake_recognizer import say
 from tests.support.films import make_film
+from tests.support.media_maker import Track, make_media, silence
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = REPOSITORY / "plugins" / "mpv" / "gptasr-subs.lua"
@@ -52,11 +54,11 @@ main()
 class Mpv:
     """A player without picture or sound, spoken to through its socket."""
 
-    def __init__(self, film: Path, program: Path, position: float) -> None:
+    def __init__(self, film: Path, program: Path, position: float, *more: str) -> None:
         address = str(program.with_name("mpv.sock"))
         options = ["--no-config", "--vo=null", "--ao=null", "--keep-open=yes", "--no-terminal", "--osc=no"]
         options += [f"--input-ipc-server={address}", f"--script={SCRIPT}", f"--start={position}", "--sid=no"]
-        options += [f"--script-opts=gptasr-subs-program={program}", f"--log-file={program}.log"]
+        options += [f"--script-opts=gptasr-subs-program={program}", f"--log-file={program}.log", *more]
         folders = {name: str(program.parent) for name in ("TMPDIR", "GPTASR_SUBS_CACHE")}
         environment = {**os.environ, **folders}
         self.process = subprocess.Popen(["mpv", *options, "--", str(film)], env=environment)
@@ -151,3 +153,19 @@ def test_the_other_key_stops_it_and_keeps_what_is_shown(mpv: Mpv, desk: Path) ->
     mpv.tell("quit")
     assert mpv.process.wait(PATIENCE) == 0
     assert not list(desk.glob("*.srt"))
+
+
+def test_the_track_that_is_heard_is_listened_to(desk: Path) -> None:
+    """Not the one that is marked as the default."""
+    tracks = (Track(silence(202.0), "eng", marks="default"), Track(say(TALK, 202.0), "ger"))
+    film = make_media(desk / "two.mkv", *tracks, video=202.0)
+    player = Mpv(film, desk / "gptasr-subs", 20.0, "--aid=2")
+    try:
+        player.watch(1, "time-pos")
+        player.wait("time-pos", until=lambda value: value is not None and value > 20)
+        player.tell("unobserve_property", 1)
+        player.tell("keypress", "Ctrl+g")
+        assert_said(player.cue_between(20.0, 130.0))
+        assert "--audio-track 1 -- " in (desk / "log").read_text()
+    finally:
+        player.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import FormatError, OutputError
-from gptasr_subs.storage.files import read_text, write_atomically
+from gptasr_subs.storage.files import atomic_replace, read_text, write_atomically
 
 awkward = ["-rf.srt", "100% 'sure' \"yes\".srt", "new\nline.srt", "🎬 é.srt", "x" * 251 + ".srt"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -133,6 +133,26 @@ def test_rights_and_links_stay(tmp_path: Path) -> None:
     assert (tmp_path / "link.srt").is_symlink()
     assert (tmp_path / "real.srt").read_text() == "new"
     assert stat.S_IMODE((tmp_path / "real.srt").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("mode", [0o640, 0o444, 0o2664])
+def test_owner_and_group_stay(mode: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text("old")
+    os.chown(path, 1234, 5678)
+    path.chmod(mode)
+    write_atomically(path, "new")
+    facts = path.stat()
+    assert (path.read_text(), facts.st_uid, facts.st_gid, stat.S_IMODE(facts.st_mode)) == ("new", 1234, 5678, mode)
+
+
+@posix
+def test_nobody_may_read_on_the_way_who_may_not_read_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.srt").write_text("old")
+    (tmp_path / "a.srt").chmod(0o600)
+    with atomic_replace(tmp_path / "a.srt") as temporary:
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
