@@ -39,9 +39,14 @@ def blocks(page: str, language: str) -> list[str]:
 
 def shown_commands(page: str) -> list[str]:
     """The lines of shell blocks that call one of our programs, without comments."""
-    lines = (re.sub(r"\s+#.*", "", line) for block in blocks(page, "sh") for line in block.splitlines())
+    lines = (re.sub(r"\s+#.*", "", line) for line in _lines(page))
     ours = (f"gptasr-subs-train {line.partition(_TRAIN)[2]}" if _TRAIN in line else line for line in lines)
     return [line for line in ours if line.split(" ")[0] in PROGRAMS]
+
+
+def _lines(page: str) -> list[str]:
+    """The lines of shell blocks, continued ones joined."""
+    return "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
 
 
 def inline_commands(page: str) -> list[str]:
