@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gptasr_subs import __version__
 from tests.support.pages import (
     REPOSITORY,
     all_pages,
@@ -57,15 +58,12 @@ def test_modules_in_prose_are_there(page: str) -> None:
         assert any((root / name).exists() for root in (REPOSITORY, PACKAGE)), name
 
 
-def test_contributing_shows_every_folder_and_walks_through_each_once() -> None:
-    tree, walk = (part.split("\n## ")[0] for part in read_page("CONTRIBUTING.md").split("\n## ")[1:3])
-    folders = {f"{init.parent.name}/" for init in PACKAGE.glob("*/__init__.py")}
-    assert set(re.findall(r"`([a-z]+/)`", "".join(re.findall(r"^\| `.*", tree, re.MULTILINE)))) == folders
-    steps = re.findall(r"^\d+\. `([a-z]+/)`: (.*)$", walk, re.MULTILINE)
-    assert len(steps) == len({folder for folder, _ in steps}) == 10
-    for folder, text in steps:
-        for name in re.findall(r"`([a-z_]+\.py|[a-z_]+/)`", text):
-            assert (PACKAGE / folder / name).exists(), f"{folder}{name}"
+def test_pictures_are_small() -> None:
+    assert all(path.stat().st_size < 150_000 for path in (REPOSITORY / "docs" / "images").glob("*.png"))
+
+
+def test_the_changelog_has_the_version_of_the_package() -> None:
+    assert f"## [{__version__}]" in read_page("CHANGELOG.md")
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "MODEL_CARD.md"])

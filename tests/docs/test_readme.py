@@ -19,7 +19,6 @@ FILES = (
     "movie.mkv",
     "talk.mp4",
     "podcast.mp3",
-    "films/one.mp4",
     "videos/one.mp4",
     "clips/a.wav",
     "examples/sample.mp4",
