@@ -31,7 +31,7 @@ def align(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write here (- for SRT on stdout), not beside the video."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
     each_cue: Annotated[
         bool | None,
         typer.Option("--each-cue/--as-a-whole", help="Time each cue of a subtitle by its words, or move all alike."),
@@ -45,7 +45,7 @@ def align(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Time a script, or mend the times of a subtitle, by the audio of a video."""
+    """Time a script, or repair the times of a subtitle, by the audio of a video."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.align.known_text import compute_emissions, read_text_or_cues
         from gptasr_subs.formats import get_format, render

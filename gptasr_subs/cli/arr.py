@@ -17,13 +17,15 @@ def arr(
     folders: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="THERE=HERE", help="A folder as that program calls it, and as it is called here."
+            "--map",
+            metavar="THERE=HERE",
+            help="A folder as that program calls it, and as it is called here. Repeatable.",
         ),
     ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Be the custom script of Sonarr, Radarr or Lidarr: enqueue what they import, move subtitles
+    """The custom script of Sonarr, Radarr or Lidarr: enqueue what they import, move subtitles
     along on renaming.
 
     The options left out are those of `jobs run`.

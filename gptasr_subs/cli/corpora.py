@@ -20,17 +20,17 @@ _EXTRA = ("num2words", "soundfile", "soxr")  # what of the extra no step can do 
 
 Dev = Annotated[
     list[Path] | None,
-    typer.Option(metavar="CORPUS", help="Held out: nothing that it says is trained on. Repeatable."),
+    typer.Option(metavar="CORPUS", help="Held out: none of its text or audio is trained on. Repeatable."),
 ]
 
 
 def synthesise(
-    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Sentences with case and marks, one a line.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus; one that is there grows.")],
+    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Sentences with casing and punctuation, one a line.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus; one that exists grows.")],
     voices: Annotated[
         str, typer.Option(metavar="NAME,...", help="hibari, flite(-VOICE), espeak, piper(:MODEL), kokoro:FOLDER.")
     ],
-    hours: Annotated[float, typer.Option(min=0, help="Stop when the corpus holds as many hours.")] = 1.0,
+    hours: Annotated[float, typer.Option(min=0, help="Stop when the corpus holds this many hours.")] = 1.0,
     dev: Dev = None,
     new_to: Annotated[
         list[Path] | None,
@@ -66,16 +66,18 @@ def import_(
         ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Where the corpus was unpacked; a manifest for tsv.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Takes it in our format; what is there is gone on with.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The folder of the new corpus; one that exists is resumed.")
+    ],
     part: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Part to read; by default all but dev and test. Repeatable."),
     ] = None,
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="Leave the sound where it is; else FLAC shards.")
+        bool, typer.Option("--in-place", help="Leave the audio where it is; else FLAC shards.")
     ] = False,
     untranscribed: Annotated[bool, typer.Option("--untranscribed", help="Keep what has no text, for `label`.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Threads that read sound.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that read audio.")] = 2,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -102,12 +104,10 @@ def prepare(
     dev: Dev = None,
     formatted: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="MANIFEST", help="Text of the same clips with case and marks, by a recogniser. Repeatable."
-        ),
+        typer.Option(metavar="MANIFEST", help="Cased, punctuated text of the same clips. Repeatable."),
     ] = None,
     noise: Annotated[
-        Path | None, typer.Option(metavar="MANIFEST", help="Noises and rooms; without it noises are made.")
+        Path | None, typer.Option(metavar="MANIFEST", help="Noises and rooms; without it noises are generated.")
     ] = None,
     codecs: Annotated[
         float, typer.Option(min=0, max=1, help="Share of clips to copy through telephone, MP3 or Opus.")
@@ -131,13 +131,11 @@ def prepare(
 
 def label(
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A folder or a manifest; text is not needed.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The labelled corpus; what is there is gone on with.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The labelled corpus; one that exists is resumed.")],
     teacher: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="The model that listens; as --model of gptasr-subs.")
+        str, typer.Option(metavar="NAME|PATH", help="The recogniser; as --model of gptasr-subs.")
     ] = "default",
-    least_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Drop clips of which the model is less sure.")
-    ] = 0.0,
+    least_confidence: Annotated[float, typer.Option(min=0, max=1, help="Drop clips of lower confidence.")] = 0.0,
     device: Device = "auto",
     beams: Beams = 0,
     batch_size: BatchSize = 0,

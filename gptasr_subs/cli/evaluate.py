@@ -59,7 +59,7 @@ def evaluate(
 def transcribe(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Searched for audio files and videos.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The TSV (- for stdout).")] = Path("-"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the TSV if it is there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the TSV if it exists.")] = False,
     model: Model = "default",
     device: Device = "auto",
     beams: Beams = 0,

@@ -44,7 +44,7 @@ Number = Annotated[int, typer.Argument(metavar="JOB", help="Its number in the li
 
 @app.callback()
 def jobs() -> None:
-    """A queue of videos that survives everything: add, list, show, retry, cancel, run."""
+    """A durable queue of videos: add, list, show, retry, cancel, run."""
 
 
 @app.command()
@@ -159,7 +159,7 @@ def run(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Work the queue off and end; any number of these may run at once."""
+    """Work through the queue and end; any number of these may run at once."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.jobs.hooks import Hooks
         from gptasr_subs.jobs.queue import open_queue

@@ -35,9 +35,9 @@ def lint(
     *,
     norms: Norms,
 ) -> None:
-    """Judge subtitle files by a preset: each broken rule with its place, then a summary.
+    """Check subtitle files against a preset: each broken rule with its place, then a summary.
 
-    The exit code is 1 where a hard rule breaks.
+    The exit code is 1 if a hard rule is broken.
     """
     with handle_errors(False, verbose):
         from gptasr_subs.cues.lint import lint
@@ -65,7 +65,7 @@ def fix(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write this file (- for stdout).")
     ] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file itself.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file to write if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
     video: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The video, by whose audio the subtitles are timed first.")
     ] = None,

@@ -34,7 +34,7 @@ def pull(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Fetch a published model; a fetch that was cut off goes on where it stopped."""
+    """Download a published model; a download that was cut off resumes."""
     with handle_errors(quiet, verbose), ExitStack() as bars:
         from gptasr_subs.model.catalogue import pull
 

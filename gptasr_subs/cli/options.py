@@ -19,14 +19,14 @@ Beams = Annotated[
     int, typer.Option(min=0, metavar="N", help="Width of the beam search: more is better and slower (0: the model's).")
 ]
 BatchSize = Annotated[int, typer.Option(min=0, metavar="N", help="Windows of audio recognised at once (0: what fits).")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the cause of errors.")]
 
 # What the queue, a watched folder and `explain` share.
 Format = Annotated[str, typer.Option(metavar="srt,vtt,...", help="Formats to write.")]
 Lang = Annotated[str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")]
 OutputDir = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that are there already.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that exist already.")]
 OnlyIfAudio = Annotated[str, typer.Option(metavar="CODE", help="Skip videos without an audio track in this language.")]
 Length = Annotated[str, typer.Option(metavar="MIN-MAX", help="Skip shorter and longer videos (minutes; 5-, -240).")]
 Size = Annotated[str, typer.Option(metavar="MIN-MAX", help="Skip smaller and larger files (MiB; 50-, -20000).")]

@@ -42,7 +42,7 @@ def run(
             metavar="srt,vtt,...", help="Formats: srt (the default), vtt, ass, ttml, sbv, lrc, tsv, txt, json."
         ),
     ] = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that are there already.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that exist already.")] = False,
     lang: Annotated[
         str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")
     ] = "en",
@@ -73,21 +73,21 @@ def run(
         bool, typer.Option("--no-journal", help="Keep no record on disk of what is recognised.")
     ] = False,
     word_times: Annotated[
-        bool, typer.Option("--word-times", help="Each word lights up when it is spoken (vtt, ass, lrc).")
+        bool, typer.Option("--word-times", help="Each word lights up as it is spoken (vtt, ass, lrc).")
     ] = False,
     mark_confidence_below: Annotated[
         float, typer.Option(min=0, max=1, metavar="X", help="Words of lower confidence are yellow (vtt, ass).")
     ] = 0.0,
     top: Annotated[bool, typer.Option("--top", help="Place the text at the top of the picture.")] = False,
     shot_changes: Annotated[
-        bool, typer.Option("--shot-changes", help="Subtitles begin and end with cuts of the picture that are near.")
+        bool, typer.Option("--shot-changes", help="Subtitles begin and end with shot changes that are near.")
     ] = False,
     progressive: Annotated[
         bool,
-        typer.Option("--progressive", help="Write the file while the video is listened to, always whole and valid."),
+        typer.Option("--progressive", help="Write the file while it grows, always whole and valid."),
     ] = False,
     start: Annotated[
-        float, typer.Option("--from", min=0, metavar="SECONDS", help="Begin here; what is before comes last.")
+        float, typer.Option("--from", min=0, metavar="SECONDS", help="Begin here; what comes before is done last.")
     ] = 0.0,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -46,21 +46,21 @@ def graft(
         str, typer.Option(metavar="FOLDER|ID", help="A Moonshine or Whisper model: a folder, or its name on the hub.")
     ],
     store: Annotated[Path, typer.Option(metavar="FOLDER", help="What `prepare` made.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run; one that is there is resumed.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run; one that exists is resumed.")],
     onto: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="The checkpoint whose GPT is to listen; one of a graft goes on.")
+        str, typer.Option(metavar="NAME|PATH", help="The checkpoint that gets the encoder; a graft is trained further.")
     ] = "default",
     recipe: Annotated[Path | None, typer.Option(metavar="TOML", help="Options that differ from the defaults.")] = None,
     text: Annotated[
         Path | None, typer.Option(metavar="TEXT", help="Sentences, one a line, for text-only batches.")
     ] = None,
     noise: Annotated[
-        Path | None, typer.Option(metavar="MANIFEST", help="Noises and rooms to add; without it noises are made.")
+        Path | None, typer.Option(metavar="MANIFEST", help="Noises and rooms to add; without it noises are generated.")
     ] = None,
     dev: Annotated[
         list[Path] | None, typer.Option(metavar="MANIFEST", help="Scored during the run. Repeatable.")
     ] = None,
-    stop_at: Annotated[int, typer.Option(min=0, help="Stop at this step (0: go to the end).")] = 0,
+    stop_at: Annotated[int, typer.Option(min=0, help="Stop at this step (0: run to the end).")] = 0,
     device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda (cuda:1).")] = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -115,7 +115,7 @@ def calibrate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure how late a checkpoint's CTC head hears words begin and end."""
+    """Measure how late a checkpoint's CTC head emits the starts and ends of words."""
     with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.model.checkpoint import set_offsets

@@ -30,28 +30,28 @@ class Norms:
     Raises UsageError where no cue could keep them.
     """
 
-    max_chars: int = _norm(42, "Characters a line at the most.")
-    max_lines: int = _norm(2, "Lines a subtitle at the most.")
+    max_chars: int = _norm(42, "Characters per line at most.")
+    max_lines: int = _norm(2, "Lines per subtitle at most.")
     # 20 frames at 24 a second. Kept where the next cue leaves room.
-    min_seconds: float = _norm(5 / 6, "How long a subtitle stands at the least, where the next one leaves room.")
+    min_seconds: float = _norm(5 / 6, "Seconds a subtitle is shown at least, if the next one leaves room.")
     min_seconds_per_word: float = _norm(0.0, "The same for each of its words.")
     # Never exceeded; a single longer word is cut off at it.
-    max_seconds: float = _norm(7.0, "How long a subtitle stands at the most.")
+    max_seconds: float = _norm(7.0, "Seconds a subtitle is shown at most.")
     # For adults, spaces included; 17 for children.
-    max_chars_per_second: float = _norm(20.0, "Reading speed in characters a second (inf: no limit).")
-    max_words_per_minute: float = _norm(inf, "Reading speed in words a minute (inf: no limit).")
+    max_chars_per_second: float = _norm(20.0, "Reading speed in characters per second (inf: no limit).")
+    max_words_per_minute: float = _norm(inf, "Reading speed in words per minute (inf: no limit).")
     # Dark frames between two cues, so that the eye sees a change.
-    gap_frames: int = _norm(2, "Dark frames between two subtitles that follow closely.")
+    gap_frames: int = _norm(2, "Empty frames between two subtitles that follow closely.")
     # Netflix lets a cue stay half a second after the voice, for reading.
     lead_out: float = _norm(0.5, "Seconds a subtitle stays after the voice, for reading.")
     # A shorter dark gap flickers, so it is closed to ``gap_frames``.
-    min_gap: float = _norm(0.5, "Shorter dark gaps than this flicker and are closed.")
+    min_gap: float = _norm(0.5, "Shorter gaps than this flicker and are closed.")
     # No cue reaches across a silence of this length: the lead-out of one cue and a dark gap fit
     # into it, and text that shows earlier than this before its voice counts as too early.
     long_pause: float = _norm(1.0, "Silence that no subtitle reaches across.")
     # Farther away, a cue that starts with a cut of the picture would no longer start with its
     # voice.
-    shot_frames: int = _norm(6, "With --shot-changes: a subtitle moves to a cut at most so many frames away.")
+    shot_frames: int = _norm(6, "With --shot-changes: a subtitle moves to a shot change at most this many frames away.")
     # A line of letters as a share of the picture's height, in formats that say how large text is.
     text_height: float = _norm(0.055, "Height of a line of text as a share of the picture's (ass, ttml).")
     # Frames a second of the video. A fact and no norm, but gaps are counted in it.

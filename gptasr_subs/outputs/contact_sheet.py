@@ -253,7 +253,7 @@ def _wrapped(text: str, width: float, most: int) -> list[str]:
 def _legend(draw: ImageDraw, top: int) -> None:
     left = _GAP
     for name, colour in (
-        ("sound", _WAVE),
+        ("audio", _WAVE),
         ("window", "#566074"),
         ("speech", "#3f7d68"),
         ("word", _WORD),

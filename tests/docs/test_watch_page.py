@@ -1,32 +1,16 @@
-"""The page on watching speaks of commands, options and variables that there are, and its service files are sound."""
+"""The page on watching speaks of variables and rules that there are, and its service files are sound."""
 
 from __future__ import annotations
 
 import configparser
 import plistlib
 import re
-import shlex
 from pathlib import Path
 
-import pytest
-from typer.main import get_command
-
-from gptasr_subs.cli.main import app
 from gptasr_subs.jobs.hooks import Event, environment
 from gptasr_subs.jobs.rules import RULES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "watch.md").read_text(encoding="utf-8")
-SHELL = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)).splitlines()
-
-
-@pytest.mark.parametrize("line", [re.sub(r"\s+#.*", "", line) for line in SHELL])
-def test_commands_and_options_are_there(line: str) -> None:
-    program, *words = shlex.split(line)
-    command = get_command(app)
-    while hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
-    known = {name for param in command.params for name in param.opts}
-    assert program == "gptasr-subs" and {word for word in words if word.startswith("--")} <= known
 
 
 def test_variables_and_rules_are_all_told() -> None:
