@@ -24,8 +24,8 @@ from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 from gptasr_subs.evaluation.speed import Setting, force_steps, machine
 from gptasr_subs.model.config import PUBLISHED, ModelConfig
+from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.recognition.gptasr import number_format
 
 
@@ -85,7 +85,7 @@ def make_sides(config: ModelConfig, setting: Setting, precision: torch.dtype) ->
     torch.manual_seed(0)
     network = GptAsr(config).eval()
     reference, ours = reference_of(network), deepcopy(network)
-    ours.settle(precision)
+    ours.prepare_for_inference(precision)
     frames = min(config.max_mel_frames, int(setting.seconds * config.front_end.frames_per_second))
     mel, lengths = torch.randn(setting.batch, 80, frames), torch.full((setting.batch,), frames)
     wanted = GenerationConfig(
@@ -107,7 +107,7 @@ def make_sides(config: ModelConfig, setting: Setting, precision: torch.dtype) ->
         return written
 
     def decode() -> None:
-        force_steps(Stepper(ours, ours.encode_in_parts(mel, lengths), setting.beams), ours, setting)
+        force_steps(IncrementalDecoder(ours, ours.encode_in_parts(mel, lengths), setting.beams), ours, setting)
 
     return Sides(decode, generate)
 

@@ -1,6 +1,7 @@
-"""gptasr-subs: good English subtitles beside any video, offline. The names here are the public library.
+"""gptasr-subs: good English subtitles beside any video, offline.
 
-They are imported on first use, so that ``import gptasr_subs`` (and ``gptasr-subs --help``) costs nothing.
+The names here are the public library. They are imported on first use, so that ``import
+gptasr_subs`` (and ``gptasr-subs --help``) costs nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from gptasr_subs.formats import read as read
     from gptasr_subs.formats import write as write
     from gptasr_subs.media.decode import decode_audio as decode_audio
+    from gptasr_subs.pipeline.recognize import transcribe as transcribe
     from gptasr_subs.pipeline.subtitle import subtitle as subtitle
-    from gptasr_subs.pipeline.subtitle import transcribe as transcribe
     from gptasr_subs.recognition.loading import load_model as load_model
     from gptasr_subs.speech.segmentation import split_speech as split_speech
     from gptasr_subs.types import Cue as Cue
@@ -37,7 +38,7 @@ _HOMES = {
     "shape_cues": "cues.shaping",
     "split_speech": "speech.segmentation",
     "subtitle": "pipeline.subtitle",
-    "transcribe": "pipeline.subtitle",
+    "transcribe": "pipeline.recognize",
     "write": "formats",
 }
 

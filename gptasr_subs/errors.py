@@ -4,11 +4,14 @@ from __future__ import annotations
 
 
 class GptasrError(Exception):
-    """Base of all errors a user can meet; the command line prints it without a traceback and exits with 1."""
+    """Base of all errors a user can meet.
+
+    The command line prints it without a traceback and exits with 1.
+    """
 
 
 class MediaError(GptasrError):
-    """The file is missing, is not media, or holds no sound that can be decoded."""
+    """The file is missing, is not media, or holds no audio that can be decoded."""
 
 
 class ModelError(GptasrError):

@@ -1,6 +1,7 @@
-"""What packages offer through entry points: recognisers, subtitle formats, notifiers. Our own are made in the same way.
+"""What packages offer through entry points: recognisers, subtitle formats, notifiers.
 
-A plugin that cannot be used is named in a warning and left out; it never stops the command.
+Our own are made in the same way. A plugin that cannot be used is named in a warning and left out;
+it never stops the command.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ _Made = TypeVar("_Made")
 
 OWN_PACKAGE = "gptasr-subs"
 
-# Each kind has the entry point group "gptasr_subs.KIND". The built-in ones are listed here and not in the package's
-# metadata, so that a source tree that is not installed has them too.
+# Each kind has the entry point group "gptasr_subs.KIND". The built-in ones are listed here and not
+# in the package's metadata, so that a source tree that is not installed has them too.
 BUILT_IN = {
     "recognizers": {"gptasr": "gptasr_subs.recognition.gptasr:load_gptasr"},
     "formats": {
@@ -37,7 +38,10 @@ BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """Something that a package offers. ``package`` has its version, ``problem`` says why it cannot be used, if so."""
+    """Something that a package offers.
+
+    ``package`` has its version, ``problem`` says why it cannot be used, if so.
+    """
 
     kind: str
     name: str
@@ -55,7 +59,10 @@ def find_entries(kind: str) -> list[EntryPoint]:
 
 
 def load_plugins(kind: str, make: Callable[[Any], _Made]) -> dict[str, _Made]:
-    """What ``make`` makes of each plugin of a kind, by the plugin's name; ``make`` raises where one is of no use."""
+    """What ``make`` makes of each plugin of a kind, by the plugin's name.
+
+    ``make`` raises where one is of no use.
+    """
     made = {}
     for entry in find_entries(kind):
         try:
@@ -66,7 +73,10 @@ def load_plugins(kind: str, make: Callable[[Any], _Made]) -> dict[str, _Made]:
 
 
 def list_plugins(makers: Mapping[str, Callable[[Any], object]]) -> Iterator[Plugin]:
-    """Every plugin of the kinds in ``makers``, also those that cannot be used; see ``load_plugins``."""
+    """Every plugin of the kinds in ``makers``, also those that cannot be used.
+
+    See ``load_plugins``.
+    """
     for kind, make in makers.items():
         for entry in find_entries(kind):
             yield Plugin(kind, entry.name, _package(entry), _problem(entry, make))

@@ -1,4 +1,7 @@
-"""The values that travel through the pipeline. All times are float seconds from the start of the film."""
+"""The values that travel through the pipeline.
+
+All times are float seconds from the start of the video.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,8 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One written word (with its case and punctuation), when it is heard, and how sure the recogniser is.
+    """One written word (with its case and punctuation), when it is heard, and how sure the
+    recogniser is.
 
     ``start`` and ``end`` are seconds; ``confidence`` lies between 0 and 1.
     """
@@ -44,8 +48,8 @@ class Word:
 class Cue:
     """One subtitle: lines of text shown from ``start`` to ``end`` seconds.
 
-    Lines may carry the markup of ``cues.markup``. ``position`` is the place on the screen as keys lie on a number pad:
-    2 is at the bottom in the middle, 8 at the top.
+    Lines may carry the markup of ``cues.markup``. ``position`` is the place on the screen as keys
+    lie on a number pad: 2 is at the bottom in the middle, 8 at the top.
     """
 
     start: float

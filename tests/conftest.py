@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from ended import Ended, Program
-from fake_recognizer import FakeRecognizer
-from films import make_film
 
 from gptasr_subs.cli import progress
 from gptasr_subs.cli.main import main
-from gptasr_subs.model import folders
+from gptasr_subs.model import files
 from gptasr_subs.recognition import workers as forked
 from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
+from tests.support.ended import Ended, Program
+from tests.support.fake_recognizer import FakeRecognizer
+from tests.support.films import make_film
 
 
 @pytest.fixture(autouse=True)
@@ -67,8 +67,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRecognizer:
 @pytest.fixture
 def no_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the shipped checkpoint nor those of the person who runs the tests."""
-    monkeypatch.setattr(folders, "cache_folder", lambda: tmp_path / "no cache")
-    monkeypatch.setattr(folders, "SHIPPED", tmp_path / "no shipped")
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "no cache")
+    monkeypatch.setattr(files, "SHIPPED", tmp_path / "no shipped")
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""A text that is known beside the film in which it is said: when each word is heard, and which are not."""
+"""A known text aligned with the audio in which it is said: when each word is spoken, and which are
+not.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from numpy.typing import NDArray
 from gptasr_subs.align.shift import Shift, compare_activity, fit_shift
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.errors import FormatError, MediaError, ModelError
-from gptasr_subs.formats import ReadableFormat, find_formats, read
+from gptasr_subs.formats import is_readable, read
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
-from gptasr_subs.recognition.recognizer import FollowingRecognizer, Recognizer
+from gptasr_subs.recognition.recognizer import CtcRecognizer, Recognizer
 from gptasr_subs.recognition.windows import window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks
 from gptasr_subs.speech.snapping import snap_words
@@ -26,25 +28,31 @@ from gptasr_subs.storage.files import read_text
 from gptasr_subs.types import Cue, FloatArray, Span, Word
 
 _AT_ONCE = 32  # windows listened to together
-_NEIGHBOURS = 3  # words on either side; where fewer than half of them are heard near, this one was heard by chance
+# Words on either side; where fewer than half of them are found near, this one was found by chance
+_NEIGHBOURS = 3
 _NEAR = 0.7  # seconds of speech, beside the room that the words themselves need
 _CHAR_SECONDS = 0.065  # of an ordinary voice
-_ROOM = (0.5, 2.5)  # words that could not be made out are taken as said in so many times the room they need
-_FAR = 2.0  # seconds: a word that is heard so far from where its cue belongs is another one
-_LEAST = 0.25  # mean confidence of a text's words; in another film 0.1 to 0.22, in its own 0.47 and more
+# Words that could not be made out are taken as said in so many times the room they need
+_ROOM = (0.5, 2.5)
+_FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
+# Mean confidence of a text's words; in another video 0.1 to 0.22, in its own 0.47 and more
+_LEAST = 0.25
 _SURE = 0.7  # confidence from which one shift is right for a whole subtitle
-_NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")  # tags, and sounds described in brackets
+# Tags, and sounds described in brackets
+_NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What CTC hears in a film: ``log_probs`` (T, C) of its windows in a row, and when each frame begins, (T,)."""
+class CtcEmissions:
+    """CTC emissions of a video: ``log_probs`` (T, C) of its windows in a row, and when each frame
+    begins, (T,).
+    """
 
     log_probs: FloatArray
     times: NDArray[np.float64]
     frame: float  # seconds
     windows: tuple[Window, ...]  # without their samples
-    offsets: tuple[float, float] = (0.0, 0.0)  # seconds from where a word is heard to begin and end to where it does
+    offsets: tuple[float, float] = (0.0, 0.0)  # seconds to add to where words begin and end in them
 
     def window_at(self, time: float) -> int:
         """Number of the last window that begins at ``time`` or before."""
@@ -65,53 +73,55 @@ class Timed:
     unspoken: tuple[str, ...]
 
 
-def listen(
+def compute_emissions(
     media: Path,
     recognizer: Recognizer,
     *,
     audio_track: int | str | None = None,
-    listener: Callable[[float, float], None] | None = None,
-) -> Heard:
-    """Hear a whole film; ``listener`` is told the seconds done and those in all. Raises MediaError, ModelError."""
-    if not isinstance(recognizer, FollowingRecognizer):
-        raise ModelError(f"The model {recognizer.name!r} cannot follow a text; use --model default.")
+    on_progress: Callable[[float, float], None] | None = None,
+) -> CtcEmissions:
+    """Emissions of a whole media file; ``on_progress`` is told the seconds done and in all.
+
+    Raises MediaError where nobody speaks, ModelError where the recogniser has no CTC head.
+    """
+    if not isinstance(recognizer, CtcRecognizer):
+        raise ModelError(f"The model {recognizer.name!r} cannot align a text; use --model default.")
     info = probe(media)
-    track, rate = choose_track(info, audio_track), recognizer.sample_rate
+    track = choose_track(info, audio_track)
+    rate = recognizer.sample_rate
     frame = recognizer.frame_seconds
     blocks = decode_blocks(media, track=track, sample_rate=rate)
     windows: list[Window] = []
     parts: list[FloatArray] = []
     times: list[NDArray[np.float64]] = []
-    for window, log_probs in _hear(recognizer, segment_blocks(blocks, rate, window_limits(recognizer))):
+    for window, log_probs in _log_probs_of(recognizer, segment_blocks(blocks, rate, window_limits(recognizer))):
         windows.append(replace(window, samples=window.samples[:0]))
         parts.append(log_probs)
         times.append(window.span.start + frame * np.arange(len(log_probs), dtype=np.float64))
-        if listener:
-            listener(window.span.end, info.duration)
+        if on_progress:
+            on_progress(window.span.end, info.duration)
     if not parts:
         raise MediaError(f"Nobody speaks in {str(media)!r}, so no text can be timed by it.")
     offsets = getattr(recognizer, "ctc_offsets", (0.0, 0.0))
-    return Heard(np.concatenate(parts), np.concatenate(times), frame, tuple(windows), offsets)
+    return CtcEmissions(
+        np.concatenate(parts), times=np.concatenate(times), frame=frame, windows=tuple(windows), offsets=offsets
+    )
 
 
 def read_text_or_cues(path: Path) -> str | list[Cue]:
     """A subtitle's cues, or the whole of any other text file. Raises FormatError."""
-    suffix = path.suffix.lower().lstrip(".")
-    known = {
-        end
-        for found in find_formats().values()
-        if isinstance(found, ReadableFormat)
-        for end in (found.extension, found.name)
-    }
-    return read(path) if suffix in known else read_text(path)
+    return read(path) if is_readable(path) else read_text(path)
 
 
-def place_script(text: str, heard: Heard) -> tuple[list[Word], list[str]]:
-    """The words of a plain text when they are said, and the phrases of it that are not. Raises FormatError."""
-    from gptasr_subs.model.alignment import spellable_words
+def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[str]]:
+    """The words of a plain text when they are said, and the phrases of it that are not.
 
-    texts = spellable_words(_NO_WORDS.sub(" ", text))
-    words = place_words(texts, heard)
+    Raises FormatError.
+    """
+    from gptasr_subs.model.alignment.words import alignable_words
+
+    texts = alignable_words(_NO_WORDS.sub(" ", text))
+    words = align_words(texts, emissions)
     _refuse_strange(words)
     unspoken = [
         " ".join(text for text, _ in group)
@@ -121,16 +131,17 @@ def place_script(text: str, heard: Heard) -> tuple[list[Word], list[str]]:
     return [word for word in words if word], unspoken
 
 
-def place_cues(cues: Sequence[Cue], heard: Heard, *, each: bool | None = None) -> Timed:
-    """A subtitle that runs early, late, slow or fast, at its right times. Raises FormatError where it does not fit.
+def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | None = None) -> Timed:
+    """A subtitle that runs early, late, slow or fast, at its right times.
 
-    With ``each``, every cue begins and ends with its own words, where they are heard; without, all move alike. None
-    does so where that explains most of what is heard.
+    Raises FormatError where it does not fit. With ``each``, every cue begins and ends with its own
+    words, where they are found; without, all move alike. None does so where that explains most of
+    what is found.
     """
     texts, owners = _words_of(cues)
-    words = place_words(texts, heard)
+    words = align_words(texts, emissions)
     _refuse_strange(words)
-    shift = _shift_of(cues, words, owners, heard)
+    shift = _shift_of(cues, words, owners, emissions)
     moved = [shift.moved(cue) for cue in cues]
     by_cue: list[list[Word | None]] = [[] for _ in cues]
     for word, owner in zip(words, owners, strict=True):
@@ -141,32 +152,32 @@ def place_cues(cues: Sequence[Cue], heard: Heard, *, each: bool | None = None) -
     return Timed(tuple(moved), shift, tuple(unspoken))
 
 
-def place_words(texts: Sequence[str], heard: Heard) -> list[Word | None]:
+def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | None]:
     """Each word (its letters at least) of a long text when it is said, None for one that is not."""
     from gptasr_subs.model import ctc
-    from gptasr_subs.model.longform import find_words
+    from gptasr_subs.model.alignment.longform import find_words
 
-    spelled = [[letter for letter in ctc.spell(text) if letter != ctc.SPACE] for text in texts]
-    found = find_words(heard.log_probs, spelled)
+    spelled = [[letter for letter in ctc.encode(text) if letter != ctc.SPACE] for text in texts]
+    found = find_words(emissions.log_probs, spelled)
     words = [
-        None if place is None else _word(text, heard, place.first, place.last, place.posterior)
+        None if place is None else _word(text, emissions, first=place.first, last=place.last, posterior=place.posterior)
         for text, place in zip(texts, found, strict=True)
     ]
     if not any(words):
         return words
-    clock = _Clock(heard.speech)
-    return _fill(_without_chance(_snapped(_settled(words), heard), clock), texts, clock)
+    clock = _Clock(emissions.speech)
+    return _fill(_without_chance(_snapped(_settled(words), emissions), clock), texts, clock)
 
 
-def _hear(recognizer: FollowingRecognizer, windows: Iterable[Window]) -> Iterator[tuple[Window, FloatArray]]:
+def _log_probs_of(recognizer: CtcRecognizer, windows: Iterable[Window]) -> Iterator[tuple[Window, FloatArray]]:
     group: list[Window] = []
     for window in windows:
         group.append(window)
         if len(group) == _AT_ONCE:
-            yield from zip(group, recognizer.listen([member.samples for member in group]), strict=True)
+            yield from zip(group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True)
             group = []
     if group:
-        yield from zip(group, recognizer.listen([member.samples for member in group]), strict=True)
+        yield from zip(group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True)
 
 
 def _refuse_strange(words: Sequence[Word | None]) -> None:
@@ -174,33 +185,34 @@ def _refuse_strange(words: Sequence[Word | None]) -> None:
     if not words or sure < _LEAST * len(words):
         found = sum(word is not None for word in words)
         raise FormatError(
-            f"Little of the text is heard in the film ({found} of {len(words)} words, and those not clearly); "
+            f"Little of the text is heard in the video ({found} of {len(words)} words, and those not clearly); "
             "check that the two belong together."
         )
 
 
-def _word(text: str, heard: Heard, first: int, last: int, posterior: float) -> Word:
-    start, end = float(heard.times[first]), float(heard.times[last]) + heard.frame
-    earliest = heard.windows[heard.window_at(start)].span.start
-    return Word(text, max(earliest, start + heard.offsets[0]), end + heard.offsets[1], min(1.0, posterior))
+def _word(text: str, emissions: CtcEmissions, first: int, last: int, posterior: float) -> Word:
+    start = float(emissions.times[first])
+    end = float(emissions.times[last]) + emissions.frame
+    earliest = emissions.windows[emissions.window_at(start)].span.start
+    return Word(text, max(earliest, start + emissions.offsets[0]), end + emissions.offsets[1], min(1.0, posterior))
 
 
 def _settled(words: Sequence[Word | None]) -> list[Word | None]:
     """The words that were found, two that overlap meeting in the middle."""
-    from gptasr_subs.model.alignment import settle
+    from gptasr_subs.model.alignment.words import resolve_overlaps
 
     found = [word for word in words if word]
-    there = iter(settle(found, found[-1].end))
+    there = iter(resolve_overlaps(found, found[-1].end))
     return [next(there) if word else None for word in words]
 
 
-def _snapped(words: Sequence[Word | None], heard: Heard) -> list[Word | None]:
+def _snapped(words: Sequence[Word | None], emissions: CtcEmissions) -> list[Word | None]:
     """The words that were found on the edges of speech, window by window."""
     there = [(index, word) for index, word in enumerate(words) if word]
     snapped = list(words)
-    for window, group in groupby(there, key=lambda pair: heard.window_at(pair[1].start)):
+    for window, group in groupby(there, key=lambda pair: emissions.window_at(pair[1].start)):
         indices, mine = zip(*group, strict=True)
-        for index, word in zip(indices, snap_words(mine, heard.windows[window].speech), strict=True):
+        for index, word in zip(indices, snap_words(mine, emissions.windows[window].speech), strict=True):
             snapped[index] = word
     return snapped
 
@@ -217,7 +229,7 @@ class _Clock:
         self._passed = np.repeat(passed, 2)[1:-1]
 
     def at(self, moments: _Times) -> NDArray[np.float64]:
-        """Seconds of speech until these moments of the film."""
+        """Seconds of speech until these moments of the video."""
         passed: NDArray[np.float64] = np.interp(moments, self._moments, self._passed)
         return passed
 
@@ -228,7 +240,9 @@ class _Clock:
 
 
 def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | None]:
-    """Without words few of whose neighbours are heard near them: a few letters are heard anywhere by chance."""
+    """Without words few of whose neighbours are found near them: a few letters are found anywhere
+    by chance.
+    """
     places = clock.at([word.start if word else 0.0 for word in words])
     places[[word is None for word in words]] = np.inf
     sizes = np.cumsum([len(word.text) + 1 if word else 0 for word in words])
@@ -243,11 +257,14 @@ def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | 
 
 
 def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> list[Word | None]:
-    """Words that could not be made out, where the speech between their neighbours has room for them."""
+    """Words that could not be made out, where the speech between their neighbours has room for
+    them.
+    """
     filled = list(words)
     for missing, group in groupby(range(len(words)), key=lambda index: words[index] is None):
         indices = list(group)
-        before, after = words[max(0, indices[0] - 1)], words[min(len(words) - 1, indices[-1] + 1)]
+        before = words[max(0, indices[0] - 1)]
+        after = words[min(len(words) - 1, indices[-1] + 1)]
         if not (missing and before and after):
             continue
         shares = np.cumsum([0, *(len(texts[index]) + 1 for index in indices)])
@@ -261,30 +278,38 @@ def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> 
 
 def _words_of(cues: Sequence[Cue]) -> tuple[list[str], list[int]]:
     """The words of all cues that can be spelled, and the number of the cue each is of."""
-    from gptasr_subs.model.alignment import spellable_words
+    from gptasr_subs.model.alignment.words import alignable_words
 
     pairs = [
-        (word, number) for number, cue in enumerate(cues) for word in spellable_words(_NO_WORDS.sub(" ", cue.text))
+        (word, number) for number, cue in enumerate(cues) for word in alignable_words(_NO_WORDS.sub(" ", cue.text))
     ]
     return [word for word, _ in pairs], [number for _, number in pairs]
 
 
-def _shift_of(cues: Sequence[Cue], words: Sequence[Word | None], owners: Sequence[int], heard: Heard) -> Shift:
-    """By where the first and last words of cues are heard; where these are few, by when anybody speaks at all."""
-    told, found = [], []
+def _shift_of(
+    cues: Sequence[Cue], words: Sequence[Word | None], owners: Sequence[int], emissions: CtcEmissions
+) -> Shift:
+    """By where the first and last words of cues are found.
+
+    Where these are few, by when anybody speaks at all.
+    """
+    told = []
+    found = []
     for index, (word, owner) in enumerate(zip(words, owners, strict=True)):
         if word and word.confidence and (not index or owners[index - 1] != owner):
             told.append(cues[owner].start)
             found.append(word.start)
-    fitted, compared = fit_shift(told, found), compare_activity(cues, heard.speech)
+    fitted = fit_shift(told, found)
+    compared = compare_activity(cues, emissions.speech)
     return fitted if fitted.confidence >= compared.confidence else compared
 
 
 def _with_voice(cue: Cue, words: Sequence[Word | None]) -> Cue:
-    """The cue from its first to its last word, each where it is heard near the cue."""
+    """The cue from its first to its last word, each where it is found near the cue."""
     if not words:
         return cue
-    first, last = words[0], words[-1]
+    first = words[0]
+    last = words[-1]
     start = first.start if first and abs(first.start - cue.start) <= _FAR else cue.start
     end = cue.end + start - cue.start
     if last and abs(last.end - cue.end) <= _FAR + NETFLIX.lead_out and last.end > start:

@@ -1,7 +1,8 @@
-"""The offset and the speed at which an existing subtitle runs beside its film, found and mended.
+"""The offset and the speed at which an existing subtitle runs beside its video, found and mended.
 
-Subtitles made for another frame rate run 0.1 or 4 % too fast or slow; others begin late because of a logo. When cues
-are shown is compared with when somebody speaks; words that were found in the sound tell the rest.
+Subtitles made for another frame rate run 0.1 or 4 % too fast or slow; others begin late because of
+a logo. When cues are shown is compared with when somebody speaks; words that were found in the
+audio tell the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Film time is ``ratio`` times the subtitle's time, plus ``offset`` seconds.
+    """Video time is ``ratio`` times the subtitle's time, plus ``offset`` seconds.
 
     ``confidence`` (0 to 1) is the share of what was compared that it explains.
     """
@@ -35,13 +36,13 @@ class Shift:
     offset: float = 0.0
     confidence: float = 0.0
 
-    def film_time(self, seconds: float) -> float:
-        """When in the film something is that the subtitle puts at ``seconds``."""
+    def media_time(self, seconds: float) -> float:
+        """When in the video something is that the subtitle puts at ``seconds``."""
         return max(0.0, self.ratio * seconds + self.offset)
 
     def moved(self, cue: Cue) -> Cue:
-        """The cue at its time in the film."""
-        return replace(cue, start=self.film_time(cue.start), end=self.film_time(cue.end))
+        """The cue at its time in the video."""
+        return replace(cue, start=self.media_time(cue.start), end=self.media_time(cue.end))
 
     def __str__(self) -> str:
         """What was wrong, in words: ``runs slow by 25/23.976 and begins 3.20 s late``."""
@@ -54,7 +55,10 @@ class Shift:
 
 
 def compare_activity(cues: Sequence[Cue], speech: Sequence[Span]) -> Shift:
-    """The shift under which cues are shown when somebody speaks, exact to 0.05 s; its confidence is a correlation."""
+    """The shift under which cues are shown when somebody speaks, exact to 0.05 s.
+
+    Its confidence is a correlation.
+    """
     spoken = _activity(np.array([[part.start, part.end] for part in speech]).reshape(-1, 2))
     edges = np.array([[cue.start, cue.end] for cue in cues]).reshape(-1, 2)
     if not len(edges) or not len(speech):
@@ -62,12 +66,14 @@ def compare_activity(cues: Sequence[Cue], speech: Sequence[Span]) -> Shift:
     return max((_best_offset(edges, spoken, ratio) for ratio in [1.0, *SPEEDS.values()]), key=lambda s: s.confidence)
 
 
-def fit_shift(told: Sequence[float], heard: Sequence[float]) -> Shift:
-    """The shift that takes most of the times ``told`` by the subtitle to where the words are ``heard``.
+def fit_shift(cue_times: Sequence[float], word_times: Sequence[float]) -> Shift:
+    """The shift that takes most of the times ``cue_times`` of a subtitle to the ``word_times``
+    found in the audio.
 
     A speed that comes of frame rates is preferred to any other.
     """
-    x, y = np.asarray(told, np.float64), np.asarray(heard, np.float64)
+    x = np.asarray(cue_times, np.float64)
+    y = np.asarray(word_times, np.float64)
     if len(x) < _FEWEST:
         return Shift()
     usual = max(
@@ -89,7 +95,8 @@ def _activity(edges: Floats) -> Floats:
 def _best_offset(edges: Floats, spoken: Floats, ratio: float) -> Shift:
     shown = _activity(ratio * edges)
     size = len(shown) + len(spoken)
-    one, other = shown - shown.mean(), spoken - spoken.mean()
+    one = shown - shown.mean()
+    other = spoken - spoken.mean()
     together = np.fft.irfft(np.fft.rfft(other, size) * np.conj(np.fft.rfft(one, size)), size)
     best = int(together.argmax())
     strength = float(together[best] / (np.linalg.norm(one) * np.linalg.norm(other) + 1e-9))

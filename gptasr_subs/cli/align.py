@@ -1,4 +1,4 @@
-"""``gptasr-subs align``: a script or a badly timed subtitle, timed by the sound."""
+"""``gptasr-subs align``: a script or a badly timed subtitle, timed by the audio."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, write_stdout
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, progress
+from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
-    from gptasr_subs.align.known_text import Heard
+    from gptasr_subs.align.known_text import CtcEmissions
     from gptasr_subs.formats import Document
 
 _SHOWN = 8  # phrases that were not heard
@@ -22,7 +22,7 @@ _SHOWN = 8  # phrases that were not heard
 
 @with_norms
 def align(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or sound file.")],
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or audio file.")],
     text: Annotated[Path, typer.Argument(metavar="TEXT", help="A script (plain text), or a subtitle of any timing.")],
     *,
     norms: Norms,
@@ -44,9 +44,9 @@ def align(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Time a script, or mend the times of a subtitle, by the sound of a video."""
-    with sentences(quiet, verbose):
-        from gptasr_subs.align.known_text import listen, read_text_or_cues
+    """Time a script, or mend the times of a subtitle, by the audio of a video."""
+    with handle_errors(quiet, verbose):
+        from gptasr_subs.align.known_text import compute_emissions, read_text_or_cues
         from gptasr_subs.formats import get_format, render
         from gptasr_subs.media.sidecars import sidecar_path
         from gptasr_subs.recognition.loading import load_model
@@ -59,38 +59,40 @@ def align(
             refuse_existing(target)
         given = read_text_or_cues(text)
         recognizer = load_model(model, device)
-        with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
-            heard = listen(video, recognizer, audio_track=audio_track or None, listener=update)
-        document, unheard = _timed(given, heard, norms, each_cue, text, video, quiet)
+        with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
+            emissions = compute_emissions(video, recognizer, audio_track=audio_track or None, on_progress=update)
+        document, unspoken = _timed(given, emissions, norms=norms, each=each_cue, text=text, video=video, quiet=quiet)
         if to_stdout:
-            put(render(document, form))
+            write_stdout(render(document, form))
         else:
             write_atomically(target, render(document, form))
         if not quiet:
-            _say_unheard(unheard, isinstance(given, str))
-            say(f"{shown(target)}: {len(document.cues)} subtitles.")
+            _say_unspoken(unspoken, isinstance(given, str))
+            echo_error(f"{display_path(target)}: {len(document.cues)} subtitles.")
 
 
 def _timed(
-    given: object, heard: Heard, norms: Norms, each: bool | None, text: Path, video: Path, quiet: bool
+    given: object, emissions: CtcEmissions, norms: Norms, each: bool | None, text: Path, video: Path, quiet: bool
 ) -> tuple[Document, tuple[str, ...]]:
-    from gptasr_subs.align.known_text import place_cues, place_script
+    from gptasr_subs.align.known_text import align_cues, align_script
     from gptasr_subs.cues.shaping import shape_cues
     from gptasr_subs.formats import Document
 
     if isinstance(given, str):
-        words, unheard = place_script(given, heard)
-        return Document(tuple(shape_cues(words, norms)), tuple(words), video.name), tuple(unheard)
-    timed = place_cues(given, heard, each=each)  # type: ignore[arg-type]
+        words, unspoken = align_script(given, emissions)
+        return Document(tuple(shape_cues(words, norms)), tuple(words), video.name), tuple(unspoken)
+    timed = align_cues(given, emissions, each=each)  # type: ignore[arg-type]
     if not quiet:
-        say(f"{shown(text)} {timed.shift}; mended (confidence {timed.shift.confidence:.2f}).")
+        echo_error(f"{display_path(text)} {timed.shift}; mended (confidence {timed.shift.confidence:.2f}).")
     return Document(timed.cues, (), video.name), timed.unspoken
 
 
-def _say_unheard(phrases: tuple[str, ...], left_out: bool) -> None:
-    """What of the text was not found in the sound."""
+def _say_unspoken(phrases: tuple[str, ...], left_out: bool) -> None:
+    """What of the text was not found in the audio."""
     if not phrases:
         return
     words = sum(len(phrase.split()) for phrase in phrases)
-    some = "; ".join(f"“{phrase}”" for phrase in phrases[:_SHOWN]) + "; ..." * (len(phrases) > _SHOWN)
-    say(f"Not heard{' and left out' if left_out else ''} ({words} word{'s' * (words != 1)}): {some}.")
+    quoted = [f"“{phrase}”" for phrase in phrases[:_SHOWN]]
+    if len(phrases) > _SHOWN:
+        quoted.append("...")
+    echo_error(f"Not heard{' and left out' if left_out else ''} ({plural(words, 'word')}): {'; '.join(quoted)}.")

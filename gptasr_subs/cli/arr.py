@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import say, sentences
+from gptasr_subs.cli.console import echo_error, handle_errors
 from gptasr_subs.cli.options import Quiet, Verbose
 
 
@@ -23,20 +23,22 @@ def arr(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Be the custom script of Sonarr, Radarr or Lidarr: enqueue what they import, move subtitles along on renaming.
+    """Be the custom script of Sonarr, Radarr or Lidarr: enqueue what they import, move subtitles
+    along on renaming.
 
     The options left out are those of `jobs run`.
     """
-    with sentences(quiet, verbose):
-        from gptasr_subs.jobs.arr import Kind, handle, parse_mapping, read_event
+    with handle_errors(quiet, verbose):
+        from gptasr_subs.jobs.arr import ArrEventKind, handle, parse_mapping, read_event
         from gptasr_subs.jobs.queue import open_queue
 
-        event, mapping = read_event(os.environ), parse_mapping(folders or [])
+        event = read_event(os.environ)
+        mapping = parse_mapping(folders or [])
         formats = [name.strip() for name in format.split(",") if name.strip()]
         given = {name: value for name, value in {"formats": formats, "language": lang}.items() if value}
         with open_queue() as queue:
             jobs = handle(event, queue, given, mapping)
-        if event.kind is Kind.TEST and not quiet:
-            say(f"gptasr-subs is ready for {event.program.capitalize()}.")
+        if event.kind is ArrEventKind.TEST and not quiet:
+            echo_error(f"gptasr-subs is ready for {event.program.capitalize()}.")
         for job in [] if quiet else jobs:
-            say(f"{job.path} is in the queue.")
+            echo_error(f"{job.path} is in the queue.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, sentences, table
+from gptasr_subs.cli.console import handle_errors, table, write_stdout
 from gptasr_subs.cli.options import Device, Model, Verbose
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _STAGES = ("load", "decode", "segmentation", "recognition", "alignment", "cues",
 
 
 def bench(
-    film: Annotated[Path | None, typer.Argument(metavar="[FILM]", help="Time this film stage by stage.")] = None,
+    video: Annotated[Path | None, typer.Argument(metavar="[VIDEO]", help="Time this video stage by stage.")] = None,
     model: Model = "default",
     random: Annotated[
         str, typer.Option(metavar="NAME", help="A published configuration with random weights instead of a model.")
@@ -33,17 +33,17 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Time a model on noise of fixed length, or a film stage by stage."""
-    with sentences(quiet=False, verbose=verbose):
+    """Time a model on noise of fixed length, or a video stage by stage."""
+    with handle_errors(quiet=False, verbose=verbose):
         from gptasr_subs.evaluation import speed as module
         from gptasr_subs.recognition.gptasr import choose_device, load_gptasr
 
         where = module.machine(choose_device(device))
-        if film:
-            stages = [module.measure_film(film, model, device) for _ in range(runs)]
+        if video:
+            stages = [module.measure_media(video, model, device) for _ in range(runs)]
             best = sorted(stages, key=lambda run: run.whole)[len(stages) // 2]
-            found = {"machine": where, "path": str(film), **asdict(best)}
-            put(json.dumps(found, indent=2) + "\n" if as_json else f"{where}\n{_stages(best)}")
+            found = {"machine": where, "path": str(video), **asdict(best)}
+            write_stdout(json.dumps(found, indent=2) + "\n" if as_json else f"{where}\n{_stages(best)}")
             return
         recognizer = module.random_recognizer(random, device) if random else load_gptasr(model, device)
         chosen = module.settings(_numbers(batch_sizes), _numbers(beams), _numbers(tokens), seconds)
@@ -51,9 +51,9 @@ def bench(
         facts = f"{recognizer.name}, {str(recognizer.checkpoint.model.gpt.dtype).rpartition('.')[2]}"
         if as_json:
             rows = [{**asdict(timing), "total": timing.total, "rtfx": timing.rtfx} for timing in timings]
-            put(json.dumps({"machine": where, "model": facts, "runs": runs, "timings": rows}, indent=2) + "\n")
+            write_stdout(json.dumps({"machine": where, "model": facts, "runs": runs, "timings": rows}, indent=2) + "\n")
         else:
-            put(f"{facts}; {where}\n{_timings(timings)}")
+            write_stdout(f"{facts}; {where}\n{_timings(timings)}")
 
 
 def _numbers(text: str) -> list[int]:
@@ -82,5 +82,5 @@ def _timings(timings: list[Timing]) -> str:
 
 def _stages(found: Stages) -> str:
     rows = [(name, f"{getattr(found, name):.2f}") for name in _STAGES]
-    rows += [("RTFx", f"{found.film / found.whole:.1f}"), ("peak MiB", str(found.peak >> 20))]
+    rows += [("RTFx", f"{found.media_seconds / found.whole:.1f}"), ("peak MiB", str(found.peak >> 20))]
     return table([("STAGE", "SECONDS"), *rows])

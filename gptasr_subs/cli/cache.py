@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, table
+from gptasr_subs.cli.console import echo_error, handle_errors, plural, table, write_stdout
 from gptasr_subs.cli.options import Quiet, Verbose
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_co
 def cache(context: typer.Context) -> None:
     """List what is recognised already and kept on disk, or forget it: cache prune."""
     if context.invoked_subcommand is None:
-        with sentences(quiet=False, verbose=False):
+        with handle_errors(quiet=False, verbose=False):
             from gptasr_subs.recognition.cache import LIMIT, journal_path, open_journal
             from gptasr_subs.storage.files import MIB
 
@@ -32,8 +32,8 @@ def cache(context: typer.Context) -> None:
                     )
                     for entry in journal.entries()
                 ]
-                put(table([("LAST USED", "STATE", "WINDOWS", "FAILED", "FILE"), *rows]))
-                say(f"{journal_path()}: {journal.size() / MIB:.1f} of at most {LIMIT / MIB:.0f} MiB.")
+                write_stdout(table([("LAST USED", "STATE", "WINDOWS", "FAILED", "FILE"), *rows]))
+                echo_error(f"{journal_path()}: {journal.size() / MIB:.1f} of at most {LIMIT / MIB:.0f} MiB.")
 
 
 @app.command()
@@ -43,11 +43,11 @@ def prune(
     verbose: Verbose = False,
 ) -> None:
     """Forget what was recognised, all of it or what was used longest ago."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         from gptasr_subs.recognition.cache import open_journal
         from gptasr_subs.storage.files import MIB
 
         with open_journal() as journal:
             forgotten = journal.prune(int(keep * MIB))
         if not quiet:
-            say(f"Forgot {forgotten} film{'s' * (forgotten != 1)}.")
+            echo_error(f"Forgot {plural(forgotten, 'file')}.")

@@ -1,4 +1,4 @@
-"""What a person reads on stderr: errors, places in a film, closing lines."""
+"""What a person reads on stderr: errors, places in a video, closing lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INTERRUPTED = 130  # what shells expect of a program that was told to stop
 
 
 @contextmanager
-def sentences(quiet: bool, verbose: bool) -> Iterator[None]:
+def handle_errors(quiet: bool, verbose: bool) -> Iterator[None]:
     """Every error inside ends as one sentence and an exit code, ``verbose`` with its traceback."""
     try:
         with _logging_to_stderr(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING):
@@ -26,7 +26,7 @@ def sentences(quiet: bool, verbose: bool) -> Iterator[None]:
     except typer.Exit:
         raise
     except KeyboardInterrupt:
-        say("Stopped; no half-written file is left.")
+        echo_error("Stopped; no half-written file is left.")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # whoever read our output has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -38,7 +38,10 @@ def sentences(quiet: bool, verbose: bool) -> Iterator[None]:
 
 @contextmanager
 def _logging_to_stderr(level: int) -> Iterator[None]:
-    """Warnings of the package as lines on stderr; as it was before at the end, for who calls us as a library."""
+    """Warnings of the package as lines on stderr.
+
+    As it was before at the end, for who calls us as a library.
+    """
     log = logging.getLogger("gptasr_subs")
     before = log.handlers, log.level
     log.handlers = [_Stderr()]
@@ -54,19 +57,22 @@ class _Stderr(logging.Handler):
     """Looks up stderr at each line, for a progress bar puts itself in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))
+        echo_error(self.format(record))
 
 
 def show_error(error: Exception, verbose: bool = False, subject: Path | None = None) -> None:
     """The sentence of an error; ``subject`` is put in front where the sentence does not name it."""
     if verbose:
-        say("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+        echo_error("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
     message = str(error) if isinstance(error, GptasrError) else _unexpected(error, verbose)
-    say(message if subject is None or _is_named(subject, message) else f"{shown(subject)}: {message}")
+    echo_error(message if subject is None or _is_named(subject, message) else f"{display_path(subject)}: {message}")
 
 
 def _is_named(path: Path, message: str) -> bool:
-    """Whether a sentence speaks of this file, or of the one written for it; names in sentences are quoted."""
+    """Whether a sentence speaks of this file, or of the one written for it.
+
+    Names in sentences are quoted.
+    """
     return repr(path.stem)[1:-1] in message
 
 
@@ -76,19 +82,19 @@ def _unexpected(error: Exception, verbose: bool) -> str:
     return f"Something went wrong that should not ({what}); {advice}."
 
 
-def say(text: str) -> None:
+def echo_error(text: str) -> None:
     """A line on stderr, whatever letters are in it."""
     print(text, file=sys.stderr, flush=True)
 
 
-def put(text: str) -> None:
+def write_stdout(text: str) -> None:
     """Output for programs: UTF-8 on stdout on every system, names as the file system has them."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape"))
     sys.stdout.buffer.flush()
 
 
-def shown(path: Path) -> str:
+def display_path(path: Path) -> str:
     """A path on one line: quoted where it holds what a terminal would not print as it is."""
     return str(path) if str(path).isprintable() else repr(str(path))
 
@@ -97,6 +103,11 @@ def clock(seconds: float) -> str:
     """``01:40:00``."""
     whole = int(seconds)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import say, sentences, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Quiet, Verbose
 from gptasr_subs.cli.progress import progress
 from gptasr_subs.errors import UsageError
 
 if TYPE_CHECKING:
-    from gptasr_subs.training.report import Report
+    from gptasr_subs.corpora.report import Report
 
 _EXTRA = ("num2words", "soundfile", "soxr")  # what of the extra no step can do without
 
@@ -41,20 +41,20 @@ def synthesise(
     verbose: Verbose = False,
 ) -> None:
     """Have installed synthesisers read a text into a corpus."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
+        from gptasr_subs.corpora import synthesis
+        from gptasr_subs.corpora.manifest import MANIFEST_FILE, read_clips
+        from gptasr_subs.corpora.voices import find_voices
         from gptasr_subs.storage.files import read_text
-        from gptasr_subs.training import synthesis
-        from gptasr_subs.training.corpora import MANIFEST_FILE, read_clips
-        from gptasr_subs.training.preparation import spelled_texts
-        from gptasr_subs.training.voices import find_voices
+        from gptasr_subs.training.preparation import normalized_texts
 
-        lines = synthesis.usable(read_text(text).splitlines(), spelled_texts(read_clips(*dev or ())))
+        lines = synthesis.usable(read_text(text).splitlines(), normalized_texts(read_clips(*dev or ())))
         if new_to:
             lines = synthesis.with_rare_words(lines, (clip.text for clip in read_clips(*new_to)))
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
         if not quiet:
-            say(f"{shown(out / MANIFEST_FILE)}: {there:.2f} hours.")
+            echo_error(f"{display_path(out / MANIFEST_FILE)}: {there:.2f} hours.")
 
 
 def import_(
@@ -80,11 +80,11 @@ def import_(
     verbose: Verbose = False,
 ) -> None:
     """Bring a public corpus into the one format of all others."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
-        from gptasr_subs.training.importing import Importing, import_corpus
+        from gptasr_subs.corpora.importing import ImportOptions, import_corpus
 
-        options = Importing(tuple(part or ()), in_place, untranscribed, workers)
+        options = ImportOptions(tuple(part or ()), in_place, untranscribed, workers)
         with progress(kind, place_in_clips, quiet) as update:
             report = import_corpus(kind, path, out, options, lambda clips: update(clips, None))
         _say_report(report, out, quiet)
@@ -117,14 +117,14 @@ def prepare(
     verbose: Verbose = False,
 ) -> None:
     """Check the clips of corpora and make a store of those that are fit."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
-        from gptasr_subs.training.codecs import Copies
+        from gptasr_subs.corpora.codecs import Copies
         from gptasr_subs.training.preparation import prepare
 
-        with progress(shown(Path(store.name)), place_in_clips, quiet) as update:
+        with progress(display_path(Path(store.name)), place_in_clips, quiet) as update:
             report = prepare(
-                corpora, store, dev or (), formatted or (), noise=noise, copies=Copies(codecs, seed), listener=update
+                corpora, store, dev or (), formatted or (), noise=noise, copies=Copies(codecs, seed), on_progress=update
             )
         _say_report(report, store, quiet)
 
@@ -145,14 +145,14 @@ def label(
     verbose: Verbose = False,
 ) -> None:
     """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
+        from gptasr_subs.corpora.pseudo_labels import LabelOptions, label
         from gptasr_subs.recognition.loading import load_model
-        from gptasr_subs.training.labelling import Labelling, label
 
         model = load_model(teacher, device)
-        options = Labelling(least_confidence, batch_size, beams)
-        with progress(shown(Path(corpus.name)), place_in_clips, quiet) as update:
+        options = LabelOptions(least_confidence, batch_size, beams)
+        with progress(display_path(Path(corpus.name)), place_in_clips, quiet) as update:
             report = label(corpus, model, out, options, update)
         _say_report(report, out, quiet)
 
@@ -168,8 +168,8 @@ def require_extra() -> None:
 def _say_report(report: Report, folder: Path, quiet: bool) -> None:
     if not quiet:
         for line in report.lines():
-            say(line)
-        say(f"{shown(folder)}: {report.hours:.2f} hours.")
+            echo_error(line)
+        echo_error(f"{display_path(folder)}: {report.hours:.2f} hours.")
 
 
 def place_in_clips(done: float, total: float | None) -> str:

@@ -1,6 +1,7 @@
 """``gptasr-subs movie.mp4``: a group of commands one of which needs no name.
 
-Contexts and formatters are ``Any``: they are click's, which is a package of its own or a part of typer by its version.
+Contexts and formatters are ``Any``: they are click's, which is a package of its own or a part of
+typer by its version.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ class DefaultGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def _first_argument(self, args: list[str]) -> int | None:
-        """Where the first argument stands that is neither an option nor an option's value; after ``--`` none counts."""
+        """Where the first argument stands that is neither an option nor an option's value.
+
+        After ``--`` none counts.
+        """
         takes_value = _options_with_value(self.commands[DEFAULT])
         position = 0
         while position < len(args) and args[position] != "--":
@@ -36,7 +40,9 @@ class DefaultGroup(TyperGroup):
 
 
 class DefaultCommand(TyperCommand):
-    """The command that needs no name: its help is the program's, with the other commands at its end."""
+    """The command that needs no name: its help is the program's, with the other commands at its
+    end.
+    """
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Without the command's name, and how to reach the others."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, show_error, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, show_error, write_stdout
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_files, progress
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from gptasr_subs.evaluation.evaluate import Evaluation
-    from gptasr_subs.evaluation.wer import Tally
+    from gptasr_subs.evaluation.wer import WordErrors
 
 
 def evaluate(
@@ -36,26 +36,28 @@ def evaluate(
     verbose: Verbose = False,
 ) -> None:
     """Score a model on clips whose text is known."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         from gptasr_subs.evaluation.evaluate import evaluate, read_manifest
         from gptasr_subs.recognition.loading import load_model
 
         clips = read_manifest(manifest)
         recognizer = load_model(model, device)
-        with progress(shown(Path(manifest.name)), place_in_files, quiet) as update:
+        with progress(display_path(Path(manifest.name)), place_in_files, quiet) as update:
             found = evaluate(
                 clips,
                 recognizer,
                 batch_size=batch_size,
                 beams=beams,
-                listener=lambda done: update(done, len(clips)),
+                on_progress=lambda done: update(done, len(clips)),
             )
-        put(json.dumps(found.to_dict(worst), ensure_ascii=False, indent=2) + "\n" if as_json else _report(found, worst))
+        write_stdout(
+            json.dumps(found.to_dict(worst), ensure_ascii=False, indent=2) + "\n" if as_json else _report(found, worst)
+        )
         _exit_with(found.failures, verbose)
 
 
 def transcribe(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Searched for sound files and videos.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Searched for audio files and videos.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The TSV (- for stdout).")] = Path("-"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the TSV if it is there already.")] = False,
     model: Model = "default",
@@ -66,8 +68,8 @@ def transcribe(
     verbose: Verbose = False,
 ) -> None:
     """Write the text of every file of a folder as TSV: path, text."""
-    with sentences(quiet, verbose):
-        from gptasr_subs.cli.batch import STDOUT
+    with handle_errors(quiet, verbose):
+        from gptasr_subs.cli.validation import STDOUT
         from gptasr_subs.evaluation.clips import to_tsv, transcribe_clips
         from gptasr_subs.media.library import find_media
         from gptasr_subs.recognition.loading import load_model
@@ -77,21 +79,21 @@ def transcribe(
         if output != STDOUT and not overwrite:
             refuse_existing(output)
         recognizer = load_model(model, device)
-        with progress(shown(Path(folder.name)), place_in_files, quiet) as update:
+        with progress(display_path(Path(folder.name)), place_in_files, quiet) as update:
             found = transcribe_clips(
                 files,
                 recognizer,
                 batch_size=batch_size,
                 beams=beams,
-                listener=lambda done: update(done, len(files)),
+                on_progress=lambda done: update(done, len(files)),
             )
         tsv = to_tsv(found, folder if folder.is_dir() else folder.parent)
         if output == STDOUT:
-            put(tsv)
+            write_stdout(tsv)
         else:
             write_atomically(output, tsv.encode("utf-8", errors="surrogateescape"))
             if not quiet:
-                say(f"{shown(output)}: the text of {len(found)} files.")
+                echo_error(f"{display_path(output)}: the text of {len(found)} files.")
         _exit_with([heard.error for heard in found if heard.error], verbose)
 
 
@@ -113,16 +115,16 @@ def _summary(found: Evaluation) -> Iterator[str]:
     yield f"model      {found.model}"
     yield f"WER        {total.wer:.2f} %  (95 % interval {_between(found.interval)})"
     yield f"errors     {_kinds(total)} in {total.words} words of {len(found.clips)} clips"
-    if (written := found.written_total) and (interval := found.written_interval):
+    if (written := found.formatted_total) and (interval := found.formatted_interval):
         yield f"as written {written.wer:.2f} %  (with case and punctuation; 95 % interval {_between(interval)})"
-    yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of sound in {found.elapsed:.1f} s)"
+    yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of audio in {found.elapsed:.1f} s)"
 
 
 def _between(interval: tuple[float, float]) -> str:
     return "{:.2f} to {:.2f}".format(*interval)
 
 
-def _kinds(total: Tally) -> str:
+def _kinds(total: WordErrors) -> str:
     return f"{total.insertions} insertions, {total.deletions} deletions, {total.substitutions} substitutions"
 
 
@@ -137,5 +139,5 @@ def _speakers(found: Evaluation) -> Iterator[str]:
 
 def _worst(found: Evaluation, count: int) -> str:
     clips = found.worst(count)
-    lines = [f"  {shown(s.clip.path)}\n    said    {s.clip.text}\n    written {s.text}\n" for s in clips]
-    return "".join(["worst clips\n" * bool(clips), *lines])
+    lines = [f"  {display_path(s.clip.path)}\n    said    {s.clip.text}\n    written {s.text}\n" for s in clips]
+    return "".join(["worst clips\n", *lines]) if clips else ""

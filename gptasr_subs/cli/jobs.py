@@ -1,4 +1,4 @@
-"""``gptasr-subs jobs``: the queue of films, and working it off."""
+"""``gptasr-subs jobs``: the queue of videos, and working it off."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, show_error, shown, table
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, show_error, table, write_stdout
 from gptasr_subs.cli.options import (
     Device,
     Format,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gptasr_subs.jobs.hooks import Event
     from gptasr_subs.jobs.queue import Job
     from gptasr_subs.jobs.worker import Worker
-    from gptasr_subs.pipeline.subtitle import Options
+    from gptasr_subs.pipeline.options import Options
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -44,7 +44,7 @@ Number = Annotated[int, typer.Argument(metavar="JOB", help="Its number in the li
 
 @app.callback()
 def jobs() -> None:
-    """A queue of films that survives everything: add, list, show, retry, cancel, run."""
+    """A queue of videos that survives everything: add, list, show, retry, cancel, run."""
 
 
 @app.command()
@@ -58,9 +58,9 @@ def add(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Put films into the queue; the options left out are those of `jobs run`."""
-    with sentences(quiet, verbose):
-        from gptasr_subs.cli.batch import parse_formats
+    """Put videos into the queue; the options left out are those of `jobs run`."""
+    with handle_errors(quiet, verbose):
+        from gptasr_subs.cli.validation import parse_formats
         from gptasr_subs.errors import MediaError
         from gptasr_subs.jobs.queue import open_queue
         from gptasr_subs.media.library import find_media
@@ -78,7 +78,7 @@ def add(
                     for file in find_media(path):
                         job = queue.add(file, {name: value for name, value in given.items() if value}, priority)
                         if not quiet:
-                            say(f"{shown(job.path)}: job {job.id}, {job.state.value}.")
+                            echo_error(f"{display_path(job.path)}: job {job.id}, {job.state.value}.")
                 except MediaError as error:
                     show_error(error, verbose, path)
                     failed = True
@@ -92,7 +92,7 @@ def list_jobs(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List the jobs: those that run, then as they will run, then those that are over."""
-    with sentences(quiet=False, verbose=False):
+    with handle_errors(quiet=False, verbose=False):
         from gptasr_subs.errors import UsageError
         from gptasr_subs.jobs.queue import State, open_queue
 
@@ -104,26 +104,26 @@ def list_jobs(
         with open_queue() as queue:
             found = queue.jobs(*states)
         if as_json:
-            put(json.dumps([_plain(job) for job in found], indent=2) + "\n")
+            write_stdout(json.dumps([_plain(job) for job in found], indent=2) + "\n")
             return
-        rows = [(str(job.id), job.state.value, _when(job.changed), shown(job.path), job.reason) for job in found]
-        put(table([("JOB", "STATE", "SINCE", "FILE", "REASON"), *rows]))
+        rows = [(str(job.id), job.state.value, _when(job.changed), display_path(job.path), job.reason) for job in found]
+        write_stdout(table([("JOB", "STATE", "SINCE", "FILE", "REASON"), *rows]))
 
 
 @app.command()
 def show(number: Number) -> None:
     """All that is known of one job."""
-    with sentences(quiet=False, verbose=False):
+    with handle_errors(quiet=False, verbose=False):
         from gptasr_subs.jobs.queue import open_queue
 
         with open_queue() as queue:
-            put(json.dumps(_plain(queue.get(number)), indent=2, ensure_ascii=False) + "\n")
+            write_stdout(json.dumps(_plain(queue.get(number)), indent=2, ensure_ascii=False) + "\n")
 
 
 @app.command()
 def retry(number: Number, quiet: Quiet = False) -> None:
     """Let a job that failed, was cancelled or waits for its next attempt start at once."""
-    with sentences(quiet, verbose=False):
+    with handle_errors(quiet, verbose=False):
         from gptasr_subs.jobs.queue import open_queue
 
         with open_queue() as queue:
@@ -134,7 +134,7 @@ def retry(number: Number, quiet: Quiet = False) -> None:
 @app.command()
 def cancel(number: Number, quiet: Quiet = False) -> None:
     """Take a job out; one that runs stops soon."""
-    with sentences(quiet, verbose=False):
+    with handle_errors(quiet, verbose=False):
         from gptasr_subs.jobs.queue import open_queue
 
         with open_queue() as queue:
@@ -160,7 +160,7 @@ def run(
     verbose: Verbose = False,
 ) -> None:
     """Work the queue off and end; any number of these may run at once."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         from gptasr_subs.jobs.hooks import Hooks
         from gptasr_subs.jobs.queue import open_queue
         from gptasr_subs.jobs.rules import parse_limits
@@ -184,13 +184,13 @@ def run(
 
 def _say_state(job: Job, quiet: bool) -> None:
     if not quiet:
-        say(f"{shown(job.path)}: job {job.id}, {job.state.value}.")
+        echo_error(f"{display_path(job.path)}: job {job.id}, {job.state.value}.")
 
 
 def make_options(format: str, lang: str, output_dir: Path | None, overwrite: bool) -> Options:
     """The options of a run; raises UsageError."""
-    from gptasr_subs.cli.batch import check_options, parse_formats
-    from gptasr_subs.pipeline.subtitle import Options
+    from gptasr_subs.cli.validation import check_options, parse_formats
+    from gptasr_subs.pipeline.options import Options
 
     options = Options(parse_formats(format), lang, output_dir=output_dir, overwrite=overwrite)
     check_options(options)
@@ -208,10 +208,10 @@ class Reporter:
         """Errors are said even when ``quiet``."""
         if event.state == "failed":
             later = f" It is tried again at {_when(job.due)}." if job.state.value == "waiting" else ""
-            say(f"{shown(job.path)}: {event.reason}{later}")
+            echo_error(f"{display_path(job.path)}: {event.reason}{later}")
         elif not self._quiet:
-            what = ", ".join(map(shown, event.outputs)) if event.outputs else f"skipped, {event.reason}"
-            say(f"{shown(job.path)}: {what}.")
+            what = ", ".join(map(display_path, event.outputs)) if event.outputs else f"skipped, {event.reason}"
+            echo_error(f"{display_path(job.path)}: {what}.")
 
 
 @contextmanager

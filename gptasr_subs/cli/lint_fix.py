@@ -1,4 +1,6 @@
-"""``gptasr-subs lint`` and ``gptasr-subs fix``: subtitle files judged by the norms, and brought within them."""
+"""``gptasr-subs lint`` and ``gptasr-subs fix``: subtitle files judged by the norms, and brought
+within them.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, show_error, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, show_error, write_stdout
 from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, progress
+from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
 
 if TYPE_CHECKING:
-    from gptasr_subs.cues.lint import Fault, Report
+    from gptasr_subs.cues.lint import Report, Violation
     from gptasr_subs.types import Cue
 
 
@@ -34,7 +36,7 @@ def lint(
 
     The exit code is 1 where a hard rule breaks.
     """
-    with sentences(False, verbose):
+    with handle_errors(False, verbose):
         from gptasr_subs.cues.lint import lint
         from gptasr_subs.errors import FormatError
         from gptasr_subs.formats import read
@@ -46,7 +48,9 @@ def lint(
                 reports[file] = lint(read(file), norms)
             except FormatError as error:
                 show_error(error, verbose, file)
-        put(_json(reports) if as_json else "".join(_page(file, report, quiet) for file, report in reports.items()))
+        write_stdout(
+            _json(reports) if as_json else "".join(_page(file, report, quiet) for file, report in reports.items())
+        )
         if len(reports) < len(set(files)) or any(report.hard for report in reports.values()):
             raise typer.Exit(1)
 
@@ -60,7 +64,7 @@ def fix(
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file itself.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file to write if it is there.")] = False,
     video: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The film, by whose sound the subtitles are timed first.")
+        Path | None, typer.Option(metavar="FILE", help="The video, by whose audio the subtitles are timed first.")
     ] = None,
     fps: Fps = NETFLIX.fps,
     model: Model = "default",
@@ -70,12 +74,13 @@ def fix(
     *,
     norms: Norms,
 ) -> None:
-    """Bring a subtitle file within the norms without changing a word: movie.en.srt gives movie.en.fixed.srt.
+    """Bring a subtitle file within the norms without changing a word: movie.en.srt gives
+    movie.en.fixed.srt.
 
     Subtitles that break no rule stay as they are.
     """
-    with sentences(quiet, verbose):
-        from gptasr_subs.cli.batch import STDOUT
+    with handle_errors(quiet, verbose):
+        from gptasr_subs.cli.validation import STDOUT
         from gptasr_subs.cues.lint import lint
         from gptasr_subs.cues.repair import fix_cues
         from gptasr_subs.formats import Document, read, render
@@ -84,31 +89,34 @@ def fix(
         norms = replace(norms, fps=fps)
         target = _target(file, output, in_place, overwrite)
         cues = read(file)
-        timed = _timed_by(video, cues, model, device, quiet) if video else cues
+        timed = _timed_by(video, cues, model=model, device=device, quiet=quiet) if video else cues
         fixed = fix_cues(timed, norms)
         text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
         if target == STDOUT:
-            put(text)
+            write_stdout(text)
         else:
             write_atomically(target, text)
         if not quiet:
-            before, after = lint(cues, norms), lint(fixed, norms)
-            say(f"{shown(target if target != STDOUT else file)}: {_count(after)}; before, {_count(before)}.")
+            before = lint(cues, norms)
+            after = lint(fixed, norms)
+            echo_error(
+                f"{display_path(target if target != STDOUT else file)}: {_count(after)}; before, {_count(before)}."
+            )
 
 
 def _timed_by(video: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
     """The cues at the times of their voices."""
-    from gptasr_subs.align.known_text import listen, place_cues
+    from gptasr_subs.align.known_text import align_cues, compute_emissions
     from gptasr_subs.recognition.loading import load_model
 
-    with progress(shown(Path(video.name)), place_in_film(), quiet) as update:
-        heard = listen(video, load_model(model, device), listener=update)
-    return list(place_cues(cues, heard, each=True).cues)
+    with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
+        emissions = compute_emissions(video, load_model(model, device), on_progress=update)
+    return list(align_cues(cues, emissions, each=True).cues)
 
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
     """The file to write. Raises UsageError or OutputError rather than lose one that is there."""
-    from gptasr_subs.cli.batch import STDOUT
+    from gptasr_subs.cli.validation import STDOUT
     from gptasr_subs.errors import UsageError
     from gptasr_subs.storage.files import refuse_existing
 
@@ -122,22 +130,23 @@ def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) ->
 
 def _page(file: Path, report: Report, quiet: bool) -> str:
     """Lines for people: the faults, the sums, the rules."""
-    lines = [] if quiet else [_line(file, fault) for fault in report.faults]
+    lines = [] if quiet else [_line(file, violation) for violation in report.violations]
     rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
-    subtitles = f"{report.cues} subtitle{'s' * (report.cues != 1)}"
-    lines.append(f"{shown(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
+    subtitles = plural(report.cues, "subtitle")
+    lines.append(f"{display_path(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _line(file: Path, fault: Fault) -> str:
+def _line(file: Path, violation: Violation) -> str:
     from gptasr_subs.formats.blocks import format_time
 
-    kind = "hard" if fault.hard else "soft"
-    return f"{shown(file)}:{fault.cue} {format_time(fault.start, '.')} {kind} {fault.rule}: {fault.message}"
+    kind = "hard" if violation.hard else "soft"
+    place = f"{display_path(file)}:{violation.cue} {format_time(violation.start, '.')}"
+    return f"{place} {kind} {violation.rule}: {violation.message}"
 
 
 def _count(report: Report) -> str:
-    return f"{report.hard} hard and {report.soft} soft fault{'s' * (report.soft != 1)}"
+    return f"{report.hard} hard and {plural(report.soft, 'soft fault')}"
 
 
 def _json(reports: dict[Path, Report]) -> str:

@@ -24,7 +24,7 @@ from gptasr_subs.cli import (
     watch,
 )
 from gptasr_subs.cli.default_command import DEFAULT, DefaultCommand, DefaultGroup
-from gptasr_subs.recognition import workers as forked
+from gptasr_subs.recognition import workers
 
 PROGRAM = "gptasr-subs"
 
@@ -55,10 +55,11 @@ app.command("transcribe")(evaluate.transcribe)
 
 def main() -> None:
     """Run the command line and exit."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products here are small: more threads only wait
+    # NumPy's products here are small: more threads only wait
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    forked.allow()
+    workers.allow_fork()
     app(prog_name=PROGRAM)
 
 

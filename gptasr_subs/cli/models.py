@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, shown, table
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, table, write_stdout
 from gptasr_subs.cli.options import Quiet, Verbose
 from gptasr_subs.cli.progress import Update, place_in_bytes, progress
 
@@ -18,14 +18,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_co
 def models(context: typer.Context) -> None:
     """List the models, or fetch one: models pull small|large."""
     if context.invoked_subcommand is None:
-        with sentences(quiet=False, verbose=False):
+        with handle_errors(quiet=False, verbose=False):
             from gptasr_subs.model.catalogue import list_models
             from gptasr_subs.storage.files import MIB
 
             rows = [
                 (entry.name, f"{entry.size / MIB:.0f} MiB", entry.wer or "-", entry.home) for entry in list_models()
             ]
-            put(table([("NAME", "SIZE", "WORD ERROR RATE", "WHERE"), *rows]))
+            write_stdout(table([("NAME", "SIZE", "WORD ERROR RATE", "WHERE"), *rows]))
 
 
 @app.command()
@@ -35,7 +35,7 @@ def pull(
     verbose: Verbose = False,
 ) -> None:
     """Fetch a published model; a fetch that was cut off goes on where it stopped."""
-    with sentences(quiet, verbose), ExitStack() as bars:
+    with handle_errors(quiet, verbose), ExitStack() as bars:
         from gptasr_subs.model.catalogue import pull
 
         updates: dict[str, Update] = {}
@@ -47,4 +47,4 @@ def pull(
 
         folder = pull(name, report)
         if not quiet:
-            say(f"{name} is in {shown(folder)}; use it with --model {name}.")
+            echo_error(f"{name} is in {display_path(folder)}; use it with --model {name}.")

@@ -1,4 +1,6 @@
-"""``--preset`` and a flag for every norm, made from the table of norms, so that none is written twice."""
+"""``--preset`` and a flag for every norm, made from the table of norms, so that none is written
+twice.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gptasr_subs.cli.console import sentences
+from gptasr_subs.cli.console import handle_errors
 from gptasr_subs.cues.norms import PRESETS, Norms
 
 Preset = Enum("Preset", {name: name for name in PRESETS}, type=str)  # type: ignore[misc]
@@ -21,12 +23,15 @@ _FLAGS = [norm for norm in fields(Norms) if norm.metadata]
 
 
 def with_norms(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, which takes ``norms``, the flags that choose them; a flag beats the preset."""
+    """Give a command, which takes ``norms``, the flags that choose them.
+
+    A flag beats the preset.
+    """
 
     @wraps(command)
     def chosen(*args: Any, preset: Preset, **options: Any) -> None:
         flags = {norm.name: options.pop(norm.name) for norm in _FLAGS}
-        with sentences(quiet=False, verbose=False):
+        with handle_errors(quiet=False, verbose=False):
             given = {name: value for name, value in flags.items() if value is not None}
             norms = replace(PRESETS[preset.value], **given)
         command(*args, norms=norms, **options)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gptasr_subs.cli.console import put, sentences, table
+from gptasr_subs.cli.console import handle_errors, table, write_stdout
 
 
 def plugins() -> None:
     """List what installed packages offer: recognisers, formats, notifiers."""
-    with sentences(quiet=False, verbose=False):
+    with handle_errors(quiet=False, verbose=False):
         from gptasr_subs.formats.registry import make_format
         from gptasr_subs.plugins import list_plugins, make_notifier
         from gptasr_subs.recognition.loading import make_recognizer
@@ -17,4 +17,4 @@ def plugins() -> None:
             (plugin.kind, plugin.name, plugin.package, f"left out: {plugin.problem}" if plugin.problem else "")
             for plugin in list_plugins(makers)
         ]
-        put(table([("KIND", "NAME", "PACKAGE", ""), *rows]))
+        write_stdout(table([("KIND", "NAME", "PACKAGE", ""), *rows]))

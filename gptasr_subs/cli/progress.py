@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from gptasr_subs.cli.console import clock, say
+from gptasr_subs.cli.console import clock, echo_error
 from gptasr_subs.storage.files import MIB
 
 Update = Callable[[float, float | None], None]  # how much is done, and of how much where known
@@ -32,21 +32,23 @@ def progress(label: str, place: Place, quiet: bool) -> Iterator[Update]:
 
 @contextmanager
 def stages(label: str, make_place: Callable[[], Place], quiet: bool) -> Iterator[Callable[[float, float, str], None]]:
-    """As ``progress``, for work in stages: the function takes the stage's name too, and begins anew with each."""
-    with ExitStack() as shown:
+    """As ``progress``, for work in stages: the function takes the stage's name too, and begins anew
+    with each.
+    """
+    with ExitStack() as stack:
         updates: dict[str, Update] = {}
 
         def update(done: float, total: float, stage: str) -> None:
             if stage not in updates:
-                shown.close()
+                stack.close()
                 title = f"{label}, {stage}" if stage else label
-                updates[stage] = shown.enter_context(progress(title, make_place(), quiet))
+                updates[stage] = stack.enter_context(progress(title, make_place(), quiet))
             updates[stage](done, total)
 
         yield update
 
 
-def place_in_film() -> Place:
+def place_in_media() -> Place:
     """``00:12:31 / 01:40:00, 35.1 x real time``, counting from now."""
     began = time.monotonic()
 
@@ -89,11 +91,15 @@ def _shortened(label: str) -> str:
 
 class _Lines:
     def __init__(self, label: str, place: Place) -> None:
-        self._label, self._place = label, place
-        self._said, self._share = time.monotonic(), 0.0
+        self._label = label
+        self._place = place
+        self._said = time.monotonic()
+        self._share = 0.0
 
     def __call__(self, done: float, total: float | None) -> None:
-        share, now = done / total if total else 1.0, time.monotonic()
+        share = done / total if total else 1.0
+        now = time.monotonic()
         if now - self._said >= _LINE_SECONDS and (share - self._share >= _LINE_SHARE or not total):
-            self._said, self._share = now, share
-            say(f"{self._label}: {self._place(done, total)}")
+            self._said = now
+            self._share = share
+            echo_error(f"{self._label}: {self._place(done, total)}")

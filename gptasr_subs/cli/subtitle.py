@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasr_subs import __version__
-from gptasr_subs.cli.console import clock, put, say, sentences, show_error, shown
+from gptasr_subs.cli.console import clock, display_path, echo_error, handle_errors, plural, show_error, write_stdout
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, OnDone, OnError, Quiet, Verbose
-from gptasr_subs.cli.progress import place_in_film, stages
+from gptasr_subs.cli.progress import place_in_media, stages
 from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.jobs.hooks import Hooks
-    from gptasr_subs.pipeline.subtitle import Options, Result
+    from gptasr_subs.pipeline.options import Options, Result
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        put(f"gptasr-subs {__version__}\n")
+        write_stdout(f"gptasr-subs {__version__}\n")
         raise typer.Exit
 
 
@@ -75,7 +75,7 @@ def run(
     word_times: Annotated[
         bool, typer.Option("--word-times", help="Each word lights up when it is spoken (vtt, ass, lrc).")
     ] = False,
-    unsure_below: Annotated[
+    mark_confidence_below: Annotated[
         float, typer.Option(min=0, max=1, metavar="X", help="Words of lower confidence are yellow (vtt, ass).")
     ] = 0.0,
     top: Annotated[bool, typer.Option("--top", help="Place the text at the top of the picture.")] = False,
@@ -84,7 +84,7 @@ def run(
     ] = False,
     progressive: Annotated[
         bool,
-        typer.Option("--progressive", help="Write the file while the film is listened to, always whole and valid."),
+        typer.Option("--progressive", help="Write the file while the video is listened to, always whole and valid."),
     ] = False,
     start: Annotated[
         float, typer.Option("--from", min=0, metavar="SECONDS", help="Begin here; what is before comes last.")
@@ -97,15 +97,15 @@ def run(
     *,
     norms: Norms,
 ) -> None:
-    """Write English subtitles beside videos or sound files, offline: movie.mp4 gets movie.en.srt.
+    """Write English subtitles beside videos or audio files, offline: movie.mp4 gets movie.en.srt.
 
     Folders are searched for them. A subtitle that is there already is kept.
     """
-    with sentences(quiet, verbose):
-        from gptasr_subs.cli.batch import STDOUT, check_options, check_output, parse_formats
+    with handle_errors(quiet, verbose):
+        from gptasr_subs.cli.validation import STDOUT, check_options, check_output, parse_formats
         from gptasr_subs.formats import Style
         from gptasr_subs.jobs.hooks import Hooks
-        from gptasr_subs.pipeline.subtitle import Options
+        from gptasr_subs.pipeline.options import Options
 
         options = Options(
             formats=() if (embed or burn) and not format else parse_formats(format or "srt"),
@@ -126,7 +126,7 @@ def run(
             progressive=progressive,
             start=start,
             journal=not no_journal,
-            style=Style(word_times=word_times, unsure_below=unsure_below),
+            style=Style(word_times=word_times, mark_confidence_below=mark_confidence_below),
             top=top,
             shot_changes=shot_changes,
         )
@@ -134,11 +134,13 @@ def run(
         files, failed = _find_inputs(inputs, verbose)
         if output:
             named = parse_formats(format) if format else ()
-            check_output(output, named, max(len(inputs), len(files)), into_film=embed or burn)
+            check_output(output, named, max(len(inputs), len(files)), into_video=embed or burn)
         if output == STDOUT:
-            failed += _print_subtitles(files, options, model, device, quiet, verbose)
+            failed += _print_subtitles(files, options, model=model, device=device, quiet=quiet, verbose=verbose)
         else:
-            failed += _subtitle(files, options, model, device, quiet, verbose, Hooks(on_done, on_error))
+            failed += _subtitle(
+                files, options, model=model, device=device, quiet=quiet, verbose=verbose, hooks=Hooks(on_done, on_error)
+            )
         if failed:
             raise typer.Exit(1)
 
@@ -169,8 +171,7 @@ def _subtitle(
     batch = Batch(lazy_model(model, device, options.language), options, hooks)
     failed = 0
     for file in files:
-        batch.prepare(file)
-        with stages(shown(Path(file.name)), place_in_film, quiet) as update:
+        with stages(display_path(Path(file.name)), place_in_media, quiet) as update:
             outcome = batch.subtitle(file, lambda place: update(place.done, place.total, place.stage))
         if isinstance(outcome, Failure):
             show_error(outcome.error, verbose, file)
@@ -178,37 +179,51 @@ def _subtitle(
         elif not quiet:
             _close(outcome)
     if failed and len(files) > 1 and not quiet:
-        say(f"{failed} of {len(files)} files failed.")
+        echo_error(f"{failed} of {len(files)} files failed.")
     return failed
 
 
 def _print_subtitles(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
     """The one file's subtitles on stdout."""
     from gptasr_subs.formats import render
-    from gptasr_subs.pipeline.subtitle import Result, recognize_file
+    from gptasr_subs.pipeline.options import Result
+    from gptasr_subs.pipeline.recognize import recognize_file
     from gptasr_subs.recognition.loading import lazy_model
 
     for file in files:
-        recognizer, began = lazy_model(model, device, options.language), time.monotonic()
-        with stages(shown(Path(file.name)), place_in_film, quiet) as update:
+        recognizer = lazy_model(model, device, options.language)
+        began = time.monotonic()
+        with stages(display_path(Path(file.name)), place_in_media, quiet) as update:
             document = recognize_file(
-                file, recognizer, options=options, listener=lambda place: update(place.done, place.total, place.stage)
+                file,
+                recognizer,
+                options=options,
+                on_progress=lambda place: update(place.done, place.total, place.stage),
             )
-        put(render(document, options.formats[0]))
+        write_stdout(render(document, options.formats[0]))
         if not quiet:
-            _close(Result(file, (), (), document, document.seconds or 0.0, time.monotonic() - began))
+            _close(
+                Result(
+                    file,
+                    written=(),
+                    kept=(),
+                    document=document,
+                    seconds=document.seconds or 0.0,
+                    elapsed=time.monotonic() - began,
+                )
+            )
     return 0
 
 
 def _close(result: Result) -> None:
-    """What was written, how long the sound was, how long it took."""
+    """What was written, how long the audio was, how long it took."""
     for path in result.kept:
         inside = "holds such a track already, which" if path == result.media else "is there already and"
-        say(f"{shown(path)} {inside} was kept; --overwrite replaces it.")
+        echo_error(f"{display_path(path)} {inside} was kept; --overwrite replaces it.")
     if result.document is None:
         return
-    what = ", ".join(map(shown, result.written)) or shown(Path(result.media.name))
+    what = ", ".join(map(display_path, result.written)) or display_path(Path(result.media.name))
     count = len(result.document.cues)
-    cues = f"{count} subtitle{'s' * (count != 1)}" if count else "no speech found, so no subtitles in it"
-    speed = f"{clock(result.seconds)} of sound in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
-    say(f"{what}: {cues}; {f'taken from {shown(result.ready)}' if result.ready else speed}.")
+    cues = plural(count, "subtitle") if count else "no speech found, so no subtitles in it"
+    speed = f"{clock(result.seconds)} of audio in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
+    echo_error(f"{what}: {cues}; {f'taken from {display_path(result.ready)}' if result.ready else speed}.")

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from gptasr_subs.cli import corpora
-from gptasr_subs.cli.console import say, sentences, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors
 from gptasr_subs.cli.corpora import place_in_clips, require_extra
 from gptasr_subs.cli.options import Quiet, Verbose
 from gptasr_subs.cli.progress import progress
@@ -66,7 +66,7 @@ def graft(
     verbose: Verbose = False,
 ) -> None:
     """Put an open speech encoder before the GPT of a checkpoint, and train; under torchrun in several processes."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.training.graft import train
 
@@ -85,7 +85,8 @@ def graft(
         with _log_in(out, quiet), progress("encoder frames", place_in_clips, quiet) as update:
             trainer = train(plan, stop_at or None, on_progress=update)
         if not quiet and not trainer.batches.rank:
-            say(f"{shown(out)}: step {trainer.step} of {options.steps}, {trainer.seconds / 3600:.2f} hours heard.")
+            hours = trainer.seconds / 3600
+            echo_error(f"{display_path(out)}: step {trainer.step} of {options.steps}, {hours:.2f} hours of audio.")
 
 
 @app.command()
@@ -97,12 +98,12 @@ def export(
     verbose: Verbose = False,
 ) -> None:
     """Make a checkpoint that `gptasr-subs --model FOLDER` takes of a run's averaged weights."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         from gptasr_subs.training.export import export
 
         made = export(run_folder, folder, name=name)
         if not quiet:
-            say(f"{shown(folder)}: {made.name}, after {made.metadata['steps']} steps.")
+            echo_error(f"{display_path(folder)}: {made.name}, after {made.metadata['steps']} steps.")
 
 
 @app.command()
@@ -115,7 +116,7 @@ def calibrate(
     verbose: Verbose = False,
 ) -> None:
     """Measure how late a checkpoint's CTC head hears words begin and end."""
-    with sentences(quiet, verbose):
+    with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.model.checkpoint import set_offsets
         from gptasr_subs.recognition.gptasr import load_gptasr
@@ -126,8 +127,8 @@ def calibrate(
         if write:
             set_offsets(folder, found.start, found.end)
         if not quiet:
-            say(f"{found.words} words: add {found.start:+.3f} s to starts (then {found.start_spread:.3f} s off in the")
-            say(f"median) and {found.end:+.3f} s to ends ({found.end_spread:.3f} s).")
+            echo_error(f"{found.words} words: add {found.start:+.3f} s to starts and {found.end:+.3f} s to ends;")
+            echo_error(f"then they are {found.start_spread:.3f} s and {found.end_spread:.3f} s off in the median.")
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
-"""``gptasr-subs watch`` and ``gptasr-subs explain``: folders whose films get subtitles, and why one does not."""
+"""``gptasr-subs watch`` and ``gptasr-subs explain``: folders whose videos get subtitles, and why one
+does not.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import put, say, sentences, shown
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, write_stdout
 from gptasr_subs.cli.jobs import Reporter, make_options, stopped_by_signals
 from gptasr_subs.cli.options import (
     Device,
@@ -49,8 +51,8 @@ def watch(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write subtitles for all films in folders and below, and for those that will arrive."""
-    with sentences(quiet, verbose):
+    """Write subtitles for all videos in folders and below, and for those that will arrive."""
+    with handle_errors(quiet, verbose):
         from gptasr_subs.jobs.arrivals import Arrivals
         from gptasr_subs.jobs.hooks import Hooks
         from gptasr_subs.jobs.queue import open_queue, queue_path
@@ -59,7 +61,8 @@ def watch(
         from gptasr_subs.jobs.worker import Worker
         from gptasr_subs.recognition.loading import lazy_model
 
-        options, limits = make_options(format, lang, output_dir, overwrite), parse_limits(only_if_audio, length, size)
+        options = make_options(format, lang, output_dir, overwrite)
+        limits = parse_limits(only_if_audio, length, size)
         arrivals = Arrivals(settle, patience=max(60.0, 3 * settle) if not once else 3 * settle)
         watcher = Watcher(
             *(folders, queue_path()),
@@ -83,7 +86,7 @@ def watch(
                 watcher.start()
                 try:
                     if not quiet:
-                        say(f"Watching {', '.join(map(shown, folders))}.")
+                        echo_error(f"Watching {', '.join(map(display_path, folders))}.")
                     if once:
                         worker.run(until=watcher.is_settled, longest_wait=0.2)
                     else:
@@ -104,19 +107,21 @@ def explain(
     verbose: Verbose = False,
 ) -> None:
     """Say whether the queue or a watched folder would subtitle a file, and which rule decides."""
-    with sentences(quiet=False, verbose=verbose):
+    with handle_errors(quiet=False, verbose=verbose):
         from gptasr_subs.errors import MediaError
-        from gptasr_subs.jobs.rules import Film, judge, parse_limits
-        from gptasr_subs.pipeline.subtitle import target_paths
+        from gptasr_subs.jobs.rules import Candidate, check_rules, parse_limits
+        from gptasr_subs.pipeline.plan import target_paths
 
         options = make_options(format, lang, output_dir, overwrite)
-        film = Film(file, options, parse_limits(only_if_audio, length, size))
+        film = Candidate(file, options, parse_limits(only_if_audio, length, size))
         if not file.exists():
             raise MediaError(f"There is no file {str(file)!r}; check the name.")
-        for verdict in judge(film):
-            put(f"{'passed' if verdict.passed else 'SKIP'}: {verdict.rule}: {verdict.reason}\n")
+        for verdict in check_rules(film):
+            write_stdout(f"{'passed' if verdict.passed else 'SKIP'}: {verdict.rule}: {verdict.reason}\n")
         if verdict.passed:
-            targets = ", ".join(map(shown, target_paths(file, options).values()))
-            put(f"{shown(file)} would get subtitles: {targets}\n")
+            targets = ", ".join(map(display_path, target_paths(file, options).values()))
+            write_stdout(f"{display_path(file)} would get subtitles: {targets}\n")
         else:
-            put(f"{shown(file)} would be skipped; the rule {verdict.rule!r} decided: {verdict.reason}.\n")
+            write_stdout(
+                f"{display_path(file)} would be skipped; the rule {verdict.rule!r} decided: {verdict.reason}.\n"
+            )

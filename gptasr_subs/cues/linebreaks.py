@@ -1,4 +1,6 @@
-"""Where a line or a cue may end: what English grammar says of each gap, and the best lines for a run of words."""
+"""Where a line or a cue may end: what English grammar says of each gap, and the best lines for a
+run of words.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,17 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# Points for ending a line between two words, after the line treatment rules of Netflix's timed text guides:
-# break after punctuation, before conjunctions and prepositions, never inside a phrase.
-SENTENCE_END, CLAUSE_END, BEFORE_LINK, PLAIN, INSIDE_PHRASE = 0.0, 0.25, 0.5, 1.0, 5.0
+# Points for ending a line between two words, after the line treatment rules of Netflix's timed text
+# guides: break after punctuation, before conjunctions and prepositions, never inside a phrase.
+SENTENCE_END = 0.0
+CLAUSE_END = 0.25
+BEFORE_LINK = 0.5
+PLAIN = 1.0
+INSIDE_PHRASE = 5.0
 
-# What the points above and the raggedness of the lines weigh against one another. With these a line of 38 beside
-# one of 6 characters (0.6) is worse than a plain break in the middle (0.5), and better than a split phrase (2.5).
+# What the points above and the raggedness of the lines weigh against one another. With these a line
+# of 38 beside one of 6 characters (0.6) is worse than a plain break in the middle (0.5), and better
+# than a split phrase (2.5).
 _TURN_WEIGHT = 0.5
 _RAGGED_WEIGHT = 2.0
 
@@ -55,7 +62,8 @@ _NUMBERS = _words(
 )
 _TITLES = _words("mr mrs ms dr prof st mister miss sir lord lady captain doctor professor saint king queen")
 
-# What follows belongs to these: always ("the dog", "of it", "because he"), or unless a preposition comes ("he was").
+# What follows belongs to these: always ("the dog", "of it", "because he"), or unless a preposition
+# comes ("he was").
 _LINKS = _CONJUNCTIONS | _RELATIVES | _PREPOSITIONS
 _HOLDS_ALWAYS = _LINKS | _DETERMINERS
 _HOLDS = _PRONOUNS | _AUXILIARIES | _DEGREES | _ADJECTIVES | _NUMBERS | _TITLES
@@ -88,20 +96,27 @@ def _is_name(word: str) -> bool:
 
 
 def _holds_next(word: str) -> bool:
-    """Whether a bare word belongs to what follows, unless a preposition or a conjunction comes between."""
+    """Whether a bare word belongs to what follows, unless a preposition or a conjunction comes
+    between.
+    """
     if word in _HOLDS or word.isdigit() or word.endswith(_CONTRACTIONS):
         return True
     return len(word) >= _ADJECTIVE_LENGTH and word.endswith(_ADJECTIVE_ENDINGS)
 
 
 def _penalty(before: str, after: str, opens_sentence: bool) -> float:
-    """Points for a break between two words; ``opens_sentence``: ``before`` is the first of its sentence."""
+    """Points for a break between two words.
+
+    ``opens_sentence``: ``before`` is the first of its sentence.
+    """
     if ends_sentence(before):
         return SENTENCE_END
     if before.rstrip(_CLOSERS).endswith((",", ";", ":", "-", "–", "—")):
         return CLAUSE_END
-    left, right = _bare(before), _bare(after)
-    if left in _HOLDS_ALWAYS and not (left in _PREPOSITIONS and right in _CONJUNCTIONS):  # "where he came from | and"
+    left = _bare(before)
+    right = _bare(after)
+    # "where he came from | and"
+    if left in _HOLDS_ALWAYS and not (left in _PREPOSITIONS and right in _CONJUNCTIONS):
         return INSIDE_PHRASE
     if right in _CONJUNCTIONS:
         return BEFORE_LINK
@@ -112,7 +127,10 @@ def _penalty(before: str, after: str, opens_sentence: bool) -> float:
 
 
 def break_penalties(words: Sequence[str]) -> Floats:
-    """Points for a break before each word, shape (n + 1,); nothing is split at either end of the text."""
+    """Points for a break before each word, shape (n + 1,).
+
+    Nothing is split at either end of the text.
+    """
     points = np.zeros(len(words) + 1)
     opens_sentence = True
     for k in range(1, len(words)):
@@ -122,11 +140,13 @@ def break_penalties(words: Sequence[str]) -> Floats:
 
 
 class Layouts:
-    """The best lines for every run of up to ``reach`` words at once, so that a search over cues only looks up.
+    """The best lines for every run of up to ``reach`` words at once, so that a search over cues
+    only looks up.
 
-    A run takes the fewest lines it fits in; among those the breaks with the fewest points and the most even lines.
-    A single word longer than ``max_chars`` stands alone on its line: it is never cut. All rows below are indexed by
-    the number of words d and hold one value a start i, shape (n - d + 1,); infinity where the run does not fit.
+    A run takes the fewest lines it fits in; among those the breaks with the fewest points and the
+    most even lines. A single word longer than ``max_chars`` stands alone on its line: it is never
+    cut. All rows below are indexed by the number of words d and hold one value a start i, shape (n
+    - d + 1,); infinity where the run does not fit.
     """
 
     def __init__(
@@ -151,7 +171,8 @@ class Layouts:
         self.reach = max(1, min(max_words, self._most_words(max_lines * (max_chars + 1))))
         sizes = range(1, self.reach + 1)
         single = {d: row for d in sizes if np.isfinite(row := self._single_line(d)).any()}
-        self._tops: list[dict[int, Ints]] = [{}]  # words on the top line of a layout of 1, 2, ... lines
+        # Words on the top line of a layout of 1, 2, ... lines
+        self._tops: list[dict[int, Ints]] = [{}]
         self._used = {d: np.ones(len(words) - d + 1, dtype=np.int64) for d in sizes}
         self.cost: dict[int, Floats] = {d: self._unevenness(single, d, 1) for d in sizes}
         rest = single
@@ -169,7 +190,8 @@ class Layouts:
         for left in range(int(self._used[d][i]), 1, -1):
             top = int(self._tops[left - 1][d][i])
             broken.append(" ".join(self.words[i : i + top]))
-            i, d = i + top, d - top
+            i = i + top
+            d = d - top
         return (*broken, " ".join(self.words[i : i + d]))
 
     def _most_words(self, room: int) -> int:
@@ -185,15 +207,18 @@ class Layouts:
 
     def _with_line_above(self, top: dict[int, Floats], rest: dict[int, Floats], sizes: range) -> dict[int, Floats]:
         """Layouts with one line more than ``rest``, each with the best choice of its first line."""
-        rows, choices = {}, {}
+        rows = {}
+        choices = {}
         for d in sizes:
             n = len(self.words) - d + 1
-            best, choice = np.full(n, np.inf), np.ones(n, dtype=np.int64)
+            best = np.full(n, np.inf)
+            choice = np.ones(n, dtype=np.int64)
             for c in (c for c in range(1, d) if c in top and d - c in rest):
                 cost = top[c][:n] + self._turns[c : c + n] + rest[d - c][c : c + n]
                 choice[cost < best] = c
                 np.minimum(best, cost, out=best)
-            rows[d], choices[d] = best, choice
+            rows[d] = best
+            choices[d] = choice
         self._tops.append(choices)
         return {d: row for d, row in rows.items() if np.isfinite(row).any()}
 
@@ -205,6 +230,8 @@ class Layouts:
             self.cost[d] = np.where(missing, self._unevenness(rows, d, lines), self.cost[d])
 
     def _unevenness(self, rows: dict[int, Floats], d: int, lines: int) -> Floats:
-        """The rows' cost less the squares that even lines would have: what remains is breaks and raggedness."""
+        """The rows' cost less the squares that even lines would have: what remains is breaks and
+        raggedness.
+        """
         even = (self.chars(d) - (lines - 1)) ** 2 / lines / self._max_chars**2
         return rows[d] - _RAGGED_WEIGHT * even if d in rows else np.full(even.shape, np.inf)

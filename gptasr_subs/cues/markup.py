@@ -1,44 +1,59 @@
-"""What the text of a cue may carry beside words: italics, bold, underline, colour, a speaker's name."""
+"""What the text of a cue may carry beside words: italics, bold, underline, colour, a speaker's
+name.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-# As SubRip writes it, whatever format it was read from; a speaker is named as in WebVTT: <v Mary>Hello.</v>
-_TAG = re.compile(r"</?[biu]>|</?font(?: [^<>]*)?>|<v [^<>]+>|</v>", re.IGNORECASE)
+# As SubRip writes it, whatever format it was read from; a speaker is named as in WebVTT: <v
+# Mary>Hello.</v>
+_MARKUP = r"/?[bius]>|/?font(?: [^<>]*)?>|v [^<>]+>|/v>"
+_TAG = re.compile(f"<(?:{_MARKUP})", re.IGNORECASE)
+# A text may speak of tags. Behind the "<" of such a one stands a sign that nobody sees, in cues as
+# in the files of formats that have no other way to say it.
+JOINER = "\u2060"
+_LITERAL = re.compile(f"<{JOINER}(?={_MARKUP})", re.IGNORECASE)
+
+
+def literal(text: str) -> str:
+    """Text that is no markup, whatever it looks like, as a line of a cue carries it."""
+    return _TAG.sub(lambda tag: f"<{JOINER}{tag[0][1:]}", text)
 
 
 def plain(text: str) -> str:
     """The text that a viewer reads."""
-    return _TAG.sub("", text)
+    return _LITERAL.sub("<", _TAG.sub("", text))
 
 
-def convert(text: str, tag: Callable[[str], str], words: Callable[[str], str] = str) -> str:
-    """The text with each tag and what stands between tags replaced."""
-    parts, end = [], 0
+def convert(text: str, tag: Callable[[str], str], words: Callable[[str], str] = literal) -> str:
+    """The text with each tag, and the plain text between tags, replaced."""
+    parts = []
+    end = 0
     for match in _TAG.finditer(text):
-        parts += [words(text[end : match.start()]), tag(match[0])]
+        parts += [words(_LITERAL.sub("<", text[end : match.start()])), tag(match[0])]
         end = match.end()
-    return "".join([*parts, words(text[end:])])
+    return "".join([*parts, words(_LITERAL.sub("<", text[end:]))])
 
 
-def letters(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def iter_chars(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each character that is read, with the tags that are open at it."""
     opened: list[str] = []
     end = 0
     for match in _TAG.finditer(text):
         yield from ((char, tuple(opened)) for char in text[end : match.start()])
-        opened, end = _after(opened, match[0]), match.end()
+        opened = _after(opened, match[0])
+        end = match.end()
     yield from ((char, tuple(opened)) for char in text[end:])
 
 
-def dressed(text: str, tags: tuple[str, ...]) -> str:
+def wrap_tags(text: str, tags: tuple[str, ...]) -> str:
     """The text within these tags."""
     return "".join(tags) + text + _closing(tags)
 
 
-def without(text: str, *names: str) -> str:
+def strip_tags(text: str, *names: str) -> str:
     """The text without the tags of these names."""
     return convert(text, lambda tag: "" if name_of(tag) in names else tag)
 
@@ -48,8 +63,10 @@ def name_of(tag: str) -> str:
     return tag.strip("</>").split(" ", 1)[0].lower()
 
 
-def closed(lines: Iterable[str]) -> list[str]:
-    """Lines each of which closes the tags it opens: markup that reaches across lines is repeated on each."""
+def balance_tags(lines: Iterable[str]) -> list[str]:
+    """Lines each of which closes the tags it opens: markup that reaches across lines is repeated on
+    each.
+    """
     opened: list[str] = []
     result = []
     for line in lines:

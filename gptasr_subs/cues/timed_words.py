@@ -1,4 +1,4 @@
-"""What is said and when, made sound: the form in which words are shaped into cues."""
+"""Words with consistent times: the form in which they are shaped into cues."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ import numpy as np
 from gptasr_subs.cues.linebreaks import Floats, Ints
 from gptasr_subs.types import Word
 
-# What a word begins beside itself; each includes those before it.
+# What breaks before a word; each includes those before it.
 NOTHING, PHRASE, LINE, CUE = range(4)
 
 
 @dataclass(frozen=True)
-class Talk:
-    """Texts in their order, starts and ends that never go back, what each one must begin; arrays of shape (n,).
+class TimedWords:
+    """Texts in order, starts and ends that never go back, the break before each word.
 
-    ``until`` is when something else begins that the cues may not reach.
+    Arrays of shape (n,). ``end_limit`` is when something else begins that the cues may not reach.
     """
 
     words: list[str]
     starts: Floats
     ends: Floats
-    begins: Ints
-    until: float = math.inf
+    break_before: Ints
+    end_limit: float = math.inf
 
     @property
     def next_starts(self) -> Floats:
-        """When the word after each one begins; ``until`` after the last."""
-        return np.append(self.starts[1:], self.until)
+        """When the word after each one begins; ``end_limit`` after the last."""
+        return np.append(self.starts[1:], self.end_limit)
 
     @property
     def pauses(self) -> Floats:
@@ -40,22 +40,31 @@ class Talk:
         return np.concatenate(([0.0], inner, [0.0]))
 
 
-def talk_of(words: Sequence[Word], begins: Sequence[int] = (), until: float = math.inf) -> Talk:
-    """Times finite, not negative and never going back; no word lost or moved. ``begins``: one for each word."""
-    starts, ends = [], []
+def time_words(words: Sequence[Word], break_before: Sequence[int] = (), end_limit: float = math.inf) -> TimedWords:
+    """Times finite, not negative and never going back; no word lost or moved.
+
+    ``break_before``: one for each word.
+    """
+    starts = []
+    ends = []
     now = 0.0
     for word in words:
         now = max(now, word.start) if math.isfinite(word.start) else now
         starts.append(now)
         ends.append(max(now, word.end) if math.isfinite(word.end) else now)
-    first, last = np.array(starts), np.array(ends)
-    last[:-1] = np.minimum(last[:-1], first[1:])  # a word that overlaps the next one ends where that begins
-    marks = np.array(begins or [NOTHING] * len(words), dtype=np.int64)
-    return Talk([word.text for word in words], first, last, marks, until)
+    first = np.array(starts)
+    last = np.array(ends)
+    # A word that overlaps the next one ends where that begins
+    last[:-1] = np.minimum(last[:-1], first[1:])
+    marks = np.array(break_before or [NOTHING] * len(words), dtype=np.int64)
+    return TimedWords([word.text for word in words], starts=first, ends=last, break_before=marks, end_limit=end_limit)
 
 
 def tokens(words: Iterable[Word]) -> Iterator[Word]:
-    """The words without spaces in their text: each part has its share of the word's time; blank ones are left out."""
+    """The words without spaces in their text: each part has its share of the word's time.
+
+    Blank ones are left out.
+    """
     for word in words:
         parts = word.text.split()
         if len(parts) == 1:
@@ -65,7 +74,9 @@ def tokens(words: Iterable[Word]) -> Iterator[Word]:
 
 
 def spread(parts: Sequence[str], word: Word) -> Iterator[Word]:
-    """The parts of a text that is spoken from ``word.start`` to ``word.end``, each with its share of the time."""
+    """The parts of a text that is spoken from ``word.start`` to ``word.end``, each with its share
+    of the time.
+    """
     second = (word.end - word.start) / max(1, sum(map(len, parts)))
     at = word.start
     for part in parts:

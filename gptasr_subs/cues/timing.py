@@ -24,47 +24,57 @@ def shortest_seconds(words: Ints | int, norms: Norms) -> Floats:
 def out_times(
     starts: Floats, ends: Floats, next_starts: Floats, chars: Ints, words: Ints | int, norms: Norms
 ) -> Floats:
-    """When cues end that are spoken from ``starts`` to ``ends``, the next beginning at ``next_starts``.
+    """When cues end that are spoken from ``starts`` to ``ends``, the next beginning at
+    ``next_starts``.
 
-    Each stays for its lead-out and its shortest duration, but never up to the next cue. Where that would leave a dark
-    gap that flickers, the cue ends early enough for a full one, or, if it is then too short to read, just before the
-    next cue.
+    Each stays for its lead-out and its shortest duration, but never up to the next cue. Where that
+    would leave a dark gap that flickers, the cue ends early enough for a full one, or, if it is
+    then too short to read, just before the next cue.
     """
-    closed, dark = next_starts - norms.gap, next_starts - norms.min_dark
+    closed = next_starts - norms.gap
+    dark = next_starts - norms.min_gap
     shortest = shortest_seconds(words, norms)
     wanted = np.maximum(ends + norms.lead_out, starts + shortest)
     readable = starts + np.maximum(shortest, reading_seconds(chars, words, norms))
     flickers = (wanted > dark) & (next_starts - ends < norms.long_pause)
     stays = (ends + norms.lead_out >= closed) | (np.maximum(ends, readable) > dark)
-    usual, longest = np.minimum(wanted, closed), starts + norms.max_seconds
+    usual = np.minimum(wanted, closed)
+    longest = starts + norms.max_seconds
     # a cue that may not last until the next one gains nothing by lingering half the way
     lingering = np.where(closed <= longest, closed, usual)
     return np.minimum(np.where(flickers, np.where(stays, lingering, dark), usual), longest)
 
 
-def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Norms, until: float) -> Floats:
-    """In-times moved to a cut nearby; ``ends`` are when voices end. No voice is cut off, no cue becomes too short."""
+def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Norms, end_limit: float) -> Floats:
+    """In-times moved to a cut nearby; ``ends`` are when voices end.
+
+    No voice is cut off, no cue becomes too short.
+    """
     snapped: Floats = starts.copy()
-    next_starts, reach = np.append(starts[1:], until), norms.shot_frames / norms.fps
+    next_starts = np.append(starts[1:], end_limit)
     for k, start in enumerate(starts if len(shots) else ()):
         cut = _nearest(shots, float(start))
         earliest = max(ends[k - 1], snapped[k - 1] + norms.min_seconds) + norms.gap if k else 0.0
         latest = min(ends[k], next_starts[k] - norms.gap - norms.min_seconds)
-        if abs(cut - start) <= reach and earliest <= cut <= latest and ends[k] - cut <= norms.max_seconds:
+        if abs(cut - start) <= norms.shot_reach and earliest <= cut <= latest and ends[k] - cut <= norms.max_seconds:
             snapped[k] = cut
     return snapped
 
 
-def snap_ends(starts: Floats, ends: Floats, outs: Floats, shots: Sequence[float], norms: Norms, until: float) -> Floats:
-    """Out-times moved to just before a cut nearby, not before the voice has ended, and not so that a gap flickers."""
+def snap_ends(
+    starts: Floats, ends: Floats, outs: Floats, shots: Sequence[float], norms: Norms, end_limit: float
+) -> Floats:
+    """Out-times moved to just before a cut nearby, not before the voice has ended, and not so that
+    a gap flickers.
+    """
     snapped: Floats = outs.copy()
-    next_starts, reach = np.append(starts[1:], until), norms.shot_frames / norms.fps
+    next_starts = np.append(starts[1:], end_limit)
     for k, next_start in enumerate(next_starts if len(shots) else ()):
         out = _nearest(shots, float(outs[k]) + norms.gap) - norms.gap
         dark = next_start - out
         shortest = min(norms.min_seconds, outs[k] - starts[k])
         fits = starts[k] + shortest <= out <= starts[k] + norms.max_seconds and out >= ends[k]
-        if abs(out - outs[k]) <= reach and fits and (dark >= norms.min_dark or abs(dark - norms.gap) < 1e-9):
+        if abs(out - outs[k]) <= norms.shot_reach and fits and (dark >= norms.min_gap or abs(dark - norms.gap) < 1e-9):
             snapped[k] = min(out, next_start - norms.gap)
     return snapped
 

@@ -1,4 +1,4 @@
-"""Many short sound files to text: what scoring and transcribing folders have in common."""
+"""Many short audio files to text: what scoring and transcribing folders have in common."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ from gptasr_subs.types import FloatArray, Span
 
 
 @dataclass(slots=True)
-class Transcript:
-    """What was heard in one sound file, or in a ``span`` of it, of ``seconds``; or why it could not be read."""
+class ClipTranscript:
+    """What was heard in one audio file, or in a ``span`` of it, of ``seconds``.
+
+    Or why it could not be read.
+    """
 
     path: Path
     span: Span | None = None
@@ -37,14 +40,14 @@ def transcribe_clips(
     spans: Sequence[Span | None] = (),
     batch_size: int = 0,
     beams: int = 0,
-    listener: Callable[[int], None] | None = None,
-) -> list[Transcript]:
+    on_progress: Callable[[int], None] | None = None,
+) -> list[ClipTranscript]:
     """The text of each file, in order. Windows of several files share a batch.
 
-    Where ``spans`` (seconds) has one for a file, it is the text of that part. A file that cannot be read has its error
-    in its place; ``listener`` hears the number of files done so far.
+    Where ``spans`` (seconds) has one for a file, it is the text of that part. A file that cannot be
+    read has its error in its place; ``on_progress`` is told the number of files done so far.
     """
-    transcripts = [Transcript(path, span) for path, span in zip_longest(paths, spans)]
+    transcripts = [ClipTranscript(path, span) for path, span in zip_longest(paths, spans)]
     owners: list[int] = []
 
     def windows() -> Iterator[Window]:
@@ -54,26 +57,30 @@ def transcribe_clips(
                 yield window
 
     found = recognize(recognizer, windows(), batch_size=batch_size, beams=beams)
-    for position, (_, words) in enumerate(found):  # windows come back in order, so each finds its owner
+    # Windows come back in order, so each finds its owner
+    for position, (_, words) in enumerate(found):
         owner = transcripts[owners[position]]
         owner.text = " ".join([owner.text, *(word.text for word in words)]).strip()
-        if listener:
-            listener(owners[position] + 1)
+        if on_progress:
+            on_progress(owners[position] + 1)
     return transcripts
 
 
-def to_tsv(transcripts: Iterable[Transcript], folder: Path) -> str:
-    """A manifest of what was heard: a header, then path (relative to ``folder``) and text of each file read."""
-    rows = [(_one_field(heard.path.relative_to(folder)), heard.text) for heard in transcripts if not heard.error]
-    return "".join(f"{path}\t{text}\n" for path, text in [("path", "text"), *rows])
+def to_tsv(transcripts: Iterable[ClipTranscript], folder: Path) -> str:
+    """A manifest of what was heard: a header, then path (relative to ``folder``) and text of each
+    file read.
+    """
+    lines = ["path\ttext\n"]
+    for transcript in transcripts:
+        if not transcript.error:
+            path = transcript.path.relative_to(folder).as_posix()
+            # What would end the column or the line.
+            path = path.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+            lines.append(f"{path}\t{transcript.text}\n")
+    return "".join(lines)
 
 
-def _one_field(path: Path) -> str:
-    """A path without what would end the column or the line."""
-    return path.as_posix().replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-def _readable_windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]:
+def _readable_windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Window]:
     """Windows of one file; where it cannot be read on, its error is noted and the windows end."""
     try:
         yield from _windows(transcript, recognizer)
@@ -81,11 +88,18 @@ def _readable_windows(transcript: Transcript, recognizer: Recognizer) -> Iterato
         transcript.error = error
 
 
-def _windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]:
+def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Window]:
     """A file (or span) that fits into one window whole, else its stretches of speech."""
-    rate, limits = recognizer.sample_rate, window_limits(recognizer)
+    rate = recognizer.sample_rate
+    limits = window_limits(recognizer)
     track = choose_track(probe(transcript.path), None)
-    blocks = _counted(_decode(transcript, track, rate), transcript, rate)
+
+    def counted() -> Iterator[FloatArray]:
+        for block in _decode(transcript, track, rate):
+            transcript.seconds += len(block) / rate
+            yield block
+
+    blocks = counted()
     head: list[FloatArray] = []
     for block in blocks:
         head.append(block)
@@ -97,7 +111,7 @@ def _windows(transcript: Transcript, recognizer: Recognizer) -> Iterator[Window]
         yield Window(span, np.concatenate(head), (span,))
 
 
-def _decode(transcript: Transcript, track: int, rate: int) -> Iterator[FloatArray]:
+def _decode(transcript: ClipTranscript, track: int, rate: int) -> Iterator[FloatArray]:
     span = transcript.span
     blocks = decode_blocks(transcript.path, track=track, sample_rate=rate, start=span.start if span else 0.0)
     left = round((span.end - span.start) * rate) if span else sys.maxsize
@@ -106,9 +120,3 @@ def _decode(transcript: Transcript, track: int, rate: int) -> Iterator[FloatArra
         left -= len(block)
         if left <= 0:
             return
-
-
-def _counted(blocks: Iterable[FloatArray], transcript: Transcript, rate: int) -> Iterator[FloatArray]:
-    for block in blocks:
-        transcript.seconds += len(block) / rate
-        yield block

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gptasr_subs.errors import FormatError, GptasrError
-from gptasr_subs.evaluation.clips import Transcript, transcribe_clips
-from gptasr_subs.evaluation.wer import Tally, confidence_interval, is_plain, normalize, tally
+from gptasr_subs.evaluation.clips import transcribe_clips
+from gptasr_subs.evaluation.wer import WordErrors, confidence_interval, count_errors, is_unformatted, normalize
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import read_text
 from gptasr_subs.types import Span
@@ -35,18 +35,22 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class ScoredClip:
-    """What was written for a clip. ``tally`` counts errors without case and punctuation, ``written_tally`` with."""
+    """What was written for a clip. ``word_errors`` are without case and punctuation,
+    ``formatted_errors`` with them."""
 
     clip: Clip
     text: str
     seconds: float
-    tally: Tally
-    written_tally: Tally
+    word_errors: WordErrors
+    formatted_errors: WordErrors
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of all clips that could be read; ``elapsed`` seconds were spent on decoding and recognising them."""
+    """Scores of all clips that could be read.
+
+    ``elapsed`` seconds were spent on decoding and recognising them.
+    """
 
     model: str
     clips: tuple[ScoredClip, ...]
@@ -60,47 +64,55 @@ class Evaluation:
 
     @property
     def rtfx(self) -> float:
-        """Seconds of sound for each second of work."""
+        """Seconds of audio for each second of work."""
         return self.seconds / self.elapsed if self.elapsed > 0 else 0.0
 
     @property
-    def total(self) -> Tally:
+    def total(self) -> WordErrors:
         """Errors of all clips, case and punctuation apart."""
-        return _total(scored.tally for scored in self.clips)
+        return _total(scored.word_errors for scored in self.clips)
 
     @property
-    def written_total(self) -> Tally | None:
-        """Errors with case and punctuation, in the clips whose text has them; None where there are none."""
-        return _total(self._written) if self._written else None
+    def formatted_total(self) -> WordErrors | None:
+        """Errors with case and punctuation, in the clips whose text has them.
+
+        None where there are none.
+        """
+        return _total(self._formatted) if self._formatted else None
 
     @property
-    def written_interval(self) -> tuple[float, float] | None:
+    def formatted_interval(self) -> tuple[float, float] | None:
         """The 95 % interval of that rate, in percent."""
-        return confidence_interval(self._written) if self._written else None
+        return confidence_interval(self._formatted) if self._formatted else None
 
     @property
-    def _written(self) -> list[Tally]:
-        return [scored.written_tally for scored in self.clips if not is_plain(scored.clip.text)]
+    def _formatted(self) -> list[WordErrors]:
+        return [scored.formatted_errors for scored in self.clips if not is_unformatted(scored.clip.text)]
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the WER, in percent."""
-        return confidence_interval([scored.tally for scored in self.clips])
+        return confidence_interval([scored.word_errors for scored in self.clips])
 
     @property
-    def speakers(self) -> dict[str, Tally]:
+    def speakers(self) -> dict[str, WordErrors]:
         """Errors by speaker, the worst first; empty where no speaker is named."""
         names = {scored.clip.speaker for scored in self.clips} - {""}
-        totals = {name: _total(scored.tally for scored in self.clips if scored.clip.speaker == name) for name in names}
+        totals = {
+            name: _total(scored.word_errors for scored in self.clips if scored.clip.speaker == name) for name in names
+        }
         return dict(sorted(totals.items(), key=lambda item: (-item[1].wer, item[0])))
 
     def worst(self, count: int) -> list[ScoredClip]:
         """The clips that cost most errors."""
-        return sorted((s for s in self.clips if s.tally.errors), key=lambda s: (-s.tally.errors, -s.tally.wer))[:count]
+        faulty = [scored for scored in self.clips if scored.word_errors.errors]
+        faulty.sort(key=lambda scored: (-scored.word_errors.errors, -scored.word_errors.wer))
+        return faulty[:count]
 
     def to_dict(self, worst: int = 10) -> dict[str, Any]:
         """Everything as plain values for JSON; rates are percent."""
-        written, written_interval = self.written_total, self.written_interval
+        written = self.formatted_total
+        formatted_interval = self.formatted_interval
         return {
             "model": self.model,
             "clips": len(self.clips),
@@ -111,17 +123,26 @@ class Evaluation:
             **_rates(self.total),
             "interval": [round(end, 3) for end in self.interval],
             "wer_with_case_and_punctuation": round(written.wer, 3) if written else None,
-            "interval_with_case_and_punctuation": [round(end, 3) for end in written_interval or ()] or None,
+            "interval_with_case_and_punctuation": [round(end, 3) for end in formatted_interval or ()] or None,
             "speakers": {name: _rates(total) for name, total in self.speakers.items()},
-            "worst": [_plain(scored) for scored in self.worst(worst)],
+            "worst": [
+                {
+                    "path": str(scored.clip.path),
+                    "said": scored.clip.text,
+                    "written": scored.text,
+                    **_rates(scored.word_errors),
+                }
+                for scored in self.worst(worst)
+            ],
         }
 
 
 def read_manifest(path: Path) -> list[Clip]:
-    """Clips of a tab-separated file with a header: columns path (or file) and text; others are ignored.
+    """Clips of a tab-separated file with a header: columns path (or file) and text.
 
-    But for speaker, and offset and seconds, which say where in the file the clip lies. Paths are relative to the
-    manifest's folder; a folder stands for the ``manifest.tsv`` in it. Raises FormatError.
+    Others are ignored. But for speaker, and offset and seconds, which say where in the file the
+    clip lies. Paths are relative to the manifest's folder; a folder stands for the ``manifest.tsv``
+    in it. Raises FormatError.
     """
     path = path / _MANIFEST_FILE if path.is_dir() else path
     rows = csv.reader(io.StringIO(read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -135,7 +156,8 @@ def read_manifest(path: Path) -> list[Clip]:
             raise FormatError(f"{str(path)!r}: {line}; columns are separated by single tabs.")
         if row:
             fields = dict(zip(header, row, strict=True))
-            speaker, span = fields.get("speaker", ""), _span(path, fields)
+            speaker = fields.get("speaker", "")
+            span = _span(path, fields)
             clips.append(Clip(path.parent / fields["path"], fields["text"], speaker, span))
     if not clips:
         raise FormatError(f"{str(path)!r} lists no clips; add a line for each clip below the header.")
@@ -159,33 +181,36 @@ def evaluate(
     *,
     batch_size: int = 0,
     beams: int = 0,
-    listener: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Recognise and score the clips. Raises the error of the first where not one can be read."""
     began = time.monotonic()
-    paths, spans = [clip.path for clip in clips], [clip.span for clip in clips]
-    found = transcribe_clips(paths, recognizer, spans=spans, batch_size=batch_size, beams=beams, listener=listener)
+    paths = [clip.path for clip in clips]
+    spans = [clip.span for clip in clips]
+    found = transcribe_clips(
+        paths, recognizer, spans=spans, batch_size=batch_size, beams=beams, on_progress=on_progress
+    )
     elapsed = time.monotonic() - began
     failures = tuple(transcript.error for transcript in found if transcript.error)
     if len(failures) == len(clips):
         raise failures[0]
-    scored = tuple(_score(clip, heard) for clip, heard in zip(clips, found, strict=True) if not heard.error)
+    scored = tuple(
+        ScoredClip(
+            clip,
+            text=transcript.text,
+            seconds=transcript.seconds,
+            word_errors=count_errors(normalize(clip.text), normalize(transcript.text)),
+            formatted_errors=count_errors(clip.text, transcript.text),
+        )
+        for clip, transcript in zip(clips, found, strict=True)
+        if not transcript.error
+    )
     return Evaluation(recognizer.name, scored, failures, elapsed)
 
 
-def _score(clip: Clip, heard: Transcript) -> ScoredClip:
-    plain = tally(normalize(clip.text), normalize(heard.text))
-    return ScoredClip(clip, heard.text, heard.seconds, plain, tally(clip.text, heard.text))
+def _total(tallies: Iterable[WordErrors]) -> WordErrors:
+    return sum(tallies, WordErrors())
 
 
-def _total(tallies: Iterable[Tally]) -> Tally:
-    return sum(tallies, Tally())
-
-
-def _rates(total: Tally) -> dict[str, Any]:
+def _rates(total: WordErrors) -> dict[str, Any]:
     return {"wer": round(total.wer, 3), "errors": total.errors, **asdict(total)}
-
-
-def _plain(scored: ScoredClip) -> dict[str, Any]:
-    texts = {"path": str(scored.clip.path), "said": scored.clip.text, "written": scored.text}
-    return {**texts, **_rates(scored.tally)}

@@ -1,4 +1,4 @@
-"""How fast a network decodes, part by part, and where the time of a whole film goes."""
+"""How fast a network decodes, part by part, and where the time of a whole video goes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint
 from gptasr_subs.model.config import PUBLISHED
-from gptasr_subs.model.decoding import Decoded, DecodingOptions
+from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions
+from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.stepper import Stepper
 from gptasr_subs.model.tokenizer import CharacterTokenizer
-from gptasr_subs.pipeline.subtitle import Options, document_of
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.recognize import document_of
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer, choose_device, number_format
 from gptasr_subs.recognition.windows import recognize, window_limits
 from gptasr_subs.speech.segmentation import segment_blocks
@@ -34,12 +35,16 @@ from gptasr_subs.types import FloatArray, Word
 _T = TypeVar("_T")
 
 _CLIP_SECONDS = 16.0
-_PEAK, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")  # Linux only
+# Linux only
+_PEAK = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is measured: ``tokens`` steps, neither more nor fewer, with ``beams`` beams for ``batch`` clips at once."""
+    """What is measured: ``tokens`` steps, neither more nor fewer, with ``beams`` beams for
+    ``batch`` clips at once.
+    """
 
     batch: int
     beams: int
@@ -49,7 +54,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Medians over runs, in seconds for each transcription; ``peak`` is the memory of process or GPU in bytes."""
+    """Medians over runs, in seconds for each transcription.
+
+    ``peak`` is the memory of process or GPU in bytes.
+    """
 
     setting: Setting
     front_end: float
@@ -64,15 +72,18 @@ class Timing:
 
     @property
     def rtfx(self) -> float:
-        """Seconds of sound for each second of work."""
+        """Seconds of audio for each second of work."""
         return self.setting.seconds / self.total
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Where the time of one film goes, in seconds; what threads do at the same time is added up, ``whole`` is not."""
+    """Where the time of one video goes, in seconds.
 
-    film: float
+    What threads do at the same time is added up, ``whole`` is not.
+    """
+
+    media_seconds: float
     load: float
     decode: float
     segmentation: float
@@ -84,22 +95,28 @@ class Stages:
 
 
 def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
-    """A published configuration with random weights, as fast as the trained one. Raises UsageError."""
+    """A published configuration with random weights, as fast as the trained one.
+
+    Raises UsageError.
+    """
     if name not in PUBLISHED:
         raise UsageError(f"There is no published configuration {name!r}; choose from: {', '.join(PUBLISHED)}.")
     torch.manual_seed(0)
-    network, chosen = GptAsr(PUBLISHED[name]).eval(), choose_device(device)
-    network.to(chosen).settle(number_format(chosen))
+    network = GptAsr(PUBLISHED[name]).eval()
+    chosen = choose_device(device)
+    network.to(chosen).prepare_for_inference(number_format(chosen))
     return GptAsrRecognizer(Checkpoint(name, network.config, network, CharacterTokenizer()), chosen)
 
 
 @torch.inference_mode()
 def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Timing:
-    """Decode noise with a forced number of tokens; the CTC head is not asked. One run goes before those counted.
+    """Decode noise with a forced number of tokens; the CTC head is not asked.
 
-    Beams have twins that read the text alone where the checkpoint's search counts those.
+    One run goes before those counted. The internal language model is read
+    too where the checkpoint's search uses it.
     """
-    network, rate = recognizer.checkpoint.model, recognizer.sample_rate
+    network = recognizer.checkpoint.model
+    rate = recognizer.sample_rate
     limit = network.config.max_text_tokens
     if setting.tokens > limit or setting.seconds > recognizer.max_seconds:
         raise UsageError(f"{recognizer.name!r} takes {limit} tokens and {recognizer.max_seconds:.1f} s at the most.")
@@ -108,30 +125,33 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
     _forget_peak(recognizer.device)
     parts = [_run(recognizer, clips, setting) for _ in range(runs + 1)][1:]
     front_end, prefill, steps = (median(part) / setting.batch for part in zip(*parts, strict=True))
-    return Timing(setting, front_end, prefill, steps, _peak(recognizer.device))
+    return Timing(setting, front_end=front_end, prefill=prefill, steps=steps, peak=_peak(recognizer.device))
 
 
 def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
-    network, alone = recognizer.checkpoint.model, recognizer.checkpoint.decoding.alone_weight > 0
+    network = recognizer.checkpoint.model
+    with_ilm = recognizer.checkpoint.decoding.ilm_weight > 0
     front_end, (mel, lengths) = _timed(recognizer.device, lambda: recognizer.log_mels(clips))
-    prefill, stepper = _timed(
-        recognizer.device, lambda: Stepper(network, network.encode_in_parts(mel, lengths), setting.beams, alone)
+    prefill, decoder = _timed(
+        recognizer.device,
+        lambda: IncrementalDecoder(network, network.encode_in_parts(mel, lengths), setting.beams, with_ilm),
     )
-    steps, _ = _timed(recognizer.device, lambda: force_steps(stepper, network, setting))
+    steps, _ = _timed(recognizer.device, lambda: force_steps(decoder, network, setting))
     return front_end, prefill, steps
 
 
-def force_steps(stepper: Stepper, network: GptAsr, setting: Setting) -> None:
+def force_steps(decoder: IncrementalDecoder, network: GptAsr, setting: Setting) -> None:
     """A beam search that nothing ends before its last token."""
-    shape, vocabulary = (setting.batch, setting.beams), network.config.vocabulary
-    latest = torch.full(shape, network.config.start_token, device=stepper.bias.device)
-    scores = torch.zeros(shape, device=stepper.bias.device)
+    shape = (setting.batch, setting.beams)
+    vocabulary = network.config.vocabulary
+    latest = torch.full(shape, network.config.start_token, device=decoder.bias.device)
+    scores = torch.zeros(shape, device=decoder.bias.device)
     for _ in range(setting.tokens):
-        log_probs = stepper.step(latest)
+        log_probs = decoder.step(latest)
         log_probs[..., network.config.stop_token] = -torch.inf
         scores, best = (scores[..., None] + log_probs).flatten(1).topk(setting.beams)
         latest = best % vocabulary
-        stepper.follow(best // vocabulary)
+        decoder.reorder(best // vocabulary)
 
 
 def _timed(device: str, work: Callable[[], _T]) -> tuple[float, _T]:
@@ -142,33 +162,33 @@ def _timed(device: str, work: Callable[[], _T]) -> tuple[float, _T]:
     return time.perf_counter() - began, result
 
 
-def measure_film(media: Path, model: str, device: str = "auto", batch_size: int = 0, beams: int = 0) -> Stages:
-    """Recognise a film, writing nothing, and say where the time went."""
+def measure_media(media: Path, model: str, device: str = "auto", batch_size: int = 0, beams: int = 0) -> Stages:
+    """Recognise a video, writing nothing, and say where the time went."""
     began = time.perf_counter()
     chosen = choose_device(device)
     checkpoint = load_checkpoint(model, chosen)
-    checkpoint.model.settle(number_format(chosen))
+    checkpoint.model.prepare_for_inference(number_format(chosen))
     recognizer = _Timed(checkpoint, chosen)
     _forget_peak(chosen)
     loaded = time.perf_counter()
     info = probe(media)
-    sound = _Waits(decode_blocks(media, track=choose_track(info, None), sample_rate=recognizer.sample_rate))
-    windows = _Waits(segment_blocks(sound, recognizer.sample_rate, window_limits(recognizer)))
+    audio = _Waits(decode_blocks(media, track=choose_track(info, None), sample_rate=recognizer.sample_rate))
+    windows = _Waits(segment_blocks(audio, recognizer.sample_rate, window_limits(recognizer)))
     found = recognize(recognizer, windows, batch_size=batch_size, beams=beams)
     words = [word for _, some in found for word in some]
     shaping = time.perf_counter()
-    render(document_of(words, media, info, recognizer.name, Options()), "srt")
+    render(document_of(words, media, info, recognizer.name, options=Options()), "srt")
     ended = time.perf_counter()
     return Stages(
         info.duration,
-        loaded - began,
-        sound.seconds,
-        windows.seconds - sound.seconds,
-        recognizer.seconds["decode"],
-        recognizer.seconds["words"],
-        ended - shaping,
-        ended - began,
-        _peak(chosen),
+        load=loaded - began,
+        decode=audio.seconds,
+        segmentation=windows.seconds - audio.seconds,
+        recognition=recognizer.seconds["decode"],
+        alignment=recognizer.seconds["words"],
+        cues=ended - shaping,
+        whole=ended - began,
+        peak=_peak(chosen),
     )
 
 
@@ -176,7 +196,8 @@ class _Waits(Iterable[_T]):
     """Passes items on and adds up how long each took to come."""
 
     def __init__(self, items: Iterable[_T]) -> None:
-        self.seconds, self._items = 0.0, iter(items)
+        self.seconds = 0.0
+        self._items = iter(items)
 
     def __iter__(self) -> Iterator[_T]:
         return self
@@ -241,7 +262,10 @@ def _forget_peak(device: str) -> None:
 
 
 def _peak(device: str) -> int:
-    """The most memory that this process took since ``_forget_peak``, in bytes; 0 where the system does not tell."""
+    """The most memory that this process took since ``_forget_peak``, in bytes.
+
+    0 where the system does not tell.
+    """
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
     if _PEAK.exists():

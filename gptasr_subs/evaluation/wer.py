@@ -13,7 +13,7 @@ _MARKS = re.compile(r"[.,;:!?]")
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class WordErrors:
     """Word errors of one or more transcripts against ``words`` spoken words."""
 
     words: int = 0
@@ -31,9 +31,9 @@ class Tally:
         """Word error rate in percent; 0 where nothing was said and nothing was written."""
         return 100 * self.errors / self.words if self.words else 100.0 * bool(self.errors)
 
-    def __add__(self, other: Tally) -> Tally:
+    def __add__(self, other: WordErrors) -> WordErrors:
         """Both together."""
-        return Tally(
+        return WordErrors(
             self.words + other.words,
             self.substitutions + other.substitutions,
             self.deletions + other.deletions,
@@ -42,32 +42,34 @@ class Tally:
 
 
 def normalize(text: str) -> str:
-    """Text as WER compares it: lower case ``[a-z' ]``, dashes as spaces, common abbreviations spelled out."""
-    from gptasr_subs.model.ctc import spell_text
+    """Text as WER compares it: lower case ``[a-z' ]``, dashes as spaces, common abbreviations
+    spelled out.
+    """
+    from gptasr_subs.model.ctc import normalize_text
 
-    return spell_text(text)
+    return normalize_text(text)
 
 
-def is_plain(text: str) -> bool:
+def is_unformatted(text: str) -> bool:
     """Whether ``text`` is written in one case and without marks, as transcripts for scoring are."""
     return not _MARKS.search(text) and (text == text.lower() or text == text.upper())
 
 
-def tally(said: str, written: str) -> Tally:
+def count_errors(said: str, written: str) -> WordErrors:
     """Word errors of ``written`` against ``said``, both compared as given: normalise them first."""
     import jiwer
 
     if not said.split():
-        return Tally(insertions=len(written.split()))
+        return WordErrors(insertions=len(written.split()))
     result = jiwer.process_words(said, written)
     words = result.hits + result.substitutions + result.deletions
-    return Tally(words, result.substitutions, result.deletions, result.insertions)
+    return WordErrors(words, result.substitutions, result.deletions, result.insertions)
 
 
-def confidence_interval(tallies: Sequence[Tally], draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+def confidence_interval(tallies: Sequence[WordErrors], draws: int = 1000, seed: int = 0) -> tuple[float, float]:
     """The 95 % interval of the WER (percent), by drawing clips with replacement."""
     if not tallies:
         raise UsageError("There is nothing to score; give at least one clip.")
     rng = random.Random(seed)
-    rates = sorted(sum(rng.choices(tallies, k=len(tallies)), Tally()).wer for _ in range(draws))
+    rates = sorted(sum(rng.choices(tallies, k=len(tallies)), WordErrors()).wer for _ in range(draws))
     return rates[int(0.025 * draws)], rates[int(0.975 * draws)]

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.document import Document, Style
-from gptasr_subs.formats.registry import Format, ReadableFormat, find_formats, get_format
-from gptasr_subs.storage.files import read_text, write_atomically
+from gptasr_subs.formats.reading import Reading
+from gptasr_subs.formats.registry import (
+    Format,
+    ReadableFormat,
+    RemarkingFormat,
+    find_formats,
+    get_format,
+)
+from gptasr_subs.storage.files import read_decoded, write_atomically
 from gptasr_subs.types import Cue, Word
 
-__all__ = ["Document", "Format", "ReadableFormat", "Style", "find_formats", "get_format", "read", "render", "write"]
+__all__ = [
+    "Document",
+    "Format",
+    "ReadableFormat",
+    "Reading",
+    "Style",
+    "find_formats",
+    "get_format",
+    "is_readable",
+    "read",
+    "read_with_remarks",
+    "render",
+    "write",
+]
+
+_log = logging.getLogger(__name__)
+
+_BEGINNINGS = {
+    "vtt": re.compile(r"WEBVTT(?:\s|$)"),
+    "ass": re.compile(r"\[Script Info\]", re.IGNORECASE),
+    "ttml": re.compile(r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:\w+:)?tt[\s>]"),
+}
 
 
 def write(
@@ -26,12 +56,20 @@ def write(
     model: str = "",
     format: str | None = None,
 ) -> None:
-    """Write cues in the format that the path's extension names, or in ``format``. The file is whole or not there.
+    """Write cues in the format that the path's extension names, or in ``format``.
 
-    ``words`` and the facts of the film (its name, length in seconds, language, the model's name) go into the formats
-    that have a place for them. Raises FormatError for an unknown format, OutputError when the file cannot be written.
+    The file is whole or not there. ``words`` and the facts of the video (its name, length in
+    seconds, language, the model's name) go into the formats that have a place for them. Raises
+    FormatError for an unknown format, OutputError when the file cannot be written.
     """
-    document = Document(tuple(cues), tuple(words), source, seconds, language, model)
+    document = Document(
+        tuple(cues),
+        words=tuple(words),
+        source=source,
+        seconds=seconds,
+        language=language,
+        model=model,
+    )
     write_atomically(path, render(document, format or _extension(path)))
 
 
@@ -41,15 +79,59 @@ def render(document: Document, format: str) -> str:
 
 
 def read(path: str | os.PathLike[str]) -> list[Cue]:
-    """The cues of a subtitle file of any encoding, forgiving what other tools get wrong. Raises FormatError."""
+    """The cues of a subtitle file of any encoding, forgiving what other tools get wrong.
+
+    What had to be left out or assumed is said in warnings. Raises FormatError, also where a file
+    holds text of which none has a time.
+    """
+    reading = read_with_remarks(path)
+    for remark in reading.remarks:
+        _log.warning("%r: %s", os.fspath(path), remark)
+    return reading.cues
+
+
+def read_with_remarks(path: str | os.PathLike[str]) -> Reading:
+    """As ``read``, but whoever asks is the one to say what was left out or assumed."""
     found = get_format(_extension(path))
     if not isinstance(found, ReadableFormat):
-        readable = sorted(name for name, other in find_formats().items() if isinstance(other, ReadableFormat))
-        raise FormatError(f"A {found.name} file holds no times to read; give one of {', '.join(readable)}.")
+        raise FormatError(
+            f"A {found.name} file holds no times to read; give one of {', '.join(sorted(_readable_names()))}."
+        )
+    decoded = read_decoded(path)
+    assumed = (decoded.assumed,) if decoded.assumed else ()
     try:
-        return found.read(read_text(path))
+        reading = _parse(_format_of(decoded.text) or found, decoded.text)
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)!r}: {error}") from error
+    if reading.remarks and not reading.cues:
+        raise FormatError(f"{os.fspath(path)!r}: {reading.remarks[0]}")
+    return Reading(reading.cues, (*assumed, *reading.remarks))
+
+
+def is_readable(path: str | os.PathLike[str]) -> bool:
+    """Whether a file of this name is a subtitle that can be read."""
+    try:
+        return isinstance(get_format(_extension(path)), ReadableFormat)
+    except FormatError:
+        return False
+
+
+def _readable_names() -> list[str]:
+    return [name for name, found in find_formats().items() if isinstance(found, ReadableFormat)]
+
+
+def _parse(found: ReadableFormat, text: str) -> Reading:
+    if isinstance(found, RemarkingFormat):
+        return found.parse(text)
+    return Reading(found.read(text))
+
+
+def _format_of(text: str) -> ReadableFormat | None:
+    """The format that a file's first line names, for many are called by the name of another."""
+    first = text.lstrip("\ufeff \n")[:200]
+    name = next((name for name, begin in _BEGINNINGS.items() if begin.match(first)), "")
+    found = find_formats().get(name)
+    return found if isinstance(found, ReadableFormat) else None
 
 
 def _extension(path: str | os.PathLike[str]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gptasr_subs.cues.markup import convert, name_of
+from gptasr_subs.cues.markup import JOINER, convert, literal, name_of, plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document, Style
+from gptasr_subs.formats.overrides import LEGACY_PLACES, balanced, markup_of, place_of
+from gptasr_subs.formats.reading import Reading, left_out
 from gptasr_subs.formats.spoken import Lines, spoken_lines
 from gptasr_subs.types import Cue, Word
 
@@ -32,25 +34,29 @@ _HEIGHT = 1080
 _UNSURE = r"{\c&H00FFFF&}"  # yellow: the bytes are blue, green, red
 _SURE = r"{\c}"
 _BRACE = {"{": r"\{", "}": r"\}"}
-_JOINER = "\u2060"  # parts a backslash that is text from the letter that would make it a command
 
 _OVERRIDE = re.compile(r"(?<!\\)\{([^}]*)\}")
-_SWITCH = re.compile(r"\\([biu])(\d+)")
-_PLACE = re.compile(r"\\an([1-9])")
 _DRAWING = re.compile(r"\\p[1-9]")
-_CLOCK = re.compile(r"\s*(\d+):(\d+):(\d+(?:[.,:]\d+)?)\s*")
-# Where SubStation 4 (.ssa) puts text, as keys of a number pad.
-_LEGACY = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}
+_CLOCK = re.compile(r"\s*([-−]?)(?:(\d{1,6})\s?:)?\s*(\d{1,6})\s?:\s*(\d{1,6}(?:[.,:]\d{1,9})?)\s*")
+# What the fields of a line are where no Format line says so
+_FIELDS = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv"]
+_FIELDS += ["effect", "text"]
 
 
 class Ass:
-    """Times are hundredths of a second. Reading keeps text, position, italics, bold and underline of the dialogue."""
+    """Times are hundredths of a second.
+
+    Reading keeps text, position, italics, bold and underline of the dialogue.
+    """
 
     name = "ass"
     extension = "ass"
 
     def write(self, document: Document) -> str:
-        """One style, all cues as dialogue; words are karaoke syllables if the document's style has word times."""
+        """One style, all cues as dialogue.
+
+        Words are karaoke syllables if the document's style has word times.
+        """
         spoken = spoken_lines(document)
         head = _HEAD.format(height=_HEIGHT, size=round(_HEIGHT * document.style.text_height))
         return head + "".join(
@@ -58,6 +64,10 @@ class Ass:
         )
 
     def read(self, text: str) -> list[Cue]:
+        """The cues of ``parse``."""
+        return self.parse(text).cues
+
+    def parse(self, text: str) -> Reading:
         """All cues in the order of their times. Raises FormatError."""
         rows = list(_rows(text))
         if not any(section == "events" for section, _, _ in rows) and text.strip():
@@ -65,7 +75,10 @@ class Ass:
         styles = {row.get("name", "").lstrip("*"): row for _, kind, row in rows if kind == "style"}
         dialogue = [row for section, kind, row in rows if (section, kind) == ("events", "dialogue")]
         cues = [_cue(row, styles.get(row.get("style", "").lstrip("*"), {})) for row in dialogue]
-        return sorted((cue for cue in cues if cue), key=lambda cue: cue.start)
+        untimed = [_shown(row) for row, cue in zip(dialogue, cues, strict=True) if not cue]
+        shown = [cue for row, cue in zip(dialogue, cues, strict=True) if cue and not _is_drawing(row, cue)]
+        ordered = sorted(shown, key=lambda cue: cue.start)
+        return Reading(ordered, tuple(left_out(untimed)))
 
 
 def _line(cue: Cue, spoken: Lines | None, style: Style) -> str:
@@ -79,19 +92,20 @@ def _line(cue: Cue, spoken: Lines | None, style: Style) -> str:
 
 
 def _escape(text: str) -> str:
-    return "".join(_BRACE.get(char, char + _JOINER * (char == "\\")) for char in text)
+    return "".join(_BRACE.get(char, char + JOINER * (char == "\\")) for char in text)
 
 
 def _tag(tag: str) -> str:
     name = name_of(tag)
-    return rf"{{\{name}{int(not tag.startswith('</'))}}}" if name in ("b", "i", "u") else ""
+    return rf"{{\{name}{int(not tag.startswith('</'))}}}" if name in ("b", "i", "u", "s") else ""
 
 
 def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
     """Each word with the hundredths until the next one begins, and in colour where it is not sure."""
     words = [word for line in lines for word in line]
     begins = [_hundredths(word.start) for word in words[1:]] + [_hundredths(cue.end)]
-    timed, now = [], _hundredths(cue.start)
+    timed = []
+    now = _hundredths(cue.start)
     for word, end in zip(words, begins, strict=True):
         timed.append(rf"{{\kf{max(0, end - now)}}}" * style.word_times + _coloured(word, style))
         now = max(now, end)
@@ -101,7 +115,7 @@ def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
 
 def _coloured(word: Word, style: Style) -> str:
     text = _escape(word.text)
-    return f"{_UNSURE}{text}{_SURE}" if word.confidence < style.unsure_below else text
+    return f"{_UNSURE}{text}{_SURE}" if word.confidence < style.mark_confidence_below else text
 
 
 def _hundredths(seconds: float) -> int:
@@ -114,56 +128,92 @@ def _clock(seconds: float) -> str:
 
 
 def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Section, kind and fields of each line that a Format line above it explains; names in lower case."""
-    section, names = "", [""]
+    """Section, kind and fields of each line that a Format line above it explains.
+
+    Names in lower case.
+    """
+    section = ""
+    names = [""]
     for line in text.split("\n"):
         kind, colon, rest = line.strip().partition(":")
         if line.startswith("["):
             section = line.strip().strip("[]").lower()
+            names = _FIELDS if section == "events" else [""]
+            yield section, "section", {}
         elif kind.lower() == "format":
             names = [name.strip().lower() for name in rest.split(",")]
-            yield section, "format", {}
         elif colon:
-            yield section, kind.lower(), dict(zip(names, rest.lstrip().split(",", len(names) - 1), strict=False))
+            fields = rest.lstrip().split(",", len(names) - 1)
+            yield section, kind.lower(), dict(zip(names, fields, strict=False))
 
 
 def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
-    """What a line of dialogue shows; None for drawings and for lines without times."""
-    start, end, text = _seconds(row.get("start", "")), _seconds(row.get("end", "")), row.get("text", "")
-    if start is None or end is None or _DRAWING.search("".join(_OVERRIDE.findall(text))):
+    """What a line of dialogue shows; None for lines without times."""
+    start = _seconds(row.get("start", ""))
+    end = _seconds(row.get("end", ""))
+    if start is None or end is None:
         return None
-    place = _PLACE.search("".join(_OVERRIDE.findall(text)))
-    text = _OVERRIDE.sub(_markup, text).replace(r"\n", r"\N").replace(r"\h", "\N{NO-BREAK SPACE}")
-    lines = [_unescaped(line) for line in _closed(text).split(r"\N")]
+    codes = [code for code in _OVERRIDE.findall(row.get("text", "")) if "\\" in code]
+    lines = clean_lines(_lines(row))
     if style.get("italic", "0").strip() not in ("0", ""):
         lines = [f"<i>{line}</i>" for line in lines if line]
-    return Cue(start, end, tuple(clean_lines(lines)), int(place[1]) if place else _alignment(style))
+    return Cue(start, end, tuple(lines), place_of(codes) or _alignment(style))
 
 
-def _unescaped(line: str) -> str:
-    return line.replace(r"\{", "{").replace(r"\}", "}").replace("\\" + _JOINER, "\\")
+def _is_drawing(row: dict[str, str], cue: Cue) -> bool:
+    return not cue.lines and _DRAWING.search(row.get("text", "")) is not None
 
 
-def _markup(override: re.Match[str]) -> str:
-    """The switches for italics, bold and underline in an override block as tags."""
-    return "".join(f"<{'/' * (value == '0')}{name}>" for name, value in _SWITCH.findall(override[1]))
+def _lines(row: dict[str, str]) -> list[str]:
+    """The text with markup for its codes; a drawing has none."""
+    text = row.get("text", "")
+    if _DRAWING.search("".join(_OVERRIDE.findall(text))):
+        text = _without_drawings(text)
+    parts = []
+    end = 0
+    for code in _OVERRIDE.finditer(text):
+        parts += [_words(text[end : code.start()]), markup_of(code[1])]
+        end = code.end()
+    return balanced("".join([*parts, _words(text[end:])]).split("\n"))
 
 
-def _closed(text: str) -> str:
-    """Tags that were left open are closed at the end."""
-    missing = [name for name in "uib" if text.count(f"<{name}>") > text.count(f"</{name}>")]
-    return text + "".join(f"</{name}>" for name in missing)
+def _words(text: str) -> str:
+    """Text between codes with its line ends and spaces."""
+    text = text.replace(r"\N", "\n").replace(r"\n", "\n").replace(r"\h", "\N{NO-BREAK SPACE}")
+    return literal(text.replace(r"\{", "{").replace(r"\}", "}").replace("\\" + JOINER, "\\"))
+
+
+def _without_drawings(text: str) -> str:
+    """The text but for what stands between the codes that begin and end a drawing."""
+    parts = re.split(r"(\{[^}]*\})", text)
+    drawing = False
+    kept = []
+    for part in parts:
+        if part.startswith("{"):
+            switches = re.findall(r"\\p(\d+)", part)
+            drawing = switches[-1] != "0" if switches else drawing
+            kept.append(part)
+        elif not drawing:
+            kept.append(part)
+    return "".join(kept)
+
+
+def _shown(row: dict[str, str]) -> str:
+    return plain(" ".join(_lines(row)))
 
 
 def _alignment(style: dict[str, str]) -> int:
     value = style.get("alignment", "2").strip()
-    place = int(value) if value.isdecimal() else 2
+    place = int(value) if value.isdecimal() and len(value) < 3 else 2
     legacy = "alphalevel" in style
-    return _LEGACY.get(place, 2) if legacy else place if 1 <= place <= 9 else 2
+    return LEGACY_PLACES.get(place, 2) if legacy else place if 1 <= place <= 9 else 2
 
 
 def _seconds(clock: str) -> float | None:
+    """A time, that of the video's start for one before it."""
     found = _CLOCK.fullmatch(clock)
     if not found:
         return None
-    return int(found[1]) * 3600 + int(found[2]) * 60 + float(re.sub("[,:]", ".", found[3]))
+    seconds = float(re.sub("[,:]", ".", found[4]))
+    whole = int(found[2] or 0) * 3600 + int(found[3]) * 60
+    return 0.0 if found[1] else whole + seconds

@@ -1,4 +1,4 @@
-"""What there is to write about one film."""
+"""What there is to write about one video."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from gptasr_subs.types import Cue, Word
 class Style:
     """How text looks, for the formats that can say it.
 
-    ``word_times``: each word carries its time or lights up at it. Words less sure than ``unsure_below`` are coloured.
-    ``text_height``: of a line, as a share of the picture's height.
+    ``word_times``: each word carries its time or lights up at it. Words less sure than
+    ``mark_confidence_below`` are coloured. ``text_height``: of a line, as a share of the picture's height.
     """
 
     word_times: bool = False
-    unsure_below: float = 0.0
+    mark_confidence_below: float = 0.0
     text_height: float = 0.055
 
 
 @dataclass(frozen=True)
 class Document:
-    """The cues of one film, the words they are made of where known, and the facts of the film."""
+    """The cues of one video, the words they are made of where known, and the facts of the video."""
 
     cues: tuple[Cue, ...]
     words: tuple[Word, ...] = ()

@@ -12,7 +12,10 @@ from gptasr_subs.types import Cue, Word
 
 
 class Json:
-    """Facts of the film, cues, and words with their confidence. Times are seconds, to the millisecond."""
+    """Facts of the video, cues, and words with their confidence.
+
+    Times are seconds, to the millisecond.
+    """
 
     name = "json"
     extension = "json"
@@ -38,10 +41,15 @@ class Json:
 
 
 def _read(cue: dict[str, Any]) -> Cue:
-    start, end, position = float(cue["start"]), float(cue["end"]), int(cue.get("position", 2))
+    start = float(cue["start"])
+    end = float(cue["end"])
+    position = int(cue.get("position", 2))
     if not (isfinite(start) and isfinite(end) and 1 <= position <= 9):
         raise ValueError("no time or no place")
-    return Cue(start, end, tuple(map(str, cue["lines"])), position)
+    lines = cue["lines"]
+    if isinstance(lines, str):
+        lines = lines.split("\n")
+    return Cue(start, end, tuple(map(str, lines)), position)
 
 
 def _cue(cue: Cue) -> dict[str, Any]:

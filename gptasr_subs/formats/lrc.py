@@ -5,22 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gptasr_subs.cues.markup import plain
+from gptasr_subs.cues.markup import literal, plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
-from gptasr_subs.formats.spoken import Lines, spoken_lines
+from gptasr_subs.formats.reading import Reading, left_out
+from gptasr_subs.formats.spoken import spoken_lines
 from gptasr_subs.types import Cue
 
-_TIME = r"(\d+):(\d{1,2}(?:[.:]\d{1,3})?)"
-_LINE = re.compile(rf"\s*((?:\[{_TIME}\])+)(.*)", re.ASCII)
+_TIME = r"(\d{1,6}:\d{1,2}(?=:\d{1,2}[.,])|\d{1,6}):(\d{1,2}(?:[.,:]\d{1,3})?)"
+_LINE = re.compile(rf"\s*((?:\[\s?{_TIME}\s?\])+)(.*)", re.ASCII)
+_FACT = re.compile(r"\s*\[[a-zA-Z#]+:.*\]\s*")  # [ar:Somebody]
 _WORD = re.compile(rf"<{_TIME}>", re.ASCII)
 _OFFSET = re.compile(r"\[offset:\s*([+-]?\d+)\s*\]", re.IGNORECASE)
 _LONGEST = 7.0  # seconds a line stands where nothing follows
 
 
 class Lrc:
-    """Times are hundredths of a second. A time without text ends the line before it; lines of a cue become one."""
+    """Times are hundredths of a second. A time without text ends the line before it.
+
+    Lines of a cue become one.
+    """
 
     name = "lrc"
     extension = "lrc"
@@ -31,28 +36,34 @@ class Lrc:
         lines = []
         for (cue, words), (following, _) in zip(shown, [*shown[1:], (None, None)], strict=False):
             words = words if document.style.word_times else None
-            lines.append(f"[{_clock(cue.start)}]{_words(words) if words else _text(cue)}")
+            text = _text(cue)
+            if words:
+                text = " ".join(f"<{_clock(word.start)}>{word.text}" for line in words for word in line)
+            lines.append(f"[{_clock(cue.start)}]{text}")
             if following is None or _clock(following.start) != _clock(cue.end):
                 lines.append(f"[{_clock(cue.end)}]")
         return "".join(f"{line}\n" for line in lines)
 
     def read(self, text: str) -> list[Cue]:
+        """The cues of ``parse``."""
+        return self.parse(text).cues
+
+    def parse(self, text: str) -> Reading:
         """All lines of text as cues; each stands until the next time. Raises FormatError."""
         found = sorted(_timed(text), key=lambda line: line[0])
         if not found and text.strip():
             raise FormatError("This is not an LRC file: it has no line like [00:01.00]text.")
-        ends = [start for start, _ in found[1:]] + [found[-1][0] + _LONGEST] if found else []
-        return [Cue(start, end, (line,)) for (start, line), end in zip(found, ends, strict=True) if line]
+        starts = sorted({start for start, _ in found})
+        ends = dict(zip(starts, [*starts[1:], starts[-1] + _LONGEST] if starts else [], strict=True))
+        cues = [Cue(start, ends[start], (literal(line),)) for start, line in found if line]
+        untimed = [line for line in text.split("\n") if not (_LINE.match(line) or _FACT.match(line))]
+        return Reading(cues, tuple(left_out(untimed)))
 
 
 def _text(cue: Cue) -> str:
     """One line; a space keeps a text that looks like a time from being one."""
     text = _WORD.sub(lambda time: f"< {time[0][1:]}", " ".join(clean_lines(map(plain, cue.lines))))
     return f" {text}" if _LINE.fullmatch(text) else text
-
-
-def _words(lines: Lines) -> str:
-    return " ".join(f"<{_clock(word.start)}>{word.text}" for line in lines for word in line)
 
 
 def _timed(text: str) -> Iterator[tuple[float, str]]:
@@ -71,4 +82,6 @@ def _clock(seconds: float) -> str:
 
 
 def _seconds(minutes: str, seconds: str) -> float:
-    return round(int(minutes) * 60 + float(seconds.replace(":", ".")), 3)
+    hours, _, minutes = f"0:{minutes}".rpartition(":")
+    whole = int(hours.rpartition(":")[2]) * 3600 + int(minutes) * 60
+    return round(whole + float(re.sub("[,:]", ".", seconds)), 3)

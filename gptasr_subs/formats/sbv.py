@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 
-from gptasr_subs.cues.markup import plain
+from gptasr_subs.cues.markup import JOINER, literal, plain
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import clean_lines, milliseconds
+from gptasr_subs.formats.blocks import clean_lines, milliseconds, with_lines
 from gptasr_subs.formats.document import Document
+from gptasr_subs.formats.reading import Reading, left_out
+from gptasr_subs.formats.times import bare
 from gptasr_subs.types import Cue
 
-_TIME = r"(\d+):(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
-_TIMING = re.compile(rf"\s*{_TIME},{_TIME}\s*", re.ASCII)
+_TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,:;](\d{1,9}))?"
+_TIMING = re.compile(rf"\s*{_TIME}\s*[,;]\s*{_TIME}\s*", re.ASCII)
+# Meant to be two times, which cannot be read
+_BROKEN = re.compile(r"\s*[\dOoIl]+[:;][\dOoIl]+[:;][^\s,]*\s*,.*|[^\u2060]*,\s*\d+:\d\d:\d\d[.,]\d+\s*")
 
 
 class Sbv:
@@ -22,30 +26,46 @@ class Sbv:
 
     def write(self, document: Document) -> str:
         """All cues, a blank line between."""
-        return "\n".join(map(_block, document.cues))
+        blocks = ["\n".join([f"{_clock(cue.start)},{_clock(cue.end)}", *_lines(cue), ""]) for cue in document.cues]
+        return "\n".join(blocks)
 
     def read(self, text: str) -> list[Cue]:
+        """The cues of ``parse``."""
+        return self.parse(text).cues
+
+    def parse(self, text: str) -> Reading:
         """All cues. Raises FormatError."""
         cues: list[Cue] = []
+        untimed: list[str] = []
+        timed = False  # whether the times above a line could be read
         for line in text.split("\n"):
-            if found := _TIMING.fullmatch(line):
-                cues.append(Cue(_seconds(*found.groups()[:4]), _seconds(*found.groups()[4:]), ()))
-            elif cues:
-                shown = clean_lines(line.split("[br]"))
-                cues[-1] = Cue(cues[-1].start, cues[-1].end, (*cues[-1].lines, *shown))
+            if found := _TIMING.fullmatch(bare(line)):
+                start = _seconds(*found.groups()[:4])
+                cues.append(Cue(start, _seconds(*found.groups()[4:]), ()))
+                timed = True
+            elif _BROKEN.fullmatch(bare(line)):
+                timed = False
+            elif timed:
+                cues[-1] = with_lines(cues[-1], [*cues[-1].lines, *map(_text, line.split("[br]"))])
+            else:
+                untimed.append(line)
         if not cues and text.strip():
             raise FormatError("This is not an SBV file: it has no line like 0:00:01.000,0:00:02.000.")
-        return cues
-
-
-def _block(cue: Cue) -> str:
-    return "\n".join([f"{_clock(cue.start)},{_clock(cue.end)}", *_lines(cue), ""])
+        return Reading(cues, tuple(left_out(untimed)))
 
 
 def _lines(cue: Cue) -> list[str]:
-    """Text that looks like two times or like a line end gets a space, which keeps it text."""
+    """Text that looks like two times gets a sign that nobody sees, like a line end a space."""
     lines = [line.replace("[br]", "[br ]") for line in clean_lines(map(plain, cue.lines))]
-    return [line.replace(",", ", ") if _TIMING.fullmatch(line) else line for line in lines]
+    return [JOINER + line if _is_like_times(line) else line for line in lines]
+
+
+def _is_like_times(line: str) -> bool:
+    return bool(_TIMING.fullmatch(bare(line)) or _BROKEN.fullmatch(bare(line)))
+
+
+def _text(line: str) -> str:
+    return literal(line.strip().removeprefix(JOINER))
 
 
 def _clock(seconds: float) -> str:
@@ -53,5 +73,6 @@ def _clock(seconds: float) -> str:
     return f"{total // 3600}:{total // 60 % 60:02d}:{total % 60:02d}.{millis:03d}"
 
 
-def _seconds(hours: str, minutes: str, seconds: str, fraction: str) -> float:
-    return float(f"{int(hours) * 3600 + int(minutes) * 60 + int(seconds)}.{fraction}")
+def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> float:
+    whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
+    return float(f"{whole}.{fraction or 0}")

@@ -1,8 +1,9 @@
-"""Which words a cue's lines are made of, for formats that show when and how surely each one was heard."""
+"""Which words a cue's lines are made of, for formats that show when and how surely each one was
+heard.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 
 from gptasr_subs.cues.timed_words import tokens
@@ -13,23 +14,19 @@ Lines = tuple[tuple[Word, ...], ...]
 
 
 def spoken_lines(document: Document) -> list[Lines | None]:
-    """For each cue, line by line, its words; None where style asks for none or the words are not those of the cues."""
+    """For each cue, line by line, its words.
+
+    None where style asks for none or the words are not those of the cues.
+    """
     nothing: list[Lines | None] = [None] * len(document.cues)
-    if not (document.style.word_times or document.style.unsure_below > 0):
+    if not (document.style.word_times or document.style.mark_confidence_below > 0):
         return nothing
-    heard = tokens(document.words)
-    found: list[Lines] = [_lines_of(cue, heard) for cue in document.cues]
-    return [*found] if [_texts(lines) for lines in found] == list(map(words_of, document.cues)) else nothing
+    spoken = tokens(document.words)
+    found: list[Lines] = [tuple(tuple(islice(spoken, len(line))) for line in words_of(cue)) for cue in document.cues]
+    texts = [[[word.text for word in line] for line in lines] for lines in found]
+    return [*found] if texts == [words_of(cue) for cue in document.cues] else nothing
 
 
 def words_of(cue: Cue) -> list[list[str]]:
     """The words of each line."""
     return [line.split() for line in cue.lines]
-
-
-def _lines_of(cue: Cue, heard: Iterator[Word]) -> Lines:
-    return tuple(tuple(islice(heard, len(words))) for words in words_of(cue))
-
-
-def _texts(lines: Lines) -> list[list[str]]:
-    return [[word.text for word in line] for line in lines]

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
-from gptasr_subs.cues.markup import without
+from gptasr_subs.cues.markup import JOINER, convert, strip_tags
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import Block, clean_lines, is_timing, milliseconds, scan_blocks
+from gptasr_subs.formats.blocks import (
+    Block,
+    clean_lines,
+    is_broken_timing,
+    is_timing,
+    milliseconds,
+    scan_blocks,
+    with_lines,
+)
 from gptasr_subs.formats.document import Document
+from gptasr_subs.formats.overrides import hide_codes, read_codes
+from gptasr_subs.formats.reading import Reading, close_open, left_out
+from gptasr_subs.formats.tags import hide_tags, read_tags
 from gptasr_subs.types import Cue
 
 _ARROW = re.compile(r"--?\s?>")
-_PLACE = re.compile(r"\{\\an([1-9])\}")
 
 
 class Srt:
     r"""Writes with pysrt. SubRip has no escapes: its tags are the markup of cues, all else is text.
 
-    A position other than the usual one stands as ``{\an8}`` before the text, as players know it from ASS.
+    A position other than the usual one stands as ``{\an8}`` before the text, as players know it
+    from ASS. Text that would be taken for a tag or such a code has a sign in it that nobody sees.
     """
 
     name = "srt"
@@ -37,29 +49,34 @@ class Srt:
         return text.getvalue()
 
     def read(self, text: str) -> list[Cue]:
-        """All cues, also those pysrt drops: with no number or hours, no blank line before or one within."""
-        cues = [_placed(block.cue(_without_number(block))) for block in scan_blocks(text)]
-        if not cues and text.strip():
+        """The cues of ``parse``."""
+        return self.parse(text).cues
+
+    def parse(self, text: str) -> Reading:
+        """All cues, also those pysrt drops: with no number or hours, no blank line before or one
+        within, times with letters in them or without an end.
+        """
+        scan = scan_blocks(text)
+        if not scan.blocks and text.strip():
             raise FormatError("This is not an SRT file: it has no line like 00:00:01,000 --> 00:00:02,000.")
-        return cues
+        read = close_open([_cue(block) for block in scan.blocks])
+        return replace(read, remarks=(*read.remarks, *left_out([*scan.head, *scan.untimed])))
 
 
 def _lines(cue: Cue) -> list[str]:
-    """The cue's text; of a line that would be taken for two times only the arrow's head is left."""
-    lines = clean_lines(without(line, "v") for line in cue.lines)
+    """The cue's text, in which no line would be taken for two times."""
+    lines = clean_lines(_line(line) for line in cue.lines)
     lines = [_ARROW.sub(">", line) if is_timing(line) else line for line in lines]
-    return [f"{{\\an{cue.position}}}{lines[0]}", *lines[1:]] if lines and cue.position != 2 else lines
+    lines = [JOINER + line if is_timing(line) or is_broken_timing(line) else line for line in lines]
+    placed = bool(lines) and cue.position != 2
+    return [f"{{\\an{cue.position}}}{lines[0]}", *lines[1:]] if placed else lines
 
 
-def _placed(cue: Cue) -> Cue:
-    """The cue at the position that its text asks for."""
-    found = _PLACE.search(cue.text)
-    if not found:
-        return cue
-    return Cue(cue.start, cue.end, tuple(clean_lines(_PLACE.sub("", line) for line in cue.lines)), int(found[1]))
+def _line(line: str) -> str:
+    return convert(strip_tags(line, "v"), str, lambda words: hide_codes(hide_tags(words)))
 
 
-def _without_number(block: Block) -> list[str]:
-    """The block without the number of the next cue, which stands right above that cue's times."""
-    has_number = bool(block.lines) and block.lines[-1].strip().isdecimal()
-    return block.lines[:-1] if has_number else block.lines
+def _cue(block: Block) -> Cue:
+    lines = [line.strip().removeprefix(JOINER) for line in clean_lines(block.lines)]
+    lines, place = read_codes(lines)
+    return with_lines(block.cue([], place or 2), map(read_tags, lines))

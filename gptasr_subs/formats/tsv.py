@@ -1,8 +1,12 @@
-"""Tab-separated values (.tsv): start and end in milliseconds and the text, for spreadsheets and scripts."""
+"""Tab-separated values (.tsv): start and end in milliseconds and the text, for spreadsheets and
+scripts.
+"""
 
 from __future__ import annotations
 
-from gptasr_subs.cues.markup import plain
+from math import isfinite
+
+from gptasr_subs.cues.markup import literal, plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, milliseconds
 from gptasr_subs.formats.document import Document
@@ -23,14 +27,21 @@ class Tsv:
         return "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
 
     def read(self, text: str) -> list[Cue]:
-        """All rows, with or without the header; times with a decimal point are seconds. Raises FormatError."""
+        """All rows, with or without the header; times with a decimal point are seconds.
+
+        Raises FormatError.
+        """
         rows = [line.split("\t", 2) for line in text.split("\n") if line.strip()]
-        if rows and rows[0] == _COLUMNS:
+        if rows and [name.strip().lower() for name in rows[0]] == _COLUMNS:
             rows = rows[1:]
         try:
-            return [Cue(_seconds(row[0]), _seconds(row[1]), tuple(clean_lines(row[2:]))) for row in rows]
-        except (ValueError, IndexError) as error:
+            return [_cue(*row) for row in rows]
+        except (ValueError, TypeError) as error:
             raise FormatError("This TSV file has rows that are not start, end and text.") from error
+
+
+def _cue(start: str, end: str, text: str = "") -> Cue:
+    return Cue(_seconds(start), _seconds(end), tuple(clean_lines([literal(text)])))
 
 
 def _text(cue: Cue) -> str:
@@ -38,4 +49,7 @@ def _text(cue: Cue) -> str:
 
 
 def _seconds(number: str) -> float:
-    return float(number) if "." in number else int(number) / 1000
+    seconds = float(number) if "." in number else int(number) / 1000
+    if not isfinite(seconds):
+        raise ValueError("no time")
+    return seconds

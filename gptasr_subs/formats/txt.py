@@ -14,7 +14,10 @@ PARAGRAPH_PAUSE = 2.0  # seconds; shorter pauses are for breath and for effect
 
 
 class Txt:
-    """One line a paragraph, a blank line between; a new paragraph wherever the voice is silent for long."""
+    """One line a paragraph, a blank line between.
+
+    A new paragraph wherever the voice is silent for long.
+    """
 
     name = "txt"
     extension = "txt"

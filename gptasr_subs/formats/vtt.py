@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import html
 import re
-from itertools import takewhile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 
 from gptasr_subs.cues.markup import convert, name_of
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import clean_lines, format_time, milliseconds, scan_blocks
+from gptasr_subs.formats.blocks import (
+    Block,
+    clean_lines,
+    format_time,
+    milliseconds,
+    scan_blocks,
+    with_lines,
+)
 from gptasr_subs.formats.document import Document, Style
+from gptasr_subs.formats.overrides import hide_codes, read_codes
+from gptasr_subs.formats.reading import Reading, close_open, left_out
 from gptasr_subs.formats.spoken import Lines, spoken_lines
+from gptasr_subs.formats.tags import read_tags
 from gptasr_subs.types import Cue, Word
 
-# <i>, </c.loud>, <v Mary>, <00:01.500>; any other "<" is a mistake of its writer and stays.
-_TAG = re.compile(r"(</?)(?:([a-zA-Z]+)[^<>\s]*(\s[^<>]*)?|[\d:.]+)?>")
+_NO_TEXT = re.compile(r"(?:\ufeff?WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP-MAP)\b")
 _LINE = re.compile(r"\bline:(-?\d+)(?:\.\d+)?(%?)")
 _USUAL = "align:start position:0%"  # what YouTube writes of every cue
 
@@ -23,7 +33,10 @@ _HEIGHTS = {0: "", 1: "line:50%", 2: "line:0"}
 
 
 class Vtt:
-    """Escapes what the format reserves. Reading keeps text, markup and position, and drops styles and notes."""
+    """Escapes what the format reserves.
+
+    Reading keeps text, markup and position, and drops styles and notes.
+    """
 
     name = "vtt"
     extension = "vtt"
@@ -35,14 +48,40 @@ class Vtt:
         return "\n".join(["WEBVTT\n", *blocks])
 
     def read(self, text: str) -> list[Cue]:
+        """The cues of ``parse``."""
+        return self.parse(text).cues
+
+    def parse(self, text: str) -> Reading:
         """All cues of a WebVTT file, or of an SRT file that is called so. Raises FormatError."""
-        cues = []
-        for block in scan_blocks(text):
-            lines = takewhile(bool, block.lines)  # an empty line ends the cue; an identifier or a note may follow
-            cues.append(block.cue((html.unescape(_TAG.sub(_kept, line)) for line in lines), _position(block.settings)))
-        if not cues and text.strip() and not text.lstrip().startswith("WEBVTT"):
+        scan = scan_blocks(text)
+        if not scan.blocks and text.strip() and not text.lstrip().startswith("WEBVTT"):
             raise FormatError("This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines.")
-        return cues
+        read = close_open([_cue(block) for block in scan.blocks])
+        lost = [*_stray([["WEBVTT"], *_paragraphs(scan.head)], has_cue_below=bool(scan.blocks))]
+        for block in scan.blocks:
+            below = block is not scan.blocks[-1]
+            lost += _stray(_paragraphs(block.lines), has_cue_below=below)
+        return replace(read, remarks=(*read.remarks, *left_out([*lost, *scan.untimed])))
+
+
+def _cue(block: Block) -> Cue:
+    """An empty line ends a cue's text; the cue's place is in its settings, or in a code."""
+    text = (_paragraphs(block.lines) or [[]])[0] if block.lines and block.lines[0] else []
+    lines, place = read_codes(read_tags("\n".join(text), escaped=True).split("\n"))
+    return with_lines(block.cue([], place or _position(block.timing.settings)), lines)
+
+
+def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
+    """Lines in groups between which empty ones stand."""
+    return [list(group) for filled, group in groupby(lines, key=bool) if filled]
+
+
+def _stray(paragraphs: Sequence[list[str]], has_cue_below: bool) -> Iterator[str]:
+    """Lines below a cue's text that are neither a note nor the identifier of the next cue."""
+    for index, lines in enumerate(paragraphs[1:], start=1):
+        is_identifier = has_cue_below and index == len(paragraphs) - 1 and len(lines) == 1
+        if not (is_identifier or _NO_TEXT.match(lines[0].strip())):
+            yield from lines
 
 
 def _block(cue: Cue, spoken: Lines | None, style: Style) -> str:
@@ -56,28 +95,20 @@ def _block(cue: Cue, spoken: Lines | None, style: Style) -> str:
 
 def _escape(line: str) -> str:
     """With this no text can be a tag or an entity, and no arrow can be a timing line."""
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return hide_codes(line).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _tag(tag: str) -> str:
     """The tag as WebVTT has it; colours of letters are left to the player."""
-    if name_of(tag) == "font":
+    if name_of(tag) in ("font", "s"):
         return ""
     return tag.lower() if name_of(tag) != "v" else tag.replace("&", "&amp;")
-
-
-def _kept(tag: re.Match[str]) -> str:
-    """A tag that the text of cues may carry, or nothing."""
-    opening, name, words = tag[1], (tag[2] or "").lower(), (tag[3] or "").strip()
-    if name == "v" and opening == "<":
-        return f"<v {words}>" if words else ""
-    return f"{opening}{name}>" if name in ("b", "i", "u", "v") else ""
 
 
 def _spoken(word: Word, cue: Cue, style: Style) -> str:
     """With its time, if it lies within the cue's, as the format demands."""
     text = _escape(word.text)
-    if word.confidence < style.unsure_below:
+    if word.confidence < style.mark_confidence_below:
         text = f"<c.yellow>{text}</c>"
     within = milliseconds(cue.start) < milliseconds(word.start) < milliseconds(cue.end)
     return f"<{format_time(word.start, '.')}>{text}" if style.word_times and within else text
@@ -90,9 +121,11 @@ def _settings(position: int) -> list[str]:
 
 def _position(settings: str) -> int:
     """As on a number pad, from ``line`` and ``align``."""
-    found, row = _LINE.search(settings), 0
+    found = _LINE.search(settings)
+    row = 0
     if found:
-        place, share = int(found[1]), bool(found[2])
+        place = int(found[1])
+        share = bool(found[2])
         row = 2 if 0 <= place < (34 if share else 8) else 1 if share and place < 67 else 0
     if _USUAL in settings or "position:" not in settings:
         return 2 + 3 * row

@@ -1,6 +1,8 @@
-"""Sonarr, Radarr and Lidarr: what their custom-script environment says has happened, put into the queue.
+"""Sonarr, Radarr and Lidarr: what their custom-script environment says has happened, put into the
+queue.
 
-They wait for the script, so it only enqueues; ``gptasr-subs jobs run`` or ``gptasr-subs watch`` does the work.
+They wait for the script, so it only enqueues; ``gptasr-subs jobs run`` or ``gptasr-subs watch``
+does the work.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ _FILES = {"sonarr": "episodefile", "radarr": "moviefile", "lidarr": "trackfile"}
 _IMPORTS = frozenset({"download", "albumdownload", "importcomplete"})
 
 
-class Kind(Enum):
+class ArrEventKind(Enum):
     """What has happened; ``OTHER`` is nothing that concerns subtitles."""
 
     TEST = "test"
@@ -30,17 +32,20 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ArrEvent:
     """What a program tells: the files now, and for a renaming what each was called before."""
 
     program: str
-    kind: Kind
+    kind: ArrEventKind
     paths: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
 
 
-def read_event(environment: Mapping[str, str]) -> Event:
-    """The event in these variables, whose names are in lower case on Linux and not so on Windows. Raises UsageError."""
+def read_event(environment: Mapping[str, str]) -> ArrEvent:
+    """The event in these variables, whose names are in lower case on Linux and not so on Windows.
+
+    Raises UsageError.
+    """
     facts = {name.lower(): value for name, value in environment.items()}
     program = next((name for name in _FILES if facts.get(f"{name}_eventtype")), "")
     if not program:
@@ -48,35 +53,38 @@ def read_event(environment: Mapping[str, str]) -> Event:
             "This is the custom script of Sonarr, Radarr or Lidarr, and none of them has called it; "
             "choose it there under Settings, Connect."
         )
-    kind, files = facts[f"{program}_eventtype"].lower(), f"{program}_{_FILES[program]}"
+    kind = facts[f"{program}_eventtype"].lower()
+    files = f"{program}_{_FILES[program]}"
     if kind == "test":
-        return Event(program, Kind.TEST)
+        return ArrEvent(program, ArrEventKind.TEST)
     if kind in _IMPORTS:
         names = (f"{files}_path", f"{files}_paths", f"{program}_addedtrackpaths")
-        return Event(program, Kind.IMPORT, _unique(path for name in names for path in _listed(facts, name)))
+        unique = dict.fromkeys(path for name in names for path in _listed(facts, name))
+        return ArrEvent(program, ArrEventKind.IMPORT, tuple(unique))
     if kind == "rename":
-        paths, previous = _listed(facts, f"{files}_paths"), _listed(facts, f"{files}_previouspaths")
+        paths = _listed(facts, f"{files}_paths")
+        previous = _listed(facts, f"{files}_previouspaths")
         if len(paths) != len(previous):
             raise UsageError(f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; update it.")
-        return Event(program, Kind.RENAME, paths, previous)
-    return Event(program, Kind.OTHER)
+        return ArrEvent(program, ArrEventKind.RENAME, paths, previous)
+    return ArrEvent(program, ArrEventKind.OTHER)
 
 
 def handle(
-    event: Event, queue: Queue, options: Mapping[str, Any], mapping: Sequence[tuple[str, str]] = ()
+    event: ArrEvent, queue: Queue, options: Mapping[str, Any], mapping: Sequence[tuple[str, str]] = ()
 ) -> list[Job]:
-    """Enqueue what was imported, let sidecars and jobs follow what was renamed; gives the jobs that are new.
+    """Enqueue what was imported, let sidecars and jobs follow what was renamed.
 
-    ``mapping`` has pairs of a folder as the program calls it and as it is called here. Raises MediaError where a file
-    is not here.
+    Gives the jobs that are new. ``mapping`` has pairs of a folder as the program calls it and as it
+    is called here. Raises MediaError where a file is not here.
     """
     paths = [local_path(path, mapping) for path in event.paths]
-    if event.kind is Kind.RENAME:
+    if event.kind is ArrEventKind.RENAME:
         for old, new in zip(event.previous, paths, strict=True):
             before = local_path(old, mapping)
             queue.move(before, new)
             move_sidecars(before, new)
-    if event.kind is not Kind.IMPORT:
+    if event.kind is not ArrEventKind.IMPORT:
         return []
     missing = [path for path in paths if not path.is_file()]
     if missing:
@@ -97,7 +105,10 @@ def parse_mapping(pairs: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
-    """What a path of the program is called here; those of Windows have other slashes, and ignore case."""
+    """What a path of the program is called here.
+
+    Those of Windows have other slashes, and ignore case.
+    """
     for there, here in mapping:
         windows = "\\" in there or there[1:2] == ":"
         rest = (
@@ -111,14 +122,18 @@ def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
 def _rest(path: str, folder: str, ignore_case: bool) -> str | None:
     """The part of the path below the folder; None where it is not in it."""
     folder = folder.rstrip("/") + "/"
-    start, wanted = path[: len(folder)], folder
+    start = path[: len(folder)]
+    wanted = folder
     if ignore_case:
-        start, wanted = start.lower(), wanted.lower()
+        start = start.lower()
+        wanted = wanted.lower()
     return path[len(folder) :] if start == wanted else None
 
 
 def _is_known(queue: Queue, path: Path) -> bool:
-    """Whether this very file was put in before: Sonarr tells of one import twice, file by file and when all is done."""
+    """Whether this very file was put in before: Sonarr tells of one import twice, file by file and
+    when all is done.
+    """
     came = path.stat().st_ctime
     settled = (State.WAITING, State.RUNNING, State.DONE, State.SKIPPED)
     return any(job.path == path.absolute() and job.added >= came for job in queue.jobs(*settled))
@@ -126,7 +141,3 @@ def _is_known(queue: Queue, path: Path) -> bool:
 
 def _listed(facts: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(path for path in facts.get(name, "").split("|") if path)
-
-
-def _unique(paths: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(paths))

@@ -1,42 +1,25 @@
-"""Files that arrive in a folder: which of them are films, and when they are complete."""
+"""Files that arrive in a folder, and when they are complete."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media.library import is_media_name, walk_media
 from gptasr_subs.media.probe import probe
 from gptasr_subs.storage.files import file_stamp
 
-# How downloaders and unpackers mark what is not complete, or not meant for people.
-_UNFINISHED = frozenset(
-    {".part", ".partial", ".!qb", ".!ut", ".bc!", ".crdownload", ".download", ".aria2", ".filepart", ".tmp", ".temp"}
-)
-_PASSING_FOLDERS = ("_unpack_", "_failed_", ".", "@eadir")
 _WRITES = 0o3  # the bits of open flags that say whether a file is open for writing
 
 
-def is_wanted(path: Path, root: Path) -> bool:
-    """Whether a file below ``root`` is a film by its name: not hidden, temporary, or made by us."""
-    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
-    if any(name.lower().startswith(_PASSING_FOLDERS) for name in names):
-        return False
-    return is_media_name(path.name) and _UNFINISHED.isdisjoint(suffix.lower() for suffix in path.suffixes)
-
-
-def find_arrived(root: Path) -> Iterator[Path]:
-    """All files in and below ``root`` that ``is_wanted`` lets pass; what cannot be listed is left out."""
-    return (path for path in walk_media(root) if is_wanted(path, root))
-
-
 def is_open_for_writing(path: Path) -> bool:
-    """Whether some process of this computer writes to it, where the system tells (Linux, and our own rights)."""
+    """Whether some process of this computer writes to it, where the system tells (Linux, and our
+    own rights).
+    """
     try:
         wanted = path.stat()
     except OSError:
@@ -61,31 +44,36 @@ def _writes(process: Path, wanted: os.stat_result) -> bool:
 class _Seen:
     stamp: tuple[int, int, int] | None
     since: float
-    doubted: bool = False  # ffprobe does not take it for a film (yet)
+    unreadable_once: bool = False  # ffprobe does not take it for a video (yet)
 
 
 class Arrivals:
-    """Holds files from when they are first seen until they are complete: unchanged for a while, not open, readable.
+    """Holds files from when they are first seen until they are complete: unchanged for a while, not
+    open, readable.
 
     What ffprobe cannot read is held longer, and then given as it is, so that somebody reports it.
     """
 
     def __init__(
-        self, settle: float = 10.0, patience: float = 60.0, clock: Callable[[], float] = time.monotonic
+        self, stable_seconds: float = 10.0, patience: float = 60.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """A file must stay the same for ``settle`` seconds, one that cannot be read for ``patience``."""
-        self._settle, self._patience, self._clock = settle, patience, clock
+        """A file must stay the same for ``stable_seconds``, one that cannot be read for
+        ``patience``.
+        """
+        self._stable_seconds = stable_seconds
+        self._patience = patience
+        self._clock = clock
         self._seen: dict[Path, _Seen] = {}
 
     def __len__(self) -> int:
         """How many are held."""
         return len(self._seen)
 
-    def see(self, path: Path) -> None:
+    def add(self, path: Path) -> None:
         """A file is there, or has changed."""
         self._seen[path] = _Seen(file_stamp(path), self._clock())
 
-    def forget(self, path: Path) -> None:
+    def discard(self, path: Path) -> None:
         """A file is gone."""
         self._seen.pop(path, None)
 
@@ -93,22 +81,23 @@ class Arrivals:
         """Those that are complete by now; they are held no longer."""
         ready = [path for path, seen in list(self._seen.items()) if self._is_complete(path, seen)]
         for path in ready:
-            self.forget(path)
+            self.discard(path)
         return ready
 
     def _is_complete(self, path: Path, seen: _Seen) -> bool:
-        stamp, now = file_stamp(path), self._clock()
+        stamp = file_stamp(path)
+        now = self._clock()
         if stamp is None:
-            self.forget(path)
+            self.discard(path)
             return False
         if stamp != seen.stamp:
-            self.see(path)
+            self.add(path)
             return False
         quiet = now - seen.since
-        if quiet < (self._patience if seen.doubted else self._settle) or is_open_for_writing(path):
+        if quiet < (self._patience if seen.unreadable_once else self._stable_seconds) or is_open_for_writing(path):
             return False
-        seen.doubted = not seen.doubted and not _is_media(path)
-        return not seen.doubted and file_stamp(path) == stamp
+        seen.unreadable_once = not seen.unreadable_once and not _is_media(path)
+        return not seen.unreadable_once and file_stamp(path) == stamp
 
 
 def _is_media(path: Path) -> bool:

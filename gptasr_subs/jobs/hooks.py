@@ -1,4 +1,6 @@
-"""Telling others how a film went: commands with the facts in their environment, and notifiers of other packages."""
+"""Telling others how a video went: commands with the facts in their environment, and notifiers of
+other packages.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gptasr_subs.errors import GptasrError
-from gptasr_subs.pipeline.subtitle import Options, Result
+from gptasr_subs.pipeline.options import Options, Result
 from gptasr_subs.plugins import load_plugins, make_notifier
 
 PATIENCE = 300.0  # seconds that a command may take
@@ -20,9 +22,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """How one film went. ``state`` is done, skipped or failed; ``seconds`` of sound took ``elapsed`` seconds.
+    """How one video went. ``state`` is done, skipped or failed.
 
-    ``outputs`` are the files that were written, ``reason`` says why it was skipped or failed.
+    ``seconds`` of audio took ``elapsed`` seconds. ``outputs`` are the files that were written,
+    ``reason`` says why it was skipped or failed.
     """
 
     media: Path
@@ -35,10 +38,16 @@ class Event:
 
 
 def event_of(result: Result, options: Options) -> Event:
-    """What there is to tell of a film that did not fail."""
-    written, reason = result.written, "" if result.written else "all that is asked for is there already"
-    state = "done" if written else "skipped"
-    return Event(result.media, state, written, reason, options.language, result.seconds, result.elapsed)
+    """What there is to tell of a video that did not fail."""
+    return Event(
+        result.media,
+        "done" if result.written else "skipped",
+        outputs=result.written,
+        reason="" if result.written else "all that is asked for is there already",
+        language=options.language,
+        seconds=result.seconds,
+        elapsed=result.elapsed,
+    )
 
 
 def reason_of(error: Exception) -> str:
@@ -48,7 +57,7 @@ def reason_of(error: Exception) -> str:
 
 @dataclass
 class Hooks:
-    """Whom to tell: shell commands for films that are done or failed, and every installed notifier."""
+    """Whom to tell: shell commands for videos that are done or failed, and every installed notifier."""
 
     on_done: str = ""
     on_error: str = ""
@@ -84,7 +93,10 @@ def environment(event: Event) -> dict[str, str]:
 
 
 def _run(command: str, event: Event) -> None:
-    """The person's own shell command, as it stands; facts come in the environment, so that no name can break it."""
+    """The person's own shell command, as it stands.
+
+    Facts come in the environment, so that no name can break it.
+    """
     try:
         done = subprocess.run(
             command, shell=True, env={**os.environ, **environment(event)}, stdin=subprocess.DEVNULL, timeout=PATIENCE,

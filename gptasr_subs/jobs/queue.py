@@ -1,4 +1,5 @@
-"""A durable queue of films to subtitle: put in by anyone, worked off by one or many processes, each film once.
+"""A durable queue of videos to subtitle: put in by anyone, worked off by one or many processes, each
+video once.
 
 To enqueue from a script and exit at once::
 
@@ -27,8 +28,9 @@ from gptasr_subs.errors import QueueError
 from gptasr_subs.storage.folders import data_folder
 from gptasr_subs.storage.sqlite import open_database
 
-LEASE = 60.0  # seconds; a worker that has not been heard of for so long is dead, and its job goes to another
-MOST_ATTEMPTS = 4
+# Seconds; a worker that has not been heard of for so long is dead, and its job goes to another
+LEASE = 60.0
+MAX_ATTEMPTS = 4
 FIRST_DELAY = 60.0  # seconds before the second attempt; each later one waits four times as long
 
 _SECONDS_TO_WAIT = 30.0  # for another process that writes
@@ -56,9 +58,10 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One film to subtitle. ``options`` are settings of the run by name; times are seconds since 1970.
+    """One video to subtitle. ``options`` are settings of the run by name.
 
-    ``due`` is when it may start; ``reason`` says why it is in its state; ``worker`` holds it until ``lease``.
+    Times are seconds since 1970. ``due`` is when it may start; ``reason`` says why it is in its
+    state; ``worker`` holds it until ``lease``.
     """
 
     id: int
@@ -91,23 +94,29 @@ def queue_path() -> Path:
 
 
 class Queue:
-    """The queue in a database; any number of processes may use it at once. All methods raise QueueError."""
+    """The queue in a database; any number of processes may use it at once.
+
+    All methods raise QueueError.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         """``clock`` gives seconds since 1970."""
-        self.path, self._clock = path, clock
+        self.path = path
+        self._clock = clock
         try:
             self._database = open_database(path, _SCHEMA, _SECONDS_TO_WAIT)
         except (sqlite3.Error, OSError) as error:
             raise self._failure(error) from error
 
     def add(self, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None, priority: int = 0) -> Job:
-        """Put a film in, whether it exists yet or not; ``options`` are fields of ``pipeline.Options`` by name.
+        """Put a video in, whether it exists yet or not.
 
-        A film that waits or runs already is not put in twice: it keeps the higher priority and, if it waits, takes the
-        new options. Jobs of higher ``priority`` run first, those of the same in the order they came.
+        ``options`` are fields of ``pipeline.Options`` by name. A video that waits or runs already is
+        not put in twice: it keeps the higher priority and, if it waits, takes the new options. Jobs
+        of higher ``priority`` run first, those of the same in the order they came.
         """
-        now, full = self._clock(), _stored(Path(path))
+        now = self._clock()
+        full = _stored(Path(path))
         self._ask(
             "INSERT INTO jobs (path, options, priority, state, added, due, changed) "
             "VALUES (?, ?, ?, 'waiting', ?, ?, ?) "
@@ -119,7 +128,9 @@ class Queue:
         return self._select("WHERE path = ? ORDER BY id DESC LIMIT 1", full)[0]
 
     def jobs(self, *states: State) -> list[Job]:
-        """All jobs, or those in one of the states: first those that run, then as they will run, then by time."""
+        """All jobs, or those in one of the states: first those that run, then as they will run,
+        then by time.
+        """
         marks = ", ".join("?" * len(states))
         where = f"WHERE state IN ({marks}) " if states else ""
         order = "ORDER BY state != 'running', state != 'waiting', priority DESC, due, id"
@@ -133,7 +144,9 @@ class Queue:
         return found[0]
 
     def retry(self, number: int) -> Job:
-        """Let a job that is over, or that waits for its next attempt, start at once with all its attempts."""
+        """Let a job that is over, or that waits for its next attempt, start at once with all its
+        attempts.
+        """
         job = self.get(number)
         if job.state is State.RUNNING:
             raise QueueError(f"The job {number} is running; cancel it first, or let it end.")
@@ -146,13 +159,16 @@ class Queue:
         return self.get(number)
 
     def cancel(self, number: int, reason: str = "cancelled") -> Job:
-        """Take a job out; one that runs is stopped at its next sign of life. A job that is over stays as it is."""
+        """Take a job out; one that runs is stopped at its next sign of life.
+
+        A job that is over stays as it is.
+        """
         self.get(number)
         sql = "UPDATE jobs SET state = 'cancelled', reason = ?, changed = ? WHERE id = ? AND state IN (?, ?)"
         self._ask(sql, reason, self._clock(), number, State.WAITING.value, State.RUNNING.value)
         return self.get(number)
 
-    def drop(self, path: Path, reason: str) -> None:
+    def cancel_path(self, path: Path, reason: str) -> None:
         """Take the job of a file out, if it has one that is not over."""
         sql = "SELECT id FROM jobs WHERE path = ? AND state IN ('waiting', 'running')"
         for (number,) in self._ask(sql, _stored(path)):
@@ -163,15 +179,16 @@ class Queue:
         sql = "UPDATE OR IGNORE jobs SET path = ? WHERE path = ? AND state = 'waiting'"
         self._ask(sql, _stored(new), _stored(old))
 
-    def take(self, worker: str, newest_first: bool = False) -> Job | None:
+    def claim(self, worker: str, newest_first: bool = False) -> Job | None:
         """The next job, for ``worker`` alone until its lease ends; None where nothing is due.
 
-        Of jobs of the same priority that came first is taken, or with ``newest_first`` that which came last.
+        Of jobs of the same priority that came first is taken, or with ``newest_first`` that which
+        came last.
         """
         order = "added DESC, id DESC" if newest_first else "due, id"
         now = self._clock()
         with self._transaction():
-            self._free_dead(now)
+            self._reclaim_expired(now)
             rows = self._ask(
                 f"SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? ORDER BY priority DESC, {order} LIMIT 1", now
             )
@@ -184,21 +201,27 @@ class Queue:
             )
         return self.get(rows[0][0])
 
-    def beat(self, job: Job) -> bool:
-        """A sign of life of the worker that holds ``job``; False where it holds it no longer and must stop."""
+    def heartbeat(self, job: Job) -> bool:
+        """A sign of life of the worker that holds ``job``.
+
+        False where it holds it no longer and must stop.
+        """
         now = self._clock()
         self._ask(f"UPDATE jobs SET lease = ? WHERE {_HELD}", now + LEASE, job.id, job.worker)
-        return self._is_held(job)
+        return bool(self._ask(f"SELECT 1 FROM jobs WHERE {_HELD}", job.id, job.worker))
 
-    def end(self, job: Job, state: State, reason: str = "") -> None:
+    def finish(self, job: Job, state: State, reason: str = "") -> None:
         """The worker is through with its job; nothing happens where it holds it no longer."""
         sql = f"UPDATE jobs SET state = ?, reason = ?, changed = ?, worker = NULL WHERE {_HELD}"
         self._ask(sql, state.value, reason, self._clock(), job.id, job.worker)
 
-    def fail(self, job: Job, reason: str, again: bool) -> None:
-        """The attempt has failed; with ``again`` there is another after a while, unless there were enough."""
-        if not again or job.attempts >= MOST_ATTEMPTS:
-            return self.end(job, State.FAILED, reason)
+    def fail(self, job: Job, reason: str, retry: bool) -> None:
+        """The attempt has failed.
+
+        With ``retry`` there is another after a while, unless there were enough.
+        """
+        if not retry or job.attempts >= MAX_ATTEMPTS:
+            return self.finish(job, State.FAILED, reason)
         now = self._clock()
         sql = f"UPDATE jobs SET state = 'waiting', reason = ?, changed = ?, due = ?, worker = NULL WHERE {_HELD}"
         self._ask(sql, reason, now, now + FIRST_DELAY * 4 ** (job.attempts - 1), job.id, job.worker)
@@ -212,22 +235,20 @@ class Queue:
         """Let go of the file."""
         self._database.close()
 
-    def _free_dead(self, now: float) -> None:
+    def _reclaim_expired(self, now: float) -> None:
         reason = "its worker ended without a word"
         dead = "state = 'running' AND lease < ?"
         sql = f"UPDATE jobs SET state = 'failed', reason = ?, changed = ? WHERE {dead} AND attempts >= ?"
-        self._ask(sql, f"{reason}, {MOST_ATTEMPTS} times", now, now, MOST_ATTEMPTS)
+        self._ask(sql, f"{reason}, {MAX_ATTEMPTS} times", now, now, MAX_ATTEMPTS)
         self._ask(f"UPDATE jobs SET state = 'waiting', reason = ?, worker = NULL WHERE {dead}", reason, now)
-
-    def _is_held(self, job: Job) -> bool:
-        return bool(self._ask(f"SELECT 1 FROM jobs WHERE {_HELD}", job.id, job.worker))
 
     def _select(self, where: str, *values: object) -> list[Job]:
         return [_job(row) for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values)]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._ask("BEGIN IMMEDIATE")  # what is read inside cannot be changed by others before it is written
+        # What is read inside cannot be changed by others before it is written
+        self._ask("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:

@@ -1,4 +1,6 @@
-"""Which films of a queue or a watched folder get subtitles: rules in a fixed order, the first that objects decides."""
+"""Which videos of a queue or a watched folder get subtitles: rules in a fixed order, the first that
+objects decides.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from gptasr_subs.errors import UsageError
 from gptasr_subs.media.languages import same_language
 from gptasr_subs.media.probe import BITMAP_SUBTITLES, MediaInfo, probe
 from gptasr_subs.media.sidecars import BURNED, existing_subtitles
-from gptasr_subs.pipeline.subtitle import Options, make_plan
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.plan import make_plan
 from gptasr_subs.storage.files import MIB, read_text
 
 IGNORE_FILE = ".gptasrignore"
@@ -21,7 +24,10 @@ IGNORE_FILE = ".gptasrignore"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a person restricts: ``audio`` is a language that must be spoken; lengths are seconds, sizes bytes."""
+    """What a person restricts: ``audio`` is a language that must be spoken.
+
+    Lengths are seconds, sizes bytes.
+    """
 
     audio: str = ""
     min_seconds: float = 0.0
@@ -32,7 +38,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one rule says: its name, whether it lets the film pass, and why."""
+    """What one rule says: its name, whether it lets the video pass, and why."""
 
     rule: str
     passed: bool
@@ -40,8 +46,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Film:
-    """A film and what is asked for; looked into only when a rule needs it."""
+class Candidate:
+    """A media file and what is asked for; looked into only when a rule needs it."""
 
     path: Path
     options: Options = field(default_factory=Options)
@@ -53,35 +59,38 @@ class Film:
         return probe(self.path)
 
 
-Rule = Callable[[Film], tuple[bool, str]]
+Rule = Callable[[Candidate], tuple[bool, str]]
 
 
-def judge(film: Film) -> Iterator[Verdict]:
-    """Ask the rules one by one, up to the first that objects. Raises MediaError where the film cannot be read."""
+def check_rules(candidate: Candidate) -> Iterator[Verdict]:
+    """Ask the rules one by one, up to the first that objects.
+
+    Raises MediaError where the video cannot be read.
+    """
     for name, rule in RULES.items():
-        passed, reason = rule(film)
+        passed, reason = rule(candidate)
         yield Verdict(name, passed, reason)
         if not passed:
             return
 
 
-def decide(film: Film) -> Verdict:
+def decide(candidate: Candidate) -> Verdict:
     """The verdict that counts: that of the rule which objects, else that of the last one."""
-    return list(judge(film))[-1]
+    return list(check_rules(candidate))[-1]
 
 
-def _own_output(film: Film) -> tuple[bool, str]:
-    own = film.path.stem.endswith(BURNED)
+def _own_output(candidate: Candidate) -> tuple[bool, str]:
+    own = candidate.path.stem.endswith(BURNED)
     return not own, f"it is a copy with subtitles in the picture ({BURNED})" if own else "it is no copy made by us"
 
 
-def _ignore_file(film: Film) -> tuple[bool, str]:
+def _ignore_file(candidate: Candidate) -> tuple[bool, str]:
     decided = None
-    for folder in reversed(film.path.absolute().parents):
+    for folder in reversed(candidate.path.absolute().parents):
         file = folder / IGNORE_FILE
         if file.is_file():
             spec = GitIgnoreSpec.from_lines(read_text(file).splitlines())
-            result = spec.check_file(film.path.absolute().relative_to(folder).as_posix())
+            result = spec.check_file(candidate.path.absolute().relative_to(folder).as_posix())
             if result.include is not None:  # a file further down has the last word, as with git
                 decided = result.include, file
     if decided and decided[0]:
@@ -89,8 +98,9 @@ def _ignore_file(film: Film) -> tuple[bool, str]:
     return True, f"no {IGNORE_FILE} names it"
 
 
-def _size(film: Film) -> tuple[bool, str]:
-    size, limits = film.path.stat().st_size if film.path.exists() else 0, film.limits
+def _size(candidate: Candidate) -> tuple[bool, str]:
+    size = candidate.path.stat().st_size if candidate.path.exists() else 0
+    limits = candidate.limits
     told = f"it has {size / MIB:.1f} MiB"
     if size < limits.min_bytes:
         return False, f"{told}, fewer than the {limits.min_bytes / MIB:.1f} asked for"
@@ -99,26 +109,26 @@ def _size(film: Film) -> tuple[bool, str]:
     return True, told
 
 
-def _subtitle_file(film: Film) -> tuple[bool, str]:
-    options = film.options
+def _subtitle_file(candidate: Candidate) -> tuple[bool, str]:
+    options = candidate.options
     kinds = (True, False) if options.forced else (False,)
     there = [
         path
         for forced in kinds
-        for path in existing_subtitles(film.path, options.language, forced=forced, directory=options.output_dir)
+        for path in existing_subtitles(candidate.path, options.language, forced=forced, directory=options.output_dir)
     ]
     if there and not (options.overwrite or options.embed or options.burn):
         return False, f"{there[0].name!r} is there already"
-    if make_plan(film.path, options).is_done:
+    if make_plan(candidate.path, options).is_done:
         return False, "all that is asked for is there already"
     return True, f"no subtitle file of exactly this name in the language {options.language!r} stands in the way"
 
 
-def _text_track(film: Film) -> tuple[bool, str]:
-    options = film.options
+def _text_track(candidate: Candidate) -> tuple[bool, str]:
+    options = candidate.options
     tracks = [
         track
-        for track in film.info.subtitles
+        for track in candidate.info.subtitles
         if same_language(track.language, options.language) and track.codec not in BITMAP_SUBTITLES
     ]
     if tracks and not (options.overwrite or options.forced):
@@ -126,16 +136,17 @@ def _text_track(film: Film) -> tuple[bool, str]:
     return True, f"it holds no text track in the language {options.language!r}"
 
 
-def _audio(film: Film) -> tuple[bool, str]:
-    spoken = ", ".join(track.language or "unknown" for track in film.info.audio)
-    if not film.limits.audio:
+def _audio(candidate: Candidate) -> tuple[bool, str]:
+    spoken = ", ".join(track.language or "unknown" for track in candidate.info.audio)
+    if not candidate.limits.audio:
         return True, f"any language is welcome ({spoken})"
-    passed = any(same_language(track.language, film.limits.audio) for track in film.info.audio)
-    return passed, f"its sound tracks are in: {spoken}; asked for is {film.limits.audio!r}"
+    passed = any(same_language(track.language, candidate.limits.audio) for track in candidate.info.audio)
+    return passed, f"its audio tracks are in: {spoken}; asked for is {candidate.limits.audio!r}"
 
 
-def _length(film: Film) -> tuple[bool, str]:
-    seconds, limits = film.info.duration, film.limits
+def _length(candidate: Candidate) -> tuple[bool, str]:
+    seconds = candidate.info.duration
+    limits = candidate.limits
     told = f"it lasts {seconds:.0f} s"
     if seconds and seconds < limits.min_seconds:
         return False, f"{told}, less than the {limits.min_seconds:.0f} s asked for"
@@ -144,7 +155,7 @@ def _length(film: Film) -> tuple[bool, str]:
     return True, told
 
 
-# From the cheapest to the dearest; those from the text track on have to look into the film.
+# From the cheapest to the dearest; those from the text track on have to look into the video.
 RULES: dict[str, Rule] = {
     "own output": _own_output,
     "ignore file": _ignore_file,
@@ -157,10 +168,13 @@ RULES: dict[str, Rule] = {
 
 
 def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
-    """Limits of ``MIN-MAX`` texts, either end of which may be left out: minutes and MiB. Raises UsageError."""
+    """Limits of ``MIN-MAX`` texts, either end of which may be left out: minutes and MiB.
+
+    Raises UsageError.
+    """
     seconds = [60 * value for value in _range(length, "--length")]
     sizes = [MIB * value for value in _range(size, "--size")]
-    return Limits(audio, seconds[0], seconds[1], int(sizes[0]), sizes[1])
+    return Limits(audio, min_seconds=seconds[0], max_seconds=seconds[1], min_bytes=int(sizes[0]), max_bytes=sizes[1])
 
 
 def _range(text: str, option: str) -> tuple[float, float]:

@@ -1,4 +1,6 @@
-"""Watched folders feed the queue: each film once, when it is complete, under the name it has by then."""
+"""Watched folders feed the queue: each video once, when it is complete, under the name it has by
+then.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,12 @@ from watchdog.observers.api import BaseObserver
 from watchdog.observers.polling import PollingObserver
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.jobs.arrivals import Arrivals, find_arrived, is_wanted
+from gptasr_subs.jobs.arrivals import Arrivals
 from gptasr_subs.jobs.queue import Queue, State, open_queue
-from gptasr_subs.jobs.rules import Film, Limits, decide
+from gptasr_subs.jobs.rules import Candidate, Limits, decide
+from gptasr_subs.media.library import find_arrived, is_wanted
 from gptasr_subs.media.sidecars import move_sidecars
-from gptasr_subs.pipeline.subtitle import Options
+from gptasr_subs.pipeline.options import Options
 
 POLL_SECONDS = 5.0
 
@@ -38,7 +41,8 @@ _log = logging.getLogger(__name__)
 class Watcher:
     """Watches folders in a thread of its own and puts what arrives into the queue.
 
-    The thread that calls watchdog's handlers only notes what has happened; looking into files is done in ours.
+    The thread that calls watchdog's handlers only notes what has happened; looking into files is
+    done in ours.
     """
 
     def __init__(
@@ -52,10 +56,19 @@ class Watcher:
         poll: float = 0.0,
         tick: float = 1.0,
     ) -> None:
-        """``poll``: look every so many seconds instead of being told by the system; ``tick``: how often to check."""
-        self._folders = [_checked(folder) for folder in folders]
-        self._queue_path, self._options, self._limits = queue_path, options or Options(), limits or Limits()
-        self._arrivals, self._tick = Arrivals() if arrivals is None else arrivals, tick
+        """``poll``: look every so many seconds instead of being told by the system.
+
+        ``tick``: how often to check.
+        """
+        for folder in folders:
+            if not folder.is_dir():
+                raise UsageError(f"There is no folder {str(folder)!r} to watch; create it or check its name.")
+        self._folders = [folder.absolute() for folder in folders]
+        self._queue_path = queue_path
+        self._options = options or Options()
+        self._limits = limits or Limits()
+        self._arrivals = Arrivals() if arrivals is None else arrivals
+        self._tick = tick
         self._observer: BaseObserver = PollingObserver(timeout=poll) if poll else Observer()
         self._events: queues.SimpleQueue[FileSystemEvent | None] = queues.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="watcher", daemon=True)
@@ -63,7 +76,10 @@ class Watcher:
         self._settled = threading.Event()
 
     def start(self) -> None:
-        """Begin; what is there already counts as arrived. Raises UsageError where the system refuses to watch."""
+        """Begin; what is there already counts as arrived.
+
+        Raises UsageError where the system refuses to watch.
+        """
         for folder in self._folders:
             self._observer.schedule(_Notes(self._events), str(folder), recursive=True)
         try:
@@ -83,14 +99,16 @@ class Watcher:
             self._thread.join()
 
     def is_settled(self) -> bool:
-        """Whether all that was there at the start, and has arrived since, is in the queue or refused."""
+        """Whether all that was there at the start, and has arrived since, is in the queue or
+        refused.
+        """
         return self._settled.is_set()
 
     def _work(self) -> None:
         with open_queue(self._queue_path) as queue:
             for folder in self._folders:
                 for path in find_arrived(folder):
-                    self._arrivals.see(path)
+                    self._arrivals.add(path)
             while not self._stopped.is_set():
                 for event in self._noted():
                     with _going_on():
@@ -110,7 +128,8 @@ class Watcher:
                 event = self._events.get_nowait()
 
     def _take_note(self, event: FileSystemEvent, queue: Queue) -> None:
-        source, target = Path(_text(event.src_path)), Path(_text(event.dest_path))
+        source = Path(_text(event.src_path))
+        target = Path(_text(event.dest_path))
         if isinstance(event, DirCreatedEvent | DirMovedEvent):
             for path in find_arrived(target if isinstance(event, DirMovedEvent) else source):
                 self._see(path)
@@ -119,24 +138,24 @@ class Watcher:
         elif isinstance(event, FileMovedEvent):
             self._move(source, target, queue)
         elif isinstance(event, FileDeletedEvent):
-            self._arrivals.forget(source)
-            queue.drop(source, "the file was deleted")
+            self._arrivals.discard(source)
+            queue.cancel_path(source, "the file was deleted")
         else:
             self._see(source)
 
     def _move(self, source: Path, target: Path, queue: Queue) -> None:
-        self._arrivals.forget(source)
+        self._arrivals.discard(source)
         if self._is_wanted(target):
             queue.move(source, target)
             move_sidecars(source, target)
             self._see(target)
         else:
-            queue.drop(source, "the file was moved away")
+            queue.cancel_path(source, "the file was moved away")
 
     def _see(self, path: Path) -> None:
         if self._is_wanted(path):
             self._settled.clear()
-            self._arrivals.see(path)
+            self._arrivals.add(path)
 
     def _is_wanted(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) and is_wanted(path, folder) for folder in self._folders)
@@ -145,7 +164,7 @@ class Watcher:
         with contextlib.suppress(MediaError, OSError):  # the worker will say what is wrong with it
             if _has_failed(path, queue):
                 return
-            verdict = decide(Film(path, self._options, self._limits))
+            verdict = decide(Candidate(path, self._options, self._limits))
             if not verdict.passed:
                 _log.info("%s: skipped by the rule %r: %s.", path, verdict.rule, verdict.reason)
                 return
@@ -174,12 +193,6 @@ def _has_failed(path: Path, queue: Queue) -> bool:
     changed = path.stat().st_mtime
     failed = (job for job in queue.jobs(State.FAILED) if job.path == path)
     return any(job.changed > changed for job in failed)
-
-
-def _checked(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UsageError(f"There is no folder {str(folder)!r} to watch; create it or check its name.")
-    return folder.absolute()
 
 
 def _text(path: str | bytes) -> str:

@@ -1,4 +1,4 @@
-"""A worker: takes jobs from the queue, subtitles their films, and says how it went."""
+"""A worker: takes jobs from the queue, subtitles their videos, and says how it went."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import MediaError, QueueError
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.jobs.queue import LEASE, Job, Queue, State
-from gptasr_subs.jobs.rules import Film, Limits, decide
-from gptasr_subs.pipeline.subtitle import Options, Progress, subtitle
+from gptasr_subs.jobs.rules import Candidate, Limits, decide
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.loading import raw_identity
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import file_stamp
@@ -29,7 +30,10 @@ _PATHS = ("output", "output_dir")
 
 
 class Stopped(BaseException):
-    """Work is to stop after the window that is being recognised; no ``Exception``, so that nothing mends it."""
+    """Work is to stop after the window that is being recognised.
+
+    No ``Exception``, so that nothing mends it.
+    """
 
 
 class Worker:
@@ -46,10 +50,17 @@ class Worker:
         report: Report = lambda job, event: None,
         newest_first: bool = False,
     ) -> None:
-        """``options`` hold for what a job does not say itself; ``report`` is told of each job that is over."""
-        self._queue, self._model, self._report = queue, model, report
+        """``options`` hold for what a job does not say itself.
+
+        ``report`` is told of each job that is over.
+        """
+        self._queue = queue
+        self._model = model
+        self._report = report
         self._newest_first = newest_first
-        self._options, self._limits, self._hooks = options or Options(), limits or Limits(), hooks or Hooks()
+        self._options = options or Options()
+        self._limits = limits or Limits()
+        self._hooks = hooks or Hooks()
         self._stop = threading.Event()
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
@@ -58,10 +69,13 @@ class Worker:
         self._stop.set()
 
     def run(self, until: Callable[[], bool] = lambda: True, longest_wait: float = 5.0) -> None:
-        """Work until nothing is due and ``until`` says so, or ``stop``; looks for jobs every ``longest_wait`` s."""
+        """Work until nothing is due and ``until`` says so, or ``stop``.
+
+        Looks for jobs every ``longest_wait`` s.
+        """
         while not self._stop.is_set():
             over = until()  # asked first: what was put in before it said so is still taken
-            job = self._queue.take(self.name, self._newest_first)
+            job = self._queue.claim(self.name, self._newest_first)
             if job:
                 self._do(job)
             elif over:
@@ -71,7 +85,7 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         gone = threading.Event()
-        with _beating(self._queue.path, job, gone):
+        with _heartbeats(self._queue.path, job, gone):
             stamp = file_stamp(job.path)
             try:
                 event = self._subtitle(job, lambda: self._stop.is_set() or gone.is_set())
@@ -79,38 +93,40 @@ class Worker:
                 if not gone.is_set():
                     self._queue.release(job, "its worker was stopped")
                 return
-            except Exception as error:  # a bug met in one film is no reason to leave out the next
+            except Exception as error:  # a bug met in one video is no reason to leave out the next
                 event = self._failed(job, error, stamp)
         if event.state in ("done", "skipped"):
-            self._queue.end(job, State(event.state), event.reason)
-        self._tell(job, event)
+            self._queue.finish(job, State(event.state), event.reason)
+        if self._queue.get(job.id).state is not State.WAITING:  # else another attempt comes: nothing is final
+            self._hooks.tell(event)
+        self._report(self._queue.get(job.id), event)
 
     def _subtitle(self, job: Job, stopped: Callable[[], bool]) -> Event:
         options = options_of(job, self._options)
-        verdict = decide(Film(job.path, options, self._limits))
+        verdict = decide(Candidate(job.path, options, self._limits))
         if not verdict.passed:
-            return Event(job.path, "skipped", (), f"{verdict.rule}: {verdict.reason}", options.language)
-        result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, listener=_checking(stopped))
+            reason = f"{verdict.rule}: {verdict.reason}"
+            return Event(job.path, "skipped", reason=reason, language=options.language)
+        result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, on_progress=_checking(stopped))
         return event_of(result, options)
 
     def _failed(self, job: Job, error: Exception, stamp: object) -> Event:
         reason = reason_of(error)
         if not job.path.exists() and job.path.parent.is_dir():
             self._queue.cancel(job.id, "the file is gone")
-            return Event(job.path, "skipped", (), "the file is gone")
-        # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is away may be well then.
+            return Event(job.path, "skipped", reason="the file is gone")
+        # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is
+        # away may be well then.
         settled = isinstance(error, MediaError) and stamp is not None and file_stamp(job.path) == stamp
-        self._queue.fail(job, reason, again=not settled)
-        return Event(job.path, "failed", (), reason)
-
-    def _tell(self, job: Job, event: Event) -> None:
-        if self._queue.get(job.id).state is not State.WAITING:  # there will be another attempt, so nothing is final
-            self._hooks.tell(event)
-        self._report(self._queue.get(job.id), event)
+        self._queue.fail(job, reason, retry=not settled)
+        return Event(job.path, "failed", reason=reason)
 
 
 def options_of(job: Job, usual: Options) -> Options:
-    """What a job asks for, and of the rest what is ``usual``. Raises QueueError for what there is not."""
+    """What a job asks for, and of the rest what is ``usual``.
+
+    Raises QueueError for what there is not.
+    """
     asked: dict[str, Any] = dict(job.options)
     unknown = asked.keys() - {field.name for field in fields(Options)}
     if unknown:
@@ -121,15 +137,22 @@ def options_of(job: Job, usual: Options) -> Options:
     if "formats" in asked:
         asked["formats"] = tuple(asked["formats"])
     if isinstance(asked.get("norms"), Mapping):
-        asked["norms"] = Norms(**asked["norms"])
+        norms = dict(asked["norms"])
+        if "min_dark" in norms:  # its name when the first queues were written
+            norms["min_gap"] = norms.pop("min_dark")
+        asked["norms"] = Norms(**norms)
     return replace(usual, **asked)
 
 
 class _Stoppable:
-    """A recogniser that raises Stopped between two windows; those it has given are in the journal by then."""
+    """A recogniser that raises Stopped between two windows.
+
+    Those it has given are in the journal by then.
+    """
 
     def __init__(self, model: Recognizer, stopped: Callable[[], bool]) -> None:
-        self._model, self._stopped = model, stopped
+        self._model = model
+        self._stopped = stopped
 
     def __getattr__(self, name: str) -> Any:
         return raw_identity(self._model) if name == "identity" else getattr(self._model, name)
@@ -153,18 +176,18 @@ def _checking(stopped: Callable[[], bool]) -> Callable[[Progress], None]:
 
 
 @contextmanager
-def _beating(path: Path, job: Job, gone: threading.Event) -> Iterator[None]:
-    """Give signs of life meanwhile; ``gone`` is set when the job was cancelled or given to another."""
+def _heartbeats(path: Path, job: Job, gone: threading.Event) -> Iterator[None]:
+    """Send heartbeats meanwhile; ``gone`` is set when the job was cancelled or given to another."""
     over = threading.Event()
 
-    def beat() -> None:
+    def send() -> None:
         queue = Queue(path)  # a connection belongs to its thread
         while not over.wait(LEASE / 6):
-            if not queue.beat(job):
+            if not queue.heartbeat(job):
                 gone.set()
         queue.close()
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     try:
         yield

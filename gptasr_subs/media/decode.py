@@ -18,12 +18,12 @@ from gptasr_subs.types import FloatArray
 
 _log = logging.getLogger(__name__)
 
-# Places audio where its time stamps say: a late start becomes silence, a hole in mid-file too. The last option makes
-# the mean of two channels where ffmpeg would add them up, too loud to fit.
+# Places audio where its time stamps say: a late start becomes silence, a hole in mid-file too. The
+# last option makes the mean of two channels where ffmpeg would add them up, too loud to fit.
 _PLAYER_TIMELINE = "aresample=async=1:first_pts=0:rematrix_maxval=1"
 
-# How files begin in which ffmpeg corrects the start: transport streams (with or without a clock before each packet),
-# program streams, Ogg.
+# How files begin in which ffmpeg corrects the start: transport streams (with or without a clock
+# before each packet), program streams, Ogg.
 _CORRECTED = re.compile(rb"G|....G|\0\0\x01\xba|OggS", re.DOTALL)
 
 _NO_DECODER = re.compile(r"decoder .*not found|unknown decoder|no decoder|could not find codec", re.IGNORECASE)
@@ -37,11 +37,13 @@ def decode_blocks(
     block_seconds: float = 30.0,
     start: float = 0.0,
 ) -> Iterator[FloatArray]:
-    """Yield the audio of one track from ``start`` seconds on: mono float32 blocks (n_samples,) of ``block_seconds``.
+    """Yield the audio of one track from ``start`` seconds on: mono float32 blocks (n_samples,) of
+    ``block_seconds``.
 
-    Times are the player's: audio that starts late is preceded by silence, and holes are filled with it. Damage costs no
-    more than the damaged part and is logged as a warning. Raises MediaError, when the first block is asked for, if
-    nothing at all can be decoded. ffmpeg ends with the generator.
+    Times are the player's: audio that starts late is preceded by silence, and holes are filled with
+    it. Damage costs no more than the damaged part and is logged as a warning. Raises MediaError,
+    when the first block is asked for, if nothing at all can be decoded. ffmpeg ends with the
+    generator.
     """
     media = Path(path)
     decoded = 0
@@ -61,7 +63,10 @@ def decode_blocks(
 def decode_audio(
     path: str | os.PathLike[str], *, track: int | str | None = None, sample_rate: int = 22050
 ) -> FloatArray:
-    """The whole audio of a media file, mono float32 (n_samples,) in [-1, 1]; see ``decode_blocks``."""
+    """The whole audio of a media file, mono float32 (n_samples,) in [-1, 1].
+
+    See ``decode_blocks``.
+    """
     chosen = choose_track(probe(path), track)
     blocks = list(decode_blocks(path, track=chosen, sample_rate=sample_rate))
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
@@ -81,8 +86,9 @@ def _decode_command(media: Path, track: int, sample_rate: int, start: float) -> 
 def _correction(media: Path, audio: Any) -> float:
     """By how many seconds ffmpeg takes the start of the file to be later than players do.
 
-    In some containers it counts from the first time stamp of the streams it uses, here one audio track, and not from
-    the first of all. Some versions do so only when they do not seek; they say so when they copy a first packet.
+    In some containers it counts from the first time stamp of the streams it uses, here one audio
+    track, and not from the first of all. Some versions do so only when they do not seek; they say
+    so when they copy a first packet.
     """
     with media.open("rb") as file:
         if not _CORRECTED.match(file.read(8)):
@@ -100,12 +106,15 @@ def _read_blocks(pipe: IO[bytes] | None, samples: int) -> Iterator[FloatArray]:
 
 
 def _failure(media: Path, track: int, reason: str, stderr: str) -> MediaError:
-    """Why there is no audio at all; if the file or the track is to blame, what ``probe`` or ``choose_track`` raise."""
+    """Why there is no audio at all.
+
+    If the file or the track is to blame, what ``probe`` or ``choose_track`` raise.
+    """
     info = probe(media)
     codec = info.audio[choose_track(info, track)].codec
     name = repr(str(media))
     if _NO_DECODER.search(stderr):
         return MediaError(
-            f"This ffmpeg cannot decode the sound of {name} (codec {codec}); install a full build of ffmpeg."
+            f"This ffmpeg cannot decode the audio of {name} (codec {codec}); install a full build of ffmpeg."
         )
-    return MediaError(f"The sound of {name} cannot be decoded ({reason}); check that it plays, or copy it again.")
+    return MediaError(f"The audio of {name} cannot be decoded ({reason}); check that it plays, or copy it again.")

@@ -1,7 +1,8 @@
 """The ffmpeg program: finding it, building its command lines, and running it.
 
-This is the only module that knows ffmpeg-python. Others ask for an input, choose streams of it (``film["a:0"]``), add
-outputs with ``film.output(...)`` or ``join_streams``, and turn these into a command with ``build_command``.
+This is the only module that knows ffmpeg-python. Others ask for an input, choose streams of it
+(``film["a:0"]``), add outputs with ``film.output(...)`` or ``join_streams``, and turn these into a
+command with ``build_command``.
 """
 
 from __future__ import annotations
@@ -43,18 +44,23 @@ def ffmpeg_url(path: Path) -> str:
 
 
 def open_input(path: Path, **options: Any) -> Any:
-    """An input of a command. ``options`` are ffmpeg's, by name; indexing it selects streams, as in ``film["a:0"]``."""
+    """An input of a command. ``options`` are ffmpeg's, by name.
+
+    Indexing it selects streams, as in ``film["a:0"]``.
+    """
     return ffmpeg.input(ffmpeg_url(path), **options)
 
 
 def join_streams(*streams: Any, to: Path | str, **options: Any) -> Any:
-    """An output that holds ``streams``. ``to`` is a path, or one of ffmpeg's own addresses such as ``pipe:1``.
+    """An output that holds ``streams``.
 
-    ``options`` are ffmpeg's; None makes a flag without a value, a list repeats the option.
+    ``to`` is a path, or one of ffmpeg's own addresses such as ``pipe:1``. ``options`` are ffmpeg's;
+    None makes a flag without a value, a list repeats the option.
     """
     distinct = {}
     for name, value in options.items():
-        # ffmpeg-python takes each name once. Null bytes make names distinct; build_command removes them.
+        # ffmpeg-python takes each name once. Null bytes make names distinct; build_command removes
+        # them.
         for number, single in enumerate(value if isinstance(value, list) else [value]):
             distinct[name + number * "\0"] = single
     return ffmpeg.output(*streams, ffmpeg_url(to) if isinstance(to, Path) else to, **distinct)
@@ -75,9 +81,10 @@ def build_command(*outputs: Any, verbosity: str = "error", overwrite: bool = Fal
 
 @contextmanager
 def run_ffmpeg(command: list[str], folder: str | None = None) -> Iterator[tuple[subprocess.Popen[bytes], deque[str]]]:
-    """Run a command in ``folder``. Give the process, whose stdout is a pipe, and the last lines of its stderr.
+    """Run a command in ``folder``.
 
-    On leaving, the process has ended and its stderr is complete.
+    Give the process, whose stdout is a pipe, and the last lines of its stderr. On leaving, the
+    process has ended and its stderr is complete.
     """
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder

@@ -1,10 +1,13 @@
-"""Which codes mean the same language: ISO 639-1 (``de``), both of ISO 639-2 (``deu``, ``ger``), regions (``de-AT``)."""
+"""Which codes mean the same language: ISO 639-1 (``de``), both of ISO 639-2 (``deu``, ``ger``),
+regions (``de-AT``).
+"""
 
 from __future__ import annotations
 
 import re
 
-# ISO 639-1, then ISO 639-2: the code from the language's own name and, where it differs, the one from the English name.
+# ISO 639-1, then ISO 639-2: the code from the language's own name and, where it differs, the one
+# from the English name.
 _CODES = """
 aa aar, ab abk, ae ave, af afr, ak aka, am amh, an arg, ar ara, as asm, av ava, ay aym, az aze, ba bak, be bel, bg bul,
 bi bis, bm bam, bn ben, bo bod tib, br bre, bs bos, ca cat, ce che, ch cha, co cos, cr cre, cs ces cze, cu chu, cv chv,
@@ -34,7 +37,8 @@ _UNKNOWN = frozenset({"", "und", "unk", "mis", "zxx", "mul"})  # ISO 639-2 says 
 
 
 def shortest_code(tag: str) -> str:
-    """The ISO 639-1 code for ``tag`` (``deu``, ``ger``, ``de-AT`` -> ``de``), else the tag's first part in lower case.
+    """The ISO 639-1 code for ``tag`` (``deu``, ``ger``, ``de-AT`` -> ``de``), else the tag's first
+    part in lower case.
 
     Tags that say the language is not known, or that there is none, give an empty string.
     """
@@ -43,7 +47,9 @@ def shortest_code(tag: str) -> str:
 
 
 def player_tag(tag: str) -> str:
-    """A tag as names of subtitle files have it: the language by its shortest code, the rest as it is."""
+    """A tag as names of subtitle files have it: the language by its shortest code, the rest as it
+    is.
+    """
     primary, *rest = re.split("[-_]", tag.strip())
     return "-".join([_SHORT.get(primary.lower(), primary), *rest])
 
@@ -54,7 +60,9 @@ def same_language(one: str, other: str) -> bool:
 
 
 def three_letter_code(tag: str) -> str:
-    """The ISO 639-2 code from the language's own name (``en-US`` -> ``eng``), which containers want; else ``und``."""
+    """The ISO 639-2 code from the language's own name (``en-US`` -> ``eng``), which containers
+    want; else ``und``.
+    """
     short = shortest_code(tag)
     return _LONG.get(short, short if len(short) == 3 else "und")
 

@@ -18,12 +18,19 @@ _AUDIO = "aac ac3 aif aiff amr ape au caf dts eac3 flac m4a m4b mka mp2 mp3 oga 
 MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in f"{_VIDEO} {_AUDIO}".split())
 
 
+# How downloaders and unpackers mark what is not complete, or not meant for people.
+_UNFINISHED = frozenset(
+    {".part", ".partial", ".!qb", ".!ut", ".bc!", ".crdownload", ".download", ".aria2", ".filepart", ".tmp", ".temp"}
+)
+_PASSING_FOLDERS = ("_unpack_", "_failed_", ".", "@eadir")
+
+
 def find_media(path: Path) -> list[Path]:
     """A file as it is, whatever it is called; of a folder all media files in and below it, sorted.
 
-    Hidden files and folders are skipped, and films that subtitles were drawn into; links to folders are not followed.
-    Raises MediaError where there is nothing to read; a folder below that may not be read is named in a warning and left
-    out.
+    Hidden files and folders are skipped, and videos that subtitles were drawn into; links to folders
+    are not followed. Raises MediaError where there is nothing to read; a folder below that may not
+    be read is named in a warning and left out.
     """
     if not _is_folder(path):
         return [path]
@@ -34,16 +41,37 @@ def find_media(path: Path) -> list[Path]:
 
 
 def walk_media(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """All media files in and below a folder, sorted; see ``find_media``. ``on_error`` hears what cannot be listed."""
+    """All media files in and below a folder, sorted; see ``find_media``.
+
+    ``on_error`` hears what cannot be listed.
+    """
     for base, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(base, name) for name in sorted(names) if is_media_name(name))
 
 
 def is_media_name(name: str) -> bool:
-    """Whether a file of this name is media by its extension, neither hidden nor a copy with subtitles drawn in."""
+    """Whether a file of this name is media by its extension, neither hidden nor a copy with
+    subtitles drawn in.
+    """
     path = Path(name)
     return not name.startswith(".") and path.suffix.lower() in MEDIA_EXTENSIONS and not path.stem.endswith(BURNED)
+
+
+def is_wanted(path: Path, root: Path) -> bool:
+    """Whether a file below ``root`` is a video by its name: not hidden, temporary, or made by us."""
+    names = path.relative_to(root).parts if path.is_relative_to(root) else (path.name,)
+    if any(name.lower().startswith(_PASSING_FOLDERS) for name in names):
+        return False
+    return is_media_name(path.name) and _UNFINISHED.isdisjoint(suffix.lower() for suffix in path.suffixes)
+
+
+def find_arrived(root: Path) -> Iterator[Path]:
+    """All files in and below ``root`` that ``is_wanted`` lets pass.
+
+    What cannot be listed is left out.
+    """
+    return (path for path in walk_media(root) if is_wanted(path, root))
 
 
 def unique(paths: Iterable[Path]) -> list[Path]:

@@ -15,19 +15,29 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import ffmpeg_url, find_ffmpeg
 from gptasr_subs.media.languages import same_language, shortest_code
 
-# How far ffmpeg looks for the first audio: a minute of microseconds, and bytes. By default it gives up after 5 s.
+# How far ffmpeg looks for the first audio: a minute of microseconds, and bytes. By default it gives
+# up after 5 s.
 SEARCH_LIMITS = {"analyzeduration": 60_000_000, "probesize": 50_000_000}
 
 # Codecs of subtitles that are pictures and hold no text.
 BITMAP_SUBTITLES = frozenset({"hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle", "xsub"})
 
 _TIMEOUT = 60  # seconds
-_COMMENTARY = ("comment", "descriptions", "visual_impaired")  # dispositions of audio about the film, not of it
+# Frames a second between which a picture moves: fewer are slides, covers or a desktop, and more is
+# what containers state that do not know
+_MOVING = (12.0, 240.0)
+# How far the mean rate may lie from the container's own, or half of it (fields), as a share
+_EVEN = 0.1
+# Dispositions of audio about the video, not of it
+_COMMENTARY = ("comment", "descriptions", "visual_impaired")
 
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """One audio track; ``index`` counts audio tracks only, from 0. ``commentary``: spoken about the film, not in it."""
+    """One audio track; ``index`` counts audio tracks only, from 0.
+
+    ``commentary``: spoken about the video, not in it.
+    """
 
     index: int
     codec: str
@@ -51,7 +61,9 @@ class SubtitleTrack:
 class MediaInfo:
     """What a media file holds.
 
-    ``duration`` is in seconds, 0 where the file does not say; ``fps`` are frames a second of the video, if any.
+    ``duration`` is in seconds, 0 where the file does not say; ``fps`` are frames a second of the
+    video in the mean, if any; ``base_fps`` those of which its times are multiples, as the container
+    has it.
     """
 
     duration: float
@@ -60,18 +72,36 @@ class MediaInfo:
     fps: float | None = None
     width: int = 0
     height: int = 0
+    base_fps: float | None = None
+
+    @property
+    def even_fps(self) -> float | None:
+        """Frames a second by which times may be counted.
+
+        None without a picture, and where its rate is tiny, variable or cannot be.
+        """
+        if not self.fps or not _MOVING[0] <= self.fps <= _MOVING[1]:
+            return None
+        ratio = (self.base_fps or self.fps) / self.fps
+        return self.fps if min(abs(ratio - 1), abs(ratio / 2 - 1)) <= _EVEN else None
 
 
 def probe(path: str | os.PathLike[str]) -> MediaInfo:
-    """Look into a media file. Raises MediaError where it is missing, unreadable, not media or without audio."""
+    """Look into a media file.
+
+    Raises MediaError where it is missing, unreadable, not media or without audio.
+    """
     info = _media_info(inspect(path))
     if not info.audio:
-        raise MediaError(f"{str(Path(path))!r} has no sound track, so there is nothing to subtitle.")
+        raise MediaError(f"{str(Path(path))!r} has no audio track, so there is nothing to subtitle.")
     return info
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What ffprobe tells of a media file as JSON ("format", "streams"). Raises MediaError where it is not media."""
+    """What ffprobe tells of a media file as JSON ("format", "streams").
+
+    Raises MediaError where it is not media.
+    """
     media = Path(path)
     refuse_unreadable(media)
     return _ask_ffprobe(media) if shutil.which("ffprobe") else _ask_ffmpeg(media)
@@ -80,8 +110,8 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
 def choose_track(info: MediaInfo, track: int | str | None) -> int:
     """The audio track asked for by index or language (``en``, ``eng``), else the default one.
 
-    A commentary is chosen only by its index, or if nothing else is there. Raises MediaError where there is no such
-    track; the message lists those there are.
+    A commentary is chosen only by its index, or if nothing else is there. Raises MediaError where
+    there is no such track; the message lists those there are.
     """
     if track is None:
         return min(info.audio, key=lambda a: (a.commentary, not a.default, a.index)).index
@@ -91,7 +121,7 @@ def choose_track(info: MediaInfo, track: int | str | None) -> int:
         found = [a for a in info.audio if same_language(a.language, track)]
     if not found:
         there = "; ".join(f"{a.index}: {a.language or 'language unknown'}, {a.codec}" for a in info.audio)
-        raise MediaError(f"There is no sound track {str(track)!r}; choose --audio-track from: {there}.")
+        raise MediaError(f"There is no audio track {str(track)!r}; choose --audio-track from: {there}.")
     return min(found, key=lambda a: (a.commentary, a.index)).index
 
 
@@ -145,6 +175,7 @@ def _media_info(facts: dict[str, Any]) -> MediaInfo:
         fps=_frame_rate(video.get("avg_frame_rate", "")),
         width=int(video.get("width", 0)),
         height=int(video.get("height", 0)),
+        base_fps=_frame_rate(video.get("r_frame_rate", "")),
     )
 
 
@@ -226,9 +257,13 @@ def _ask_ffmpeg(media: Path) -> dict[str, Any]:
 
 
 def _printed_stream(index: str, language: str, kind: str, codec: str, facts: str) -> dict[str, Any]:
-    """One stream line of ``ffmpeg -i`` as ffprobe describes a stream; ``facts`` is what follows the codec."""
+    """One stream line of ``ffmpeg -i`` as ffprobe describes a stream.
+
+    ``facts`` is what follows the codec.
+    """
     dispositions = re.findall(r"\(([a-z ]+)\)", facts)
-    fps = re.search(r"([\d.]+) fps", facts)
+    fps = re.search(r"([\d.]+k?) fps", facts)
+    base = re.search(r"([\d.]+k?) tbr", facts)
     size = re.search(r" (\d{2,5})x(\d{2,5})", facts)
     layout = re.search(r" Hz, ([^,\n]+)", facts)
     codec_tag = re.search(r"\((\w+) / 0x", facts)
@@ -238,12 +273,18 @@ def _printed_stream(index: str, language: str, kind: str, codec: str, facts: str
         "codec_name": "unknown" if codec == "none" else codec,
         "codec_tag_string": codec_tag[1] if codec_tag else "",
         "channels": _channels(layout[1]) if layout else 0,
-        "avg_frame_rate": fps[1] if fps else "",
+        "avg_frame_rate": _in_full(fps[1]) if fps else "",
+        "r_frame_rate": _in_full(base[1]) if base else "",
         "width": size[1] if size else 0,
         "height": size[2] if size else 0,
         "disposition": {name.replace(" ", "_"): 1 for name in dispositions},
         "tags": {"language": language},
     }
+
+
+def _in_full(rate: str) -> str:
+    """A rate as ffmpeg prints it: ``90k`` is 90000."""
+    return rate if rate[-1] != "k" else str(1000 * float(rate[:-1]))
 
 
 def _channels(layout: str) -> int:

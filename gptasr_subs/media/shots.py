@@ -11,23 +11,26 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 
 _CUT = 0.3  # ffmpeg's scene score, 0 to 1, from which on a frame belongs to another shot
-# Small pictures tell cuts as well. Every frame is passed on, so that its line tells how far the film has been seen.
+# Small pictures tell cuts as well. Every frame is passed on, so that its line tells how far the
+# video has been seen.
 _FILTER = "scale=160:-2,select='gte(scene,0)',metadata=print:key=lavfi.scene_score:file=-"
 
 _log = logging.getLogger(__name__)
 
 
-def find_shot_changes(path: str | os.PathLike[str], listener: Callable[[float], None] | None = None) -> list[float]:
-    """When new shots begin, in seconds; all of the picture is decoded, and ``listener`` hears how far it is.
+def find_shot_changes(path: str | os.PathLike[str], on_progress: Callable[[float], None] | None = None) -> list[float]:
+    """When new shots begin, in seconds.
 
-    Raises MediaError where there is no picture that can be decoded.
+    All of the picture is decoded, and ``on_progress`` is told how far it is. Raises MediaError
+    where there is no picture that can be decoded.
     """
-    cuts, seconds = [], None
+    cuts = []
+    seconds = None
     for seconds, score in _scores(Path(path)):
         if score >= _CUT:
             cuts.append(seconds)
-        if listener:
-            listener(seconds)
+        if on_progress:
+            on_progress(seconds)
     if seconds is None:
         raise MediaError(f"{os.fspath(path)!r} has no picture that can be decoded; leave out --shot-changes.")
     return cuts

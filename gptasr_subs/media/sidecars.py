@@ -1,4 +1,4 @@
-"""Names of subtitle files beside a film, as Plex, Jellyfin, Kodi, Emby and mpv read them."""
+"""Names of subtitle files beside a video, as Plex, Jellyfin, Kodi, Emby and mpv read them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _log = logging.getLogger(__name__)
 
 SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"})
 
-BURNED = ".subtitled"  # ends the name of a film that subtitles were drawn into
+BURNED = ".subtitled"  # ends the name of a video that subtitles were drawn into
 
-# What may stand between the language and the extension: for the deaf (three ways to say it), forced, shown by default.
+# What may stand between the language and the extension: for the deaf (three ways to say it),
+# forced, shown by default.
 _FLAGS = frozenset({"sdh", "cc", "hi", "forced", "default"})
 
 # Some tools write the name of the language, and the players know it.
@@ -27,21 +28,23 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*|english")
 def sidecar_path(
     media: Path, lang: str, extension: str, *, sdh: bool = False, forced: bool = False, directory: Path | None = None
 ) -> Path:
-    """``Base.en.srt``, ``Base.en.sdh.srt`` or ``Base.en.forced.srt``, beside the film or in ``directory``.
+    """``Base.en.srt``, ``Base.en.sdh.srt`` or ``Base.en.forced.srt``, beside the video or in
+    ``directory``.
 
-    The language stands directly after the base, as ISO 639-1 has it (``eng`` becomes ``en``, ``en-US`` stays), or
-    players do not see it.
+    The language stands directly after the base, as ISO 639-1 has it (``eng`` becomes ``en``,
+    ``en-US`` stays), or players do not see it.
     """
-    flags = ["sdh"] * sdh + ["forced"] * forced
+    flags = [flag for flag, given in (("sdh", sdh), ("forced", forced)) if given]
     name = ".".join([media.stem, player_tag(lang), *flags, extension.lstrip(".")])
     return (directory or media.parent) / name
 
 
 def existing_subtitles(media: Path, lang: str, *, forced: bool = False, directory: Path | None = None) -> list[Path]:
-    """Subtitle files of exactly this film in this language, beside it or in ``directory``, sorted.
+    """Subtitle files of exactly this video in this language, beside it or in ``directory``, sorted.
 
-    ``S01E10.en.srt`` is not one of ``S01E1.mkv``, and ``Base.srt`` does not say its language, so neither counts. Forced
-    subtitles translate only signs and foreign speech: they count only if asked for, and then alone.
+    ``S01E10.en.srt`` is not one of ``S01E1.mkv``, and ``Base.srt`` does not say its language, so
+    neither counts. Forced subtitles translate only signs and foreign speech: they count only if
+    asked for, and then alone.
     """
     try:
         names = [entry.name for entry in (directory or media.parent).iterdir()]
@@ -52,7 +55,7 @@ def existing_subtitles(media: Path, lang: str, *, forced: bool = False, director
 
 
 def sidecars(media: Path) -> list[Path]:
-    """All subtitle files of exactly this film, of any language or none, sorted."""
+    """All subtitle files of exactly this video, of any language or none, sorted."""
     try:
         names = [entry.name for entry in media.parent.iterdir()]
     except OSError:
@@ -61,10 +64,10 @@ def sidecars(media: Path) -> list[Path]:
 
 
 def move_sidecars(old: Path, new: Path) -> list[Path]:
-    """Let the subtitle files of a film that was renamed or moved follow it.
+    """Let the subtitle files of a video that was renamed or moved follow it.
 
-    One whose new name is taken, or that cannot be moved, stays where it is: that is said in a warning. Gives the new
-    names of the others.
+    One whose new name is taken, or that cannot be moved, stays where it is: that is said in a
+    warning. Gives the new names of the others.
     """
     moved = []
     for sidecar in sidecars(old):
@@ -75,7 +78,7 @@ def move_sidecars(old: Path, new: Path) -> list[Path]:
         try:
             shutil.move(sidecar, target)
         except OSError as error:
-            _log.warning("%r could not follow its film (%s).", str(sidecar), (error.strerror or str(error)).lower())
+            _log.warning("%r could not follow its video (%s).", str(sidecar), (error.strerror or str(error)).lower())
         else:
             moved.append(target)
     return moved
@@ -93,7 +96,9 @@ def _is_sidecar(name: str, base: str) -> bool:
 
 
 def _matches(name: str, base: str, lang: str, forced: bool) -> bool:
-    name, base = unicodedata.normalize("NFC", name), unicodedata.normalize("NFC", base)  # macOS stores NFD
+    # macOS stores NFD
+    name = unicodedata.normalize("NFC", name)
+    base = unicodedata.normalize("NFC", base)
     if not name.startswith(f"{base}."):
         return False
     language, *flags = name[len(base) + 1 :].lower().split(".")

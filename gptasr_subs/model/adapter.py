@@ -1,6 +1,7 @@
 """What lies between an open speech encoder and the GPT in generation 3.
 
-Shapes: B clips, T encoder frames, N positions (T / frames, rounded up), C channels, D width of the GPT.
+Shapes: B clips, T encoder frames, N positions (T / frames, rounded up), C channels,
+D width of the GPT.
 """
 
 from __future__ import annotations
@@ -21,20 +22,28 @@ class ConvolutionBlock(nn.Module):
         super().__init__()
         width = config.width
         self.norm = nn.LayerNorm(width)
-        self.conv = nn.Conv1d(width, width, kernel_size=config.kernel, padding=config.kernel // 2, groups=config.groups)
+        self.conv = nn.Conv1d(
+            width,
+            width,
+            kernel_size=config.kernel,
+            padding=config.kernel // 2,
+            groups=config.groups,
+        )
         self.linear = Linear(width, width)
         self.dropout = 0.0  # in training, of what is added
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``x`` (B, T, C), ``mask`` (B, T, 1) of ones and zeros, to the same shape as ``x``."""
-        normal = self.norm(x) * mask  # a clip's end must look the same whatever follows it in the batch
+        normal = (
+            self.norm(x) * mask
+        )  # a clip's end must look the same whatever follows it in the batch
         mixed = self.conv(normal.transpose(1, 2)).transpose(1, 2)
         added = self.linear(F.gelu(mixed))
         return x + F.dropout(added, self.dropout, self.training)
 
 
 class Adapter(nn.Module):
-    """Encoder frames to positions: residual convolutions, then some neighbouring frames joined to one position."""
+    """Residual convolutions over encoder frames, then some neighbours joined to one position."""
 
     def __init__(self, config: AdapterConfig, encoder_width: int, width: int) -> None:
         """Read frames of ``encoder_width`` channels, give positions of ``width``."""
@@ -47,17 +56,20 @@ class Adapter(nn.Module):
         self.output = Linear(config.inner, width)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Encoder ``frames`` (B, T, C) and their ``lengths`` (B,) to (B, N, D) and lengths in positions."""
+        """``frames`` (B, T, C) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
         positions = torch.div(lengths + self.frames - 1, self.frames, rounding_mode="floor")
         positions = positions.clamp_min(1)  # the GPT needs something to look at, even of a click
         longest = int(positions.max())
-        size = self.frames * max(longest, -(-frames.shape[1] // self.frames))  # of few sizes if frames are
+        # Products of few shapes where the frames are of few: none is cut off before the end.
+        size = self.frames * max(longest, -(-frames.shape[1] // self.frames))
         mask = (torch.arange(size, device=lengths.device) < lengths[:, None])[..., None]
         mask = mask.to(frames.dtype)
-        x = self.input(self.norm(frames)).to(frames.dtype)  # what is added up keeps its digits
+        # Pad to whole positions, (B, N * frames, C); sums of the blocks keep their digits.
+        x = self.input(self.norm(frames)).to(frames.dtype)
         x = F.pad(x, (0, 0, 0, size - frames.shape[1]))
         for block in self.blocks:
             x = block(x, mask)
-        joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])  # (B, N, frames * C)
+        # Neighbouring frames stand beside one another in the channels, (B, N, frames * C).
+        joined = (x * mask).reshape(len(x), -1, self.frames * x.shape[2])
         out = self.output(self.join.with_gelu(joined)).to(frames.dtype)
         return out[:, :longest], positions

@@ -1,4 +1,4 @@
-"""The catalogue of checkpoints: shipped with the package, published by the model's author, and fetched ones."""
+"""The catalogue of checkpoints: shipped, published by the model's author, and fetched ones."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model import folders
+from gptasr_subs.model import files
 from gptasr_subs.storage.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.storage.files import MIB
 
-Listener = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all where known
+# File, bytes so far, bytes in all where known
+ProgressCallback = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the catalogue. ``home`` says where the checkpoint is or how to get it, ``size`` is in bytes."""
+class CatalogueEntry:
+    """One line of the catalogue.
+
+    ``home`` says where the checkpoint is or how to get it, ``size`` is in bytes.
+    """
 
     name: str
     home: str
@@ -44,15 +48,19 @@ def _on_github(name: str) -> RemoteFile:
     return RemoteFile(name, url, f"https://github.com/{home}/tree/HEAD/data")
 
 
-_VOCABULARY, _MEL_NORMS = _on_github("bpe_lowercase_asr_256.json"), _on_github("mel_norms.pth")
+_VOCABULARY = _on_github("bpe_lowercase_asr_256.json")
+_MEL_NORMS = _on_github("mel_norms.pth")
 
-# Sizes and rates as published; the sizes of small and large follow from 21 and 68 million parameters of 4 bytes. None
-# of the files could be fetched when this was written, so their checksums are not pinned yet.
+# Sizes and rates as published; the sizes of small and large follow from 21 and 68 million
+# parameters of 4 bytes. None of the files could be fetched when this was written, so their
+# checksums are not pinned yet.
 PUBLISHED: dict[str, Published] = {
     "medium": Published(173 * MIB, "2.01 % LibriTTS test-clean, 8 beams"),
     "medium-distilled": Published(97 * MIB, "2.31 % LibriTTS test-clean, 1 beam"),
     "small": Published(
-        80 * MIB, "", (_on_drive("small", "1HUTWlHiyrZrAOdHPFZR9KY-iuEQoGAOs"), _VOCABULARY, _MEL_NORMS)
+        80 * MIB,
+        "",
+        (_on_drive("small", "1HUTWlHiyrZrAOdHPFZR9KY-iuEQoGAOs"), _VOCABULARY, _MEL_NORMS),
     ),
     "large": Published(
         260 * MIB,
@@ -62,25 +70,32 @@ PUBLISHED: dict[str, Published] = {
 }
 
 
-def list_models() -> list[Entry]:
+def list_models() -> list[CatalogueEntry]:
     """All checkpoints: the shipped ones, the published ones, and others in the cache."""
-    cached = {folder.name: folder for folder in _folders(folders.checkpoint_cache())}
-    shipped = [_described(folder, "shipped") for folder in _folders(folders.SHIPPED)]
+    cached = {folder.name: folder for folder in _folders(files.checkpoint_cache())}
+    shipped = [_described(folder, "shipped") for folder in _folders(files.SHIPPED)]
     published = [_published(name, cached.pop(name, None)) for name in PUBLISHED]
-    return [*shipped, *published, *(_described(folder, f"in {folder}") for folder in cached.values())]
+    return [
+        *shipped,
+        *published,
+        *(_described(folder, f"in {folder}") for folder in cached.values()),
+    ]
 
 
-def pull(name: str, listener: Listener | None = None) -> Path:
+def pull(name: str, on_progress: ProgressCallback | None = None) -> Path:
     """Fetch a published checkpoint into the cache, unless it is there; gives its folder.
 
     A try that was cut off goes on where it stopped. Raises ModelError that says what to do instead.
     """
-    folder, files = folders.checkpoint_cache() / name, _files(name)
-    missing = [remote for remote in files if not (folder / remote.name).is_file()]
+    folder = files.checkpoint_cache() / name
+    remotes = _files(name)
+    missing = [remote for remote in remotes if not (folder / remote.name).is_file()]
     for remote in missing:
-        _fetch(name, remote, folder, listener)
+        _fetch(name, remote, folder, on_progress)
     if missing:
-        _refuse_damaged(name, folder / files[0].name, [folder / remote.name for remote in missing])
+        _refuse_damaged(
+            name, folder / remotes[0].name, [folder / remote.name for remote in missing]
+        )
     return folder
 
 
@@ -94,17 +109,20 @@ def _files(name: str) -> tuple[RemoteFile, ...]:
     return PUBLISHED[name].files
 
 
-def _fetch(name: str, remote: RemoteFile, folder: Path, listener: Listener | None) -> None:
+def _fetch(
+    name: str, remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
+) -> None:
     def report(done: int, total: int | None) -> None:
-        if listener:
-            listener(remote.name, done, total)
+        if on_progress:
+            on_progress(remote.name, done, total)
 
     try:
         fetch(remote, folder, report)
     except DownloadError as error:
         raise ModelError(
-            f"{remote.name!r} of the model {name!r} could not be fetched ({error}); try again later, it goes on where "
-            f"it stopped, or get the file by hand from {remote.page} and save it as {str(folder / remote.name)!r}."
+            f"{remote.name!r} of the model {name!r} could not be fetched ({error}); "
+            "try again later, it goes on where it stopped, or get the file by hand "
+            f"from {remote.page} and save it as {str(folder / remote.name)!r}."
         ) from error
 
 
@@ -126,25 +144,38 @@ def _refuse_damaged(name: str, weights: Path, fetched: list[Path]) -> None:
 def _folders(home: Path) -> Iterator[Path]:
     """Folders that hold a checkpoint, whole as it seems."""
     if home.is_dir():
-        yield from (folder for folder in sorted(home.iterdir()) if folder.is_dir() and _size(folder))
+        yield from (
+            folder for folder in sorted(home.iterdir()) if folder.is_dir() and _size(folder)
+        )
 
 
-def _published(name: str, folder: Path | None) -> Entry:
+def _published(name: str, folder: Path | None) -> CatalogueEntry:
     known = PUBLISHED[name]
     if folder and all((folder / remote.name).is_file() for remote in known.files):
-        return Entry(name, f"in {folder}", _size(folder), known.wer)
-    how = f"gptasr-subs models pull {name}" if known.files else "no public home known; --model PATH for a copy"
-    return Entry(name, how, known.size, known.wer)
+        return CatalogueEntry(name, f"in {folder}", _size(folder), known.wer)
+    how = (
+        f"gptasr-subs models pull {name}"
+        if known.files
+        else "no public home known; --model PATH for a copy"
+    )
+    return CatalogueEntry(name, how, known.size, known.wer)
 
 
-def _described(folder: Path, home: str) -> Entry:
-    """A checkpoint of our own format says itself how good it is."""
+def _described(folder: Path, home: str) -> CatalogueEntry:
+    """How good a checkpoint of our own format is, and whose encoder it began with."""
     try:
-        measured = folders.read_description(folder / folders.DESCRIPTION_FILE).get("metadata", {}).get("wer", {})
+        facts = files.read_description(folder / files.DESCRIPTION_FILE).get("metadata", {})
     except ModelError:
-        measured = {}
-    return Entry(folder.name, home, _size(folder), ", ".join(f"{rate:.1f} % {name}" for name, rate in measured.items()))
+        facts = {}
+    if encoder := facts.get("encoder"):
+        home = f"{home}; encoder begun with {encoder['name']} ({encoder['licence']})"
+    measured = ", ".join(f"{rate:.1f} % {name}" for name, rate in facts.get("wer", {}).items())
+    return CatalogueEntry(folder.name, home, size=_size(folder), wer=measured)
 
 
 def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir() if file.is_file() and file.suffix != ".part")
+    return sum(
+        file.stat().st_size
+        for file in folder.iterdir()
+        if file.is_file() and file.suffix != ".part"
+    )

@@ -1,4 +1,7 @@
-"""Checkpoints on disk: our own format, a folder of ``model.safetensors`` and ``model.json``, and the published one."""
+"""Checkpoints on disk, in our own format and in the published one.
+
+Our own is a folder of ``model.safetensors`` and ``model.json``.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,16 @@ import torch
 from safetensors.torch import save
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.attention import Heads
+from gptasr_subs.model.alignment.cross_attention import Heads
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.decoding import DecodingOptions
-from gptasr_subs.model.folders import DESCRIPTION_FILE, FORMAT, WEIGHTS_FILE, find_checkpoint, read_description
+from gptasr_subs.model.decoding.decode import DecodingOptions
+from gptasr_subs.model.files import (
+    DESCRIPTION_FILE,
+    FORMAT,
+    WEIGHTS_FILE,
+    find_checkpoint,
+    read_description,
+)
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.published import State, read_published, read_tensors
 from gptasr_subs.model.tokenizer import Tokenizer, tokenizer_from_json
@@ -27,9 +36,10 @@ from gptasr_subs.storage.files import write_atomically
 class Checkpoint:
     """A network ready to run and all that belongs to it.
 
-    ``start_offset`` and ``end_offset`` (seconds) are added to where CTC hears a word begin and end; ``metadata`` is for
-    people: what it was trained on, its measured WER. ``heads`` (layer, head) look at the sound of the token they write,
-    as ``attention.choose_heads`` found; where there are none, the first clip decides.
+    ``start_offset`` and ``end_offset`` (seconds) are added to where CTC has a word begin and end;
+    ``metadata`` is for people: what it was trained on, its measured WER. ``heads`` (layer, head)
+    attend to the audio of the token they write, as ``cross_attention.choose_heads`` found; where
+    there are none, the first clip decides.
     """
 
     name: str
@@ -44,7 +54,7 @@ class Checkpoint:
 
 
 def load_checkpoint(name_or_path: str | Path = "default", device: str = "cpu") -> Checkpoint:
-    """The shipped checkpoint by name, a cached one, or one at a path; weights as float32 on ``device``.
+    """The checkpoint of a name or at a path, its weights as float32 on ``device``.
 
     Raises ``ModelError`` with what to do where it is missing, damaged or of another network.
     """
@@ -55,7 +65,7 @@ def load_checkpoint(name_or_path: str | Path = "default", device: str = "cpu") -
 
 
 def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = True) -> None:
-    """Write ``checkpoint`` into ``folder``, made where missing; ``half`` stores weights in two bytes, not four.
+    """Write ``checkpoint`` into ``folder``; ``half`` stores weights in two bytes, not four.
 
     Either file is there whole or as it was before. Raises ``OutputError``.
     """
@@ -63,7 +73,10 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, *, half: bool = 
     with suppress(OSError):  # the write that follows says why, in a sentence
         folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.float16 if half else torch.float32
-    state = {name: value.detach().cpu().to(dtype).contiguous() for name, value in checkpoint.model.state_dict().items()}
+    state = {
+        name: value.detach().cpu().to(dtype).contiguous()
+        for name, value in checkpoint.model.state_dict().items()
+    }
     description = {
         "format": FORMAT,
         "name": checkpoint.name,
@@ -89,29 +102,47 @@ def set_offsets(folder: str | Path, start: float, end: float) -> None:
 
 
 def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
-    write_atomically(folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n")
+    write_atomically(
+        folder / DESCRIPTION_FILE, json.dumps(description, indent=1, ensure_ascii=False) + "\n"
+    )
 
 
 def load_published(path: Path, heads: int = 0) -> Checkpoint:
-    """A published state dict with its vocabulary and constants beside it; ``heads`` where they are not 64 wide."""
+    """A published state dict with its vocabulary and constants beside it.
+
+    ``heads`` is for networks whose heads are not 64 wide.
+    """
     name, config, tokenizer, state = read_published(path, heads)
     return Checkpoint(name, config, _build(config, state, path), tokenizer)
 
 
 def _load_own(folder: Path) -> Checkpoint:
     path = folder / DESCRIPTION_FILE
+    # What a person may have edited is read first: its mistakes are reported by name.
     description = read_description(path)
     try:
         config = ModelConfig.from_dict(description["config"])
         tokenizer = tokenizer_from_json(json.dumps(description["tokenizer"]))
         decoding = DecodingOptions(**description.get("decoding", {}))
         heads = tuple((int(layer), int(head)) for layer, head in description.get("heads", ()))
-        offsets = float(description.get("start_offset", 0.0)), float(description.get("end_offset", 0.0))
+        start_offset = float(description.get("start_offset", 0.0))
+        end_offset = float(description.get("end_offset", 0.0))
     except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path} lacks or misspells a setting ({error}); fetch the checkpoint again.") from error
-    model = _build(config, read_tensors(folder / WEIGHTS_FILE), folder / WEIGHTS_FILE)
-    name, metadata = str(description.get("name", folder.name)), dict(description.get("metadata", {}))
-    return Checkpoint(name, config, model, tokenizer, *offsets, decoding, metadata, heads)
+        raise ModelError(
+            f"{path} lacks or misspells a setting ({error}); fetch the checkpoint again."
+        ) from error
+    weights = folder / WEIGHTS_FILE
+    return Checkpoint(
+        name=str(description.get("name", folder.name)),
+        config=config,
+        model=_build(config, read_tensors(weights), weights),
+        tokenizer=tokenizer,
+        start_offset=start_offset,
+        end_offset=end_offset,
+        decoding=decoding,
+        metadata=dict(description.get("metadata", {})),
+        heads=heads,
+    )
 
 
 def _build(config: ModelConfig, state: State, path: Path) -> GptAsr:
@@ -119,5 +150,7 @@ def _build(config: ModelConfig, state: State, path: Path) -> GptAsr:
         model = GptAsr(config)
         model.load_state_dict(state)
     except Exception as error:  # names, shapes or sizes that do not fit together
-        raise ModelError(f"The weights in {path} do not fit a GPT-ASR network; fetch them again.") from error
+        raise ModelError(
+            f"The weights in {path} do not fit a GPT-ASR network; fetch them again."
+        ) from error
     return model.eval()

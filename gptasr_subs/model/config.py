@@ -1,4 +1,7 @@
-"""What a checkpoint is: its front end and the shape of its network. The four published configurations by name."""
+"""What a checkpoint is: its front end and the shape of its network.
+
+The four published configurations by name.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,13 @@ EncoderKind = Literal["moonshine", "whisper"]
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """How samples become what the encoder reads. Generation 1 and 2 differ in power, mel scale and normalisation.
+    """How samples become what the encoder reads.
 
-    ``kind`` "log-mel" is theirs, "whisper" Whisper's log-mel, "samples" the samples themselves (one to a frame).
-    ``shift`` and ``scale`` hold one number a mel bin, or none: mel = (log-mel - shift) / scale.
-    ``level`` is the RMS that each clip is brought to first (``None``: left as it is).
+    Generation 1 and 2 differ in power, mel scale and normalisation.
+
+    ``kind`` "log-mel" is theirs, "whisper" Whisper's log-mel, "samples" the samples themselves (one
+    to a frame). ``shift`` and ``scale`` hold one number a mel bin, or none: mel = (log-mel - shift)
+    / scale. ``level`` is the RMS that each clip is brought to first (``None``: left as it is).
     """
 
     sample_rate: int = 22050
@@ -34,12 +39,12 @@ class FrontEnd:
 
     @property
     def frames_per_second(self) -> float:
-        """Mel frames in a second of sound."""
+        """Mel frames in a second of audio."""
         return self.sample_rate / self.hop
 
     @property
     def plain(self) -> FrontEnd:
-        """Without what can be converted, the normalisation, and what is not heard, the loudness."""
+        """Without normalisation, which can be converted, and level, which makes no difference."""
         return replace(self, shift=(), scale=(), level=None)
 
 
@@ -53,8 +58,9 @@ WHISPER_LOG_MEL = FrontEnd(sample_rate=16000, n_fft=400, hop=160, power=2, kind=
 class EncoderConfig:
     """The shape of an open speech encoder.
 
-    ``inner`` is the width inside the MLP, ``rotary`` how many dimensions of each head Moonshine rotates,
-    ``max_frames`` the rows of Whisper's position table and ``n_mels`` the log-mels that it reads.
+    ``inner`` is the width inside the MLP, ``rotary`` how many dimensions of each head Moonshine
+    rotates, ``max_frames`` the rows of Whisper's position table and ``n_mels`` the log-mels that it
+    reads.
     """
 
     kind: EncoderKind
@@ -68,7 +74,7 @@ class EncoderConfig:
 
     @property
     def frames_per_second(self) -> float:
-        """Frames that come out for a second of sound."""
+        """Frames that come out for a second of audio."""
         return 16000 / 384 if self.kind == "moonshine" else 50.0
 
     @property
@@ -79,7 +85,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """The shape of what lies between an open encoder and the GPT: ``frames`` encoder frames become one position."""
+    """The shape of the adapter: ``frames`` encoder frames become one position of the GPT."""
 
     frames: int
     width: int = 384
@@ -93,9 +99,10 @@ class AdapterConfig:
 class ModelConfig:
     """The shape of one GPT-ASR network.
 
-    ``blocks`` counts the residual blocks of the mel encoder's three stages (generation 1 and 2); generation 3 has an
-    open ``encoder`` and an ``adapter`` in its place; ``ctc_classes`` is 0 where the
-    checkpoint has no CTC head, else its classes (0 is the blank), each mel position giving ``ctc_frames``.
+    ``blocks`` counts the residual blocks of the mel encoder's three stages (generation 1 and 2);
+    generation 3 has an open ``encoder`` and an ``adapter`` in its place; ``ctc_classes`` is 0 where
+    the checkpoint has no CTC head, else its classes (0 is the blank), each mel position giving
+    ``ctc_frames``.
     """
 
     generation: Generation
@@ -151,7 +158,10 @@ class ModelConfig:
         """Inverse of ``to_dict``; raises ``TypeError`` on unknown or missing names."""
         front = dict(values["front_end"])
         front |= {name: tuple(front[name]) for name in ("shift", "scale") if name in front}
-        changed: dict[str, Any] = {"blocks": tuple(values["blocks"]), "front_end": FrontEnd(**front)}
+        changed: dict[str, Any] = {
+            "blocks": tuple(values["blocks"]),
+            "front_end": FrontEnd(**front),
+        }
         if values.get("encoder"):
             changed["encoder"] = EncoderConfig(**values["encoder"])
         if values.get("adapter"):

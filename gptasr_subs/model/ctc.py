@@ -1,4 +1,11 @@
-"""The CTC head's alphabet: spelling, reading, scoring, and forced alignment of a text to the frames it is heard in."""
+"""The CTC head's alphabet, and what can be done with its log-probabilities.
+
+Connectionist temporal classification (Graves et al. 2006) writes one class a frame. Repeats are
+merged and blanks dropped, so a blank must stand between two equal characters. A text of U
+characters has S = 2 U + 1 states: its characters with a blank before, between and behind them.
+
+Shapes: B clips, T frames, C classes, S states.
+"""
 
 from __future__ import annotations
 
@@ -17,102 +24,117 @@ from gptasr_subs.types import FloatArray
 
 ALPHABET = "\0abcdefghijklmnopqrstuvwxyz' "  # class 0 is the blank
 CLASSES = len(ALPHABET)
-BLANK, SPACE = 0, ALPHABET.index(" ")
+BLANK = 0
+SPACE = ALPHABET.index(" ")
 
 _CLASS = {character: index for index, character in enumerate(ALPHABET) if index}
-_FOLDED = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "’": "'", "ʼ": "'"})
+_FOLDED = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "ł": "l", "đ": "d", "’": "'", "ʼ": "'"}
+)
 _DASHES = re.compile(r"[-\u2010-\u2015\u2212/]")
-_QUOTES = re.compile(r"(?<![a-z])'+|'+(?![a-z])")  # an apostrophe that opens or closes a word is a quotation mark
+# An apostrophe that opens or closes a word is a quotation mark.
+_QUOTES = re.compile(r"(?<![a-z])'+|'+(?![a-z])")
 
 
 _SPOKEN = {"mr": "mister", "mrs": "missus", "dr": "doctor"}  # read out in full, written short
 
 
-class Aligned(NamedTuple):
-    """Where one character is heard: frames ``first`` to ``last`` inclusive, mean ``posterior`` over them."""
+class TokenSpan(NamedTuple):
+    """Where one character is spoken: ``first`` to ``last`` frame, mean ``posterior`` over them."""
 
     first: int
     last: int
     posterior: float
 
 
-def spell_text(text: str) -> str:
-    """``text`` in the 28 letters of the alphabet: lower case, accents folded, dashes as spaces, the rest dropped."""
+def normalize_text(text: str) -> str:
+    """``text`` in the 28 characters of the alphabet.
+
+    Lower case, accents folded, dashes as spaces, abbreviations as they are spoken, the rest
+    dropped.
+    """
     folded = unicodedata.normalize("NFKD", text.lower().translate(_FOLDED))
-    kept = "".join(c for c in _DASHES.sub(" ", folded).replace("\n", " ").replace("\t", " ") if c in _CLASS)
+    spaced = _DASHES.sub(" ", folded).replace("\n", " ").replace("\t", " ")
+    kept = "".join(character for character in spaced if character in _CLASS)
     return " ".join(_SPOKEN.get(word, word) for word in _QUOTES.sub("", kept).split())
 
 
-def spell(text: str) -> list[int]:
-    """Classes of ``spell_text(text)``; empty where nothing of it can be spelled."""
-    return [_CLASS[character] for character in spell_text(text)]
+def encode(text: str) -> list[int]:
+    """Classes of ``normalize_text(text)``; empty where nothing of it is in the alphabet."""
+    return [_CLASS[character] for character in normalize_text(text)]
 
 
-def classes(piece: str) -> list[int]:
-    """Classes of a piece of text letter by letter, its spaces kept; what cannot be spelled is left out."""
+def encode_piece(piece: str) -> list[int]:
+    """Classes of a piece of text, its spaces kept; what is not in the alphabet is left out."""
     folded = unicodedata.normalize("NFKD", _DASHES.sub(" ", piece.lower().translate(_FOLDED)))
     return [_CLASS[character] for character in folded if character in _CLASS]
 
 
-def greedy_text(log_probs: Tensor) -> str:
-    """What ``log_probs`` (T, C) read as: the best class of each frame, repeats merged, blanks dropped."""
+def greedy_decode(log_probs: Tensor) -> str:
+    """The text of the best classes in ``log_probs`` (T, C), repeats merged, blanks dropped."""
     best = log_probs.argmax(-1).tolist()
     return " ".join("".join(ALPHABET[index] for index, _ in groupby(best) if index).split())
 
 
 def score(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
-    """Log-probability (B,) of each text; ``log_probs`` (B, T, C) with ``lengths`` (B,) in frames, on any device.
+    """Log-probability (B,) of each text by ``log_probs`` (B, T, C) of ``lengths`` (B,) in frames.
 
     Minus infinity where a text is too long for its frames.
     """
-    targets = [spell(text) for text in texts]
+    # The loss is the negative log-probability of a text, summed over all its alignments.
+    targets = [encode(text) for text in texts]
     flat = tensor([index for target in targets for index in target], dtype=lengths.dtype)
     sizes = tensor([len(target) for target in targets], dtype=lengths.dtype)
-    frames = log_probs.float().cpu().transpose(0, 1)  # the CPU has this loss everywhere; MPS has not
+    # On the CPU, for MPS does not have this loss; (T, B, C).
+    frames = log_probs.float().cpu().transpose(0, 1)
     loss = F.ctc_loss(frames, flat, lengths.cpu(), sizes, blank=BLANK, reduction="none")
     return -loss.to(log_probs.device)
 
 
-def align(log_probs: FloatArray, targets: Sequence[int]) -> list[Aligned]:
-    """The most probable frames of each target in ``log_probs`` (T, C); empty where they do not fit into T frames."""
-    if not targets or _least_frames(targets) > len(log_probs):
+def align(log_probs: FloatArray, targets: Sequence[int]) -> list[TokenSpan]:
+    """The most probable frames of each target in ``log_probs`` (T, C).
+
+    Empty where the targets do not fit into T frames.
+    """
+    min_frames = len(targets) + sum(left == right for left, right in pairwise(targets))
+    if not targets or min_frames > len(log_probs):
         return []
     states = np.full(2 * len(targets) + 1, BLANK)
     states[1::2] = targets
-    emitted = log_probs[:, states].astype(np.float64)
+    emitted = log_probs[:, states].astype(np.float64)  # (T, S)
     path = _best_path(emitted, states)
-    return [_heard(path, emitted, state) for state in range(1, len(states), 2)]
 
-
-def _least_frames(targets: Sequence[int]) -> int:
-    return len(targets) + sum(left == right for left, right in pairwise(targets))
+    spans = []
+    for state in range(1, len(states), 2):
+        first, after = np.searchsorted(path, [state, state + 1])  # the path never goes back
+        posterior = float(np.exp(emitted[first:after, state]).mean())
+        spans.append(TokenSpan(int(first), int(after) - 1, posterior))
+    return spans
 
 
 def _best_path(emitted: NDArray[np.float64], states: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Viterbi over ``emitted`` (T, S): the state (T,) of each frame on the best path."""
+    """Viterbi over ``emitted`` (T, S): the state (T,) of each frame on the best path.
+
+    v_t(s) = emitted_t(s) + max(v_{t-1}(s), v_{t-1}(s - 1), v_{t-1}(s - 2)), the last of them only
+    where s - 1 is a blank between two different characters.
+    """
     frames, size = emitted.shape
-    may_skip = np.zeros(size, dtype=bool)  # a blank between two different characters may be left out
-    may_skip[2:] = (states[2:] != BLANK) & (states[2:] != states[:-2])
-    reached = np.full((3, size), -np.inf)  # by staying, by one step, by a skip
-    best = np.where(np.arange(size) < 2, emitted[0], -np.inf)
+    may_skip_blank = np.zeros(size, dtype=bool)
+    may_skip_blank[2:] = (states[2:] != BLANK) & (states[2:] != states[:-2])
+    reached = np.full((3, size), -np.inf)  # by staying, by one step, past a blank
+    best = np.where(np.arange(size) < 2, emitted[0], -np.inf)  # v_0: a path begins in either of two
     moves = np.zeros((frames, size), dtype=np.int64)
     for frame in range(1, frames):
         reached[0] = best
         reached[1, 1:] = best[:-1]
-        reached[2, 2:] = np.where(may_skip[2:], best[:-2], -np.inf)
+        reached[2, 2:] = np.where(may_skip_blank[2:], best[:-2], -np.inf)
         moves[frame] = reached.argmax(0)
         best = reached.max(0) + emitted[frame]
-    return _trace(moves, size - 1 if best[-1] >= best[-2] else size - 2)
 
-
-def _trace(moves: NDArray[np.int64], state: int) -> NDArray[np.int64]:
-    path = np.empty(len(moves), dtype=np.int64)
-    for frame in range(len(moves) - 1, -1, -1):
+    # It ends in the last character or in the blank behind it. From there back along the moves.
+    state = size - 1 if best[-1] >= best[-2] else size - 2
+    path = np.empty(frames, dtype=np.int64)
+    for frame in range(frames - 1, -1, -1):
         path[frame] = state
         state -= int(moves[frame, state])
     return path
-
-
-def _heard(path: NDArray[np.int64], emitted: NDArray[np.float64], state: int) -> Aligned:
-    first, after = np.searchsorted(path, [state, state + 1])  # the path never goes back
-    return Aligned(int(first), int(after) - 1, float(np.exp(emitted[first:after, state]).mean()))

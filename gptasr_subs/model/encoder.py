@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import EncoderConfig
-from gptasr_subs.model.kernels import attend_all
+from gptasr_subs.model.kernels import full_attention
 from gptasr_subs.model.packing import Convolution, Linear
 
 _THETA = 10000.0  # the longest wave of the rotary positions and of Whisper's table, in radians
@@ -36,9 +36,10 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
         """``x`` (B, T, D), ``mask`` (B, 1, 1, T), ``turns`` (2, T, rotary / 2) to (B, T, D)."""
+        # (B, T, 3 D) to (3, B, H, T, D / H).
         qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key = qkv[:2] if turns is None else _rotate(qkv[:2], turns)
-        attended = attend_all(query, key, qkv[2], mask=mask)
+        attended = full_attention(query, key, qkv[2], mask=mask)
         joined: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
         return joined
 
@@ -50,9 +51,12 @@ def _rotate(x: Tensor, turns: Tensor) -> Tensor:
     """
     if x.device.type == "cpu" and not x.requires_grad:
         return _rotate_in_place(x, turns)
+    # Rotary positions (Su et al. 2021): neighbouring dimensions are a plane, which position t turns
+    # by t * theta^(-2 i / rotary); the dimensions behind the rotary ones stay as they are.
     cos, sin = turns
     size = 2 * cos.shape[-1]
-    first, second = x[..., 0:size:2], x[..., 1:size:2]
+    first = x[..., 0:size:2]
+    second = x[..., 1:size:2]
     turned = torch.stack((first * cos - second * sin, second * cos + first * sin), dim=-1)
     return torch.cat((turned.flatten(-2), x[..., size:]), dim=-1)
 
@@ -132,6 +136,7 @@ class Transformer(nn.Module):
 
 def _seen(mask: Tensor) -> Tensor:
     """The frames to look at (B, 1, 1, T): never none, for a softmax of none is NaN."""
+    # A clip of no frames at all looks at the first one, which is padding.
     first = torch.arange(mask.shape[1], device=mask.device) == 0
     return (mask | first)[:, None, None]
 
@@ -174,6 +179,7 @@ class MoonshineEncoder(Transformer):
         if lengths is None:  # of one group, so that it is a layer norm over time and channels
             normal = F.layer_norm(x.float(), x.shape[1:], eps=norm.eps)
             return torch.addcmul(norm.bias, normal, norm.weight)
+        # Mean and variance of all channels together, (B, 1, 1).
         inside = _inside(lengths, x.shape[1])[..., None]
         count = (lengths * x.shape[2]).clamp_min(1)[:, None, None]
         x = x.float()
@@ -196,7 +202,7 @@ class WhisperEncoder(Transformer):
         super().__init__(config)
         self.conv1 = Convolution(config.n_mels, config.width, kernel_size=3, padding=1)
         self.conv2 = Convolution(config.width, config.width, kernel_size=3, stride=2, padding=1)
-        self.register_buffer("embed_positions", _waves(config.max_frames, config.width))
+        self.register_buffer("embed_positions", _sinusoidal_table(config.max_frames, config.width))
 
     def frames(self, lengths: Tensor) -> Tensor:
         """Lengths in mel frames to lengths in frames."""
@@ -221,12 +227,12 @@ class WhisperEncoder(Transformer):
         if frames > len(self.embed_positions):
             raise ModelError(
                 f"A clip of {frames / 50:.1f} s is longer than this Whisper encoder reads;"
-                f" cut the sound into clips of at most {len(self.embed_positions) / 50:.0f} s."
+                f" cut the audio into clips of at most {len(self.embed_positions) / 50:.0f} s."
             )
         return self.embed_positions[:frames]
 
 
-def _waves(rows: int, width: int) -> Tensor:
+def _sinusoidal_table(rows: int, width: int) -> Tensor:
     """Whisper's table (rows, width): sines of falling frequency, then their cosines."""
     steps = torch.arange(width // 2) / (width // 2 - 1)
     angle = torch.arange(rows)[:, None] * _THETA**-steps
@@ -234,7 +240,9 @@ def _waves(rows: int, width: int) -> Tensor:
 
 
 def _strided(lengths: Tensor, conv: nn.Conv1d) -> Tensor:
-    (kernel,), (stride,), padding = conv.kernel_size, conv.stride, int(conv.padding[0])
+    (kernel,) = conv.kernel_size
+    (stride,) = conv.stride
+    padding = int(conv.padding[0])
     steps = torch.div(lengths + 2 * padding - kernel, stride, rounding_mode="floor")
     return (steps + 1).clamp_min(0)
 

@@ -1,4 +1,4 @@
-"""GPT-2 as far as GPT-ASR uses it, with the layer names of its published state dicts.
+"""GPT-2 (Radford et al. 2019) as far as GPT-ASR uses it, with the layer names of its state dicts.
 
 Own code, for importing the library that has it takes longer than subtitling ten minutes of film.
 
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gptasr_subs.model.packing import Product, Settles
+from gptasr_subs.model.packing import InferenceLayer, Product
 
 _STD = 0.02  # of fresh weights
 
 
-class Projection(Settles, nn.Module):
+class Conv1D(InferenceLayer, nn.Module):
     """A linear layer whose weight has the shape of GPT-2's state dicts, (inputs, outputs)."""
 
     def __init__(self, inputs: int, outputs: int, std: float = _STD) -> None:
@@ -43,10 +43,11 @@ class Projection(Settles, nn.Module):
     def _in_format(self, x: Tensor) -> Tensor:
         return x if self.weight.dtype == torch.float32 else x.to(self.weight.dtype)
 
-    def settle(self, dtype: torch.dtype) -> None:
-        """Make ready for decoding in ``dtype``: the weight keeps its shape, but lies in memory the other way round.
+    def prepare_for_inference(self, dtype: torch.dtype) -> None:
+        """Make ready for decoding in ``dtype``, for good.
 
-        Products with few rows, as in every step of decoding, read it so at up to twice the speed. On a CPU there is a
+        The weight keeps its shape, but lies in memory the other way round: products with few rows,
+        as in every step of decoding, read it so at up to twice the speed. On a CPU there is a
         layout that is faster still.
         """
         turned = self.weight.detach().to(dtype).t().contiguous()
@@ -62,19 +63,18 @@ class Attention(nn.Module):
         """``heads`` of ``width // heads`` each."""
         super().__init__()
         self.heads = heads
-        self.c_attn = Projection(width, 3 * width)
-        self.c_proj = Projection(width, width, std_out)
+        self.c_attn = Conv1D(width, 3 * width)
+        self.c_proj = Conv1D(width, width, std_out)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
-        projected = self.c_attn(x).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        query, key, value = projected.unbind()
+        projected = self.c_attn(x).view(*x.shape[:2], 3, self.heads, -1)  # (B, T, 3, H, D / H)
+        query, key, value = projected.permute(2, 0, 3, 1, 4).unbind()
         return query, key, value
 
     def join(self, attended: Tensor) -> Tensor:
         """``attended`` (B, H, T, D / H) to (B, T, D)."""
-        joined: Tensor = self.c_proj(attended.transpose(1, 2).flatten(2))
-        return joined
+        return self.c_proj(attended.transpose(1, 2).flatten(2))
 
 
 class Mlp(nn.Module):
@@ -83,21 +83,21 @@ class Mlp(nn.Module):
     def __init__(self, width: int, std_out: float) -> None:
         """Four times ``width`` inside."""
         super().__init__()
-        self.c_fc = Projection(width, 4 * width)
-        self.c_proj = Projection(4 * width, width, std_out)
+        self.c_fc = Conv1D(width, 4 * width)
+        self.c_proj = Conv1D(4 * width, width, std_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (B, T, D) to the same shape."""
-        out: Tensor = self.c_proj(self.c_fc.with_gelu(x))
-        return out
+        return self.c_proj(self.c_fc.with_gelu(x))
 
 
-class Layer(nn.Module):
+class TransformerBlock(nn.Module):
     """Norm and attention, norm and MLP, each added to what came in."""
 
     def __init__(self, width: int, heads: int, layers: int) -> None:
         """One of ``layers`` layers: their number sets how loud a fresh one is."""
         super().__init__()
+        # As in GPT-2: what the layers add keeps its deviation however many there are.
         std_out = _STD / sqrt(2 * layers)
         self.ln_1 = nn.LayerNorm(width)
         self.attn = Attention(width, heads, std_out)
@@ -112,8 +112,7 @@ class Layer(nn.Module):
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """``x`` (B, T, D) after this layer, given what its attention saw (B, H, T, D / H)."""
         x = x + self._dropped(self.attn.join(attended))
-        out: Tensor = x + self._dropped(self.mlp(self.ln_2(x)))
-        return out
+        return x + self._dropped(self.mlp(self.ln_2(x)))
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout) if self.training and self.dropout else x
@@ -122,7 +121,9 @@ class Layer(nn.Module):
 class Gpt2(nn.Module):
     """The layers with the token table and, where asked for, GPT-2's own position table."""
 
-    def __init__(self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0) -> None:
+    def __init__(
+        self, vocabulary: int, width: int, layers: int, heads: int, positions: int = 0
+    ) -> None:
         """``positions`` are rows of the position table; with 0 there is none."""
         super().__init__()
         self.wte = nn.Embedding(vocabulary, width)
@@ -130,31 +131,33 @@ class Gpt2(nn.Module):
         self.wpe = nn.Embedding(positions, width) if positions else None
         if self.wpe is not None:
             nn.init.normal_(self.wpe.weight, std=_STD)
-        self.h = nn.ModuleList(Layer(width, heads, layers) for _ in range(layers))
+        self.h = nn.ModuleList(TransformerBlock(width, heads, layers) for _ in range(layers))
         self.ln_f = nn.LayerNorm(width)
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[TransformerBlock]:
         """The layers, the first one first."""
-        return [layer for layer in self.h if isinstance(layer, Layer)]
+        return [layer for layer in self.h if isinstance(layer, TransformerBlock)]
 
     @property
     def dtype(self) -> torch.dtype:
         """The number format that the layers multiply in; what they add up stays float32."""
         return self.layers[0].attn.c_attn.weight.dtype
 
-    def place(self, x: Tensor, first: int = 0) -> Tensor:
-        """``x`` (B, T, D) at positions ``first``.., with their rows of the table added if there is one."""
+    def add_positions(self, x: Tensor, first: int = 0) -> Tensor:
+        """``x`` (B, T, D) plus the position table from row ``first`` on, if there is one."""
         return x if self.wpe is None else x + self.wpe.weight[first : first + x.shape[1]]
 
     def forward(self, embedded: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``embedded`` (B, T, D), ``mask`` (B, T) with zeros where not to look, to the last layer (B, T, D)."""
-        x = self.place(embedded)
+        """``embedded`` (B, T, D) to the last layer (B, T, D).
+
+        ``mask`` (B, T) has zeros where not to look.
+        """
+        x = self.add_positions(embedded)
         seen = None if mask is None else _causal(mask)
         for layer in self.layers:
             x = layer.finish(x, _attend(*layer.project(x), seen))
-        out: Tensor = self.ln_f(x)
-        return out
+        return self.ln_f(x)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
@@ -165,11 +168,13 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> T
 
 
 def _attend_in_training(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal attention as two plain products: on a CPU, forth and back, twice as fast as the fused kernel."""
+    """Causal attention as two plain products.
+
+    On a CPU, forward and backward, that is twice as fast as the fused kernel.
+    """
     later = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).triu(1)
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
-    attended: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1).to(value.dtype) @ value
-    return attended
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
+    return scores.masked_fill(later, -torch.inf).softmax(-1).to(value.dtype) @ value
 
 
 def _causal(mask: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
-"""Attention without training: of all positions to those before them, and of few queries to a long cache.
+"""Attention without training: of positions to those before them, of few queries to a long cache.
 
-On a CPU both are plain products: in bfloat16 the fused kernel takes four times as long and more.
+Both are softmax(query @ key^T / sqrt(depth) + bias) @ value (Vaswani et al. 2017, "Attention Is All
+You Need"). On a CPU they are plain products: in bfloat16 the fused kernel takes four times as long
+and more.
 
-Shapes: B clips, H heads, T positions, L queries, S slots of the cache, D width.
+Shapes: B clips, H heads, T positions, R queries (rows), S positions of the cache, D width.
 """
 
 from __future__ import annotations
@@ -13,69 +15,91 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_BLOCK = 64  # positions: each new shape of a product costs a CPU's library time and memory, for good
+# Positions in a block: each new shape of a product costs a CPU's library time and memory, for good.
+_BLOCK = 64
 _FEW = 4  # queries: each reads the cache anew, so that from 8 on products of matrices are as fast
 
 
-def attend_before(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """What each position sees of itself and those before it; all (B, H, T, D / H)."""
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    (clips, heads, size, depth), gap = query.shape, -query.shape[2] % _BLOCK
-    query, value = (F.pad(part, (0, 0, 0, gap)) for part in (query * depth**-0.5, value))
-    key, later = F.pad(key.transpose(2, 3), (0, gap)), query.new_full((_BLOCK, _BLOCK), -torch.inf).triu(1)
-    seen = query.new_empty(clips, size + gap, heads, depth)
-    for first in range(0, size, _BLOCK):  # nothing is multiplied that only later positions would see
+    clips, heads, size, depth = query.shape
+    gap = -size % _BLOCK
+    query = F.pad(query * depth**-0.5, (0, 0, 0, gap))  # (B, H, T + gap, D / H)
+    value = F.pad(value, (0, 0, 0, gap))
+    key = F.pad(key.transpose(2, 3), (0, gap))  # (B, H, D / H, T + gap)
+    later = query.new_full((_BLOCK, _BLOCK), -torch.inf).triu(1)
+    # Positions before heads: joining the heads afterwards needs no copy.
+    attended = query.new_empty(clips, size + gap, heads, depth)
+    # One block of queries at a time, with the keys up to its end: products that only later
+    # positions would see are never computed. Within the block, ``later`` hides what comes after
+    # each position.
+    for first in range(0, size, _BLOCK):
         end = first + _BLOCK
-        scores = query[:, :, first:end] @ key[..., :end]
+        scores = query[:, :, first:end] @ key[..., :end]  # (B, H, block, end)
         scores[..., first:] += later
-        seen[:, first:end] = (scores.softmax(-1) @ value[:, :, :end]).transpose(1, 2)
-    return seen[:, :size].transpose(1, 2)
+        attended[:, first:end] = (scores.softmax(-1) @ value[:, :, :end]).transpose(1, 2)
+    return attended[:, :size].transpose(1, 2)
 
 
-def attend_all(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None) -> Tensor:
-    """What each position sees of all; (B, H, T, D / H).
+def full_attention(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None) -> Tensor:
+    """What each position sees of all, (B, H, T, D / H).
 
     ``mask`` (B, 1, 1, T) is true where to look: that is from a clip's beginning up to some place.
     """
     if query.device.type != "cpu" or query.dtype != torch.bfloat16:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
     if mask is not None:
-        for one, size in zip(scores, mask.sum(-1).flatten().tolist(), strict=True):
-            one[..., size:] = -torch.inf  # a tenth of the time that filling by the mask takes
-    attended: Tensor = scores.softmax(-1) @ value
-    return attended
+        # Filling what follows takes a tenth of the time that filling by the mask does.
+        for clip, size in zip(scores, mask.sum(-1).flatten().tolist(), strict=True):
+            clip[..., size:] = -torch.inf
+    return scores.softmax(-1) @ value
 
 
-def reads_all(device: torch.device, queries: int) -> bool:
-    """Whether ``attend`` is fastest with the whole cache: a part of it would be copied first."""
+def use_whole_cache(device: torch.device, queries: int) -> bool:
+    """Whether ``cached_attention`` is fastest on all of the cache; a part would be copied."""
     return device.type == "cpu" and queries <= _FEW
 
 
-def attend(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """What ``query`` (B, H, L, D / H) sees of a cache, in its shape.
+def cached_attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+    """What ``query`` (B, H, R, D / H) sees of a cache, in its shape.
 
-    ``keys`` (B, H, D / H, S), ``values`` (B, H, S, D / H), ``bias`` (B, 1, L, S) added to the scores.
+    ``keys`` (B, H, D / H, S), ``values`` (B, H, S, D / H), ``bias`` (B, 1, R, S) added to the
+    scores.
     """
-    product = _sums_of_rows if reads_all(query.device, query.shape[2]) else torch.matmul
-    scores = torch.add(bias, product(query, keys), alpha=query.shape[-1] ** -0.5)
+    few = use_whole_cache(query.device, query.shape[2])
+    product = _weighted_row_sums if few else torch.matmul
+    scores = torch.add(bias, product(query, keys), alpha=query.shape[-1] ** -0.5)  # (B, H, R, S)
     return product(scores.softmax(-1), values)
 
 
-def _sums_of_rows(weights: Tensor, table: Tensor) -> Tensor:
-    """The product of ``weights`` (B, H, L, R) and ``table`` (B, H, R, C), which it reads once and in order.
+def _weighted_row_sums(weights: Tensor, table: Tensor) -> Tensor:
+    """The product of ``weights`` (B, H, R, I) and ``table`` (B, H, I, J), read once and in order.
 
-    That of matrices takes twice as long for few rows: it is made for many, and lays the table out anew.
+    A product of matrices takes twice as long for few rows: it lays the table out anew. Here each
+    row of the result is a bag of an embedding table: the sum of I rows of the table with their
+    weights.
     """
-    rows, firsts = _bags(weights.shape[:2].numel(), *weights.shape[2:])
-    sums = torch.embedding_bag(table.flatten(0, 2), rows, firsts, False, 0, False, weights.flatten())[0]
-    return sums.view(*weights.shape[:3], -1)
+    groups = weights.shape[0] * weights.shape[1]
+    rows, firsts = _bags(groups, queries=weights.shape[2], size=weights.shape[3])
+    sums = torch.embedding_bag(
+        table.flatten(0, 2),  # (B * H * I, J)
+        rows,
+        firsts,
+        scale_grad_by_freq=False,
+        mode=0,  # sums
+        sparse=False,
+        per_sample_weights=weights.flatten(),  # (B * H * R * I,)
+    )[0]
+    return sums.view(*weights.shape[:3], -1)  # (B, H, R, J)
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(mode=False)
 def _bags(groups: int, queries: int, size: int) -> tuple[Tensor, Tensor]:
-    """The rows of each sum, one sum after the other, and where each begins: all ``size`` of its group."""
+    """The table's rows in each sum, all ``size`` of its group, and where each sum begins."""
     rows = torch.arange(groups * size, dtype=torch.int32).view(groups, 1, size)
-    return rows.expand(-1, queries, -1).flatten(), torch.arange(0, groups * queries * size, size, dtype=torch.int32)
+    firsts = torch.arange(0, groups * queries * size, size, dtype=torch.int32)
+    return rows.expand(-1, queries, -1).flatten(), firsts

@@ -1,9 +1,11 @@
 """The GPT-ASR network, top to bottom: encoder, its CTC head, and the GPT-2 that writes the text.
 
-Generation 1 and 2 have a mel encoder of convolutions, generation 3 an open speech encoder and an adapter.
+Generation 1 and 2 have a mel encoder of convolutions, generation 3 an open speech encoder and an
+adapter.
 
-Shapes: B clips, T frames of the front end, N positions (T / reduction), U text tokens, D width, V vocabulary.
-A clip's result does not depend on what else is in its batch: lengths mask every layer that looks along time.
+Shapes: B clips, T frames of the front end, N positions (T / reduction), U text tokens, D width, V
+vocabulary. A clip's result does not depend on what else is in its batch: lengths mask every layer
+that looks along time.
 """
 
 from __future__ import annotations
@@ -19,54 +21,67 @@ from gptasr_subs.model.adapter import Adapter
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.encoder import build_encoder
 from gptasr_subs.model.gpt2 import Gpt2
-from gptasr_subs.model.packing import Settles
+from gptasr_subs.model.packing import InferenceLayer
 
 
-class Norm(nn.GroupNorm):
-    """Group norm over eight channels and all of time; with a mask, over the clip's own time only."""
+class MaskedGroupNorm(nn.GroupNorm):
+    """Group norm over eight channels and all of time.
+
+    With a mask, over the clip's own time only.
+    """
 
     def __init__(self, channels: int) -> None:
         """One group for every eight ``channels``."""
         super().__init__(channels // 8, channels)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``x`` (B, C, T), ``mask`` (B, 1, T) of ones and zeros; what is masked out comes back as 0."""
+        """``x`` (B, C, T), ``mask`` (B, 1, T) of ones and zeros.
+
+        What is masked out comes back as 0.
+        """
         if mask is None:
             return super().forward(x)
-        grouped = x.reshape(len(x), self.num_groups, -1, x.shape[-1])
-        inside = mask.unsqueeze(1)
+        # Mean and variance of each group over the clip's own time, (B, groups, 1, 1).
+        grouped = x.reshape(len(x), self.num_groups, -1, x.shape[-1])  # (B, groups, C / groups, T)
+        inside = mask.unsqueeze(1)  # (B, 1, 1, T)
         count = inside.sum((2, 3), keepdim=True) * grouped.shape[2]
         mean = (grouped * inside).sum((2, 3), keepdim=True) / count
         centred = (grouped - mean) * inside
         variance = centred.square().sum((2, 3), keepdim=True) / count
         normal = (centred * torch.rsqrt(variance + self.eps)).flatten(1, 2)
-        scaled: Tensor = (normal * self.weight[:, None] + self.bias[:, None]) * mask
-        return scaled
+        return (normal * self.weight[:, None] + self.bias[:, None]) * mask
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Residual block: conv - norm - ReLU - conv - norm, added to its input, then ReLU."""
 
     def __init__(self, channels: int) -> None:
         """A block over ``channels`` that keeps the shape."""
         super().__init__()
-        last = Norm(channels)
+        last = MaskedGroupNorm(channels)
         self.net = nn.ModuleList(
-            [_conv(channels, channels), Norm(channels), nn.ReLU(), _conv(channels, channels), last]
+            [
+                _conv(channels, channels),
+                MaskedGroupNorm(channels),
+                nn.ReLU(),
+                _conv(channels, channels),
+                last,
+            ]
         )
-        # A fresh block starts near the identity: from there CTC leaves its all-blank plateau within 5 h of sound;
-        # with weights of 1 it was still on it after 35 h.
+        # A fresh block starts near the identity: from there CTC leaves its all-blank plateau within
+        # 5 h of audio; with weights of 1 it was still on it after 35 h.
         nn.init.constant_(last.weight, 0.1)
         self.dropout = 0.0  # in training, of what lies between the two convolutions
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` (B, C, T) to the same shape."""
+        # The list has the ReLU that stands between, for the sake of the published layer names.
         conv_in, norm_in, _, conv_out, norm_out = self.net
         between = F.dropout(F.relu(norm_in(conv_in(x), mask)), self.dropout, self.training)
         return F.relu(norm_out(conv_out(between), mask) + x)
 
 
-class Blocks(nn.ModuleList):
+class ResidualBlocks(nn.ModuleList):
     """Residual blocks in a row."""
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -76,12 +91,18 @@ class Blocks(nn.ModuleList):
         return x
 
 
-def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> nn.Conv1d:
-    return nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2 if padding is None else padding)
+def _conv(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None
+) -> nn.Conv1d:
+    padding = kernel // 2 if padding is None else padding
+    return nn.Conv1d(inputs, outputs, kernel, stride=stride, padding=padding)
 
 
 class MelEncoder(nn.Module):
-    """Strided convolutions that turn mel frames into mel positions. Layer names follow the published weights."""
+    """Strided convolutions that turn mel frames into mel positions.
+
+    Layer names follow the published weights.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """Generation 1 reduces time by 4, generation 2 ("lean") by 8."""
@@ -90,14 +111,17 @@ class MelEncoder(nn.Module):
         self.encoder = nn.ModuleList(build(config.front_end.n_mels, config.width, config.blocks))
 
     def forward(self, mel: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """``mel`` (B, n_mels, T), ``lengths`` (B,) in frames to ``(B, N, D)`` and lengths in positions."""
+        """``mel`` (B, n_mels, T) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
         mask = None if lengths is None else _time_mask(lengths, mel.shape[-1], mel.dtype)
         x = mel if mask is None else mel * mask
+        # Strided convolutions shorten time, so lengths and mask follow them; what they leave behind
+        # a clip's end is cleared, as if the batch ended there.
         for layer in self.encoder:
             if isinstance(layer, nn.Conv1d):
-                x, lengths = layer(x), _strided(lengths, layer)
+                x = layer(x)
+                lengths = _strided(lengths, layer)
                 mask = None if lengths is None else _time_mask(lengths, x.shape[-1], x.dtype)
-            elif isinstance(layer, (Norm, Block, Blocks)):
+            elif isinstance(layer, (MaskedGroupNorm, ResidualBlock, ResidualBlocks)):
                 x = layer(x, mask)
             else:
                 x = layer(x)
@@ -110,30 +134,32 @@ def _generation_1(mels: int, width: int, blocks: tuple[int, int, int]) -> list[n
     first, second, third = blocks
     return [
         _conv(mels, width // 4, 5),
-        *(Block(width // 4) for _ in range(first)),
-        *(_conv(width // 4, width // 2, stride=2), Norm(width // 2), nn.ReLU()),
-        *(Block(width // 2) for _ in range(second)),
-        *(_conv(width // 2, width, stride=2), Norm(width), nn.ReLU()),
-        *(Block(width) for _ in range(third)),
+        *(ResidualBlock(width // 4) for _ in range(first)),
+        *(_conv(width // 4, width // 2, stride=2), MaskedGroupNorm(width // 2), nn.ReLU()),
+        *(ResidualBlock(width // 2) for _ in range(second)),
+        *(_conv(width // 2, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
+        *(ResidualBlock(width) for _ in range(third)),
     ]
 
 
 def _generation_2(mels: int, width: int, blocks: tuple[int, int, int]) -> list[nn.Module]:
     first, second, third = blocks
     return [
-        *(_conv(mels, width // 2, 5, stride=2, padding=1), Norm(width // 2), nn.ReLU()),
-        Blocks(Block(width // 2) for _ in range(first)),
-        *(_conv(width // 2, width, stride=2), Norm(width), nn.ReLU()),
-        Blocks(Block(width) for _ in range(second)),
-        *(_conv(width, width, stride=2), Norm(width), nn.ReLU()),
-        Blocks(Block(width) for _ in range(third)),
+        *(_conv(mels, width // 2, 5, stride=2, padding=1), MaskedGroupNorm(width // 2), nn.ReLU()),
+        ResidualBlocks(ResidualBlock(width // 2) for _ in range(first)),
+        *(_conv(width // 2, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
+        ResidualBlocks(ResidualBlock(width) for _ in range(second)),
+        *(_conv(width, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
+        ResidualBlocks(ResidualBlock(width) for _ in range(third)),
     ]
 
 
 def _strided(lengths: Tensor | None, conv: nn.Conv1d) -> Tensor | None:
     if lengths is None:
         return None
-    (kernel,), (stride,), padding = conv.kernel_size, conv.stride, int(conv.padding[0])
+    (kernel,) = conv.kernel_size
+    (stride,) = conv.stride
+    padding = int(conv.padding[0])
     return torch.div(lengths + 2 * padding - kernel, stride, rounding_mode="floor") + 1
 
 
@@ -153,51 +179,61 @@ class CtcHead(nn.Module):
 
     def forward(self, encoded: Tensor) -> Tensor:
         """``encoded`` (B, N, D) to log-probabilities (B, N * ctc_frames, ctc_classes), float32."""
-        frames = self.linear(self.norm(encoded)).unflatten(-1, (-1, self.classes)).flatten(1, 2)
-        log_probs: Tensor = frames.float().log_softmax(-1)
-        return log_probs
+        frames = self.linear(self.norm(encoded))  # (B, N, ctc_frames * ctc_classes)
+        # The frames of a position follow one another in time.
+        frames = frames.unflatten(-1, (-1, self.classes)).flatten(1, 2)
+        return frames.float().log_softmax(-1)
 
 
 class Encoded(NamedTuple):
-    """A batch after the mel encoder: ``features`` (B, N, D), ``lengths`` (B,) in positions or none."""
+    """A batch after the encoder: ``features`` (B, N, D), ``lengths`` (B,) in positions or none."""
 
     features: Tensor
     lengths: Tensor | None
 
 
 def clips_at_once(device: torch.device) -> int:
-    """How many clips, neighbours of like length, go through the wide layers together; few fit into a CPU's caches."""
+    """How many clips, neighbours of like length, go through the wide layers together.
+
+    Few fit into a CPU's caches.
+    """
     return 4 if device.type == "cpu" else 64
 
 
-# Frames of an open encoder that a CPU hears at once are a multiple of this: each new shape costs its library 5 ms and
-# 7 MB, for good. A clip goes alone, which is a little faster than four together, for it stays in the caches.
+# Frames of an open encoder that a CPU hears at once are a multiple of this: each new shape costs
+# its library 5 ms and 7 MB, for good. A clip goes alone, which is a little faster than four
+# together, for it stays in the caches.
 _BLOCK = 32
 
 
 def _fitted(mel: Tensor, lengths: Tensor, block: int) -> Tensor:
-    """``mel`` (B, n_mels, T) as long as the longest clip, or up to the next multiple of ``block``."""
+    """``mel`` (B, n_mels, T) as long as its longest clip, or up to a multiple of ``block``."""
     size = -(-int(lengths.max()) // block) * block
     return F.pad(mel, (0, size - mel.shape[-1]))
 
 
 class SpeechEncoder(nn.Module):
-    """The encoder of generation 3: an open one, and the adapter that gives the GPT positions of about 0.1 s."""
+    """The encoder of generation 3: an open one, and the adapter between it and the GPT.
+
+    The GPT gets positions of about 0.1 s.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         """Fresh weights; raises ``ModelError`` where ``config`` describes no encoder."""
         super().__init__()
         if config.encoder is None or config.adapter is None:
-            raise ModelError("A network of generation 3 needs an encoder and an adapter; correct its configuration.")
+            raise ModelError(
+                "A network of generation 3 needs an encoder and an adapter; "
+                "correct its configuration."
+            )
         self.encoder = build_encoder(config.encoder)
         self.adapter = Adapter(config.adapter, config.encoder.width, config.width)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Front-end frames (B, n_mels, T) and lengths (B,) to positions (B, N, D) and lengths in positions."""
+        """Frames (B, n_mels, T) and lengths (B,) to (B, N, D) and lengths in positions."""
         if lengths is None:
             lengths = torch.full((len(x),), x.shape[-1], device=x.device)
-        positions: tuple[Tensor, Tensor] = self.adapter(*self.encoder(x, lengths))
-        return positions
+        return self.adapter(*self.encoder(x, lengths))
 
 
 class GptAsr(nn.Module):
@@ -211,61 +247,84 @@ class GptAsr(nn.Module):
             self.speech_encoder = SpeechEncoder(config)
         else:
             self.mel_encoder = MelEncoder(config)
-        self.gpt = _gpt2(config)
-        self.mel_pos_embedding = _waves(config.max_mel_positions, config.width)
-        self.text_pos_embedding = _positions(config.max_text_tokens + 1, config.width)
+        # Generation 1 trained with GPT-2's own position table added to the other two, the others
+        # not.
+        positions = config.max_mel_positions + config.max_text_tokens + 2
+        self.gpt = Gpt2(
+            config.vocabulary,
+            config.width,
+            config.layers,
+            config.heads,
+            positions=positions if config.generation == 1 else 0,
+        )
+        self.mel_pos_embedding = _sinusoidal_table(config.max_mel_positions, config.width)
+        self.text_pos_embedding = nn.Embedding(config.max_text_tokens + 1, config.width)
+        nn.init.normal_(self.text_pos_embedding.weight, std=0.02)
         self.final_norm = nn.LayerNorm(config.width)
         self.text_head = nn.Linear(config.width, config.vocabulary)
         self.ctc_head = CtcHead(config) if config.ctc_classes else None
         if config.text_solo:
             self.text_solo_embedding = nn.Parameter(torch.randn(1, 1, config.width) * 0.02)
 
-    def settle(self, dtype: torch.dtype = torch.float32) -> None:
-        """Make ready for decoding, for good: products in ``dtype``, weights laid out as they are read fastest.
+    def prepare_for_inference(self, dtype: torch.dtype = torch.float32) -> None:
+        """Make ready for decoding, for good: products in ``dtype``, weights in a fast layout.
 
-        Norms, sums, the two heads and the mel encoder, on which all else hangs, stay float32; so does an open encoder
-        on a GPU.
+        Norms, sums, the two heads and the mel encoder, on which all else hangs, stay float32; so
+        does an open encoder on a GPU.
         """
         for module in self.modules():
-            if isinstance(module, Settles):
-                module.settle(dtype)
+            if isinstance(module, InferenceLayer):
+                module.prepare_for_inference(dtype)
 
     def encode(self, mel: Tensor, lengths: Tensor | None = None) -> Encoded:
-        """``mel`` (B, n_mels, T) and lengths in frames to mel positions, before the position table."""
+        """``mel`` (B, n_mels, T) and lengths to mel positions, before the position table."""
         encoder = self.speech_encoder if self.config.generation == 3 else self.mel_encoder
         return Encoded(*encoder(mel, lengths))
 
     def encode_in_parts(self, mel: Tensor, lengths: Tensor) -> Encoded:
-        """As ``encode``, a few clips at a time: little padding where neighbours are of like length."""
-        encoder, size, block = self.config.encoder, clips_at_once(mel.device), 1
-        if encoder is not None and mel.device.type == "cpu":
-            size, block = 1, _BLOCK * encoder.hop
+        """As ``encode``, a few clips at a time: little padding where neighbours are alike."""
+        size = clips_at_once(mel.device)
+        block = 1
+        if self.config.encoder is not None and mel.device.type == "cpu":
+            size = 1
+            block = _BLOCK * self.config.encoder.hop
         rows = [slice(first, first + size) for first in range(0, len(mel), size)]
-        parts = [self.encode(_fitted(mel[some], lengths[some], block), lengths[some]) for some in rows]
+        # Each part is as long as its longest clip, and only what comes out is padded to one length.
+        parts = [
+            self.encode(_fitted(mel[some], lengths[some], block), lengths[some]) for some in rows
+        ]
         longest = max(part.features.shape[1] for part in parts)
-        features = torch.cat([F.pad(part.features, (0, 0, 0, longest - part.features.shape[1])) for part in parts])
-        return Encoded(features, torch.cat([part.lengths for part in parts if part.lengths is not None]))
+        features = torch.cat(
+            [F.pad(part.features, (0, 0, 0, longest - part.features.shape[1])) for part in parts]
+        )
+        return Encoded(
+            features, torch.cat([part.lengths for part in parts if part.lengths is not None])
+        )
 
     def prefix(self, encoded: Encoded) -> tuple[Tensor, Tensor | None]:
         """Mel positions as GPT-2 reads them (B, N, D), and the mask (B, N) of those that count."""
         features, lengths = encoded
-        if self.config.generation == 1:  # always padded with zeros to the full table, and nothing is masked
+        if (
+            self.config.generation == 1
+        ):  # always padded with zeros to the full table, and nothing is masked
             features = F.pad(features, (0, 0, 0, self.config.max_mel_positions - features.shape[1]))
             lengths = None
         table = self.mel_pos_embedding.weight[: features.shape[1]]
-        mask = None if lengths is None else _time_mask(lengths, features.shape[1], features.dtype)[:, 0]
+        mask = (
+            None
+            if lengths is None
+            else _time_mask(lengths, features.shape[1], features.dtype)[:, 0]
+        )
         return features + table, mask
 
     def embed_text(self, tokens: Tensor, offset: int = 0) -> Tensor:
         """``tokens`` (B, U) that stand at text positions ``offset``.. to (B, U, D)."""
         table = self.text_pos_embedding.weight[offset : offset + tokens.shape[1]]
-        embedded: Tensor = self.gpt.wte(tokens) + table
-        return embedded
+        return self.gpt.wte(tokens) + table
 
     def text_logits(self, hidden: Tensor) -> Tensor:
         """GPT-2's last layer (..., D) to logits (..., V)."""
-        logits: Tensor = self.text_head(self.final_norm(hidden))
-        return logits
+        return self.text_head(self.final_norm(hidden))
 
     def forward(self, mel: Tensor, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Teacher-forced logits (B, U, V) for ``tokens`` (B, U) that begin with the start token."""
@@ -273,43 +332,32 @@ class GptAsr(nn.Module):
 
     def read(self, encoded: Encoded, tokens: Tensor) -> Tensor:
         """As ``forward``, from mel positions that are already encoded."""
-        prefix, mask = self.prefix(encoded)
-        hidden = self.gpt(torch.cat([prefix, self.embed_text(tokens)], 1), _and_text(mask, tokens))
+        prefix, mask = self.prefix(encoded)  # (B, N, D), (B, N)
+        if mask is not None:
+            mask = F.pad(mask, (0, tokens.shape[1]), value=1.0)  # the text all counts, (B, N + U)
+        hidden = self.gpt(torch.cat([prefix, self.embed_text(tokens)], 1), mask)  # (B, N + U, D)
         return self.text_logits(hidden[:, prefix.shape[1] :])
 
-    def read_text_alone(self, tokens: Tensor) -> Tensor:
-        """Logits (B, U, V) with no sound at all: the network as a language model."""
+    def lm_logits(self, tokens: Tensor) -> Tensor:
+        """Logits (B, U, V) with no audio at all: the internal language model (ILM)."""
+        # Trained on text without audio, the network knows that by a vector added to each token.
         embedded = self.embed_text(tokens)
         if self.config.text_solo:
             embedded = embedded + self.text_solo_embedding
         return self.text_logits(self.gpt(embedded))
 
 
-def _and_text(mask: Tensor | None, tokens: Tensor) -> Tensor | None:
-    return None if mask is None else F.pad(mask, (0, tokens.shape[1]), value=1.0)
-
-
-def _positions(rows: int, width: int) -> nn.Embedding:
-    table = nn.Embedding(rows, width)
-    nn.init.normal_(table.weight, std=0.02)
-    return table
-
-
-def _waves(rows: int, width: int) -> nn.Embedding:
+def _sinusoidal_table(rows: int, width: int) -> nn.Embedding:
     """A position table that starts as sines and cosines, as loud as the encoder's features.
 
-    Those have a deviation of 2 to 4. Beside them a table of 0.02 is not heard, and without knowing where it was last
-    the GPT did not begin to listen within 18 h of sound; with this one it did within 2 h.
+    Those have a deviation of 2 to 4. A table of 0.02 is lost beside them, and without knowing where
+    it was last the GPT did not learn to use the audio within 18 h of it; with this one it did
+    within 2 h.
     """
     table = nn.Embedding(rows, width)
+    # Waves from one radian a position down to 1 / 400 of that; the sines first, then the cosines.
     slowness = torch.logspace(0, -2.6, width // 2)
     angles = torch.arange(rows)[:, None] * slowness
     with torch.no_grad():
         table.weight.copy_(1.5 * torch.cat([angles.sin(), angles.cos()], 1))
     return table
-
-
-def _gpt2(config: ModelConfig) -> Gpt2:
-    # Generation 1 trained with GPT-2's own position table added to the other two, generation 2 without it.
-    own = config.max_mel_positions + config.max_text_tokens + 2 if config.generation == 1 else 0
-    return Gpt2(config.vocabulary, config.width, config.layers, config.heads, own)

@@ -1,8 +1,8 @@
-"""Linear layers and convolutions as a processor reads them fastest: all such products.
+"""Linear layers and convolutions as a processor reads them fastest.
 
 oneDNN multiplies by weights that it has laid out itself, in bfloat16 where the processor has
 instructions for that, and adds a GELU in the same go. torch keeps its operators for its compiler,
-so they may be missing or change: then a settled layer multiplies as it did before.
+so they may be missing or change: then a prepared layer multiplies as it did before.
 
 Shapes: B clips, T frames, C channels; "inputs" and "outputs" are those of a layer.
 """
@@ -23,11 +23,11 @@ Gelu = Literal["none", "tanh"]
 _FLOAT32_PAYS = ("x86_64", "amd64")  # nobody has measured oneDNN's float32 on other processors
 
 
-class Settles(ABC):
+class InferenceLayer(ABC):
     """A layer that can be made ready for use without training."""
 
     @abstractmethod
-    def settle(self, dtype: torch.dtype) -> None:
+    def prepare_for_inference(self, dtype: torch.dtype) -> None:
         """Lay the weights out for products in ``dtype``, for good."""
 
 
@@ -71,34 +71,34 @@ def _pack(weight: Tensor) -> Tensor | None:
 def _multiply(x: Tensor, packed: Tensor, *, bias: Tensor | None, gelu: Gelu | None) -> Tensor:
     """The layer in one go: a GELU of its own takes as long as the product."""
     then, kind = ("none", "") if gelu is None else ("gelu", gelu)
-    out: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], kind)
-    return out
+    return torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], kind)
 
 
-class Linear(nn.Linear, Settles):
-    """A linear layer that settles; until then it is torch's."""
+class Linear(nn.Linear, InferenceLayer):
+    """A linear layer that can be prepared for inference; until then it is torch's."""
 
     _product: Product | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (..., inputs) to (..., outputs), once settled in the number format of products."""
+        """``x`` (..., inputs) to (..., outputs), once prepared in the number format of products."""
         return super().forward(x) if self._product is None else self._product(x)
 
     def with_gelu(self, x: Tensor) -> Tensor:
         """As ``forward``, and an exact GELU of what comes out."""
         return F.gelu(self(x)) if self._product is None else self._product(x, gelu="none")
 
-    def settle(self, dtype: torch.dtype) -> None:
+    def prepare_for_inference(self, dtype: torch.dtype) -> None:
         """Make ready for products in ``dtype``; on other devices than CPUs nothing changes."""
         if self.weight.device.type == "cpu":
             _round(self, dtype)
             self._product = Product(self.weight, self.bias)
 
 
-class Convolution(nn.Conv1d, Settles):
-    """A convolution along time that settles, of frames as linear layers have them.
+class Convolution(nn.Conv1d, InferenceLayer):
+    """A convolution along time, of frames as linear layers have them.
 
-    Settled it is a linear layer over each frame's neighbourhood, which lies together in memory.
+    Prepared for inference it is a linear layer over each frame's neighbourhood, which lies together
+    in memory.
     """
 
     _product: Product | None = None
@@ -117,16 +117,20 @@ class Convolution(nn.Conv1d, Settles):
 
     def _neighbourhoods(self, x: Tensor) -> Tensor:
         """``x`` (B, T, C) to (B, frames, kernel * C): views of one memory, not copies."""
-        (kernel,), (stride,), padding = self.kernel_size, self.stride, int(self.padding[0])
+        (kernel,) = self.kernel_size
+        (stride,) = self.stride
+        padding = int(self.padding[0])
         x = F.pad(x.to(self.weight.dtype), (0, 0, padding, padding)).contiguous()
+        # Neighbourhoods overlap: each begins ``stride`` frames behind the one before it.
         clips, size, channels = x.shape
         shape = (clips, (size - kernel) // stride + 1, kernel * channels)
         return x.as_strided(shape, (size * channels, stride * channels, 1))
 
-    def settle(self, dtype: torch.dtype) -> None:
+    def prepare_for_inference(self, dtype: torch.dtype) -> None:
         """Make ready for products in ``dtype``; on other devices than CPUs nothing changes."""
         if self.weight.device.type == "cpu":
             _round(self, dtype)
+            # (outputs, C, kernel) to (outputs, kernel * C), as neighbourhoods lie in memory.
             self._product = Product(self.weight.transpose(1, 2).flatten(1), self.bias)
 
 

@@ -1,4 +1,7 @@
-"""State dicts of the published GPT-ASR models: recognised by their shapes, nothing in them ever run as code."""
+"""State dicts of the published GPT-ASR models, recognised by their shapes.
+
+Nothing in them is ever run as code.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,26 @@ from torch import Tensor
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import GENERATION_1, GENERATION_2, PUBLISHED, FrontEnd, ModelConfig
-from gptasr_subs.model.folders import MEL_NORMS_FILE, VOCABULARY_FILE
+from gptasr_subs.model.files import MEL_NORMS_FILE, VOCABULARY_FILE
 from gptasr_subs.model.tokenizer import BpeTokenizer, CharacterTokenizer, Tokenizer
 
 State = dict[str, Tensor]
 
 _HEAD_WIDTH = 64  # of all published networks
 _CARRIES_NOTHING = re.compile(r"inference_model\.|gpt\.h\.\d+\.attn\.(masked_)?bias$")
-_NEEDED = ("text_head.weight", "text_pos_embedding.weight", "mel_pos_embedding.weight", "mel_encoder.encoder.1.")
+_NEEDED = (
+    "text_head.weight",
+    "text_pos_embedding.weight",
+    "mel_pos_embedding.weight",
+    "mel_encoder.encoder.1.",
+)
 
 
 def read_published(path: Path, heads: int = 0) -> tuple[str, ModelConfig, Tokenizer, State]:
     """Name, configuration, tokenizer and weights of a published state dict and the files beside it.
 
-    ``heads`` is for networks whose heads are not 64 wide. Raises ``ModelError`` for everything that is not one.
+    ``heads`` is for networks whose heads are not 64 wide. Raises ``ModelError`` for everything that
+    is not one.
     """
     state = clean_state(read_tensors(path), path)
     try:
@@ -39,22 +48,33 @@ def read_published(path: Path, heads: int = 0) -> tuple[str, ModelConfig, Tokeni
     if config.generation == 2:
         tokenizer = BpeTokenizer(_beside(path, VOCABULARY_FILE).read_text(encoding="utf-8"))
         config = replace(config, front_end=_with_norms(_beside(path, MEL_NORMS_FILE)))
-    names = (name for name, published in PUBLISHED.items() if _same_shape(published, config))
+    names = (
+        name
+        for name, published in PUBLISHED.items()
+        if replace(config, front_end=published.front_end) == published
+    )
     return next(names, path.stem), config, tokenizer, state
 
 
 def read_tensors(path: Path) -> State:
-    """The state dict in a ``.safetensors``, ``.pth`` or ``.pt`` file; raises ``ModelError`` where there is none."""
+    """The state dict in a ``.safetensors``, ``.pth`` or ``.pt`` file.
+
+    Raises ``ModelError`` where there is none.
+    """
     values = _read(path)
     if not isinstance(values, dict) or not values:
         raise ModelError(f"{path} holds no state dict; give a file of network weights.")
-    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()):
-        raise ModelError(f"{path} holds more than a state dict; give a file of network weights alone.")
+    if not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in values.items()
+    ):
+        raise ModelError(
+            f"{path} holds more than a state dict; give a file of network weights alone."
+        )
     return values
 
 
 def clean_state(state: State, path: Path) -> State:
-    """``state`` without what carries nothing: old GPT-2 buffers and the duplicate network made for inference."""
+    """``state`` without old GPT-2 buffers and the duplicate network made for inference."""
     kept = {name: value for name, value in state.items() if not _CARRIES_NOTHING.match(name)}
     if any(not any(name.startswith(needed) for name in kept) for needed in _NEEDED):
         raise _of_another_network(path)
@@ -62,11 +82,13 @@ def clean_state(state: State, path: Path) -> State:
 
 
 def _of_another_network(path: Path) -> ModelError:
-    return ModelError(f"{path} holds the weights of another network; gptasr-subs can only run GPT-ASR models.")
+    return ModelError(
+        f"{path} holds the weights of another network; gptasr-subs can only run GPT-ASR models."
+    )
 
 
 def recognise(state: State, heads: int = 0) -> ModelConfig:
-    """The configuration that a cleaned state dict of either generation was trained with, from its shapes."""
+    """The configuration of a cleaned state dict of either generation, from its shapes."""
     first = "mel_encoder.encoder.1.net.0.weight" in state  # generation 2 has a norm at this place
     vocabulary, width = state["text_head.weight"].shape
     return ModelConfig(
@@ -85,12 +107,29 @@ def recognise(state: State, heads: int = 0) -> ModelConfig:
 
 
 def _blocks(state: State, first: bool) -> tuple[int, int, int]:
-    """Residual blocks a stage: among the other layers in generation 1, in lists of their own in generation 2."""
+    """Residual blocks a stage.
+
+    Among the other layers in generation 1, in lists of their own in generation 2.
+    """
     if not first:
-        one, two, three = (_count(state, rf"mel_encoder\.encoder\.{stage}\.(\d+)\.net\.") for stage in (3, 7, 11))
+        one, two, three = (
+            _count(state, rf"mel_encoder\.encoder\.{stage}\.(\d+)\.net\.") for stage in (3, 7, 11)
+        )
         return one, two, three
-    found = {int(m[1]) for name in state if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.net\.", name))}
-    strided = sorted({int(m[1]) for name in state if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.weight", name))})
+    # Generation 1 has one flat list: a convolution begins each stage, its residual blocks follow.
+    # So blocks belong to the stage of the last strided convolution before them.
+    found = {
+        int(m[1]) for name in state if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.net\.", name))
+    }
+    strided = sorted(
+        {
+            int(m[1])
+            for name in state
+            if (m := re.match(r"mel_encoder\.encoder\.(\d+)\.weight", name))
+        }
+    )
+    # Norms have weights too; a convolution's have three dimensions (outputs, inputs, kernel). The
+    # first convolution has no stride.
     edges = [edge for edge in strided if state[f"mel_encoder.encoder.{edge}.weight"].ndim == 3][1:]
     low, high = (*edges, 0, 0)[:2]
     return (
@@ -104,14 +143,16 @@ def _count(state: State, pattern: str) -> int:
     return len({match[1] for name in state if (match := re.match(pattern, name))})
 
 
-def _same_shape(published: ModelConfig, config: ModelConfig) -> bool:
-    return replace(config, front_end=published.front_end) == published
-
-
 def _with_norms(path: Path) -> FrontEnd:
     norms = _read(path)
-    if not isinstance(norms, Tensor) or norms.numel() != GENERATION_2.n_mels or not bool((norms != 0).all()):
-        raise ModelError(f"{path} does not hold the {GENERATION_2.n_mels} mel constants; fetch the model again.")
+    if (
+        not isinstance(norms, Tensor)
+        or norms.numel() != GENERATION_2.n_mels
+        or not bool((norms != 0).all())
+    ):
+        raise ModelError(
+            f"{path} does not hold the {GENERATION_2.n_mels} mel constants; fetch the model again."
+        )
     return replace(GENERATION_2, scale=tuple(norms.flatten().tolist()))
 
 
@@ -124,7 +165,9 @@ def _beside(path: Path, name: str) -> Path:
 def _read(path: Path) -> Any:
     """Whatever tensors the file holds; never unpickles code."""
     if not path.is_file():
-        raise ModelError(f"There is no model file {path}; give the path of a checkpoint or the name of a model.")
+        raise ModelError(
+            f"There is no model file {path}; give the path of a checkpoint or the name of a model."
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -137,4 +180,6 @@ def _read(path: Path) -> Any:
     except PermissionError as error:
         raise ModelError(f"{path} may not be read; change its rights and try again.") from error
     except Exception as error:  # what a reader says of bytes it did not expect can be anything
-        raise ModelError(f"{path} is damaged or cut short and cannot be read; fetch it again.") from error
+        raise ModelError(
+            f"{path} is damaged or cut short and cannot be read; fetch it again."
+        ) from error

@@ -1,4 +1,4 @@
-"""Text to tokens and back: the characters of generation 1, the byte-pair encodings of generation 2 and of our own."""
+"""Text to tokens and back: characters in generation 1, byte-pair encodings otherwise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from tokenizers.trainers import BpeTrainer
 
 from gptasr_subs.errors import ModelError
 
-STOP, START = 0, 1  # of a vocabulary that ``train_bpe`` made; the stop token is 0 in every generation
+STOP, START = (
+    0,
+    1,
+)  # of a vocabulary that ``train_bpe`` made; the stop token is 0 in every generation
 
 _SPACE_TOKEN = "[SPACE]"  # how the published vocabulary writes a space
 _WORD_START = "\u2581"  # how our own does: at the front of each word
@@ -33,7 +36,10 @@ class Tokenizer(Protocol):
         """What is computed from a tokenizer is kept for it."""
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of ``text`` without start and stop; what the vocabulary cannot write is left out."""
+        """Tokens of ``text`` without start and stop.
+
+        What the vocabulary cannot write is left out.
+        """
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
         """What each token adds to the text; empty for special and unknown tokens."""
@@ -46,7 +52,7 @@ class Tokenizer(Protocol):
 
 
 def _symbols() -> list[str]:
-    """The 148 symbols of generation 1 in order: pad, punctuation, letters, and ARPAbet with stress digits."""
+    """The 148 symbols of generation 1: pad, punctuation, letters, ARPAbet with stress digits."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     stressed = [vowel + stress for vowel in _VOWELS.split() for stress in ("", "0", "1", "2")]
     sounds = sorted([*stressed, *_CONSONANTS.split()])
@@ -59,7 +65,9 @@ class CharacterTokenizer:
     def __init__(self) -> None:
         """Build the table."""
         self.symbols = _symbols()
-        self._ids = {symbol: index for index, symbol in enumerate(self.symbols) if index and len(symbol) == 1}
+        self._ids = {
+            symbol: index for index, symbol in enumerate(self.symbols) if index and len(symbol) == 1
+        }
         self._characters = {index: symbol for symbol, index in self._ids.items()}
 
     @property
@@ -92,21 +100,28 @@ class BpeTokenizer:
         try:
             self._backend = Backend.from_str(text)
         except Exception as error:  # the backend raises bare ``Exception``
-            raise ModelError(f"The vocabulary of the checkpoint cannot be read ({error}); fetch it again.") from error
+            raise ModelError(
+                f"The vocabulary of the checkpoint cannot be read ({error}); fetch it again."
+            ) from error
         vocabulary = self._backend.get_vocab()
         self._published = _SPACE_TOKEN in vocabulary
         special = {token.content for token in self._backend.get_added_tokens_decoder().values()}
-        self._pieces = {index: self._piece(token) for token, index in vocabulary.items() if token not in special}
+        # Our own vocabulary marks the front of a word, the published one has a token for the space.
+        self._pieces = {
+            index: token if self._published else token.replace(_WORD_START, " ")
+            for token, index in vocabulary.items()
+            if token not in special
+        }
         if self._published:
             self._pieces[vocabulary[_SPACE_TOKEN]] = " "
         self._size = max(vocabulary.values()) + 1
 
-    def _piece(self, token: str) -> str:
-        return token if self._published else token.replace(_WORD_START, " ")
-
     @property
     def size(self) -> int:
-        """Tokens in the vocabulary; 255 in the published one, whose start token is the next number."""
+        """Tokens in the vocabulary.
+
+        255 in the published one, whose start token is the next number.
+        """
         return self._size
 
     def encode(self, text: str) -> list[int]:
@@ -114,7 +129,9 @@ class BpeTokenizer:
         text = " ".join(text.split())
         if self._published:
             text = text.lower().replace(" ", _SPACE_TOKEN)
-        known: list[int] = [token for token in self._backend.encode(text).ids if token in self._pieces]
+        known: list[int] = [
+            token for token in self._backend.encode(text).ids if token in self._pieces
+        ]
         return known
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
@@ -127,8 +144,7 @@ class BpeTokenizer:
 
     def to_json(self) -> str:
         """The JSON this was built from, as the backend writes it."""
-        text: str = self._backend.to_str()
-        return text
+        return self._backend.to_str()
 
 
 def tokenizer_from_json(text: str) -> Tokenizer:
@@ -136,15 +152,22 @@ def tokenizer_from_json(text: str) -> Tokenizer:
     try:
         kind = json.loads(text).get("type")
     except (ValueError, AttributeError) as error:
-        raise ModelError("The vocabulary of the checkpoint is not JSON; fetch the checkpoint again.") from error
+        raise ModelError(
+            "The vocabulary of the checkpoint is not JSON; fetch the checkpoint again."
+        ) from error
     return CharacterTokenizer() if kind == _CHARACTERS else BpeTokenizer(text)
 
 
 def train_bpe(texts: Iterable[str], vocabulary: int) -> BpeTokenizer:
-    """A vocabulary of at most ``vocabulary`` tokens: [STOP] 0, [START] 1, every character of ``texts``, then merges."""
+    """A vocabulary of at most ``vocabulary`` tokens.
+
+    [STOP] is 0, [START] 1, then come every character of ``texts`` and the merges.
+    """
     backend = Backend(BPE())
     backend.pre_tokenizer = Metaspace(prepend_scheme="always", split=True)
-    trainer = BpeTrainer(vocab_size=vocabulary, special_tokens=["[STOP]", "[START]"], show_progress=False)
+    trainer = BpeTrainer(
+        vocab_size=vocabulary, special_tokens=["[STOP]", "[START]"], show_progress=False
+    )
     backend.train_from_iterator((" ".join(text.split()) for text in texts), trainer)
     return BpeTokenizer(backend.to_str())
 

@@ -1,4 +1,6 @@
-"""Subtitles drawn into the picture of a copy of the film, for players and sites that show no others."""
+"""Subtitles drawn into the picture of a copy of the video, for players and sites that show no
+others.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,17 @@ from gptasr_subs.formats import Document, render
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.probe import MediaInfo, probe
 from gptasr_subs.media.sidecars import BURNED
-from gptasr_subs.storage.files import replacing
+from gptasr_subs.storage.files import atomic_replace
 from gptasr_subs.types import Cue
 
 _MP4 = frozenset({".mp4", ".m4v", ".mov"})
 _TEXT = "subtitles.srt"
 
-# Sizes are those of libass for SubRip: the picture is 288 high. The box has three quarters of black behind the text.
-_HEIGHT, _LARGEST, _SMALLEST = 288, 18, 8
+# Sizes are those of libass for SubRip: the picture is 288 high. The box has three quarters of black
+# behind the text.
+_HEIGHT = 288
+_LARGEST = 18
+_SMALLEST = 8
 _LINE_CHARS = 42
 _CHAR_WIDTH = 0.5  # of the font's size, on average
 STYLES = {
@@ -28,8 +33,9 @@ STYLES = {
 
 
 def burned_path(media: Path, directory: Path | None = None) -> Path:
-    """``movie.subtitled.mp4``; what is not MP4 becomes MKV, which takes every kind of sound."""
-    return (directory or media.parent) / f"{media.stem}{BURNED}{_suffix(media)}"
+    """``movie.subtitled.mp4``; what is not MP4 becomes MKV, which takes every kind of audio."""
+    suffix = media.suffix if media.suffix.lower() in _MP4 else ".mkv"
+    return (directory or media.parent) / f"{media.stem}{BURNED}{suffix}"
 
 
 def burn(
@@ -39,20 +45,22 @@ def burn(
     *,
     quality: int = 20,
     style: str = "outline",
-    listener: Callable[[float, float], None] | None = None,
+    on_progress: Callable[[float, float], None] | None = None,
 ) -> None:
-    """Write to ``target`` the film with ``cues`` drawn into it: video anew as H.264, sound copied.
+    """Write to ``target`` the video with ``cues`` drawn into it: video anew as H.264, audio copied.
 
-    ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of ``STYLES`` or ASS fields
-    like ``Fontname=Arial,Fontsize=20``; ``listener`` hears seconds done and in all. Raises MediaError, OutputError.
+    ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of
+    ``STYLES`` or ASS fields like ``Fontname=Arial,Fontsize=20``; ``on_progress`` is told the
+    seconds done and in all. Raises MediaError, OutputError.
     """
     info = probe(media)
     if not info.fps:
         raise MediaError(f"{str(media)!r} has no picture to draw subtitles into; leave out --burn.")
-    with TemporaryDirectory() as folder, replacing(target) as temporary:
-        # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the filter.
+    with TemporaryDirectory() as folder, atomic_replace(target) as temporary:
+        # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the
+        # filter.
         Path(folder, _TEXT).write_text(render(Document(tuple(cues)), "srt"), encoding="utf-8")
-        film = open_input(media)
+        source = open_input(media)
         video = {
             "vf": f"subtitles={_TEXT}:force_style='{_fields(style, info)}',format=yuv420p",
             "c:v": "libx264",
@@ -62,13 +70,9 @@ def burn(
         is_mp4 = target.suffix.lower() in _MP4
         container = {"format": "mp4", "movflags": "+faststart"} if is_mp4 else {"format": "matroska"}
         audio = {"c:a": "copy"}
-        copy = join_streams(film["V:0"], film["a?"], to=temporary, **video, **audio, **container)
+        copy = join_streams(source["V:0"], source["a?"], to=temporary, **video, **audio, **container)
         command = build_command(copy, overwrite=True, progress="pipe:1")
-        _encode(command, folder, media, seconds=info.duration, listener=listener)
-
-
-def _suffix(media: Path) -> str:
-    return media.suffix if media.suffix.lower() in _MP4 else ".mkv"
+        _encode(command, folder, media, seconds=info.duration, on_progress=on_progress)
 
 
 def _fields(style: str, info: MediaInfo) -> str:
@@ -79,14 +83,14 @@ def _fields(style: str, info: MediaInfo) -> str:
 
 
 def _encode(
-    command: list[str], folder: str, media: Path, *, seconds: float, listener: Callable[[float, float], None] | None
+    command: list[str], folder: str, media: Path, *, seconds: float, on_progress: Callable[[float, float], None] | None
 ) -> None:
-    """Run the command in ``folder``; ``listener`` is told what ffmpeg says of its progress."""
+    """Run the command in ``folder``; ``on_progress`` is told what ffmpeg says of its progress."""
     with run_ffmpeg(command, folder) as (child, stderr_tail):
         for line in child.stdout or ():
             name, _, value = line.decode().strip().partition("=")
-            if listener and name == "out_time_us" and value.isdecimal():
-                listener(min(int(value) / 1e6, seconds or int(value) / 1e6), seconds)
+            if on_progress and name == "out_time_us" and value.isdecimal():
+                on_progress(min(int(value) / 1e6, seconds or int(value) / 1e6), seconds)
     if child.returncode:
         reason = stderr_tail[-1] if stderr_tail else "it gave no reason"
         error = MediaError(

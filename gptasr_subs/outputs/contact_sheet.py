@@ -1,4 +1,6 @@
-"""One picture of a film and its subtitles, for a look and for bug reports: cues over their frames, and a timeline."""
+"""One picture of a video and its subtitles, for a look and for bug reports: cues over their frames,
+and a timeline.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,31 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-_COLUMNS, _FRAME, _GAP = 3, 480, 16  # frames in a row, pixels of a frame's width, and between things
+# frames in a row, pixels of a frame's width, and between things
+_COLUMNS = 3
+_FRAME = 480
+_GAP = 16
 _WIDTH = _COLUMNS * (_FRAME + _GAP) + _GAP
-_ROW_SECONDS, _ROW = 10.0, 244  # seconds and height of a row of the timeline
+# seconds and height of a row of the timeline
+_ROW_SECONDS = 10.0
+_ROW = 244
 _RATE = 16000
 
-_PAPER, _INK, _FAINT = "#14161b", "#e8eaf0", "#7d8597"
-_WAVE, _WINDOW, _SPEECH, _WORD, _CUE = "#5b8def", "#2a2f3a", "#1f3d33", "#f2b65a", "#4cc38a"
+_PAPER = "#14161b"
+_INK = "#e8eaf0"
+_FAINT = "#7d8597"
+_WAVE = "#5b8def"
+_WINDOW = "#2a2f3a"
+_SPEECH = "#1f3d33"
+_WORD = "#f2b65a"
+_CUE = "#4cc38a"
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What there is to see: ``cues``, the ``words`` they are made of where known, and what part of the film to draw."""
+    """What there is to see: ``cues``, the ``words`` they are made of where known, and what part of
+    the video to draw.
+    """
 
     cues: Sequence[Cue]
     words: Sequence[Word] = ()
@@ -43,7 +58,8 @@ class Sight:
 
 
 def draw_preview(media: Path, sight: Sight) -> bytes:
-    """A PNG: cues over their frames where there is a picture, and the timeline of a part of the sound.
+    """A PNG: cues over their frames where there is a picture, and the timeline of a part of the
+    audio.
 
     Raises UsageError where Pillow is missing, MediaError.
     """
@@ -78,15 +94,13 @@ def _font(size: int) -> Any:
     return _pillow("ImageFont").load_default(size)
 
 
-def _chosen(cues: Sequence[Cue], count: int) -> list[Cue]:
-    """So many cues from all over the film."""
-    places = np.linspace(0, len(cues) - 1, min(count, len(cues))).round().astype(int)
-    return [cues[place] for place in dict.fromkeys(places.tolist())]
-
-
 def _sheet(media: Path, sight: Sight) -> Image:
     """The contact sheet."""
-    frames = [_captioned(frame, cue) for cue in _chosen(sight.cues, sight.frames) if (frame := _frame(media, cue))]
+    # Cues from all over the video.
+    count = min(sight.frames, len(sight.cues))
+    places = np.linspace(0, len(sight.cues) - 1, count).round().astype(int).tolist()
+    chosen = [sight.cues[place] for place in dict.fromkeys(places)]
+    frames = [_captioned(frame, cue) for cue in chosen if (frame := _frame(media, cue))]
     height = max((frame.height for frame in frames), default=0)
     rows = -(-len(frames) // _COLUMNS)
     sheet: Image = _pillow("Image").new("RGB", (_WIDTH, _GAP + rows * (height + _GAP)), _PAPER)
@@ -98,9 +112,9 @@ def _sheet(media: Path, sight: Sight) -> Image:
 
 def _frame(media: Path, cue: Cue) -> Image | None:
     """The picture in the middle of a cue."""
-    film = open_input(media, ss=f"{(cue.start + cue.end) / 2:.3f}")
+    source = open_input(media, ss=f"{(cue.start + cue.end) / 2:.3f}")
     png = {"format": "image2pipe", "c:v": "png", "frames:v": 1, "vf": f"scale={_FRAME}:-2"}
-    with run_ffmpeg(build_command(join_streams(film["V:0"], to="-", **png))) as (child, _):
+    with run_ffmpeg(build_command(join_streams(source["V:0"], to="-", **png))) as (child, _):
         data = child.stdout.read() if child.stdout else b""
     if not data:  # behind the last frame, for the audio may be longer
         return None
@@ -126,22 +140,22 @@ def _captioned(frame: Image, cue: Cue) -> Image:
 
 def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
     """Rows of waveform, windows and speech, words and cues."""
-    sound = _sound(media, info, sight)
-    windows = [window.shifted(sight.start) for window in segment_blocks([sound], _RATE)]
-    seconds = len(sound) / _RATE
+    audio = _audio(media, info, sight)
+    windows = [window.shifted(sight.start) for window in segment_blocks([audio], _RATE)]
+    seconds = len(audio) / _RATE
     rows = max(1, -(-int(np.ceil(seconds)) // int(_ROW_SECONDS)))
     picture: Image = _pillow("Image").new("RGB", (_WIDTH, rows * _ROW + 40), _PAPER)
     draw = _pillow("ImageDraw").Draw(picture)
-    loudest = float(np.abs(sound).max(initial=1e-6))
+    loudest = float(np.abs(audio).max(initial=1e-6))
     for row in range(rows):
         first = sight.start + row * _ROW_SECONDS
-        part = sound[round(row * _ROW_SECONDS * _RATE) : round((row + 1) * _ROW_SECONDS * _RATE)]
+        part = audio[round(row * _ROW_SECONDS * _RATE) : round((row + 1) * _ROW_SECONDS * _RATE)]
         _Row(draw, first, 10 + row * _ROW).draw(part / loudest, windows, sight)
     _legend(draw, picture.height - 26)
     return picture
 
 
-def _sound(media: Path, info: MediaInfo, sight: Sight) -> FloatArray:
+def _audio(media: Path, info: MediaInfo, sight: Sight) -> FloatArray:
     parts: list[FloatArray] = [np.zeros(0, np.float32)]
     wanted = round(sight.seconds * _RATE)
     blocks = decode_blocks(media, track=choose_track(info, None), sample_rate=_RATE, start=sight.start)
@@ -156,15 +170,17 @@ class _Row:
     """One stretch of the timeline, from ``first`` seconds on, ``top`` pixels down."""
 
     def __init__(self, draw: ImageDraw, first: float, top: int) -> None:
-        self._draw, self._first, self._top = draw, first, top
+        self._draw = draw
+        self._first = first
+        self._top = top
 
-    def draw(self, sound: FloatArray, windows: Iterable[Window], sight: Sight) -> None:
+    def draw(self, audio: FloatArray, windows: Iterable[Window], sight: Sight) -> None:
         """Background to foreground."""
         for window in windows:
             self._box(window.span, 22, 122, _WINDOW)
             for part in window.speech:
                 self._box(part, 22, 122, _SPEECH)
-        self._wave(sound)
+        self._wave(audio)
         for second in range(int(_ROW_SECONDS) + 1):
             x = self._x(self._first + second)
             self._draw.line((x, self._top + 18, x, self._top + 22), fill=_FAINT)
@@ -173,32 +189,41 @@ class _Row:
         for index, word in enumerate(sight.words):
             room = sight.words[index + 2].start if index + 2 < len(sight.words) else word.end
             self._labelled(
-                Span(word.start, word.end), 128 + 19 * (index % 2), 17, _WORD, word.text, max(word.end, room)
+                Span(word.start, word.end),
+                128 + 19 * (index % 2),
+                height=17,
+                colour=_WORD,
+                text=word.text,
+                until=max(word.end, room),
             )
         for cue in sight.cues:
-            self._labelled(Span(cue.start, cue.end), 174, 52, _CUE, cue.text)
+            self._labelled(Span(cue.start, cue.end), 174, height=52, colour=_CUE, text=cue.text)
 
     def _x(self, moment: float) -> float:
         return _GAP + (moment - self._first) / _ROW_SECONDS * (_WIDTH - 2 * _GAP)
 
     def _edges(self, span: Span) -> tuple[float, float] | None:
         """Left and right end in this row, if any of it lies here."""
-        low, high = max(span.start, self._first), min(span.end, self._first + _ROW_SECONDS)
+        low = max(span.start, self._first)
+        high = min(span.end, self._first + _ROW_SECONDS)
         return (self._x(low), self._x(high)) if low < high else None
 
     def _box(self, span: Span, top: int, bottom: int, colour: str) -> None:
         if edges := self._edges(span):
             self._draw.rectangle((edges[0], self._top + top, edges[1], self._top + bottom), fill=colour)
 
-    def _wave(self, sound: FloatArray) -> None:
-        width = round(self._x(self._first + len(sound) / _RATE)) - _GAP
-        for column, piece in enumerate(np.array_split(sound, max(1, width))):
+    def _wave(self, audio: FloatArray) -> None:
+        width = round(self._x(self._first + len(audio) / _RATE)) - _GAP
+        for column, piece in enumerate(np.array_split(audio, max(1, width))):
             if len(piece):
-                low, high = self._top + 72 - 48 * piece.max(), self._top + 72 - 48 * piece.min()
+                low = self._top + 72 - 48 * piece.max()
+                high = self._top + 72 - 48 * piece.min()
                 self._draw.line((_GAP + column, low, _GAP + column, max(high, low + 1)), fill=_WAVE)
 
     def _labelled(self, span: Span, top: int, height: int, colour: str, text: str, until: float | None = None) -> None:
-        """A box with its text, which may reach ``until`` a later moment if nothing else stands there."""
+        """A box with its text, which may reach ``until`` a later moment if nothing else stands
+        there.
+        """
         if not (edges := self._edges(span)):
             return
         left, right = edges
@@ -212,7 +237,8 @@ class _Row:
 
 def _wrapped(text: str, width: float, most: int) -> list[str]:
     """``text`` in at most so many lines, none wider; what finds no room is left out."""
-    font, lines = _font(13), [""]
+    font = _font(13)
+    lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width:

@@ -1,4 +1,7 @@
-"""Subtitles as a track inside the film, which the viewer can switch off; all that was there is copied bit for bit."""
+"""Subtitles as a track inside the video, which the viewer can switch off.
+
+All that was there is copied bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,15 @@ from gptasr_subs.formats import Document, render
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.languages import language_name, same_language, three_letter_code
 from gptasr_subs.media.probe import BITMAP_SUBTITLES, inspect
-from gptasr_subs.storage.files import MIB, replacing
+from gptasr_subs.storage.files import MIB, atomic_replace
 from gptasr_subs.types import Cue
 
 Stream = dict[str, Any]  # as ffprobe describes one
 
 _MATROSKA = {"default_mode": "passthrough"}  # else ffmpeg marks tracks as default that were not
 _MP4 = {"movflags": "+faststart"}
-# How each container is called by ffmpeg, what it calls text, what text we give it, and what its writer must be told.
+# How each container is called by ffmpeg, what it calls text, what text we give it, and what its
+# writer must be told.
 _CONTAINERS = {
     ".mkv": ("matroska", "subrip", "srt", _MATROSKA),
     ".webm": ("webm", "webvtt", "vtt", _MATROSKA),
@@ -30,7 +34,8 @@ _CONTAINERS = {
     ".m4v": ("mp4", "mov_text", "srt", _MP4),
     ".mov": ("mov", "mov_text", "srt", _MP4),
 }
-_REMADE = frozenset({"text", "tmcd"})  # data of MP4 that ffmpeg writes anew: from the chapters and the time code
+# Data of MP4 that ffmpeg writes anew: from the chapters and the time code
+_REMADE = frozenset({"text", "tmcd"})
 _COPY = {"c": "copy", "copy_unknown": None}
 _SPARE_BYTES = 16 * MIB
 
@@ -55,31 +60,33 @@ class Track:
 
 
 def embedded_track(media: Path, track: Track) -> bool:
-    """Whether the film has text in this track's language already; forced text counts only if forced is asked for.
+    """Whether the video has text in this track's language already.
 
-    Raises MediaError where the file is no media, or of a kind that holds no text track.
+    Forced text counts only if forced is asked for. Raises MediaError where the file is no media, or
+    of a kind that holds no text track.
     """
     _container(media)
     return any(_is_same(stream, track) for stream in inspect(media)["streams"])
 
 
 def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
-    """Put ``cues`` into the film as one more track; one of the same title is replaced, the rest stays as it was.
+    """Put ``cues`` into the video as one more track.
 
-    The new file takes the old one's place only when every other stream in it is proven to be the same, bit for bit.
-    Raises MediaError or OutputError, and the film is then untouched.
+    One of the same title is replaced, the rest stays as it was. The new file takes the old one's
+    place only when every other stream in it is proven to be the same, bit for bit. Raises
+    MediaError or OutputError, and the video is then untouched.
     """
     muxer, codec, text_format, muxer_options = _container(media)
     streams: list[Stream] = inspect(media)["streams"]
     kept = [i for i, stream in enumerate(streams) if not _is_left_out(stream, muxer, track)]
-    with TemporaryDirectory() as folder, replacing(media) as temporary:
+    with TemporaryDirectory() as folder, atomic_replace(media) as temporary:
         _refuse_full_disk(media)
         text = Path(folder, f"subtitles.{text_format}")
         text.write_text(render(Document(tuple(cues)), text_format), encoding="utf-8")
         covers = _save_covers(media, streams, Path(folder)) if muxer == "matroska" else {}
         mapped = [i for i in kept if i not in covers]
         number = sum(_is_kind(streams[i], "subtitle") for i in mapped)
-        film = open_input(media)
+        source = open_input(media)
         options = {
             "format": muxer,
             **muxer_options,
@@ -88,9 +95,9 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
             **_labels(track, number),
             **_attachments(streams, mapped, covers),
         }
-        new = join_streams(*(film[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options)
+        new = join_streams(*(source[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options)
         # One run writes the new file and hashes what it reads of the old one.
-        found = _hashes(build_command(new, _hash_output(film), overwrite=True), media)
+        found = _hashes(build_command(new, _hash_output(source), overwrite=True), media)
         _refuse_changes([fingerprint for index, fingerprint in found.items() if index in kept], temporary, media)
 
 
@@ -128,7 +135,10 @@ def _refuse_full_disk(media: Path) -> None:
 
 
 def _save_covers(media: Path, streams: Sequence[Stream], folder: Path) -> dict[int, Path]:
-    """Pictures attached to a Matroska file, by stream; copied as streams they would become videos."""
+    """Pictures attached to a Matroska file, by stream.
+
+    Copied as streams they would become videos.
+    """
     covers = {i: folder / f"cover{i}" for i, s in enumerate(streams) if s.get("disposition", {}).get("attached_pic")}
     for index, path in covers.items():
         picture = join_streams(open_input(media)[str(index)], to=path, format="image2pipe", c="copy")
@@ -156,9 +166,9 @@ def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
     }
 
 
-def _hash_output(film: Any) -> Any:
+def _hash_output(source: Any) -> Any:
     """An output that prints a hash of every stream of an input."""
-    return join_streams(film, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
+    return join_streams(source, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
 
 
 def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None:

@@ -1,4 +1,6 @@
-"""Subtitles of a film that is still being listened to: files that grow, whole and valid at any moment."""
+"""Subtitles of a video that is still being listened to: files that grow, whole and valid at any
+moment.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ Preview = Callable[[Document], None]  # takes what is known so far
 def previews(targets: Mapping[str, Path]) -> Iterator[Preview]:
     """Gives the function that writes a document to ``targets``, a file for each format.
 
-    If the block ends with an error, what stood there before stands there again: a part of a film's subtitles would be
-    taken for the whole. Raises OutputError.
+    If the block ends with an error, what stood there before stands there again: a part of a video's
+    subtitles would be taken for the whole. Raises OutputError.
     """
     before = {target: _content(target) for target in targets.values()}
 

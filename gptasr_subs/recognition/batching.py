@@ -1,7 +1,7 @@
 """Which clips are recognised together, and on how many threads.
 
-On a CPU several batches are worked on at once: products this small gain little from many threads. Batches shrink where
-memory does not suffice.
+On a CPU several batches are worked on at once: products this small gain little from many threads.
+Batches shrink where memory does not suffice.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.recognition.workers import can_fork, run_forked
+from gptasr_subs.recognition.workers import can_fork, run_in_processes
 
 if TYPE_CHECKING:
     from gptasr_subs.model.config import ModelConfig
@@ -27,14 +27,14 @@ _MOST_WORKERS = 4
 _TEXT_SHARE = 0.4  # text tokens for each mel position, as fast speech has them
 
 
-def batch_size(config: ModelConfig, seconds: float, lanes: int, device: str, bytes_each: int = 4) -> int:
-    """Clips of up to ``seconds`` that may be decoded at once, each with so many texts in ``lanes``.
+def batch_size(config: ModelConfig, seconds: float, rows: int, device: str, bytes_each: int = 4) -> int:
+    """Clips of up to ``seconds`` that may be decoded at once, each with so many texts in ``rows``.
 
     ``bytes_each`` is the size of a cached number.
     """
     second = config.front_end.frames_per_second / config.reduction
     mel = config.max_mel_positions if config.generation == 1 else seconds * second
-    positions = mel + lanes * _TEXT_SHARE * seconds * second
+    positions = mel + rows * _TEXT_SHARE * seconds * second
     clip = 2 * config.layers * config.width * bytes_each * max(1.0, positions)
     most = _MOST_AT_ONCE if device.startswith("cuda") else _MOST_ON_CPU
     return max(1, min(most, int(_memory(device) / clip)))
@@ -49,19 +49,21 @@ def _memory(device: str) -> float:
 
 
 def split_batches(order: Sequence[int], size: int, workers: int) -> list[list[int]]:
-    """Clips in ``order`` of length as batches of at most ``size``, for every worker as many and like much work."""
+    """Clips in ``order`` of length as batches of at most ``size``, for every worker as many and
+    like much work.
+    """
     rounds = -(-len(order) // (size * workers))
     count = min(len(order), rounds * workers)
     return [list(order[first::count]) for first in range(count)]
 
 
-def run(work: Callable[[_Item], _Result], items: Sequence[_Item], device: str) -> Iterator[_Result]:
+def run_batches(work: Callable[[_Item], _Result], items: Sequence[_Item], device: str) -> Iterator[_Result]:
     """``work`` on every item, results in order; on a CPU several at once."""
     workers = min(count_workers(device), len(items))
     if workers < 2:
         return map(work, items)
     if can_fork():
-        return run_forked(work, items, workers)
+        return run_in_processes(work, items, workers)
     return _run_in_threads(work, items, workers)
 
 
@@ -84,8 +86,13 @@ def count_workers(device: str) -> int:
     return min(_MOST_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
 
 
-def in_halves(work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_Item], name: str) -> list[_Result]:
-    """``work`` on all items at once; where memory is too small, on halves. Raises ModelError where one is too many."""
+def halve_on_out_of_memory(
+    work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[_Item], name: str
+) -> list[_Result]:
+    """``work`` on all items at once; where memory is too small, on halves.
+
+    Raises ModelError where one is too many.
+    """
     import torch
 
     try:
@@ -100,7 +107,7 @@ def in_halves(work: Callable[[Sequence[_Item]], list[_Result]], items: Sequence[
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = len(items) // 2
-    return in_halves(work, items[:half], name) + in_halves(work, items[half:], name)
+    return halve_on_out_of_memory(work, items[:half], name) + halve_on_out_of_memory(work, items[half:], name)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,8 +1,10 @@
-"""What is recognised already, on disk: a run that was killed goes on where it was, and new cues need no recognition.
+"""What is recognised already, on disk: a run that was killed goes on where it was, and new cues
+need no recognition.
 
-A window is found again by the hash of its samples, together with what turned them into words: the weights, the width of
-the search and a version of the results. So a copy or a renamed film is known too, and what has changed in any way is
-not. A film that was finished is found by its size, time and file number without being decoded at all.
+A window is found again by the hash of its samples, together with what turned them into words: the
+weights, the width of the search and a version of the results. So a copy or a renamed video is known
+too, and what has changed in any way is not. A video that was finished is found by its size, time and
+file number without being decoded at all.
 """
 
 from __future__ import annotations
@@ -20,20 +22,22 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from gptasr_subs.recognition.transcript import Heard, Transcript, heard_in
+from gptasr_subs.recognition.transcript import Transcript, recognized_window
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.storage.files import MIB, file_stamp
 from gptasr_subs.storage.folders import cache_folder
 from gptasr_subs.storage.sqlite import open_database
 from gptasr_subs.types import Span, Word
 
-LIMIT = 200 * MIB  # bytes; a film of two hours takes about one MiB
+LIMIT = 200 * MIB  # bytes; a video of two hours takes about one MiB
 
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WAIT = 10.0  # for another process that writes
-# Part of every key. Raise it with each change to decoding, segmentation or the model that may change words or times.
+# Part of every key. Raise it with each change to decoding, segmentation or the model that may
+# change words or times.
 _RESULTS_VERSION = 1
-_reported: set[Path | None] = set()  # journals of which it was said that they cannot be used; once is enough
+# Journals of which it was said that they cannot be used; once is enough
+_reported: set[Path | None] = set()
 _SCHEMA = """
 PRAGMA auto_vacuum = FULL;
 PRAGMA journal_mode = WAL;
@@ -49,8 +53,11 @@ CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One film as ``gptasr-subs cache`` shows it; ``used`` is seconds since 1970, ``failed`` windows have no words."""
+class CacheEntry:
+    """One video as ``gptasr-subs cache`` shows it.
+
+    ``used`` is seconds since 1970, ``failed`` windows have no words.
+    """
 
     media: str
     used: float
@@ -75,35 +82,45 @@ def journal_path() -> Path:
 
 
 class Journal:
-    """A database of windows and films. If it cannot be used, that is said once and nothing is remembered."""
+    """A database of windows and videos.
+
+    If it cannot be used, that is said once and nothing is remembered.
+    """
 
     def __init__(self, path: Path | None, limit: int = LIMIT) -> None:
         """``limit`` is its greatest size in bytes; without a ``path`` it remembers nothing."""
-        self._path, self._limit = path, limit
+        self._path = path
+        self._limit = limit
         self._database: sqlite3.Connection | None = None
         if path:
             self._open(path)
 
-    def film(self, media: Path, track: int | str | None, identity: str, beams: int) -> Film:
-        """The pages of one film. ``identity`` names the weights; without one nothing is remembered."""
+    def record(self, media: Path, track: int | str | None, identity: str, beams: int) -> Record:
+        """What it holds of one video. ``identity`` names the weights.
+
+        Without one nothing is remembered.
+        """
         settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
         stamp = file_stamp(media)
         if not identity or stamp is None or self._database is None:
-            return Film(self, None, settings)
+            return Record(self, None, settings)
         key = _hash(settings, repr((stamp, track)).encode())
         self.prune(self._limit)
         self.ask("INSERT OR IGNORE INTO films (key, media) VALUES (?, ?)", key, _text(media.absolute()))
         self.ask("UPDATE films SET used = ?, media = ? WHERE key = ?", time.time(), _text(media.absolute()), key)
         rows = self.ask("SELECT id FROM films WHERE key = ?", key)
-        return Film(self, rows[0][0] if rows else None, settings)
+        return Record(self, rows[0][0] if rows else None, settings)
 
-    def entries(self) -> list[Entry]:
-        """All films, the last used first."""
+    def entries(self) -> list[CacheEntry]:
+        """All videos, the last used first."""
         rows = self.ask(
             "SELECT media, used, count(windows.key), count(error), layout IS NOT NULL FROM films "
             "LEFT JOIN windows ON film = films.id GROUP BY films.id ORDER BY used DESC"
         )
-        return [Entry(row[0], row[1], row[2], row[3], bool(row[4])) for row in rows]
+        return [
+            CacheEntry(media, used=used, windows=windows, failed=failed, finished=bool(finished))
+            for media, used, windows, failed, finished in rows
+        ]
 
     def size(self) -> int:
         """Bytes in use."""
@@ -114,9 +131,12 @@ class Journal:
         return int(rows[0][0]) if rows else 0
 
     def prune(self, limit: int) -> int:
-        """Forget the films that were used longest ago until at most ``limit`` bytes are left; gives how many."""
+        """Forget the videos that were used longest ago until at most ``limit`` bytes are left.
+
+        Gives how many.
+        """
         forgotten = 0
-        if self.size() > limit:  # of a film that another process has forgotten meanwhile
+        if self.size() > limit:  # of a video that another process has forgotten meanwhile
             self.ask("DELETE FROM windows WHERE film NOT IN (SELECT id FROM films)")
         while self.size() > limit and (oldest := self.ask("SELECT id FROM films ORDER BY used LIMIT 1")):
             self.ask("DELETE FROM windows WHERE film = ?", oldest[0][0])
@@ -160,68 +180,80 @@ class Journal:
                     self._path.with_name(self._path.name + end).unlink(missing_ok=True)
 
 
-class Film:
-    """What the journal knows of one film, and what of it has failed in this run."""
+class Record:
+    """What the journal knows of one video, and what of it has failed in this run."""
 
     def __init__(self, journal: Journal, number: int | None, settings: bytes) -> None:
-        """Made by ``Journal.film``; without a ``number`` nothing is remembered."""
-        self._journal, self._number, self._settings = journal, number, settings
+        """Made by ``Journal.record``; without a ``number`` nothing is remembered."""
+        self._journal = journal
+        self._number = number
+        self._settings = settings
         self._keys: dict[Span, bytes] = {}
-        self.lost: list[tuple[Span, str]] = []
+        self._finished: Transcript | None = None
+        self.failed: list[tuple[Span, str]] = []
 
     def recall(self, window: Window) -> list[Word] | None:
         """The words of a window, in seconds from its start; None where it has to be recognised."""
-        if self._number is None:
-            return None
-        key = self._keys[window.span] = _hash(self._settings, window.samples.tobytes())
-        return self._words(key)
+        return None if self._number is None else self._words(self._key(window))
 
-    def record(self, window: Window, words: Sequence[Word]) -> None:
-        """Put the words of a window that was not recalled on disk at once."""
+    def store(self, window: Window, words: Sequence[Word]) -> None:
+        """Put the words of a window on disk at once."""
         self._write(window, json.dumps([[w.text, w.start, w.end, w.confidence] for w in words]))
 
-    def mark(self, window: Window, error: Exception) -> None:
+    def mark_failed(self, window: Window, error: Exception) -> None:
         """Note that a window could not be recognised; the next run tries it again."""
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        self.lost.append((window.span, reason))
+        self.failed.append((window.span, reason))
         self._write(window, None, reason)
 
     def finish(self, transcript: Transcript) -> None:
-        """Note that the film is done, and where its windows lie."""
-        if self._number is None or self.lost:
+        """Note that the video is done, and where its windows lie."""
+        if self._number is None or self.failed:
             return
-        windows = [[*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()] for h in transcript.heard]
+        windows = [[*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()] for h in transcript.windows]
         layout = json.dumps([transcript.seconds, windows])
         sql = "UPDATE films SET layout = ?, model = ? WHERE id = ?"
         self._journal.ask(sql, layout, transcript.model, self._number)
 
     def finished(self) -> Transcript | None:
-        """The whole film, if it was finished and all of it is still there."""
-        rows = self._journal.ask("SELECT layout, model FROM films WHERE id = ?", self._number)
-        stored = _unpacked(rows[0][0]) if rows else None
-        if stored is None:
-            return None
-        seconds, windows = stored
-        heard = [self._heard(Span(start, end), speech, bytes.fromhex(key)) for start, end, speech, key in windows]
-        return None if None in heard else Transcript(rows[0][1], seconds, tuple(filter(None, heard)))
+        """The whole video, if it was finished and all of it is still there."""
+        if self._finished is None:
+            self._finished = self._read_finished()
+        return self._finished
 
-    def _heard(self, span: Span, speech: list[list[float]], key: bytes) -> Heard | None:
-        words = self._words(key)
-        return None if words is None else heard_in(span, [Span(*pair) for pair in speech], words)
+    def _read_finished(self) -> Transcript | None:
+        rows = self._journal.ask("SELECT layout, model FROM films WHERE id = ?", self._number)
+        layout = _unpacked(rows[0][0]) if rows else None
+        if layout is None:
+            return None
+        seconds, windows = layout
+        recognized = []
+        for start, end, speech, key in windows:
+            words = self._words(bytes.fromhex(key))
+            if words is None:
+                return None
+            recognized.append(recognized_window(Span(start, end), [Span(*pair) for pair in speech], words))
+        return Transcript(rows[0][1], seconds, tuple(recognized))
+
+    def _key(self, window: Window) -> bytes:
+        if window.span not in self._keys:
+            self._keys[window.span] = _hash(self._settings, window.samples.tobytes())
+        return self._keys[window.span]
 
     def _words(self, key: bytes) -> list[Word] | None:
         rows = self._journal.ask("SELECT words, film FROM windows WHERE key = ?", key)
         stored = _unpacked(rows[0][0]) if rows else None
         if stored is None:
             return None
-        if rows[0][1] != self._number:  # of another film with the same sound; it must not be forgotten with that one
+        # Of another video with the same audio; it must not be forgotten with that one
+        if rows[0][1] != self._number:
             self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
         return [Word(*fields) for fields in stored]
 
     def _write(self, window: Window, words: str | None, error: str | None = None) -> None:
         if self._number is not None:
             sql = "INSERT OR REPLACE INTO windows (key, film, words, error) VALUES (?, ?, ?, ?)"
-            self._journal.ask(sql, self._keys[window.span], self._number, words, error)
+            self._journal.ask(sql, self._key(window), self._number, words, error)
 
 
 def _hash(*parts: bytes) -> bytes:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.folders import checkpoint_identity
+from gptasr_subs.model.files import checkpoint_identity
 from gptasr_subs.recognition.batching import batch_size as clips_that_fit
-from gptasr_subs.recognition.batching import count_workers, in_halves, run, split_batches
+from gptasr_subs.recognition.batching import count_workers, halve_on_out_of_memory, run_batches, split_batches
 from gptasr_subs.types import FloatArray, Word
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gptasr_subs.model.checkpoint import Checkpoint
-    from gptasr_subs.model.decoding import Decoded, DecodingOptions
+    from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions
 
 PRECISION = "GPTASR_SUBS_PRECISION"
 
@@ -30,11 +30,14 @@ class GptAsrRecognizer:
     def __init__(self, checkpoint: Checkpoint, device: str = "cpu", identity: str = "") -> None:
         """``device`` is where the checkpoint's network already is: cpu, cuda (or cuda:1) or mps.
 
-        ``identity`` says which weights these are; without one the journal remembers nothing of them.
+        ``identity`` says which weights these are; without one the journal remembers nothing of
+        them.
         """
-        from gptasr_subs.model.features import build_front_end
+        from gptasr_subs.model.log_mel import build_front_end
 
-        self.checkpoint, self.device, self.identity = checkpoint, device, identity
+        self.checkpoint = checkpoint
+        self.device = device
+        self.identity = identity
         self._heads = checkpoint.heads
         self._front_end = build_front_end(checkpoint.config.front_end).to(device)
 
@@ -56,32 +59,40 @@ class GptAsrRecognizer:
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
     ) -> Iterator[tuple[int, list[Word]]]:
-        """As the protocol says, longest first; raises ``ModelError`` for a clip too long or memory too small."""
+        """As the protocol says, longest first.
+
+        Raises ``ModelError`` for a clip too long or memory too small.
+        """
         self._refuse_long(clips)
         options = self.checkpoint.decoding
-        options = replace(options, beams=beams) if beams else options
+        options = replace(options, beam_size=beams) if beams else options
         order = sorted((i for i, clip in enumerate(clips) if len(clip)), key=lambda i: -len(clips[i]))
         yield from ((index, []) for index, clip in enumerate(clips) if not len(clip))
         if not order:
             return
-        size = batch_size or self._batch_size(len(clips[order[0]]), options.lanes)
-        found = split_batches(order, size, count_workers(self.device))
-        heard = run(lambda batch: self._hear([clips[index] for index in batch], options), found, self.device)
-        for batch, words in zip(found, heard, strict=True):
+        size = batch_size or self._batch_size(len(clips[order[0]]), options.rows)
+        batches = split_batches(order, size, count_workers(self.device))
+        found = run_batches(
+            lambda batch: self._recognize([clips[index] for index in batch], options), batches, self.device
+        )
+        for batch, words in zip(batches, found, strict=True):
             yield from zip(batch, words, strict=True)
 
     @property
     def frame_seconds(self) -> float:
-        """Length of a frame of ``listen``."""
+        """Length of a frame of ``ctc_log_probs``."""
         return self.checkpoint.config.seconds_per_ctc_frame
 
     @property
     def ctc_offsets(self) -> tuple[float, float]:
-        """Seconds to add to where ``listen`` lets words begin and end; a following recogniser may have them."""
+        """Seconds to add to where words begin and end in ``ctc_log_probs``.
+
+        A CTC recogniser may have them.
+        """
         return self.checkpoint.start_offset, self.checkpoint.end_offset
 
-    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
-        """As the protocol of those that follow a text says.
+    def ctc_log_probs(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
+        """As the protocol ``CtcRecognizer`` says.
 
         Raises ``ModelError`` where the checkpoint has no CTC head, or as ``transcribe`` does.
         """
@@ -89,22 +100,24 @@ class GptAsrRecognizer:
 
         network = self.checkpoint.model
         if network.ctc_head is None:
-            raise ModelError(f"The model {self.name!r} has no CTC head to follow a text with; use --model default.")
+            raise ModelError(f"The model {self.name!r} has no CTC head to align a text with; use --model default.")
         self._refuse_long(clips)
-        heard = []
+        found = []
         with torch.inference_mode():
             for clip in clips:  # one at a time: without the text there is little to gain by batches
                 encoded = network.encode(*self.log_mels([clip]))
-                heard.append(network.ctc_head(encoded.features)[0].cpu().numpy())
-        return heard
+                found.append(network.ctc_head(encoded.features)[0].cpu().numpy())
+        return found
 
-    def _batch_size(self, longest: int, lanes: int) -> int:
+    def _batch_size(self, longest: int, rows: int) -> int:
         bytes_each = self.checkpoint.model.gpt.dtype.itemsize
-        return clips_that_fit(self.checkpoint.config, longest / self.sample_rate, lanes, self.device, bytes_each)
+        return clips_that_fit(
+            self.checkpoint.config, longest / self.sample_rate, rows=rows, device=self.device, bytes_each=bytes_each
+        )
 
-    def _hear(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
+    def _recognize(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
         """The words of one batch."""
-        decoded = in_halves(lambda some: self._decode(some, options), clips, self.name)
+        decoded = halve_on_out_of_memory(lambda some: self._decode(some, options), clips, self.name)
         return [self._words(clip, result) for clip, result in zip(clips, decoded, strict=True)]
 
     def _refuse_long(self, clips: Sequence[FloatArray]) -> None:
@@ -116,13 +129,16 @@ class GptAsrRecognizer:
             )
 
     def _decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
-        from gptasr_subs.model.decoding import decode
+        from gptasr_subs.model.decoding.decode import decode
 
         mel, lengths = self.log_mels(clips)
-        return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel, lengths, options)
+        return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel=mel, lengths=lengths, options=options)
 
     def log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
-        """Log-mels (B, n_mels, T) and lengths (B,); each clip by itself, for its edges are reflected."""
+        """Log-mels (B, n_mels, T) and lengths (B,).
+
+        Each clip by itself, for its edges are reflected.
+        """
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
@@ -132,9 +148,9 @@ class GptAsrRecognizer:
 
     def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
         """By the CTC head where there is one, else by attention, else spread over the voiced sound."""
-        from gptasr_subs.model.alignment import (
-            agreed,
+        from gptasr_subs.model.alignment.words import (
             align_words,
+            combine_confidences,
             word_confidences,
             words_by_tokens,
             words_without_ctc,
@@ -142,7 +158,8 @@ class GptAsrRecognizer:
 
         if not decoded.text:
             return []
-        checkpoint, best = self.checkpoint, decoded.hypotheses[0]
+        checkpoint = self.checkpoint
+        best = decoded.hypotheses[0]
         words: list[Word] = []
         seconds = len(clip) / self.sample_rate
         if decoded.ctc_log_probs is not None:
@@ -155,18 +172,21 @@ class GptAsrRecognizer:
                 end_offset=checkpoint.end_offset,
             )
         pieces = checkpoint.tokenizer.pieces(best.tokens)
-        words = agreed(words, word_confidences(pieces, best.token_log_probs))
+        words = combine_confidences(words, word_confidences(pieces, best.token_log_probs))
         if not words and best.tokens:
             begins = self._token_times(clip, best.tokens)
             words = words_by_tokens(pieces, best.token_log_probs, begins, seconds)
         return words or words_without_ctc(pieces, best.token_log_probs, clip, self.sample_rate)
 
     def _token_times(self, clip: FloatArray, tokens: Sequence[int]) -> list[float]:
-        """When each token begins and the last one ends, by attention; heads not stored are chosen by the first clip."""
-        from gptasr_subs.model.attention import attention_to_sound, choose_heads, token_positions
+        """When each token begins and the last one ends, by attention.
+
+        Heads not stored are chosen by the first clip.
+        """
+        from gptasr_subs.model.alignment.cross_attention import attention_to_audio, choose_heads, token_positions
 
         checkpoint = self.checkpoint
-        attention = attention_to_sound(checkpoint.model, *self.log_mels([clip]), tokens)
+        attention = attention_to_audio(checkpoint.model, *self.log_mels([clip]), tokens)
         self._heads = self._heads or choose_heads([attention])
         times: list[float] = (checkpoint.config.seconds_per_position * token_positions(attention, self._heads)).tolist()
         return times
@@ -176,19 +196,23 @@ def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", lang
     """GPT-ASR; it writes English whatever ``language`` is. Raises ``ModelError``."""
     from gptasr_subs.model.checkpoint import load_checkpoint
 
-    chosen, name = choose_device(device), name_or_path or "default"
+    chosen = choose_device(device)
+    name = name_or_path or "default"
     checkpoint = load_checkpoint(name, chosen)
-    checkpoint.model.settle(number_format(chosen))
+    checkpoint.model.prepare_for_inference(number_format(chosen))
     return GptAsrRecognizer(checkpoint, chosen, own_identity(name))
 
 
 def own_identity(name_or_path: str | Path) -> str:
-    """What the journal knows a checkpoint of GPT-ASR by: its weights, and the number format that was asked for."""
+    """What the journal knows a checkpoint of GPT-ASR by: its weights, and the number format that
+    was asked for.
+    """
     return f"{checkpoint_identity(name_or_path)} {os.environ.get(PRECISION, '')}".rstrip()
 
 
 def number_format(device: str) -> torch.dtype:
-    """What the network multiplies in: two bytes where the device has instructions for them, else float32.
+    """What the network multiplies in: two bytes where the device has instructions for them, else
+    float32.
 
     ``GPTASR_SUBS_PRECISION=float32`` asks for the latter.
     """

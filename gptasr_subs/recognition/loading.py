@@ -12,7 +12,7 @@ from pathlib import Path
 from gptasr_subs.errors import GptasrError, ModelError
 from gptasr_subs.media.languages import same_language, shortest_code
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.folders import described_config
+from gptasr_subs.model.files import described_config
 from gptasr_subs.plugins import find_entries
 from gptasr_subs.recognition.gptasr import load_gptasr, own_identity
 from gptasr_subs.recognition.recognizer import Recognizer
@@ -24,10 +24,11 @@ _PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would b
 
 
 def load_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> Recognizer:
-    """A recogniser: GPT-ASR with a shipped, cached or own checkpoint, or ``NAME:MODEL``, that of another package.
+    """A recogniser: GPT-ASR with a shipped, cached or own checkpoint, or ``NAME:MODEL``, that of
+    another package.
 
-    ``device`` is auto, cpu, cuda (or cuda:1) or mps; ``language`` is what is spoken. Raises ``ModelError`` where the
-    model or the device is not there.
+    ``device`` is auto, cpu, cuda (or cuda:1) or mps; ``language`` is what is spoken. Raises
+    ``ModelError`` where the model or the device is not there.
     """
     recognizer, model = split_model(name_or_path)
     if recognizer == OWN:
@@ -41,7 +42,8 @@ def load_model(name_or_path: str | Path = "default", device: str = "auto", langu
 
 
 def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
-    """Which recogniser is asked for, and which model of it: ``whisper:tiny.en`` is ``("whisper", "tiny.en")``.
+    """Which recogniser is asked for, and which model of it: ``whisper:tiny.en`` is ``("whisper",
+    "tiny.en")``.
 
     What has no prefix, and every file that is there, belongs to GPT-ASR.
     """
@@ -52,9 +54,11 @@ def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
 
 
 def find_recognizer(name: str) -> Callable[[str, str, str], Recognizer]:
-    """What a plugin offers by this name: called with a model's name (empty: its usual one), a device and a language.
+    """What a plugin offers by this name: called with a model's name (empty: its usual one), a
+    device and a language.
 
-    Raises ``ModelError`` where no installed package offers that name, or the one that does cannot be imported.
+    Raises ``ModelError`` where no installed package offers that name, or the one that does cannot
+    be imported.
     """
     offered = {entry.name: entry for entry in find_entries("recognizers")}
     if name not in offered:
@@ -74,7 +78,10 @@ def make_recognizer(plugin: object) -> Callable[[str, str, str], Recognizer]:
 
 
 class LazyRecognizer:
-    """A recogniser that is loaded when it is needed; its identity and what it takes may be known before."""
+    """A recogniser that is loaded when it is needed.
+
+    Its identity and what it takes may be known before.
+    """
 
     def __init__(
         self,
@@ -82,11 +89,14 @@ class LazyRecognizer:
         identity: str = "",
         describe: Callable[[], ModelConfig | None] = lambda: None,
     ) -> None:
-        """``load`` gives the recogniser; ``identity`` is what its ``identity`` will be, empty where not known.
+        """``load`` gives the recogniser.
 
-        ``describe`` gives the shape of the network, if it can be told without loading it.
+        ``identity`` is what its ``identity`` will be, empty where not known. ``describe`` gives the
+        shape of the network, if it can be told without loading it.
         """
-        self._load, self._identity, self._describe = load, identity, describe
+        self._load = load
+        self._identity = identity
+        self._describe = describe
         self._loaded: Recognizer | None = None
         self._loading = threading.Lock()
 
@@ -98,7 +108,10 @@ class LazyRecognizer:
             return self._loaded
 
     def begin(self) -> None:
-        """Load it in a thread, while sound is decoded and cut; what goes wrong is raised where it is needed."""
+        """Load it in a thread, while audio is decoded and cut.
+
+        What goes wrong is raised where it is needed.
+        """
 
         def load() -> None:
             with suppress(Exception):
@@ -139,7 +152,8 @@ class LazyRecognizer:
 
 def lazy_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> LazyRecognizer:
     """What ``load_model`` gives, loaded when it is needed. Raises nothing before."""
-    spoken = () if same_language(language, "en") else (language,)  # models expect English unless they are told
+    # Models expect English unless they are told
+    spoken = () if same_language(language, "en") else (language,)
     load = partial(load_model, name_or_path, device, *spoken)
     return LazyRecognizer(load, _known_identity(name_or_path), partial(_known_config, name_or_path))
 
@@ -158,10 +172,11 @@ def _known_identity(name_or_path: str | Path) -> str:
 
 
 def identity_of(recognizer: Recognizer, language: str = "en") -> str:
-    """What the journal knows a recogniser by: two that may find other words in the same sound must differ in it.
+    """What the journal knows a recogniser by: two that may find other words in the same audio must
+    differ in it.
 
-    That is its attribute ``identity`` where it has one (empty: nothing is to be remembered), else its class and name,
-    with the language that it was told is spoken.
+    That is its attribute ``identity`` where it has one (empty: nothing is to be remembered), else
+    its class and name, with the language that it was told is spoken.
     """
     identity = raw_identity(recognizer)
     return f"{identity} {shortest_code(language)}" if identity else ""

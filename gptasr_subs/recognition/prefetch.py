@@ -9,16 +9,17 @@ from itertools import islice
 from queue import Empty, Queue
 from typing import TypeVar
 
-from gptasr_subs.recognition.workers import undisturbed
+from gptasr_subs.recognition.workers import no_fork
 
 _T = TypeVar("_T")
 _PATIENCE = 2.0  # seconds that closing waits for the thread; it ends by itself at its next item
 
 
-def ahead(items: Iterable[_T], most: int) -> Iterator[_T]:
+def prefetch(items: Iterable[_T], most: int) -> Iterator[_T]:
     """The same items in order; up to ``most`` are fetched, in a thread, before they are asked for.
 
-    What fetching raises is raised in its place. If this is closed early, no more than one item is still fetched.
+    What fetching raises is raised in its place. If this is closed early, no more than one item is
+    still fetched.
     """
     waiting: Queue[list[_T]] = Queue(most)  # an item in a list; an empty list is the end
     raised: list[BaseException] = []
@@ -28,7 +29,7 @@ def ahead(items: Iterable[_T], most: int) -> Iterator[_T]:
         source = iter(items)
         try:
             while not stopped.is_set():
-                with undisturbed():
+                with no_fork():
                     found = list(islice(source, 1))
                 if not found:
                     break

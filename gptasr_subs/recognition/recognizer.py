@@ -9,11 +9,17 @@ from gptasr_subs.types import FloatArray, Word
 
 
 class Recognizer(Protocol):
-    """Turns windows of sound into words. Those of other packages are found by ``gptasr_subs.plugins``."""
+    """Turns windows of audio into words.
+
+    Those of other packages are found by ``gptasr_subs.plugins``.
+    """
 
     @property
     def name(self) -> str:
-        """What a person calls it; the journal knows it by this unless it has an ``identity``, see ``loading``."""
+        """What a person calls it.
+
+        The journal knows it by this unless it has an ``identity``, see ``loading``.
+        """
 
     @property
     def sample_rate(self) -> int:
@@ -28,17 +34,18 @@ class Recognizer(Protocol):
     ) -> Iterator[tuple[int, list[Word]]]:
         """Yield ``(index of the clip, its words)`` as clips are finished, in any order.
 
-        Word times are seconds from the start of the clip; 0 lets the recogniser choose batch size or beams.
+        Word times are seconds from the start of the clip; 0 lets the recogniser choose batch size
+        or beams.
         """
 
 
 @runtime_checkable
-class FollowingRecognizer(Recognizer, Protocol):
-    """One that can also follow a known text: it tells what letters it hears, frame by frame."""
+class CtcRecognizer(Recognizer, Protocol):
+    """One with a CTC head: it can align a known text, for it gives the letters frame by frame."""
 
     @property
     def frame_seconds(self) -> float:
-        """Length of a frame of ``listen``."""
+        """Length of a frame of ``ctc_log_probs``."""
 
-    def listen(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
+    def ctc_log_probs(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
         """CTC log-probabilities (T, C) of each clip, over the alphabet of ``model.ctc``."""

@@ -1,4 +1,4 @@
-"""What is recognised in a film: windows with their words in film time, snapped to speech."""
+"""What is recognised in a video: windows with their words in media time, snapped to speech."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from gptasr_subs.types import Span, Word
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What was heard in one window: its words in film time, and where in it somebody speaks."""
+class RecognizedWindow:
+    """One window with its words, in media time, and the spans of speech in it."""
 
     span: Span
     speech: tuple[Span, ...]
@@ -20,22 +20,24 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """All that was heard in a film of ``seconds``, and the name of the model that heard it."""
+    """All windows of a video of ``seconds``, and the name of the model that recognised them."""
 
     model: str
     seconds: float
-    heard: tuple[Heard, ...]
+    windows: tuple[RecognizedWindow, ...]
 
     @property
     def words(self) -> list[Word]:
         """The words of all windows, in order."""
-        return [word for heard in self.heard for word in heard.words]
+        return [word for window in self.windows for word in window.words]
 
 
-def heard_in(span: Span, speech: Iterable[Span], words: Iterable[Word]) -> Heard:
-    """What a window holds; ``words`` have their times from its start, and are kept inside it and snapped to speech."""
+def recognized_window(span: Span, speech: Iterable[Span], words: Iterable[Word]) -> RecognizedWindow:
+    """A window; ``words`` have their times from its start, and are kept inside it and snapped to
+    speech.
+    """
     speech = tuple(speech)
-    return Heard(span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech)))
+    return RecognizedWindow(span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech)))
 
 
 def _shifted(word: Word, span: Span) -> Word:

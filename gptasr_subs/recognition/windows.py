@@ -1,4 +1,6 @@
-"""Windows of sound in, their words out: in groups, without those the journal knows, and past those that fail."""
+"""Windows of audio in, their words out: in groups, without those the journal knows, and past those
+that fail.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from gptasr_subs.recognition.cache import Film
-from gptasr_subs.recognition.prefetch import ahead
+from gptasr_subs.recognition.cache import Record
+from gptasr_subs.recognition.prefetch import prefetch
 from gptasr_subs.recognition.recognizer import Recognizer
-from gptasr_subs.recognition.transcript import heard_in
+from gptasr_subs.recognition.transcript import recognized_window
 from gptasr_subs.speech.segmentation import SegmentationOptions, Window
 from gptasr_subs.types import Word
 
-_FIRST_GROUP = 60.0  # seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
+# Seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
+_FIRST_GROUP = 60.0
 _LARGEST_GROUP = 480.0  # ... up to this, enough to fill batches of windows of like length
 _AHEAD = 32  # windows that are cut while others are recognised
 
@@ -31,10 +34,10 @@ def recognize(
     *,
     batch_size: int = 0,
     beams: int = 0,
-    film: Film | None = None,
+    record: Record | None = None,
 ) -> Iterator[tuple[Window, list[Word]]]:
-    """Each window with its words in film time, in order; see ``recognize_groups``."""
-    for group in recognize_groups(recognizer, windows, batch_size=batch_size, beams=beams, film=film):
+    """Each window with its words in media time, in order; see ``recognize_groups``."""
+    for group in recognize_groups(recognizer, windows, batch_size=batch_size, beams=beams, record=record):
         yield from group
 
 
@@ -44,78 +47,85 @@ def recognize_groups(
     *,
     batch_size: int = 0,
     beams: int = 0,
-    film: Film | None = None,
+    record: Record | None = None,
 ) -> Iterator[list[tuple[Window, list[Word]]]]:
-    """The windows with their words in film time, in the groups of growing size in which they are recognised.
+    """The windows with their words in media time, in the groups of growing size in which they are
+    recognised.
 
-    With a ``film``, what its journal holds is not recognised again, the rest is put there, and a window that fails has
-    no words; without one the first error is raised.
+    With a ``record``, what it holds is not recognised again, the rest is put there, and a window
+    that fails has no words; without one the first error is raised.
     """
-    listener = _Listener(recognizer, batch_size, beams, film)
-    for group in _groups(ahead(windows, _AHEAD)):
-        found = listener.words_of(group)
-        yield [(w, list(heard_in(w.span, w.speech, found.get(index, [])).words)) for index, w in enumerate(group)]
-    listener.refuse_nothing()
+    requests = _Requests(recognizer, batch_size=batch_size, beams=beams, record=record)
+    for group in _groups(prefetch(windows, _AHEAD)):
+        found = requests.words_of(group)
+        results = [
+            recognized_window(window.span, window.speech, found.get(index, [])) for index, window in enumerate(group)
+        ]
+        yield [(window, list(result.words)) for window, result in zip(group, results, strict=True)]
+    requests.raise_if_all_failed()
 
 
-class _Listener:
+class _Requests:
     """Asks for the words of windows; a window that fails alone costs only itself."""
 
-    def __init__(self, recognizer: Recognizer, batch_size: int, beams: int, film: Film | None) -> None:
-        self._recognizer, self._sizes, self._film = recognizer, {"batch_size": batch_size, "beams": beams}, film
+    def __init__(self, recognizer: Recognizer, *, batch_size: int, beams: int, record: Record | None) -> None:
+        self._recognizer = recognizer
+        self._sizes = {"batch_size": batch_size, "beams": beams}
+        self._record = record
         self._answers = 0
         self._error: Exception | None = None
 
     def words_of(self, group: Sequence[Window]) -> dict[int, list[Word]]:
         """By the number of the window in its group."""
-        found = self._recalled(group)
+        found: dict[int, list[Word]] = {}
+        if self._record:
+            for index, window in enumerate(group):
+                words = self._record.recall(window)
+                if words is not None:
+                    found[index] = words
+        self._answers += len(found)
         missing = [index for index in range(len(group)) if index not in found]
         if not missing:
             return found
         try:
             self._ask(group, missing, found)
         except Exception:  # whatever is wrong with one window must not cost the others
-            if not self._film:
+            if not self._record:
                 raise
             for index in missing:
                 if index not in found:
-                    self._ask_alone(group, index, found, self._film)
+                    self._ask_alone(group, index, found, self._record)
         return found
 
-    def refuse_nothing(self) -> None:
+    def raise_if_all_failed(self) -> None:
         """Raise the last error if there was no window without one."""
         if self._error and not self._answers:
             raise self._error
 
-    def _recalled(self, group: Sequence[Window]) -> dict[int, list[Word]]:
-        if not self._film:
-            return {}
-        known = enumerate(map(self._film.recall, group))
-        found = {index: words for index, words in known if words is not None}
-        self._answers += len(found)
-        return found
-
     def _ask(self, group: Sequence[Window], indices: Sequence[int], found: dict[int, list[Word]]) -> None:
         clips = [group[index].samples for index in indices]
-        for place, words in self._recognizer.transcribe(clips, **self._sizes):
-            index = indices[place]
+        for position, words in self._recognizer.transcribe(clips, **self._sizes):
+            index = indices[position]
             found[index] = words
-            if self._film:
-                self._film.record(group[index], words)
+            if self._record:
+                self._record.store(group[index], words)
             self._answers += 1
 
-    def _ask_alone(self, group: Sequence[Window], index: int, found: dict[int, list[Word]], film: Film) -> None:
+    def _ask_alone(self, group: Sequence[Window], index: int, found: dict[int, list[Word]], record: Record) -> None:
         try:
             self._ask(group, [index], found)
         except Exception as error:
             self._refuse_broken(error)
             self._error = error
-            film.mark(group[index], error)
+            record.mark_failed(group[index], error)
 
     def _refuse_broken(self, error: Exception) -> None:
-        """Where even a second of silence fails, it is not the window that is to blame."""
+        """Raise the error where even a second of silence fails, for then it is not the window that
+        is to blame.
+        """
+        silence = np.zeros(self._recognizer.sample_rate, np.float32)
         try:
-            list(self._recognizer.transcribe([np.zeros(self._recognizer.sample_rate, np.float32)], **self._sizes))
+            list(self._recognizer.transcribe([silence], **self._sizes))
         except Exception:
             raise error from None
 
@@ -127,6 +137,7 @@ def _groups(windows: Iterable[Window]) -> Iterator[list[Window]]:
         group.append(window)
         if sum(member.span.seconds for member in group) >= size:
             yield group
-            group, size = [], min(2 * size, _LARGEST_GROUP)
+            group = []
+            size = min(2 * size, _LARGEST_GROUP)
     if group:
         yield group

@@ -1,10 +1,13 @@
-"""Work done by copies of this process, each on one thread, where the system can copy processes: on Linux.
+"""Work done by copies of this process, each on one thread, where the system can copy processes: on
+Linux.
 
-Python's threads hinder each other wherever little is calculated between two lines of it, as in the steps of a search.
-Copies do not, they share the memory of the model, and what they are to do need not be sent to them.
+Python's threads hinder each other wherever little is calculated between two lines of it, as in the
+steps of a search. Copies do not, they share the memory of the model, and what they are to do need
+not be sent to them.
 
-A copy has only one of the threads, but all locks as they are. So a program must say that its threads are known
-(``allow``), and those of them that calculate do so inside ``undisturbed``, where no copy is made.
+A copy has only one of the threads, but all locks as they are. So a program must say that its
+threads are known (``allow_fork``), and those of them that calculate do so inside ``no_fork``, where
+no copy is made.
 """
 
 from __future__ import annotations
@@ -26,12 +29,14 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _at_work = threading.Lock()  # one thread has copies at a time
-_turn, _still = threading.Lock(), threading.Lock()  # who waits for a turn is next; nobody calculates while it is still
+# who waits for a turn is next; nobody calculates while it is still
+_turn = threading.Lock()
+_still = threading.Lock()
 _allowed = False
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def allow() -> None:
+def allow_fork() -> None:
     """From now on this process may be copied: it is a program of ours, whose threads are known."""
     global _allowed
     _allowed = sys.platform == "linux"
@@ -43,7 +48,7 @@ def can_fork() -> bool:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def no_fork() -> Iterator[None]:
     """In here a thread that is not the main one calculates; the process is not copied meanwhile."""
     if not _allowed:
         yield
@@ -56,11 +61,11 @@ def undisturbed() -> Iterator[None]:
         _still.release()
 
 
-def run_forked(work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
-    """``work`` on every item by so many copies of this process; results in order, errors raised in their place.
+def run_in_processes(work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
+    """``work`` on every item by so many copies of this process.
 
-    What a copy that died has not done is done here, and so is what one would do for which memory is too small. Closing
-    this early ends the copies.
+    Results in order, errors raised in their place. What a copy that died has not done is done here,
+    and so is what one would do for which memory is too small. Closing this early ends the copies.
     """
     with _at_work:
         with _turn, _still, _signals_held():
@@ -77,21 +82,22 @@ def run_forked(work: Callable[[_Item], _Result], items: Sequence[_Item], workers
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Signals that end the program wait: what they raise amid the copying of a process, Python would ignore.
+    """Signals that end the program wait: what they raise amid the copying of a process, Python
+    would ignore.
 
     Python hears signals in the main thread, so in others there is nothing to do.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard: list[int] = []
-    before = {number: signal.signal(number, lambda heard_now, _: heard.append(heard_now)) for number in _ENDING}
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in _ENDING}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for ending in set(heard):
+        for ending in set(received):
             signal.raise_signal(ending)
 
 
@@ -112,7 +118,8 @@ def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BasePro
     answers, end = context.Pipe(duplex=False)
     process = context.Process(target=_serve, args=(work, items, end), daemon=True)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python's threads here wait, decode or cut sound
+        # Python's threads here wait, decode or cut audio
+        warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     end.close()
     return process, answers

@@ -1,1 +1,6 @@
-"""Where somebody speaks: audio cut into windows of speech, and word edges moved onto those of speech."""
+"""Where somebody speaks. In reading order::
+
+activity      speech or not, frame by frame
+segmentation  audio cut into windows of speech
+snapping      word edges moved onto those of speech
+"""

@@ -1,8 +1,9 @@
-"""Cut sound into windows of speech that a recogniser can take: at pauses, never longer than its limit.
+"""Cut audio into windows of speech that a recogniser can take: at pauses, never longer than its
+limit.
 
-Speech on both sides of a short pause stays together; the longer a window is, the shorter the pause that ends it.
-Where nobody pauses for too long, the window ends in the longest small gap of its second half, or else where it is
-quietest.
+Speech on both sides of a short pause stays together; the longer a window is, the shorter the pause
+that ends it. Where nobody pauses for too long, the window ends in the longest small gap of its
+second half, or else where it is quietest.
 """
 
 from __future__ import annotations
@@ -24,26 +25,29 @@ from gptasr_subs.types import FloatArray, Span
 class SegmentationOptions:
     """How windows are cut; all in seconds.
 
-    ``max_seconds``: no window is longer. ``pad``: sound kept before and after speech, at most half a pause.
-    ``longest_pause`` is bridged in a window that has just begun, ``usual_pause`` in one of a fifth of the greatest
-    length, ``shortest_pause`` in one that is nearly full. ``breath``: pauses this short are not reported in
-    ``Window.speech``. ``click``: sound this short, all alone or before a word, is no part of one.
+    ``max_seconds``: no window is longer. ``padding``: audio kept before and after speech, at most
+    half a pause. ``longest_pause`` is bridged in a window that has just begun, ``usual_pause`` in
+    one of a fifth of the greatest length, ``shortest_pause`` in one that is nearly full.
+    ``max_bridged_gap``: pauses this short are not reported in ``Window.speech``. ``min_run``: audio
+    this short, all alone or before a word, is no part of one.
     """
 
     max_seconds: float = 16.0
-    pad: float = 0.25
+    padding: float = 0.25
     longest_pause: float = 1.0
     usual_pause: float = 0.6
     shortest_pause: float = 0.25
-    breath: float = 0.2
-    click: float = 0.09
+    max_bridged_gap: float = 0.2
+    min_run: float = 0.09
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Sound to recognise at once: where it lies, its samples (n_samples,), and where in it somebody speaks.
+    """Audio to recognise at once: where it lies, its samples (n_samples,), and where in it somebody
+    speaks.
 
-    ``speech`` are spans in film time, in order, all inside ``span``; they begin and end with the voice itself.
+    ``speech`` are spans in media time, in order, all inside ``span``; they begin and end with the
+    voice itself.
     """
 
     span: Span
@@ -57,20 +61,23 @@ class Window:
 
 
 def split_speech(
-    audio: FloatArray, sample_rate: int = 22050, *, max_seconds: float = 16.0, pad: float = 0.25
+    audio: FloatArray, sample_rate: int = 22050, *, max_seconds: float = 16.0, padding: float = 0.25
 ) -> list[Span]:
-    """Spans of speech in ``audio`` (n_samples,), each at most ``max_seconds`` long, in order, never overlapping."""
-    options = SegmentationOptions(max_seconds=max_seconds, pad=pad)
+    """Spans of speech in ``audio`` (n_samples,), each at most ``max_seconds`` long, in order, never
+    overlapping.
+    """
+    options = SegmentationOptions(max_seconds=max_seconds, padding=padding)
     return [window.span for window in segment_blocks([audio], sample_rate, options)]
 
 
 def segment_blocks(
     blocks: Iterable[FloatArray], sample_rate: int, options: SegmentationOptions = SegmentationOptions()
 ) -> Iterator[Window]:
-    """Windows of speech from mono blocks (n_samples,) that follow one another; about 100 s of sound are held.
+    """Windows of speech from mono blocks (n_samples,) that follow one another.
 
-    The windows depend on the sound alone, not on the size of the blocks. Raises ValueError for options that leave no
-    room for speech, or a sample rate under 8000 Hz.
+    About 100 s of audio are held. The windows depend on the audio alone, not on the size of the
+    blocks. Raises ValueError for options that leave no room for speech, or a sample rate under 8000
+    Hz.
     """
     cutter = _Cutter(sample_rate, options)
     for piece in detect_speech(blocks, sample_rate):
@@ -89,33 +96,43 @@ class _Run(NamedTuple):
 _NEVER = _Run(sys.maxsize, sys.maxsize)
 
 _STEP = 6.0  # dB by which a voice that sets in rises above the quietest of what was there before
-_REACH = 0.02  # seconds from the middle of a frame, by which it hears a voice before it sets in and after it ends
+# Seconds from the middle of a frame, by which it hears a voice before it sets in and after it ends
+_REACH = 0.02
 _BESIDE = 0.1  # seconds that tell what was there before, or is after
 _BLUR = 0.7  # seconds by which detection may be off beside noise or music that stops or begins
 
 
 class _Cutter:
-    """Holds sound that is not in a window yet; gives a window once nothing that follows can change it."""
+    """Holds audio that is not in a window yet.
+
+    Gives a window once nothing that follows can change it.
+    """
 
     def __init__(self, sample_rate: int, options: SegmentationOptions) -> None:
-        self._rate, self._hop, self._options = sample_rate, hop_size(sample_rate), options
-        self._pad, self._margin = self._frames(options.pad), self._frames(1.0)
-        self._limit = int(options.max_seconds * sample_rate / self._hop) - 2 * self._pad  # frames of speech
-        self._reach = self._limit + self._frames(options.longest_pause) + self._margin  # what decides a window
+        self._rate = sample_rate
+        self._hop = hop_size(sample_rate)
+        self._options = options
+        self._padding = self._frames(options.padding)
+        self._margin = self._frames(1.0)
+        # Frames of speech
+        self._limit = int(options.max_seconds * sample_rate / self._hop) - 2 * self._padding
+        # What decides a window
+        self._reach = self._limit + self._frames(options.longest_pause) + self._margin
         if self._limit < self._margin:
-            raise ValueError(f"Windows of {options.max_seconds} s with {options.pad} s of padding are too short.")
+            raise ValueError(f"Windows of {options.max_seconds} s with {options.padding} s of padding are too short.")
         self._begun = 0  # frames that went before those held
-        self._samples, self._level = np.zeros(0, np.float32), np.zeros(0, np.float32)
+        self._samples = np.zeros(0, np.float32)
+        self._level = np.zeros(0, np.float32)
         self._speech = np.zeros(0, np.bool_)
 
     def add(self, piece: Detection) -> None:
-        """Hold one more piece of sound."""
+        """Hold one more piece of audio."""
         self._samples = np.concatenate([self._samples, piece.samples])
         self._speech = np.concatenate([self._speech, piece.speech])
         self._level = np.concatenate([self._level, piece.level])
 
     def windows(self, final: bool = False) -> Iterator[Window]:
-        """The windows that are certain by now, all that are left if no more sound comes."""
+        """The windows that are certain by now, all that are left if no more audio comes."""
         while True:
             runs = self._runs()
             first = runs[0].start if runs else len(self._speech)
@@ -123,17 +140,18 @@ class _Cutter:
                 self._drop(max(0, first - self._margin))
                 return
             end, resumed = self._end(runs)
-            stop = min(end + self._pad, (end + resumed) // 2, len(self._speech))
-            yield self._window(max(0, first - self._pad), stop, runs)
+            stop = min(end + self._padding, (end + resumed) // 2, len(self._speech))
+            yield self._window(max(0, first - self._padding), stop, runs)
             self._drop(stop)
 
     def _runs(self) -> list[_Run]:
-        """Speech with its breaths filled and clicks left out."""
+        """Speech with short gaps filled and short runs left out."""
         starts, ends = _islands(self._speech)
-        apart = starts[1:] - ends[:-1] > self._frames(self._options.breath)
-        starts, ends = starts[np.append(True, apart)[: len(starts)]], ends[np.append(apart, True)[: len(ends)]]
-        click = self._frames(self._options.click)
-        return [_Run(int(start), int(end)) for start, end in zip(starts, ends, strict=True) if end - start > click]
+        apart = starts[1:] - ends[:-1] > self._frames(self._options.max_bridged_gap)
+        starts = starts[np.append(True, apart)[: len(starts)]]
+        ends = ends[np.append(apart, True)[: len(ends)]]
+        min_run = self._frames(self._options.min_run)
+        return [_Run(int(start), int(end)) for start, end in zip(starts, ends, strict=True) if end - start > min_run]
 
     def _end(self, runs: list[_Run]) -> tuple[int, int]:
         """Where the speech of the next window ends, and where speech goes on after it."""
@@ -153,8 +171,11 @@ class _Cutter:
         return float(np.interp(length, [0, self._limit / 5, self._limit], [self._frames(pause) for pause in pauses]))
 
     def _quietest(self, first: int, last: int) -> int:
-        """The best frame to cut speech up to ``last``, too long for a window: in its second half, leaving no scrap."""
-        low, high = first + self._limit // 2, min(first + self._limit, last - self._limit // 8)
+        """The best frame to cut speech up to ``last``, too long for a window: in its second half,
+        leaving no scrap.
+        """
+        low = first + self._limit // 2
+        high = min(first + self._limit, last - self._limit // 8)
         return low + int(np.argmin(running_mean(self._level, self._frames(0.15))[low:high]))
 
     def _window(self, start: int, stop: int, runs: list[_Run]) -> Window:
@@ -166,30 +187,37 @@ class _Cutter:
         return Window(span, samples, tuple(part for part in inside if part.start < span.end))
 
     def _voiced(self, run: _Run) -> _Run:
-        """The run from where its level first rises to where it last falls, clicks before it left out.
+        """The run from where its level first rises to where it last falls, clicks before it left
+        out.
 
-        Beside noise or music, detection blurs its edges: there the level does not step, and they move inwards.
+        Beside noise or music, detection blurs its edges: there the level does not step, and they
+        move inwards.
         """
-        before, after = min(run.start, self._frames(_BESIDE)), self._frames(_BESIDE)
+        before = min(run.start, self._frames(_BESIDE))
+        after = self._frames(_BESIDE)
         speech = self._speech[run.start : run.end]
         rises = _rises(self._level[run.start - before : run.end])[before:] & speech
         falls = _rises(self._level[run.start : run.end + after][::-1])[::-1][: len(speech)] & speech
         starts, ends = _islands(speech)
-        words = np.flatnonzero(ends - starts > self._frames(self._options.click))
+        words = np.flatnonzero(ends - starts > self._frames(self._options.min_run))
         clicks = int(starts[words[0]]) if len(words) else 0
         reach = self._frames(_REACH)
         voiced = _Run(run.start + self._first(rises, clicks) + reach, run.end - self._first(falls[::-1]) - reach)
         return voiced if voiced.start < voiced.end else run
 
     def _first(self, steps: BoolArray, least: int = 0) -> int:
-        """How many frames from an edge, at least ``least``, the first step lies; 0 where there is none nearby."""
+        """How many frames from an edge, at least ``least``, the first step lies.
+
+        0 where there is none nearby.
+        """
         found = np.flatnonzero(steps[least:]) + least
         return int(found[0]) if len(found) and found[0] <= self._frames(_BLUR) else 0
 
     def _drop(self, frames: int) -> None:
         self._begun += frames
         self._samples = self._samples[frames * self._hop :]
-        self._speech, self._level = self._speech[frames:], self._level[frames:]
+        self._speech = self._speech[frames:]
+        self._level = self._level[frames:]
 
     def _frames(self, seconds: float) -> int:
         return round(seconds * self._rate / self._hop)

@@ -1,7 +1,8 @@
 """Word edges moved to where the sound of speech begins and ends.
 
-A recogniser knows roughly when a word is heard; where the voice sets in after a pause, and where it falls silent, the
-segmentation knows better. The first word of a stretch of speech begins with it, and the last one ends with it.
+A recogniser knows roughly when a word is heard; where the voice sets in after a pause, and where it
+falls silent, the segmentation knows better. The first word of a stretch of speech begins with it,
+and the last one ends with it.
 """
 
 from __future__ import annotations
@@ -13,30 +14,35 @@ from itertools import pairwise
 from gptasr_subs.types import Span, Word
 
 REACH = 1.0  # seconds an edge may move: as long as a word or two that the recogniser missed
-_TOUCH = 0.1  # seconds of a word that must lie in a stretch of speech to belong to it; half of what is shorter
+# Seconds of a word that must lie in a stretch of speech to belong to it; half of what is shorter
+_TOUCH = 0.1
 _SHORTEST = 0.08  # seconds: no word is cut down below
 
 
 def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REACH) -> list[Word]:
-    """``words`` (in order, none overlapping the next) with their edges on those of ``speech`` (in order, apart).
+    """``words`` (in order, none overlapping the next) with their edges on those of ``speech`` (in
+    order, apart).
 
-    Texts, order and confidences stay; no word comes to overlap the next or loses its length. A stretch of speech that
-    no word touches, such as a cough, attracts none; a word that touches no speech keeps its times.
+    Texts, order and confidences stay; no word comes to overlap the next or loses its length. A
+    stretch of speech that no word touches, such as a cough, attracts none; a word that touches no
+    speech keeps its times.
     """
-    homes = [_homes(word, speech) for word in words]
+    overlaps = [_overlapping_speech(word, speech) for word in words]
     snapped = []
-    for word, before, home, after in zip(words, [[], *homes], homes, [*homes[1:], []], strict=False):
+    for word, before, own, after in zip(words, [[], *overlaps], overlaps, [*overlaps[1:], []], strict=False):
         moved = word
-        if home and home[0] not in before:
-            moved = _begin(moved, home[0].start, reach)
-        if home and home[-1] not in after:  # its begin may yet go back to where it was
-            moved = _finish(moved, home[-1].end, reach, max(word.start, moved.start) + _SHORTEST)
+        if own and own[0] not in before:
+            moved = _begin(moved, own[0].start, reach)
+        if own and own[-1] not in after:  # its begin may yet go back to where it was
+            moved = _finish(moved, own[-1].end, reach, max(word.start, moved.start) + _SHORTEST)
         snapped.append(moved)
     return _in_order(snapped, words)
 
 
-def _homes(word: Word, speech: Sequence[Span]) -> list[Span]:
-    """The stretches in which ``word`` lies: nobody says one across a pause, so not those that hold but its fringe."""
+def _overlapping_speech(word: Word, speech: Sequence[Span]) -> list[Span]:
+    """The stretches in which ``word`` lies: nobody says one across a pause, so not those that hold
+    but its fringe.
+    """
     shares = [(min(word.end, part.end) - max(word.start, part.start), part) for part in speech]
     touched = [(s, part) for s, part in shares if s > 0 and s >= min(_TOUCH, word.end - word.start, part.seconds) / 2]
     most = max((share for share, _ in touched), default=0.0)

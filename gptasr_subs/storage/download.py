@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gptasr_subs.errors import GptasrError, OutputError
 
-Listener = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+ProgressCallback = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0  # seconds without a byte
@@ -22,7 +22,9 @@ _NO_SUCH_RANGE = 416
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file that is fetched: its name here, its address, the page where a person finds it, its checksum if known."""
+    """A file that is fetched: its name here, its address, the page where a person finds it, its
+    checksum if known.
+    """
 
     name: str
     url: str
@@ -34,15 +36,17 @@ class DownloadError(GptasrError):
     """A file could not be fetched; the message is a clause that says why."""
 
 
-def fetch(remote: RemoteFile, folder: Path, listener: Listener | None = None) -> Path:
+def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None = None) -> Path:
     """``remote`` in ``folder``; what an earlier try left in a ``.part`` file is not fetched again.
 
-    Raises DownloadError where it cannot be had or is not what it should be, OutputError where it cannot be written.
+    Raises DownloadError where it cannot be had or is not what it should be, OutputError where it
+    cannot be written.
     """
-    target, part = folder / remote.name, folder / f"{remote.name}.part"
+    target = folder / remote.name
+    part = folder / f"{remote.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _receive(remote.url, part, listener)
+        _receive(remote.url, part, on_progress)
         _verify(part, remote.sha256)
         part.replace(target)
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
@@ -52,23 +56,28 @@ def fetch(remote: RemoteFile, folder: Path, listener: Listener | None = None) ->
     return target
 
 
-def _receive(url: str, part: Path, listener: Listener | None) -> None:
-    """Append to ``part`` what it lacks; from the start where the server cannot or will not go on from there."""
+def _receive(url: str, part: Path, on_progress: ProgressCallback | None) -> None:
+    """Append to ``part`` what it lacks.
+
+    From the start where the server cannot or will not go on from there.
+    """
     begun = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={begun}-"} if begun else {})
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
-            _refuse_page(response)
-            _copy(response, part, begun if response.status == http.client.PARTIAL_CONTENT else 0, listener)
+            if response.headers.get_content_type() == "text/html":
+                raise DownloadError("its home answered with a web page instead of the file")
+            _copy(response, part, begun if response.status == http.client.PARTIAL_CONTENT else 0, on_progress)
     except urllib.error.HTTPError as error:
         if error.code != _NO_SUCH_RANGE or not begun:
             raise
-        if _length_after_slash(error.headers.get("Content-Range")) != begun:  # another file, or too long
+        # Another file, or too long
+        if _length_after_slash(error.headers.get("Content-Range")) != begun:
             part.unlink()
-            _receive(url, part, listener)
+            _receive(url, part, on_progress)
 
 
-def _copy(response: http.client.HTTPResponse, part: Path, begun: int, listener: Listener | None) -> None:
+def _copy(response: http.client.HTTPResponse, part: Path, begun: int, on_progress: ProgressCallback | None) -> None:
     length = response.headers.get("Content-Length")
     total = begun + int(length) if length else None
     with part.open("r+b" if begun else "wb") as file:
@@ -77,15 +86,10 @@ def _copy(response: http.client.HTTPResponse, part: Path, begun: int, listener: 
         while chunk := response.read(_CHUNK):
             file.write(chunk)
             done += len(chunk)
-            if listener:
-                listener(done, total)
+            if on_progress:
+                on_progress(done, total)
     if total is not None and done < total:  # read() itself does not tell
         raise ConnectionError(f"the connection ended after {done} of {total} bytes")
-
-
-def _refuse_page(response: http.client.HTTPResponse) -> None:
-    if response.headers.get_content_type() == "text/html":
-        raise DownloadError("its home answered with a web page instead of the file")
 
 
 def _verify(part: Path, sha256: str) -> None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
+import logging
 import os
 import re
 import secrets
 import shutil
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError, OutputError
+from gptasr_subs.storage.encoding import Decoded, decode
 
 MIB = 1 << 20  # bytes
 
-_BOMS = (  # the longer first: UTF-32 begins like UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
+_log = logging.getLogger(__name__)
+
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space or write elsewhere",
     errno.EDQUOT: "your disk quota is used up; free some space or write elsewhere",
@@ -39,19 +36,20 @@ _REASONS = {
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a file so that nobody ever sees half of it: what stood there before stays until all is on disk.
+    """Write a file so that nobody ever sees half of it: what stood there before stays until all is
+    on disk.
 
-    Text becomes UTF-8 without a byte order mark, its line ends as they are. A symbolic link keeps pointing where it
-    does; a pipe or a device is written to directly. Raises OutputError.
+    Text becomes UTF-8 without a byte order mark, its line ends as they are. A symbolic link keeps
+    pointing where it does; a pipe or a device is written to directly. Raises OutputError.
     """
     data = content if isinstance(content, bytes) else content.encode("utf-8", errors="replace")
     if _is_special(Path(path)):
         try:
             Path(path).write_bytes(data)
         except OSError as error:
-            raise _unwritten(path, error) from error
+            raise _write_error(path, error) from error
     else:
-        with replacing(path) as temporary:
+        with atomic_replace(path) as temporary:
             temporary.write_bytes(data)
 
 
@@ -62,17 +60,21 @@ def refuse_existing(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """An empty file to fill, beside ``path``, whose place it takes in one step when the block ends without an error.
+def atomic_replace(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """An empty file to fill, beside ``path``, whose place it takes in one step when the block ends
+    without an error.
 
-    Until then what stood there stays, and after an error it still does. An OSError becomes an OutputError.
+    Until then what stood there stays, and after an error it still does. An OSError becomes an
+    OutputError.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".gptasr-{secrets.token_hex(8)}.tmp")  # short: the target's name may fill its limit
+    # Short: the target's name may fill its limit
+    temporary = target.with_name(f".gptasr-{secrets.token_hex(8)}.tmp")
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        # "x" with the usual rights: the files of tempfile are for their owner only, and media servers are others.
+        # "x" with the usual rights: the files of tempfile are for their owner only, and media
+        # servers are others.
         temporary.open("xb").close()
         yield temporary
         with temporary.open("rb+") as file:
@@ -84,7 +86,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise _unwritten(path, error) from error
+            raise _write_error(path, error) from error
         raise
 
 
@@ -97,13 +99,16 @@ def _is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _unwritten(path: str | os.PathLike[str], error: OSError) -> OutputError:
+def _write_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
     return OutputError(f"{os.fspath(path)!r} could not be written: {reason}.")
 
 
 def file_stamp(media: Path) -> tuple[int, int, int] | None:
-    """Number, size and time of a file, which renaming keeps and any change does not; None if there is no file."""
+    """Number, size and time of a file, which renaming keeps and any change does not.
+
+    None if there is no file.
+    """
     try:
         facts = media.stat()
     except (OSError, ValueError):
@@ -112,27 +117,26 @@ def file_stamp(media: Path) -> tuple[int, int, int] | None:
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    r"""The text of a file in UTF-8, UTF-16, UTF-32 or Windows-1252, with ``\n`` line ends and no byte order mark.
+    r"""The text of a file of any usual encoding, with ``\n`` line ends and no byte order mark.
 
-    Raises FormatError when there is no such file or it does not hold text.
+    What had to be assumed for that is said in a warning. Raises FormatError when there is no such
+    file or it does not hold text.
     """
+    decoded = read_decoded(path)
+    if decoded.assumed:
+        _log.warning("%r: %s", os.fspath(path), decoded.assumed)
+    return decoded.text
+
+
+def read_decoded(path: str | os.PathLike[str]) -> Decoded:
+    """As ``read_text``, but whoever asks is the one to say what was assumed."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise FormatError(f"{os.fspath(path)!r} could not be read: {reason}.") from error
-    text = _decode(data)
-    if "\0" in text:
+    decoded = decode(data)
+    if "\0" in decoded.text:
         raise FormatError(f"{os.fspath(path)!r} holds no text; give a subtitle or text file.")
-    return re.sub("\r*\n|\r", "\n", text)  # careless copying makes CR CR LF
-
-
-def _decode(data: bytes) -> str:
-    """By its byte order mark, else UTF-8, else Windows-1252, whose few holes Latin-1 fills."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
-    for encoding in ("utf-8", "cp1252"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return data.decode(encoding)
-    return data.decode("latin-1")
+    # Careless copying makes CR CR LF
+    return replace(decoded, text=re.sub("\r*\n|\r", "\n", decoded.text))

@@ -7,11 +7,15 @@ from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
 
-CACHE_VARIABLE, DATA_VARIABLE = "GPTASR_SUBS_CACHE", "GPTASR_SUBS_DATA"
+CACHE_VARIABLE = "GPTASR_SUBS_CACHE"
+DATA_VARIABLE = "GPTASR_SUBS_DATA"
 
 
 def cache_folder() -> Path:
-    """What can be made or fetched again: journal, models. ``GPTASR_SUBS_CACHE`` overrides the user's cache folder."""
+    """What can be made or fetched again: journal, models.
+
+    ``GPTASR_SUBS_CACHE`` overrides the user's cache folder.
+    """
     return _folder(CACHE_VARIABLE) or user_cache_path("gptasr-subs")
 
 

@@ -12,8 +12,9 @@ _PAUSE = 0.01  # seconds between two tries
 def open_database(path: Path, schema: str, patience: float) -> sqlite3.Connection:
     """The database at ``path`` with the tables of ``schema``; folders are made.
 
-    Another process that writes is waited for, up to ``patience`` seconds. Every statement is a transaction of its own,
-    on disk as far as a killed process is concerned. Raises ``sqlite3.Error`` and ``OSError``.
+    Another process that writes is waited for, up to ``patience`` seconds. Every statement is a
+    transaction of its own, on disk as far as a killed process is concerned. Raises
+    ``sqlite3.Error`` and ``OSError``.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = sqlite3.connect(path, timeout=patience, isolation_level=None)

@@ -1,1 +1,12 @@
-"""Training a GPT-ASR: corpora in, a checkpoint out. Needs the ``train`` extra; nothing of the subtitler imports it."""
+"""Training a GPT-ASR: corpora in, a checkpoint out. Needs the ``train`` extra.
+
+Nothing of the subtitler imports it.
+
+``options`` are what a recipe can set.
+``preparation`` checks the clips of corpora and writes a ``store`` of those that are fit; ``noise`` reads noises.
+``encoders`` loads an open speech encoder, ``old_encoder`` is the one that it replaces.
+``frames`` keeps what the frozen encoder gives for each clip.
+``sampling`` chooses clips, ``augmentation`` changes their audio, ``batches`` puts them together.
+``trainer`` makes the steps, ``evaluation`` scores dev sets, ``curves`` writes both down.
+``graft`` is a whole run; ``export`` makes a checkpoint of one, and ``calibration`` measures its CTC offsets.
+"""

@@ -51,15 +51,17 @@ def reverberate(samples: FloatArray, response: FloatArray) -> FloatArray:
 def add_noise(samples: FloatArray, noise: FloatArray, decibels: float, rng: np.random.Generator) -> FloatArray:
     """Add ``noise`` (looped from a random place) at a signal-to-noise ratio of ``decibels``."""
     first = rng.integers(len(noise))
-    piece = np.take(noise, np.arange(first, first + len(samples)), mode="wrap")
+    piece: FloatArray = np.take(noise, np.arange(first, first + len(samples)), mode="wrap")
     wanted = level(samples) - decibels - level(piece)
-    return (samples + piece * np.float32(10 ** (wanted / 20))).astype(np.float32)
+    noisy: FloatArray = samples + piece * np.float32(10 ** (wanted / 20))
+    return noisy
 
 
 def equalise(samples: FloatArray, deviation: float, telephone: bool, rng: np.random.Generator) -> FloatArray:
     """Filter by a smooth random curve of so many dB, and to the band of a telephone where asked for."""
-    spectrum = np.fft.rfft(samples)
-    frequency = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    size = 1 << len(samples).bit_length()  # a power of two: other lengths can take ten times as long
+    spectrum = np.fft.rfft(samples, size)
+    frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     octave = np.log2(np.maximum(frequency, _LOWEST_KNOT))
     knots = np.linspace(octave[0], octave[-1], _KNOTS)
     gain = np.interp(octave, knots, rng.normal(0, deviation, _KNOTS))
@@ -67,7 +69,8 @@ def equalise(samples: FloatArray, deviation: float, telephone: bool, rng: np.ran
     if telephone:
         low, high = _TELEPHONE
         spectrum = spectrum * ((frequency >= low) & (frequency <= high))
-    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+    filtered: NDArray[np.float64] = np.fft.irfft(spectrum, size)
+    return filtered[: len(samples)].astype(np.float32)
 
 
 def level(samples: FloatArray) -> float:

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.features import build_front_end
+from gptasr_subs.model.log_mel import build_front_end
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.augmentation import augment, level
 from gptasr_subs.training.frames import FrameCache
@@ -91,7 +91,7 @@ class Batches:
 
     def _weight(self, index: int) -> float:
         """How often a clip is drawn; one with more letters than CTC has frames for never is."""
-        letters = len(ctc.spell(self.store.text(index)))
+        letters = len(ctc.encode(self.store.text(index)))
         frames = self.store.seconds(index) / self.config.seconds_per_ctc_frame
         if letters > frames * _LETTERS_A_CTC_FRAME:
             return 0.0
@@ -125,7 +125,7 @@ class Batches:
     ) -> Batch:
         padded = pad_sequence(list(inputs), batch_first=True)
         tokens = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for text in texts]
-        spelled = [ctc.spell(text) for text in texts]
+        spelled = [ctc.encode(text) for text in texts]
         return Batch(
             inputs=padded.transpose(1, 2) if transposed else padded,
             lengths=torch.tensor([len(one) for one in inputs]),

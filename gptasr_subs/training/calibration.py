@@ -1,4 +1,4 @@
-"""How late CTC hears words begin and end, measured on speech whose times are known: flite tells when each sound ends.
+"""How late CTC emits the begin and end of words, measured on speech of known times: flite tells when each phone ends.
 
 A checkpoint's ``start_offset`` and ``end_offset`` take that away again.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from gptasr_subs.errors import UsageError
-from gptasr_subs.model.alignment import align_words
+from gptasr_subs.model.alignment.words import align_words
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.types import FloatArray, Span, Word
 
@@ -25,7 +25,7 @@ VOICES = ("slt", "rms", "awb")
 
 _PAUSE = "pau"
 _FEWEST_WORDS = 4
-_SURE = 0.5  # confidence of words that are measured: of others nobody knows where they were heard
+_SURE = 0.5  # confidence of words that are measured: others may be aligned anywhere
 _SPEAKING_SECONDS = 60
 
 
@@ -51,10 +51,13 @@ class Spoken:
 
 
 def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -> Offsets:
-    """What ``recognizer``'s CTC head is off, by aligning the true words; raises ``UsageError`` if it hears nothing."""
+    """What ``recognizer``'s CTC head is off, by aligning the true words.
+
+    Raises ``UsageError`` where it recognises nothing.
+    """
     pairs = [pair for sentence in sentences for pair in _heard(recognizer, sentence)]
     if not pairs:
-        raise UsageError("The model hears none of the sentences surely enough to time it; train it for longer.")
+        raise UsageError("The model recognises none of the sentences surely enough to time it; train it for longer.")
     late = np.array([(word.start - span.start, word.end - span.end) for word, span in pairs])
     median = np.median(late, axis=0)
     start_spread, end_spread = np.median(np.abs(late - median), axis=0)
@@ -62,14 +65,14 @@ def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -
 
 
 def _heard(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Word, Span]]:
-    """Words as CTC hears them with no offsets, and where they are; only those it is sure of."""
+    """Words as CTC aligns them with no offsets, and where they are; only those it is sure of."""
     import soxr
 
     samples = soxr.resample(sentence.samples, sentence.rate, recognizer.sample_rate)
     seconds = len(samples) / recognizer.sample_rate
     if seconds > recognizer.max_seconds:
         return
-    (log_probs,) = recognizer.listen([samples])
+    (log_probs,) = recognizer.ctc_log_probs([samples])
     words = align_words(" ".join(sentence.words), log_probs, recognizer.frame_seconds, seconds=seconds)
     if len(words) == len(sentence.spans):
         yield from ((w, s) for w, s in zip(words, sentence.spans, strict=True) if w.confidence >= _SURE)

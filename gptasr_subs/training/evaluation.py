@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from gptasr_subs.evaluation.wer import Tally, is_plain, tally
+from gptasr_subs.corpora.audio import read_manifest, read_samples
+from gptasr_subs.evaluation.wer import WordErrors, count_errors, is_unformatted
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.features import build_front_end
+from gptasr_subs.model.decoding.beam_search import beam_search
+from gptasr_subs.model.log_mel import build_front_end
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.search import beam_search
 from gptasr_subs.model.tokenizer import Tokenizer
-from gptasr_subs.training.corpora import read_manifest, read_samples
 
 DevClip = tuple[Tensor, str]  # frames of the front end (T, n_mels) and text
 
@@ -60,18 +60,18 @@ def read_dev_set(manifest: Path, config: ModelConfig, most: int) -> list[DevClip
 @torch.inference_mode()
 def score(network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevClip]) -> DevScore:
     """WER of greedy decoding by the CTC head and by the GPT."""
-    by_ctc = Tally()
-    by_gpt = Tally()
-    cased = Tally()
+    by_ctc = WordErrors()
+    by_gpt = WordErrors()
+    cased = WordErrors()
     sample = ""
     for first in range(0, len(clips), _BATCH):
         part = clips[first : first + _BATCH]
         decoded = _decode(network, tokenizer, [frames for frames, _ in part])
         for (_, reference), (letters, written) in zip(part, decoded, strict=True):
-            said = ctc.spell_text(reference)
-            by_ctc += tally(said, letters)
-            by_gpt += tally(said, ctc.spell_text(written))
-            cased += Tally() if is_plain(reference) else tally(reference, written)
+            said = ctc.normalize_text(reference)
+            by_ctc += count_errors(said, letters)
+            by_gpt += count_errors(said, ctc.normalize_text(written))
+            cased += WordErrors() if is_unformatted(reference) else count_errors(reference, written)
             sample = sample or f"{reference!r}: ctc {letters!r} text {written!r}"
     return DevScore(name, by_ctc.wer, by_gpt.wer, cased.wer if cased.words else None, sample)
 
@@ -88,5 +88,5 @@ def _decode(network: GptAsr, tokenizer: Tokenizer, clips: Sequence[Tensor]) -> I
     limits = [12 + int(len(clip) / rate / _SECONDS_A_TOKEN) for clip in clips]
     beams = beam_search(network, encoded, limits, 1)
     for row, length in enumerate(encoded.lengths.tolist()):
-        letters = ctc.greedy_text(log_probs[row, : length * network.config.ctc_frames])
+        letters = ctc.greedy_decode(log_probs[row, : length * network.config.ctc_frames])
         yield letters, tokenizer.decode(beams[row][0].tokens)

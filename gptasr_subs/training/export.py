@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from gptasr_subs.model.decoding import DecodingOptions
+from gptasr_subs.model.decoding.decode import DecodingOptions
 from gptasr_subs.training.curves import last_points
 from gptasr_subs.training.graft import START_FOLDER
 from gptasr_subs.training.trainer import read_state

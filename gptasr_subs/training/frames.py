@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.model.config import FrontEnd
 from gptasr_subs.model.encoder import MoonshineEncoder, WhisperEncoder
-from gptasr_subs.model.features import build_front_end
+from gptasr_subs.model.log_mel import build_front_end
 from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.training.store import SAMPLE_RATE, AudioStore
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from gptasr_subs.corpora.manifest import read_clips
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -28,7 +29,6 @@ from gptasr_subs.model.config import (
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.training.batches import Batches, TextBatches
-from gptasr_subs.training.corpora import read_clips
 from gptasr_subs.training.curves import Curves
 from gptasr_subs.training.encoders import load_encoder
 from gptasr_subs.training.evaluation import read_dev_set, score
@@ -36,7 +36,7 @@ from gptasr_subs.training.frames import FrameCache
 from gptasr_subs.training.noise import read_noises
 from gptasr_subs.training.old_encoder import OldEncoder
 from gptasr_subs.training.options import Graft
-from gptasr_subs.training.preparation import spelled_texts
+from gptasr_subs.training.preparation import normalized_texts
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.training.trainer import Trainer
 
@@ -69,6 +69,7 @@ def train(
         _fill_cache(trainer, graft, on_progress)
         with nullcontext() if rank else _watched(trainer, graft):
             trainer.run(stop_at)
+        trainer.save()
         return trainer
 
 
@@ -149,10 +150,10 @@ def read_sentences(graft: Graft) -> list[str]:
     """Sentences for text-only batches: those without digits that no dev set says."""
     if graft.text is None:
         return []
-    held_out = spelled_texts(read_clips(*graft.dev))
+    held_out = normalized_texts(read_clips(*graft.dev))
     lines = (line.strip() for line in read_text(graft.text).splitlines())
     fit = (line for line in lines if line and not any(character.isdigit() for character in line))
-    return [line for line in fit if ctc.spell_text(line) not in held_out]
+    return [line for line in fit if ctc.normalize_text(line) not in held_out]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Sound that is not speech, to train against: from a manifest, or made where there is none at hand."""
+"""ClipAudio that is not speech, to train against: from a manifest, or made where there is none at hand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gptasr_subs.corpora.audio import ClipAudio, read_manifest, read_samples
+from gptasr_subs.corpora.manifest import Clip, read_rows
 from gptasr_subs.errors import UsageError
-from gptasr_subs.training.corpora import Clip, Sound, read_manifest, read_rows, read_samples
 from gptasr_subs.training.store import SAMPLE_RATE
 from gptasr_subs.types import FloatArray
 
@@ -53,7 +54,7 @@ def read_noises(manifest: Path | None) -> Noises:
     )
 
 
-def noise_clips(noises: list[FloatArray]) -> Iterator[Sound]:
+def noise_clips(noises: list[FloatArray]) -> Iterator[ClipAudio]:
     """``noises`` in pieces of 8 s: clips in which nobody speaks."""
     size = round(_PIECE_SECONDS * SAMPLE_RATE)
     for number, noise in enumerate(noises):

@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.model.checkpoint import Checkpoint
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.features import LogMel
+from gptasr_subs.model.log_mel import LogMel
 from gptasr_subs.training.store import SAMPLE_RATE
 from gptasr_subs.types import FloatArray
 
@@ -33,10 +33,11 @@ class OldEncoder:
         import soxr
 
         rows = []
-        for samples, length in zip(clips, lengths.tolist(), strict=True):
-            sound = torch.from_numpy(soxr.resample(samples, SAMPLE_RATE, self._front.sample_rate))
-            encoded = self._network.encode(self._log_mel(sound[None])).features[0]
-            rows.append(self._placed(encoded, int(length)))
+        with torch.autocast("cpu", enabled=False):  # log-mels lose too much in bfloat16
+            for samples, length in zip(clips, lengths.tolist(), strict=True):
+                sound = torch.from_numpy(soxr.resample(samples, SAMPLE_RATE, self._front.sample_rate))
+                encoded = self._network.encode(self._log_mel(sound[None])).features[0]
+                rows.append(self._placed(encoded, int(length)))
         return pad_sequence(rows, batch_first=True)
 
     def _placed(self, old: Tensor, length: int) -> Tensor:

@@ -59,7 +59,9 @@ class GraftOptions:
     decay_from: float = 0.4  # share of a phase after which its learning rates fall, to 3 %
     ctc_weight: float = 0.4
     label_smoothing: float = 0.05
-    token_noise: float = 0.06  # share of the tokens read that are replaced by any: what comes next is to be heard
+    token_noise: float = (
+        0.06  # share of the tokens read that are replaced by any: what comes next must be taken from the audio
+    )
     dropout: float = 0.05  # of what each block of the adapter adds
     lm_every: int = 4  # steps between two text-only batches (0: none) ...
     lm_weight: float = 0.5
@@ -69,6 +71,7 @@ class GraftOptions:
     weight_decay: float = 0.01
     max_grad_norm: float = 2.0
     ema_decay: float = 0.998
+    bf16: bool = True  # multiply in bfloat16, with weights and sums in float32
     longest: float = 16.2  # seconds of a clip, or of some joined
     seed: int = 0
     report_every: int = 50

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+from gptasr_subs.corpora.audio import ClipAudio, read_manifests, read_samples
+from gptasr_subs.corpora.casing import borrow_case, sentence_case
+from gptasr_subs.corpora.codecs import NO_COPIES, Copies, with_copies
+from gptasr_subs.corpora.manifest import Clip, read_clips
+from gptasr_subs.corpora.numerals import spell_numbers
+from gptasr_subs.corpora.report import Report
 from gptasr_subs.errors import UsageError
-from gptasr_subs.evaluation.wer import is_plain
+from gptasr_subs.evaluation.wer import is_unformatted as is_plain
 from gptasr_subs.model import ctc
-from gptasr_subs.training.casing import borrow_case, sentence_case
-from gptasr_subs.training.codecs import NO_COPIES, Copies, with_copies
-from gptasr_subs.training.corpora import Clip, Sound, read_clips, read_manifests, read_samples
 from gptasr_subs.training.noise import noise_clips, read_noises
-from gptasr_subs.training.numerals import spell_numbers
-from gptasr_subs.training.report import Report
 from gptasr_subs.training.store import SAMPLE_RATE, write_store
 from gptasr_subs.types import FloatArray
 
@@ -40,7 +41,7 @@ class HeldOut:
 
     def has_text(self, text: str) -> bool:
         """Whether ``text``, or a sentence of it, is held out."""
-        return any(ctc.spell_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text)))
+        return any(ctc.normalize_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text)))
 
 
 def prepare(
@@ -50,13 +51,13 @@ def prepare(
     formatted: Sequence[Path] = (),
     noise: Path | None = None,
     copies: Copies = NO_COPIES,
-    listener: Callable[[int, int], None] = lambda done, of: None,
+    on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
     """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests ``dev``.
 
     ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks; ``noise`` is a
-    manifest of noises (see noise.py), which become clips without text; ``copies`` are spoilt by codecs; ``listener``
-    hears how many clips are done, and of how many. The report is left in the folder too.
+    manifest of noises (see noise.py), which become clips without text; ``copies`` are spoilt by codecs; ``on_progress``
+    gets the number of clips done, and of all. The report is left in the folder too.
     Raises ``UsageError`` where no clip passes.
     """
     clips = read_manifests(manifests)
@@ -67,8 +68,8 @@ def prepare(
         raise UsageError(f"No clip is fit for training ({_reasons(report)}); look at the manifests.")
     passed.sort(key=lambda clip: (str(clip.file), clip.offset))
 
-    def kept() -> Iterator[Sound]:
-        counted = _counted(read_samples(passed, SAMPLE_RATE), len(passed), listener)
+    def kept() -> Iterator[ClipAudio]:
+        counted = _counted(read_samples(passed, SAMPLE_RATE), len(passed), on_progress)
         for clip, samples in with_copies(_unknown(counted, held_out, report), copies, SAMPLE_RATE):
             report.kept.append(clip)
             yield clip, samples
@@ -83,12 +84,12 @@ def read_held_out(dev: Sequence[Path], sample_rate: int) -> HeldOut:
     """Texts and sounds of the manifests ``dev``, sounds as they are at ``sample_rate``."""
     clips = read_manifests(dev)
     sounds = frozenset(sound_hash(samples) for _, samples in read_samples(clips, sample_rate))
-    return HeldOut(spelled_texts(clips), sounds)
+    return HeldOut(normalized_texts(clips), sounds)
 
 
-def spelled_texts(clips: Iterable[Clip]) -> frozenset[str]:
+def normalized_texts(clips: Iterable[Clip]) -> frozenset[str]:
     """What the clips say, as CTC spells it; the empty text is not among them."""
-    return frozenset(ctc.spell_text(clip.text) for clip in clips) - {""}
+    return frozenset(ctc.normalize_text(clip.text) for clip in clips) - {""}
 
 
 def sound_hash(samples: FloatArray) -> str:
@@ -98,7 +99,7 @@ def sound_hash(samples: FloatArray) -> str:
 
 def why_not(clip: Clip, held_out: HeldOut) -> str:
     """Why ``clip`` is unfit for training; empty where it is fit."""
-    spelled = ctc.spell_text(clip.text)
+    spelled = ctc.normalize_text(clip.text)
     letters, seconds = len(spelled), clip.seconds
     ctc_frames = letters + sum(left == right for left, right in pairwise(spelled))
     reasons = {
@@ -123,13 +124,13 @@ def _checked(clips: Iterable[Clip], held_out: HeldOut, report: Report) -> list[C
     return passed
 
 
-def _counted(sounds: Iterable[Sound], total: int, listener: Callable[[int, int], None]) -> Iterator[Sound]:
+def _counted(sounds: Iterable[ClipAudio], total: int, on_progress: Callable[[int, int], None]) -> Iterator[ClipAudio]:
     for done, sound in enumerate(sounds, 1):
         yield sound
-        listener(done, total)
+        on_progress(done, total)
 
 
-def _unknown(sounds: Iterable[Sound], held_out: HeldOut, report: Report) -> Iterator[Sound]:
+def _unknown(sounds: Iterable[ClipAudio], held_out: HeldOut, report: Report) -> Iterator[ClipAudio]:
     for clip, samples in sounds:
         if sound_hash(samples) in held_out.sounds:
             report.dropped.append((clip, "held-out sound"))

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from gptasr_subs.corpora.audio import ClipAudio
+from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import UsageError
 from gptasr_subs.storage.files import write_atomically
-from gptasr_subs.training.corpora import Clip, Sound
 from gptasr_subs.types import FloatArray
 
 SAMPLE_RATE = 16000  # Hz: what the open encoders read
@@ -67,7 +68,7 @@ class AudioStore:
         return self.length(index) / SAMPLE_RATE
 
 
-def write_store(sounds: Iterable[Sound], folder: Path) -> None:
+def write_store(sounds: Iterable[ClipAudio], folder: Path) -> None:
     """Write ``sounds`` at ``SAMPLE_RATE`` into ``folder``. There is no store until all of it is written."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _CLIPS_FILE).unlink(missing_ok=True)

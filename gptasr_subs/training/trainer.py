@@ -124,7 +124,8 @@ class Trainer:
         self._set_learning_rates(phase, first)
         torch.manual_seed(self._number())  # dropout, masks and token noise depend on the step alone
         batch = self.batches.at(self.step)
-        losses = self._losses(batch, phase)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
+            losses = self._losses(batch, phase)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         numbers = self._share({name: value.detach() for name, value in losses.items()})
         if not math.isfinite(numbers["loss"]):
@@ -172,7 +173,7 @@ class Trainer:
             total = total + losses["text"]
         if phase.gpt_lr and self.sentences and _due(self.step, self.options.lm_every):
             tokens = self.sentences(self._number()).to(self.device)
-            losses["lm"] = self._text_loss(self.network.read_text_alone(_inputs(tokens)), tokens)
+            losses["lm"] = self._text_loss(self.network.lm_logits(_inputs(tokens)), tokens)
             total = total + self.options.lm_weight * losses["lm"]
         return {"loss": total, **losses}
 
@@ -185,7 +186,7 @@ class Trainer:
         assert self.old_encoder is not None and encoded.lengths is not None
         lengths = encoded.lengths.cpu()
         target = self.old_encoder.positions(batch.samples, lengths)
-        return distance(encoded.features.cpu(), target, lengths)
+        return distance(encoded.features.float().cpu(), target, lengths)
 
     def _noisy(self, tokens: Tensor) -> Tensor:
         """``tokens`` (B, U), some replaced by any others; never the first, which begins the text."""

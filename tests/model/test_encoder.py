@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import EncoderConfig
 from gptasr_subs.model.encoder import _rotate, _turns, build_encoder
-from gptasr_subs.model.features import WhisperLogMel
+from gptasr_subs.model.log_mel import WhisperLogMel
 from gptasr_subs.training.encoders import load_encoder
 
 MOONSHINE = EncoderConfig(kind="moonshine", layers=2, width=32, heads=2, inner=64, rotary=8)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_checkpoint, tiny_config, tiny_network
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.decoding import DecodingOptions, decode
+from gptasr_subs.model.decoding.decode import DecodingOptions, decode
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
+from tests.support.tiny import tiny_checkpoint, tiny_config, tiny_network
 
 SECOND = 16000
 
@@ -73,7 +73,7 @@ def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 def test_clips_decode_to_the_same_text_alone_and_together() -> None:
     checkpoint = tiny_checkpoint(3)
-    options = DecodingOptions(beams=3, max_tokens=8, alone_weight=0.2, least_ctc=-1e9, least_evidence=-1e9)
+    options = DecodingOptions(beam_size=3, max_tokens=8, ilm_weight=0.2, min_ctc_log_prob=-1e9, min_ctc_margin=-1e9)
     clips = sounds(1.5, 0.7)
     together = decode(checkpoint.model, checkpoint.tokenizer, *padded(clips), options)
     for clip, found in zip(clips, together, strict=True):
@@ -87,7 +87,7 @@ def test_a_recogniser_of_generation_3_takes_samples_at_16_khz() -> None:
     clips = [clip[0].numpy() for clip in sounds(1.0, 0.5)] + [np.zeros(0, np.float32)]
     found = dict(recognizer.transcribe(clips, beams=2))
     assert sorted(found) == [0, 1, 2] and found[2] == []
-    [log_probs] = recognizer.listen(clips[:1])
+    [log_probs] = recognizer.ctc_log_probs(clips[:1])
     assert log_probs.shape[1] == recognizer.checkpoint.config.ctc_classes
     with pytest.raises(ModelError, match="too long"):
         list(recognizer.transcribe([np.zeros(5 * SECOND, np.float32)]))
@@ -95,17 +95,17 @@ def test_a_recogniser_of_generation_3_takes_samples_at_16_khz() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @torch.inference_mode()
-def test_a_settled_network_hears_and_decodes(dtype: torch.dtype) -> None:
+def test_a_prepared_network_encodes_and_decodes(dtype: torch.dtype) -> None:
     checkpoint, clips = tiny_checkpoint(3), padded(sounds(1.5, 0.7, 0.1))
     plain = checkpoint.model.encode_in_parts(*clips)
-    checkpoint.model.settle(dtype)
-    settled = checkpoint.model.encode_in_parts(*clips)
-    assert settled.lengths is not None and plain.lengths is not None
-    assert settled.lengths.tolist() == plain.lengths.tolist()
+    checkpoint.model.prepare_for_inference(dtype)
+    prepared = checkpoint.model.encode_in_parts(*clips)
+    assert prepared.lengths is not None and plain.lengths is not None
+    assert prepared.lengths.tolist() == plain.lengths.tolist()
     for row, size in enumerate(plain.lengths.tolist()):
-        expected, found = plain.features[row, :size], settled.features[row, :size].float()
+        expected, found = plain.features[row, :size], prepared.features[row, :size].float()
         assert float((found - expected).norm() / expected.norm()) < 0.03
-    found = decode(checkpoint.model, checkpoint.tokenizer, *clips, DecodingOptions(beams=3, max_tokens=8))
+    found = decode(checkpoint.model, checkpoint.tokenizer, *clips, DecodingOptions(beam_size=3, max_tokens=8))
     assert len(found) == 3
 
 

@@ -76,7 +76,7 @@ def test_a_settled_layer_gives_what_it_gave(
     assert isinstance(layer, (Linear, Convolution))
     plain, with_gelu = layer(x), layer.with_gelu(x)
     shapes = {name: value.shape for name, value in layer.state_dict().items()}
-    layer.settle(dtype)
+    layer.prepare_for_inference(dtype)
     assert_near(layer(x), plain, dtype)
     assert_near(layer.with_gelu(x), with_gelu, dtype)
     assert {name: value.shape for name, value in layer.state_dict().items()} == shapes
@@ -105,5 +105,5 @@ def test_only_a_cpu_packs() -> None:
     product = Product(torch.zeros(8, 4, device="meta", dtype=torch.bfloat16), None)
     assert product._packed is None
     layer = Linear(4, 8, device="meta")
-    layer.settle(torch.float16)
+    layer.prepare_for_inference(torch.float16)
     assert layer.weight.dtype == torch.float32

@@ -16,8 +16,6 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from tiny import tiny_checkpoint
-from tones import make_corpus, make_store, texts, tiny_start
 from torch import multiprocessing
 
 from gptasr_subs.errors import ModelError, UsageError
@@ -37,6 +35,8 @@ from gptasr_subs.training.old_encoder import OldEncoder
 from gptasr_subs.training.options import Graft, GraftOptions, Phase, read_recipe
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.training.trainer import STATE_FILE, Trainer, mask_time, read_state, schedule
+from tests.support.tiny import tiny_checkpoint
+from tests.support.tones import make_corpus, make_store, texts, tiny_start
 
 TEXTS = ["Bah dee.", "Koo sow.", "Dee."]
 
@@ -245,7 +245,7 @@ def test_batches_hold_what_is_said(store: AudioStore, tmp_path: Path) -> None:
         assert torch.equal(batch.inputs, again.inputs) and torch.equal(batch.tokens, again.tokens)
         said = [tokenizer.decode([int(t) for t in row[1:] if t > 0]) for row in batch.tokens]
         assert all(any(text.startswith(one) for one in known) for text in said)
-        spelled = [len(ctc.spell(text)) for text in said]
+        spelled = [len(ctc.encode(text)) for text in said]
         assert batch.spelled_lengths.tolist() == spelled and len(batch.spelled) == sum(spelled)
         assert (batch.tokens[:, 0] == trainer.network.config.start_token).all()
         assert ((batch.tokens == 0).sum(1) == 1).all() and (batch.tokens[batch.tokens < 0] == NO_TOKEN).all()

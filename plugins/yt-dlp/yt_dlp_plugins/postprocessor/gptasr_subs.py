@@ -69,7 +69,7 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
 
     def _subtitle(self, info: dict[str, Any]) -> str:
         from gptasr_subs.formats import get_format, render
-        from gptasr_subs.pipeline.subtitle import recognize_file
+        from gptasr_subs.pipeline.recognize import recognize_file
         from gptasr_subs.storage.files import write_atomically
 
         options, format = self._options(), get_format(self._format or ("vtt" if info["ext"] == "webm" else "srt"))
@@ -83,16 +83,16 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
 
             self._recognizer = load_model(self._model, self._device, self._lang)
         self.to_screen(f'Making subtitles for "{film}"')
-        document = recognize_file(Path(film), self._recognizer, options=options, listener=self._teller())
+        document = recognize_file(Path(film), self._recognizer, options=options, on_progress=self._teller())
         write_atomically(path, render(document, format.name))
         self.to_screen(f'Wrote {len(document.cues)} subtitles to "{path}"')
         return path
 
     def _options(self) -> Any:
-        from gptasr_subs.cli.batch import check_options
+        from gptasr_subs.cli.validation import check_options
         from gptasr_subs.cues.norms import PRESETS
         from gptasr_subs.errors import UsageError
-        from gptasr_subs.pipeline.subtitle import Options
+        from gptasr_subs.pipeline.options import Options
 
         if self._unknown:
             raise UsageError(f"GptasrSubs has no option {self._unknown}; see docs/integrations.md of gptasr-subs.")

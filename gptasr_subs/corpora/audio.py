@@ -1,0 +1,132 @@
+"""The audio of clips: all at one sample rate, or one by one with what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gptasr_subs.corpora.manifest import Clip, read_clips
+from gptasr_subs.errors import MediaError
+from gptasr_subs.types import FloatArray
+
+_BREAKS_LINES = re.compile(r"[\t\n\r]")  # of a manifest
+_FULL_SCALE = 32768
+
+ClipAudio = tuple[Clip, FloatArray]  # and its samples (n_samples,)
+
+
+class LoadedClip(NamedTuple):
+    """A clip with its true length and its samples (n_samples,).
+
+    ``trouble`` is the reason why there are none.
+    """
+
+    clip: Clip
+    samples: FloatArray
+    rate: int
+    trouble: str
+
+
+def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
+    """Every clip with its samples, in order.
+
+    0 seconds reach to the end of the file. Each file is read once.
+    """
+    for file, group in groupby(clips, key=lambda clip: clip.file):
+        mono, rate, trouble = _sound(file)
+        for clip in group:
+            samples = cut(mono, rate, clip) if clip.seconds else mono[round(clip.offset * rate) :]
+            silent = "" if samples.any() else "no sound"
+            yield LoadedClip(replace(clip, seconds=len(samples) / rate), samples, rate, trouble or silent)
+
+
+def origin(clip: Clip) -> str:
+    """Where a clip lies, in one column of a table."""
+    return _BREAKS_LINES.sub("?", f"{clip.file.absolute()}@{clip.offset:.3f}")
+
+
+def _sound(file: Path) -> tuple[FloatArray, int, str]:
+    """Samples and rate, or what is wrong with the file."""
+    nothing = np.zeros(0, np.float32), 1
+    if _BREAKS_LINES.search(str(file)):
+        return *nothing, "tab or line break in its name"
+    if not file.exists():
+        return *nothing, "file missing"
+    try:
+        return *read_audio(file), ""
+    except MediaError:
+        return *nothing, "unreadable"
+
+
+def read_manifest(manifest: Path) -> list[Clip]:
+    """Read a tab-separated manifest whose ``file`` (or ``path``) column is relative to the
+    manifest's folder.
+
+    Every other column may be missing: a clip is then the whole file, its source the manifest's
+    name. A folder stands for the ``manifest.tsv`` in it. Raises ``FormatError``, and ``MediaError``
+    where a length is missing as well as the file.
+    """
+    return [clip if clip.seconds else _measured(clip) for clip in read_clips(manifest)]
+
+
+def read_manifests(manifests: Iterable[Path]) -> list[Clip]:
+    """The clips of all ``manifests``, one after the other; raises as ``read_manifest`` does."""
+    return [clip for manifest in manifests for clip in read_manifest(manifest)]
+
+
+def _measured(clip: Clip) -> Clip:
+    return replace(clip, seconds=audio_seconds(clip.file) - clip.offset)
+
+
+def audio_seconds(file: Path) -> float:
+    """Length of an audio file; raises ``MediaError``."""
+    import soundfile
+
+    try:
+        return float(soundfile.info(file).duration)
+    except (OSError, RuntimeError) as error:
+        raise MediaError(f"{file} cannot be read as audio ({error}); correct the manifest.") from error
+
+
+def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[ClipAudio]:
+    """Yield each clip with its mono samples at ``sample_rate``, reading every shard once.
+
+    Raises ``MediaError``.
+    """
+    import soxr
+
+    for file, group in groupby(clips, key=lambda clip: clip.file):
+        mono, rate = read_audio(file)
+        for clip in group:
+            samples = cut(mono, rate, clip)
+            yield (
+                clip,
+                samples if rate == sample_rate else soxr.resample(samples, rate, sample_rate),
+            )
+
+
+def cut(mono: FloatArray, rate: int, clip: Clip) -> FloatArray:
+    """The samples of ``clip`` out of those of its file."""
+    return mono[round(clip.offset * rate) : round((clip.offset + clip.seconds) * rate)]
+
+
+def read_audio(file: Path) -> tuple[FloatArray, int]:
+    """Mono samples (n_samples,) and their rate; raises ``MediaError``.
+
+    They are rounded to 16 bits, whatever the file has: so a copy in a shard is the same audio, to
+    the hash.
+    """
+    import soundfile
+
+    try:
+        audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    except (OSError, RuntimeError) as error:
+        raise MediaError(f"{file} cannot be read as audio ({error}); correct the manifest.") from error
+    mono: FloatArray = np.rint(audio.mean(1) * _FULL_SCALE).clip(-_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE
+    return mono.astype(np.float32), rate

@@ -1,0 +1,111 @@
+"""Lines of two times, as SubRip and WebVTT have them, and how other tools write them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from math import inf
+
+# Marks of the direction of writing, which editors put before anything, and spaces of no width
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_DIGIT = "[0-9OoIl]"  # text recognition takes zeros and ones for letters
+_LETTERS = str.maketrans("OoIl", "0011")
+# Hours are optional and unlimited, digits may be missing, the fraction may follow a comma, a dot, a
+# colon or a semicolon.
+_TIME = (
+    rf"([-−]?)(?:({_DIGIT}{{1,6}})\s?[:;]\s?)?({_DIGIT}{{1,2}})\s?[:;]\s?({_DIGIT}{{1,2}})"
+    rf"(?:\s?[.,:;]\s?({_DIGIT}{{1,9}}))?(?!\w)"
+)
+_DASH = "[-‐‑‒–—―−]"
+# Of a translating machine, of one who meant well, of HTML
+_ARROW = rf"(?:(?:{_DASH}\s?){{1,4}}(?:>|&gt;)|[=~]{{1,2}}>|[→⇒➔➜⟶])"
+_TIMING = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*(?:{_TIME}(\s.*)?)?")
+# A mere dash is an arrow only between times that nobody would say so
+_EXACT = rf"{_DIGIT}+[:;]{_DIGIT}{{2}}[:;]{_DIGIT}{{2}}[.,:;]{_DIGIT}{{1,3}}"
+_DASHED = re.compile(rf"(\s*{_EXACT}\s*){_DASH}{{1,3}}(\s*{_EXACT}\s*)")
+_DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{2})\.(\d{2})(?=[.,]\d)")
+_PARTS = re.compile(rf"(.*?){_ARROW}(.*)")
+_LIKE_TIME = re.compile(rf"\s*{_DIGIT}+\s?[:;.]\s?{_DIGIT}+[\s\d:;.,OoIl]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Two times in seconds and what stands behind them; infinity where the end is missing."""
+
+    start: float
+    end: float
+    settings: str = ""
+
+
+def parse_timing(line: str) -> Timing | None:
+    """The times of a line that holds two of them, or one and an arrow, and no text."""
+    if not _may_be_timing(line):
+        return None
+    line = _normal(line)
+    found = _TIMING.fullmatch(line) or _TIMING.fullmatch(_DASHED.sub(r"\1-->\2", line))
+    if not found:
+        return None
+    times = found.groups()
+    end = _seconds(*times[5:10]) if times[7] else inf
+    return Timing(_seconds(*times[:5]), end, times[10] or "")
+
+
+def is_timing(line: str) -> bool:
+    """Whether a line of text would be taken for two times."""
+    return parse_timing(line) is not None
+
+
+def is_broken_timing(line: str) -> bool:
+    """Whether a line was meant to be two times, which cannot be read."""
+    parts = _PARTS.fullmatch(_normal(line)) if _may_be_timing(line) else None
+    return parts is not None and not is_timing(line) and any(map(_LIKE_TIME.fullmatch, parts.groups()))
+
+
+def bare(line: str) -> str:
+    """A line without marks that nobody sees and the space around it."""
+    return _INVISIBLE.sub("", line).strip()
+
+
+def _may_be_timing(line: str) -> bool:
+    # Most lines are text, and this is much cheaper than the expressions
+    return any(char in line for char in ">-→–—=⇒➔➜⟶−&‐‑‒―") and (
+        ":" in line or ";" in line or "." in line or "：" in line
+    )
+
+
+def _normal(line: str) -> str:
+    """Wide digits and signs as the usual ones."""
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", line))
+    digits = (str(unicodedata.digit(char)) if char.isdecimal() else char for char in text)
+    return _DOTTED.sub(r"\1:\2:\3", "".join(digits))
+
+
+def _seconds(
+    sign: str | None,
+    hours: str | None,
+    minutes: str | None,
+    seconds: str | None,
+    fraction: str | None,
+) -> float:
+    """A time as seconds; one before the video's start is its start."""
+    if sign:
+        return 0.0
+    whole = 3600 * _number(hours) + 60 * _number(minutes) + _number(seconds)
+    # Parsed once, so that 1.981 is the same number as anywhere else
+    return float(f"{whole}.{(fraction or '0').translate(_LETTERS)}")
+
+
+def _number(digits: str | None) -> int:
+    return int((digits or "0").translate(_LETTERS))
+
+
+def format_time(seconds: float, separator: str) -> str:
+    """``HH:MM:SS`` and milliseconds after the separator; hours may take three digits."""
+    total, millis = divmod(milliseconds(seconds), 1000)
+    return f"{total // 3600:02d}:{total // 60 % 60:02d}:{total % 60:02d}{separator}{millis:03d}"
+
+
+def milliseconds(seconds: float) -> int:
+    """Whole milliseconds, never before the video's start."""
+    return max(0, round(seconds * 1000))

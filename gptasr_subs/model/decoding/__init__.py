@@ -1,0 +1,8 @@
+"""Log-mels to text.
+
+``decode`` is the way in: a batch of log-mels to hypotheses, the best first.
+``beam_search`` looks for the most probable token sequences of each clip.
+``incremental`` runs the GPT one token at a time over a cache that all beams of a clip share.
+``ctc_prefix`` adds the CTC head's prefix score to what a beam may write next.
+``text_hash`` tells which beams have written the same text in other tokens.
+"""

@@ -1,0 +1,216 @@
+"""Log-mels to text: beam search by GPT and CTC head together, and no text where nobody speaks.
+
+Shapes: B clips, T frames of the front end, or of the CTC head where said so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil, inf
+
+import torch
+from torch import Tensor
+
+from gptasr_subs.model import ctc
+from gptasr_subs.model.decoding.beam_search import Beam, Scorer, beam_search
+from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
+from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
+from gptasr_subs.model.network import Encoded, GptAsr
+from gptasr_subs.model.tokenizer import Tokenizer
+from gptasr_subs.types import FloatArray
+
+_MIN_TOKENS = 16  # even the shortest clip may say a word of rare letters
+_EARLY_STOP_MARGIN = 2.0  # nats that an unfinished beam may trail and still be worth rescoring
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How to decode; ``min_ctc_*`` and ``ctc_weight`` only matter where there is a CTC head.
+
+    score = log-probability of the GPT + ``ctc_weight`` * that of the CTC head + ``ilm_weight`` *
+    that of the internal language model, which is the GPT without the audio + ``word_bonus`` *
+    words. During the search, ``char_bonus`` is added for each letter.
+    """
+
+    beam_size: int = 4
+    max_tokens: int = (
+        0  # 0: ``tokens_per_second`` decides; never more than the network has positions for
+    )
+    tokens_per_second: float = 25.0  # well above the fastest speech: only runaway text meets it
+    ctc_weight: float = 0.3
+    ilm_weight: float = 0.0  # for networks with ``text_solo``
+    char_bonus: float = 0.0
+    pre_beam_size: int = 16  # tokens a beam that the CTC head scores
+    word_bonus: float = 0.0
+    min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
+    min_ctc_margin: float = 0.0  # nats a character by which CTC must prefer the text to silence
+    min_ctc_log_prob: float = -3.0  # nats a character that CTC must give the text
+
+    @property
+    def rows(self) -> int:
+        """Texts that the network reads at a time for each clip: beams, with and without audio."""
+        return 2 * self.beam_size if self.ilm_weight else self.beam_size
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One reading of a clip, scored in natural logarithms.
+
+    ``tokens`` and ``token_log_probs`` come without the stop token, ``log_prob`` is the GPT's sum
+    with it; ``ended`` is false where the text was cut off in a loop or at the limit.
+    ``ctc_log_prob`` is none without a CTC head.
+    """
+
+    tokens: tuple[int, ...]
+    text: str
+    score: float
+    log_prob: float
+    token_log_probs: tuple[float, ...]
+    ended: bool
+    ctc_log_prob: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One clip: its hypotheses, best first, and the CTC log-probabilities (T, C).
+
+    There is no hypothesis where nobody speaks.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+    ctc_log_probs: FloatArray | None = None
+
+    @property
+    def text(self) -> str:
+        """The best reading."""
+        return self.hypotheses[0].text if self.hypotheses else ""
+
+
+@torch.inference_mode()
+def decode(
+    network: GptAsr, tokenizer: Tokenizer, mel: Tensor, lengths: Tensor, options: DecodingOptions
+) -> list[Decoded]:
+    """Read ``mel`` (B, n_mels, T) with ``lengths`` (B,) in frames.
+
+    Clips of similar length are the fastest.
+    """
+    encoded = network.encode_in_parts(mel, lengths)
+    if network.ctc_head is None:
+        found = _search(network, encoded, lengths, options)
+        return [Decoded(_ranked(beams, tokenizer, options)) for beams in found]
+
+    # What the CTC head says of each clip; those in which it reads nothing are silent.
+    log_probs = network.ctc_head(encoded.features)  # (B, CTC frames, classes)
+    assert encoded.lengths is not None
+    frames = encoded.lengths * network.config.ctc_frames  # (B,)
+    by_clip = [clip[:size] for clip, size in zip(log_probs, frames.tolist(), strict=True)]
+    letters = [len(ctc.greedy_decode(clip).replace(" ", "")) for clip in by_clip]
+    spoken = [row for row, count in enumerate(letters) if count >= options.min_ctc_letters]
+    readings: list[tuple[Hypothesis, ...]] = [()] * len(by_clip)
+    if spoken:
+        # The others are searched with the CTC head as a scorer, and rescored by it as whole texts.
+        rows = torch.tensor(spoken, device=mel.device)
+        scorer = CtcPrefixScorer(
+            log_probs[rows],
+            frames[rows],
+            beam_size=options.beam_size,
+            token_labels=encode_tokens(tokenizer).to(mel.device),
+            stop=network.config.stop_token,
+            weight=options.ctc_weight,
+            bonus=options.char_bonus,
+        )
+        kept = Encoded(encoded.features[rows], encoded.lengths[rows])
+        text_hash = text_hash_of(tokenizer)
+        found = _search(network, kept, lengths[rows], options, scorer=scorer, text_hash=text_hash)
+        for row, beams in zip(spoken, found, strict=True):
+            readings[row] = _rescored(_ranked(beams, tokenizer, options), by_clip[row], options)
+    return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, by_clip, strict=True)]
+
+
+def _search(
+    network: GptAsr,
+    encoded: Encoded,
+    lengths: Tensor,
+    options: DecodingOptions,
+    *,
+    scorer: Scorer | None = None,
+    text_hash: TextHash | None = None,
+) -> list[list[Beam]]:
+    return beam_search(
+        network,
+        encoded,
+        [token_limit(network, int(frames), options) for frames in lengths.tolist()],
+        options.beam_size,
+        early_stop_margin=0.0 if scorer is None else _EARLY_STOP_MARGIN,
+        scorer=scorer,
+        pre_beam_size=options.pre_beam_size,
+        ilm_weight=options.ilm_weight,
+        text_hash=text_hash,
+    )
+
+
+def token_limit(network: GptAsr, frames: int, options: DecodingOptions) -> int:
+    """The most tokens a clip of ``frames`` mel frames may have."""
+    # A limit in proportion to the clip's length keeps a loop from running to the last position.
+    seconds = frames / network.config.front_end.frames_per_second
+    wanted = options.max_tokens or max(_MIN_TOKENS, ceil(seconds * options.tokens_per_second))
+    return min(wanted, network.config.max_text_tokens)
+
+
+def _ranked(
+    beams: Sequence[Beam], tokenizer: Tokenizer, options: DecodingOptions
+) -> tuple[Hypothesis, ...]:
+    """Beams as text, those that ended of their own accord first."""
+    # The order is final where there is no CTC head; else ``_rescored`` makes another.
+    hypotheses = []
+    for beam in beams:
+        text = tokenizer.decode(beam.tokens)
+        hypothesis = Hypothesis(
+            tokens=beam.tokens,
+            text=text,
+            score=beam.log_prob + beam.ilm_log_prob + options.word_bonus * len(text.split()),
+            log_prob=beam.log_prob,
+            token_log_probs=beam.token_log_probs,
+            ended=beam.ended,
+        )
+        hypotheses.append(hypothesis)
+    return tuple(
+        sorted(hypotheses, key=lambda hypothesis: (not hypothesis.ended, -hypothesis.score))
+    )
+
+
+def _rescored(
+    hypotheses: Sequence[Hypothesis], log_probs: Tensor, options: DecodingOptions
+) -> tuple[Hypothesis, ...]:
+    """Rank by GPT and CTC together, ``log_probs`` (T, C).
+
+    None where CTC does not believe the best.
+    """
+    # Most hypotheses differ in casing and punctuation only: each normalized text is scored once.
+    texts = [ctc.normalize_text(hypothesis.text) for hypothesis in hypotheses]
+    distinct = list(dict.fromkeys(texts))
+    frames = torch.full((len(distinct),), len(log_probs))
+    scores = ctc.score(log_probs.expand(len(distinct), -1, -1), frames, distinct).tolist()
+
+    ranked = []
+    for hypothesis, text in zip(hypotheses, texts, strict=True):
+        ctc_log_prob = scores[distinct.index(text)]
+        # A weight of 0 must not turn minus infinity into not-a-number.
+        gain = options.ctc_weight * ctc_log_prob if options.ctc_weight else 0.0
+        ranked.append(replace(hypothesis, score=hypothesis.score + gain, ctc_log_prob=ctc_log_prob))
+    ranked.sort(key=lambda hypothesis: -hypothesis.score)
+
+    silence = float(log_probs[:, ctc.BLANK].sum())  # log-probability that CTC gives to no text
+    return tuple(ranked) if ranked and _is_spoken(ranked[0], silence, options) else ()
+
+
+def _is_spoken(best: Hypothesis, silence: float, options: DecodingOptions) -> bool:
+    """Whether CTC believes ``best``; ``silence`` is the log-probability it gives to no text."""
+    # Log-probabilities fall with each character, so both thresholds are set for one character.
+    characters = len(ctc.encode(best.text))
+    log_prob = -inf if best.ctc_log_prob is None else best.ctc_log_prob
+    if not characters or log_prob == -inf:
+        return False
+    better = log_prob - silence >= options.min_ctc_margin * characters
+    return better and log_prob >= options.min_ctc_log_prob * characters

@@ -1,0 +1,190 @@
+"""One media file to words and cues: probe, decode, split at silences, recognise, snap, shape.
+
+Nothing is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+
+from gptasr_subs.cues.shaping import shape_cues
+from gptasr_subs.errors import MediaError
+from gptasr_subs.formats import Document
+from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.probe import MediaInfo, choose_track, probe
+from gptasr_subs.media.shots import find_shot_changes
+from gptasr_subs.outputs.progressive import Preview
+from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback
+from gptasr_subs.recognition.cache import Journal, Record, open_journal
+from gptasr_subs.recognition.loading import LazyRecognizer, identity_of, lazy_model
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
+from gptasr_subs.recognition.windows import recognize, recognize_groups, window_limits
+from gptasr_subs.speech.segmentation import Window, segment_blocks
+from gptasr_subs.storage.files import file_stamp
+from gptasr_subs.types import FloatArray, Span, Word
+
+_log = logging.getLogger(__name__)
+
+# Takes what is recognised so far, and how many seconds are done.
+_Report = Callable[[Sequence[RecognizedWindow], float], None]
+
+
+def recognize_file(
+    media: Path,
+    model: str | Recognizer = "default",
+    *,
+    device: str = "auto",
+    options: Options = Options(),
+    on_progress: ProgressCallback | None = None,
+    preview: Preview | None = None,
+    record: Record | None = None,
+) -> Document:
+    """Words and cues of one media file, nothing written.
+
+    ``preview`` is called with what is known so far. ``record`` is what the journal holds of the
+    file, as ``open_record`` gives it; without one the journal is opened.
+    """
+    info = probe(media)
+    track = choose_track(info, options.audio_track)
+    recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
+    with ExitStack() as stack:
+        if record is None:
+            journal = stack.enter_context(open_journal(options.journal))
+            record = open_record(journal, media, recognizer, options)
+        transcript = record.finished()
+        if transcript is None:
+            if isinstance(recognizer, LazyRecognizer):
+                recognizer.begin()
+
+            def show(recognized: Sequence[RecognizedWindow], done: float) -> None:
+                if on_progress:
+                    on_progress(Progress(done, info.duration))
+                if preview:
+                    quick = replace(options, shot_changes=False)  # to look for them takes long
+                    in_order = sorted(recognized, key=lambda window: window.span.start)
+                    words = [word for window in in_order for word in window.words]
+                    preview(document_of(words, media, info, recognizer.name, options=quick))
+
+            transcript = _transcribe_file(media, track, recognizer, record=record, options=options, report=show)
+    # Some containers do not say how long they are
+    info = replace(info, duration=info.duration or transcript.seconds)
+    shots = _shots(media, info, on_progress) if options.shot_changes and info.fps else ()
+    return document_of(transcript.words, media, info, transcript.model, options=options, shots=shots)
+
+
+def open_record(journal: Journal, media: Path, recognizer: Recognizer, options: Options) -> Record:
+    """What the journal holds of a media file that is recognised in this way."""
+    return journal.record(media, options.audio_track, identity_of(recognizer, options.language), options.beams)
+
+
+def transcribe(
+    model: Recognizer, audio: FloatArray, spans: Sequence[Span], *, batch_size: int = 0, beams: int = 0
+) -> list[Word]:
+    """Words of the spans of ``audio`` (n_samples,) at the model's sample rate, in order, with times
+    in seconds.
+    """
+    rate = model.sample_rate
+    speech = [part for window in segment_blocks([audio], rate, window_limits(model)) for part in window.speech]
+    windows = (
+        Window(span, audio[round(span.start * rate) : round(span.end * rate)], _within(span, speech)) for span in spans
+    )
+    found = recognize(model, windows, batch_size=batch_size, beams=beams)
+    return [word for _, words in found for word in words]
+
+
+def document_of(
+    words: Sequence[Word], media: Path, info: MediaInfo, model: str, *, options: Options, shots: Sequence[float] = ()
+) -> Document:
+    """Words shaped into cues, with the facts of the video; ``shots`` as for ``shape_cues``."""
+    norms = replace(options.norms, fps=info.even_fps) if info.even_fps else options.norms
+    cues = [replace(cue, position=8) if options.top else cue for cue in shape_cues(words, norms, shots=shots)]
+    style = replace(options.style, text_height=norms.text_height)
+    return Document(
+        tuple(cues),
+        words=tuple(words),
+        source=media.name,
+        seconds=info.duration,
+        language=options.language,
+        model=model,
+        style=style,
+    )
+
+
+def _transcribe_file(
+    media: Path, track: int, recognizer: Recognizer, *, record: Record, options: Options, report: _Report
+) -> Transcript:
+    """Decode, split and recognise what the journal does not hold.
+
+    Raises MediaError if the file changes meanwhile.
+    """
+    stamp = file_stamp(media)
+    rate = recognizer.sample_rate
+    recognized: list[RecognizedWindow] = []
+    done = 0.0
+    # Where listening begins amid the file, what is before comes last.
+    parts = [(options.start, inf), (0.0, options.start)] if options.start else [(0.0, inf)]
+    for start, seconds in parts:
+        blocks = _Clock(decode_blocks(media, track=track, sample_rate=rate, start=start), rate, seconds)
+        windows = segment_blocks(blocks, rate, window_limits(recognizer))
+        groups = recognize_groups(
+            recognizer,
+            (window.shifted(start) for window in windows),
+            batch_size=options.batch_size,
+            beams=options.beams,
+            record=record,
+        )
+        for group in groups:
+            recognized += [RecognizedWindow(window.span, window.speech, tuple(words)) for window, words in group]
+            report(recognized, done + recognized[-1].span.end - start)
+        done += blocks.seconds
+    if file_stamp(media) != stamp:
+        raise MediaError(f"{str(media)!r} was removed or changed while it was read; run again once it is complete.")
+    transcript = Transcript(recognizer.name, done, tuple(sorted(recognized, key=lambda part: part.span.start)))
+    if not options.start:  # else windows lie elsewhere than in an undisturbed run
+        record.finish(transcript)
+    _warn_of_failed(media, record.failed)
+    return transcript
+
+
+def _warn_of_failed(media: Path, failed: Sequence[tuple[Span, str]]) -> None:
+    if failed:
+        places = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span, _ in failed)
+        _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, failed[-1][1])
+
+
+def _shots(media: Path, info: MediaInfo, on_progress: ProgressCallback | None) -> list[float]:
+    def report(done: float) -> None:
+        if on_progress:
+            on_progress(Progress(min(done, info.duration), info.duration, "cuts of the picture"))
+
+    return find_shot_changes(media, report)
+
+
+def _within(span: Span, parts: Iterable[Span]) -> tuple[Span, ...]:
+    cut = (Span(max(part.start, span.start), min(part.end, span.end)) for part in parts)
+    return tuple(part for part in cut if part.seconds > 0)
+
+
+class _Clock:
+    """Passes audio on, at most so many seconds of it, and counts it."""
+
+    def __init__(self, blocks: Iterable[FloatArray], sample_rate: int, limit: float = inf) -> None:
+        self.seconds = 0.0
+        self._blocks = blocks
+        self._sample_rate = sample_rate
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        for block in self._blocks:
+            if self.seconds + len(block) / self._sample_rate >= self._limit:
+                block = block[: round((self._limit - self.seconds) * self._sample_rate)]
+            self.seconds += len(block) / self._sample_rate
+            yield block
+            if self.seconds >= self._limit - 0.5 / self._sample_rate:
+                return

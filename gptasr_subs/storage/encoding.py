@@ -1,0 +1,118 @@
+"""The text in bytes whose encoding nobody wrote down."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+_MARKS = (  # the longer first: UTF-32 begins like UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+# What subtitles are found in, the likeliest first: of several that fit, the first is taken. Without
+# such a list a detector offers encodings that no subtitle has been seen in.
+_LIKELY = {
+    "cp1252": "Windows-1252",
+    "cp1250": "Windows-1250",
+    "cp1251": "Windows-1251",
+    "cp1253": "Windows-1253",
+    "cp1254": "Windows-1254",
+    "cp1255": "Windows-1255",
+    "cp1256": "Windows-1256",
+    "cp1257": "Windows-1257",
+    "cp1258": "Windows-1258",
+    "cp932": "Shift-JIS",
+    "gb18030": "GB18030",
+    "big5": "Big5",
+    "cp949": "Korean (949)",
+    "euc_jp": "EUC-JP",
+    "koi8_r": "KOI8-R",
+    "mac_roman": "Mac Roman",
+    "cp874": "Thai (874)",
+}
+_BROKEN = "\ufffd"
+_LEAST_WIDE = 8  # bytes by which UTF-16 can be told from a file that is no text
+_ONE_BYTE = 0.05  # of noise that is forgiven to the likelier of two encodings
+# What no language writes: a sign between two letters or instead of one, a capital after a small
+# letter, letters of two scripts in one word, the narrow Katakana of old terminals
+_UNLIKELY = re.compile(
+    r"(?<=[^\W\d_])[¿¡†‡•‰¤¦¨¬¯¸×÷¼½¾\x80-\x9f](?=[^\W\d_])|[ªº¹²³](?=[^\W\d_])"
+    r"|[a-zß-öø-ÿ](?=[À-ÖØ-Þ])|[а-яё](?=[А-ЯЁ])"
+    r"|[A-Za-z](?=[\u0370-\u06ff])|[\u0370-\u06ff](?=[A-Za-z])|[\uff61-\uff9f]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A text, and in a sentence what had to be assumed to read it; nothing where nothing had."""
+
+    text: str
+    assumed: str = ""
+
+
+def decode(data: bytes) -> Decoded:
+    """By the byte order mark, as UTF-8 or UTF-16, else as the likeliest other encoding."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return _with_broken(data.decode(encoding, errors="replace"), encoding.removesuffix("-sig"))
+    if wide := _utf16(data):
+        return Decoded(data.decode(wide, errors="replace"), "It has no byte order mark; read as UTF-16.")
+    try:
+        return Decoded(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        return _damaged_utf8(data) or _guess(data)
+
+
+def _with_broken(text: str, encoding: str) -> Decoded:
+    broken = text.count(_BROKEN)
+    if not broken:
+        return Decoded(text)
+    places = "1 place" if broken == 1 else f"{broken} places"
+    return Decoded(text, f"It is damaged: {places} could not be read as {encoding.upper()} and show {_BROKEN}.")
+
+
+def _utf16(data: bytes) -> str:
+    """The kind of UTF-16 without a mark: of Latin letters every other byte is 0."""
+    if len(data) < _LEAST_WIDE:
+        return ""
+    even = data[0::2].count(0)
+    odd = data[1::2].count(0)
+    half = len(data) // 2
+    if odd > 0.6 * half and not even:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.6 * half and not odd else ""
+
+
+def _damaged_utf8(data: bytes) -> Decoded | None:
+    """UTF-8 with some bytes that are not, which no other encoding looks like.
+
+    A letter of several bytes that is right by chance is rare, so one of them for each wrong byte
+    is proof.
+    """
+    text = data.decode("utf-8", errors="replace")
+    right = sum(ord(char) > 0x7F and char != _BROKEN for char in text)
+    return _with_broken(text, "utf-8") if right >= text.count(_BROKEN) else None
+
+
+def _guess(data: bytes) -> Decoded:
+    """The likeliest of the encodings that fit the lines that are not plain ASCII."""
+    from charset_normalizer import from_bytes  # takes a while, and most files are UTF-8
+
+    telling = b"\n".join(line for line in re.split(rb"[\r\n]+", data) if not line.isascii())
+    fitting = from_bytes(telling, cp_isolation=[*_LIKELY], threshold=0.3)
+    found = {match.encoding: match.chaos + _noise(str(match)) for match in fitting}
+    ranked = [name for name in _LIKELY if name in found] or ["cp1252"]
+    least = min(found.values(), default=0.0)
+    best = next(name for name in ranked if found.get(name, 0.0) <= least + _ONE_BYTE)
+    text = data.decode(best, errors="replace")
+    return Decoded(text, f"It is no UTF-8; read as {_LIKELY[best]}, which may be wrong.")
+
+
+def _noise(text: str) -> float:
+    """The share of letters beyond ASCII that no language writes where they stand."""
+    beyond = sum(ord(char) > 0x7F for char in text)
+    return len(_UNLIKELY.findall(text)) / max(1, beyond)

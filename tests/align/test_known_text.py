@@ -1,0 +1,176 @@
+"""A known text is timed by the sound: on planted letters, on the sample that comes along, and on real voices."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gptasr_subs as gs
+from gptasr_subs.align.known_text import CtcEmissions, align_cues, align_script, compute_emissions
+from gptasr_subs.errors import FormatError
+from gptasr_subs.formats import read, write
+from gptasr_subs.model import files
+from gptasr_subs.model.ctc import normalize_text
+from gptasr_subs.pipeline.recognize import recognize_file
+from gptasr_subs.recognition.gptasr import GptAsrRecognizer
+from gptasr_subs.speech.segmentation import Window
+from gptasr_subs.types import Cue, Span
+from tests.support.ended import Program, one_line
+from tests.support.films import make_film
+from tests.support.planted import planted
+
+REPOSITORY = Path(__file__).parents[2]
+SAMPLE = REPOSITORY / "examples" / "sample.mp4"
+TALK = REPOSITORY.parent / "shared" / "media" / "talk.mkv"
+SHIPPED = files.SHIPPED  # before a fixture hides it
+FRAME = 0.03
+
+LINES = ["one for the money", "two for the show", "three to make ready", "and four to go"]
+SPACE_FRAMES, PAUSE_FRAMES = 3, 20
+
+
+def said(lines: list[str]) -> tuple[CtcEmissions, list[Span]]:
+    """A film of one window in which the lines are said with a pause after each, and when."""
+    now, words, spans = 10, [], []
+    for line in lines:
+        first = now
+        for word in line.split():
+            words.append((now, word))
+            now += 2 * len(word) + SPACE_FRAMES
+        spans.append(Span(first * FRAME, (now - SPACE_FRAMES) * FRAME))
+        now += PAUSE_FRAMES
+    window = Window(Span(0.0, now * FRAME), np.zeros(0, np.float32), tuple(spans))
+    return CtcEmissions(planted(now, *words), FRAME * np.arange(now), FRAME, (window,)), spans
+
+
+def shifted(spans: list[Span], lines: list[str], ratio: float, offset: float) -> list[Cue]:
+    return [
+        Cue(ratio * span.start + offset, ratio * span.end + offset, (line,))
+        for span, line in zip(spans, lines, strict=True)
+    ]
+
+
+def test_a_script_is_timed_and_what_is_not_said_is_told() -> None:
+    emissions, spans = said(LINES)
+    words, unspoken = align_script(
+        "One for the money, [a door] \n two for the show: abracadabra!\n" + "\n".join(LINES[2:]), emissions
+    )
+    assert normalize_text(" ".join(word.text for word in words)) == " ".join(LINES)
+    assert unspoken == ["abracadabra!"]
+    firsts = [word for word in words if word.text.lower() in ("one", "two", "three", "and")]
+    assert [word.start for word in firsts] == pytest.approx([span.start for span in spans])
+
+
+@pytest.mark.parametrize("each", [True, False, None])
+def test_a_subtitle_comes_back_to_its_voice(each: bool | None) -> None:
+    emissions, spans = said(LINES)
+    timed = align_cues(shifted(spans, LINES, 1.0, 3.2), emissions, each=each)
+    assert [cue.text for cue in timed.cues] == LINES
+    assert [cue.start for cue in timed.cues] == pytest.approx([span.start for span in spans], abs=0.02)
+    assert all(cue.end >= span.end - 0.02 for cue, span in zip(timed.cues, spans, strict=True))
+    assert timed.shift.offset == pytest.approx(-3.2, abs=0.02) and timed.shift.confidence > 0.9
+    assert timed.unspoken == ()
+
+
+def test_each_cue_finds_its_own_voice_where_no_one_shift_fits() -> None:
+    emissions, spans = said(LINES)
+    crooked = [
+        Cue(span.start + late, span.end + late, (line,))
+        for span, line, late in zip(spans, LINES, (0, 0.9, -0.4, 1.5), strict=True)
+    ]
+    timed = align_cues(crooked, emissions, each=True)
+    assert [cue.start for cue in timed.cues] == pytest.approx([span.start for span in spans], abs=0.02)
+
+
+def test_a_cue_that_is_not_said_keeps_its_place_and_is_told() -> None:
+    emissions, spans = said(LINES)
+    cues = shifted(spans, LINES, 1.0, 1.0)
+    cues.insert(2, Cue(cues[1].end + 0.1, cues[2].start - 0.1, ("abracadabra zebra xylophone",)))
+    timed = align_cues(cues, emissions)
+    assert [cue.text for cue in timed.cues] == [cue.text for cue in cues]
+    assert timed.unspoken == ("abracadabra zebra xylophone",)
+    assert timed.cues[2].start == pytest.approx(cues[2].start - 1.0, abs=0.05)
+
+
+def test_a_text_of_another_film_is_refused() -> None:
+    emissions, _spans = said(LINES)
+    strange = ["whereas", "quixotic", "jugglers", "vexed", "many"]
+    with pytest.raises(FormatError, match="belong together"):
+        align_script(" ".join(strange), emissions)
+    with pytest.raises(FormatError, match="belong together"):
+        align_cues([Cue(0, 1, (word,)) for word in strange], emissions)
+
+
+@pytest.fixture(scope="module")
+def model() -> GptAsrRecognizer:
+    return gs.load_model("default", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def sample(model: GptAsrRecognizer) -> list[Cue]:
+    """The sample's cues at their true times."""
+    return list(recognize_file(SAMPLE, model).cues)
+
+
+def stretched(cues: list[Cue]) -> list[Cue]:
+    ratio = 25 / 23.976
+    return [Cue(ratio * cue.start + 3.2, ratio * cue.end + 3.2, cue.lines) for cue in cues]
+
+
+def test_a_stretched_and_shifted_subtitle_of_the_sample_comes_back(
+    model: GptAsrRecognizer, sample: list[Cue], program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "SHIPPED", SHIPPED)
+    write(tmp_path / "late.srt", stretched(sample))
+    ended = program("align", SAMPLE, tmp_path / "late.srt", "-o", tmp_path / "mended.srt")
+    assert ended.code == 0, ended.err
+    assert "runs slow by 25/23.976 and begins 3.2" in ended.err
+    mended = read(tmp_path / "mended.srt")
+    assert [cue.text for cue in mended] == [cue.text for cue in sample]
+    apart = [abs(cue.start - true.start) for cue, true in zip(mended, sample, strict=True)]
+    assert np.median(apart) <= 0.1 and max(apart) <= 0.3
+
+
+def test_fix_with_the_film_times_cues_by_their_voices(program: Program, fake: object, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "talk.mp4")
+    write(tmp_path / "late.srt", [Cue(3.5, 5.0, ("one two three",)), Cue(7.5, 8.5, ("four Five.",))])
+    ended = program("fix", tmp_path / "late.srt", "--video", film, "-o", tmp_path / "fixed.srt")
+    assert ended.code == 0, ended.err
+    fixed = read(tmp_path / "fixed.srt")
+    assert [cue.text for cue in fixed] == ["one two three", "four Five."]
+    assert [cue.start for cue in fixed] == pytest.approx([1.0, 5.0], abs=0.1)
+
+
+def test_the_script_of_the_sample_becomes_subtitles(model: GptAsrRecognizer) -> None:
+    text = (REPOSITORY / "examples" / "sample.txt").read_text(encoding="utf-8")
+    words, unspoken = align_script(text, compute_emissions(SAMPLE, model))
+    assert len(unspoken) <= 2 and len(words) >= 0.95 * len(text.split())
+    assert all(before.end <= after.start + 1e-9 for before, after in itertools.pairwise(words))
+
+
+def test_problems_are_one_sentence(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "SHIPPED", SHIPPED)
+    (tmp_path / "strange.txt").write_text("whereas quixotic jugglers vexed many dozens of xylophone buyers " * 5)
+    ended = program("align", "--quiet", SAMPLE, tmp_path / "strange.txt", "-o", tmp_path / "out.srt")
+    assert ended.code == 1 and "belong together" in one_line(ended.err)
+    assert not (tmp_path / "out.srt").exists()
+    (tmp_path / "out.srt").write_text("mine")
+    ended = program("align", SAMPLE, tmp_path / "strange.txt", "-o", tmp_path / "out.srt")
+    assert ended.code == 1 and "--overwrite" in one_line(ended.err)
+    assert (tmp_path / "out.srt").read_text() == "mine"
+
+
+@pytest.mark.skipif(not TALK.exists(), reason="the reference film is not at hand")
+def test_a_subtitle_of_real_voices_comes_back(model: GptAsrRecognizer) -> None:
+    truth = json.loads(TALK.with_name("talk.truth.json").read_text())["speech"]
+    true = [Cue(utterance["start"], utterance["end"], (utterance["text"],)) for utterance in truth]
+    emissions = compute_emissions(TALK, model)
+    for each in (False, True):
+        timed = align_cues(stretched(true), emissions, each=each)
+        apart = [abs(cue.start - utterance.start) for cue, utterance in zip(timed.cues, true, strict=True)]
+        assert np.median(apart) <= 0.1 and np.percentile(apart, 95) <= 0.25
+        assert timed.shift.confidence > 0.8

@@ -1,0 +1,81 @@
+"""Offset and speed of a subtitle are found from when anybody speaks, and from where its words are heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gptasr_subs.align.shift import SPEEDS, Shift, compare_activity, fit_shift
+from gptasr_subs.types import Cue, Span
+
+RNG = np.random.default_rng(1)
+STARTS = np.cumsum(RNG.uniform(2, 9, 200))
+SPEECH = [
+    Span(float(start), float(start + length)) for start, length in zip(STARTS, RNG.uniform(1, 5, 200), strict=True)
+]
+RATIOS = {"as it is": 1.0, **SPEEDS}
+
+
+def subtitle(ratio: float, offset: float) -> list[Cue]:
+    """Cues that show at ``ratio`` * t + ``offset`` what is said at t."""
+    return [Cue(ratio * part.start + offset, ratio * part.end + offset, ("words",)) for part in SPEECH]
+
+
+@pytest.mark.parametrize("speed", RATIOS)
+@pytest.mark.parametrize("offset", [-1.5, 0.0, 3.2, 75.0])
+def test_speed_and_offset_are_found_from_when_anybody_speaks(speed: str, offset: float) -> None:
+    shift = compare_activity(subtitle(RATIOS[speed], offset), SPEECH)
+    assert shift.ratio == pytest.approx(1 / RATIOS[speed])
+    assert shift.confidence > 0.8
+    for cue, part in list(zip(subtitle(RATIOS[speed], offset), SPEECH, strict=True))[2:]:
+        assert shift.media_time(cue.start) == pytest.approx(part.start, abs=0.15)
+
+
+def test_cues_of_another_film_give_little_confidence() -> None:
+    other = np.cumsum(np.random.default_rng(5).uniform(2, 9, 200))
+    assert compare_activity([Cue(start, start + 3, ("words",)) for start in other], SPEECH).confidence < 0.5
+
+
+def test_nothing_to_compare_gives_no_confidence() -> None:
+    assert compare_activity([], SPEECH) == compare_activity(subtitle(1, 0), []) == fit_shift([], []) == Shift()
+
+
+@settings(deadline=None)
+@given(st.sampled_from(list(RATIOS.values())), st.floats(-60, 60), st.floats(0, 0.3), st.integers(0, 99))
+def test_words_tell_the_shift_though_some_were_misheard(ratio: float, offset: float, wrong: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    told = ratio * STARTS + offset
+    heard = (
+        STARTS
+        + rng.normal(0, 0.05, len(STARTS))
+        + (rng.random(len(STARTS)) < wrong) * rng.uniform(-30, 30, len(STARTS))
+    )
+    shift = fit_shift(told, heard)
+    assert shift.ratio == pytest.approx(1 / ratio)
+    assert shift.ratio * told + shift.offset == pytest.approx(STARTS, abs=0.06)
+    assert shift.confidence > 0.9 - wrong
+
+
+def test_a_speed_that_nobody_uses_is_found_too() -> None:
+    shift = fit_shift(1.02 * STARTS + 2, STARTS)
+    assert shift.ratio == pytest.approx(1 / 1.02) and shift.offset == pytest.approx(-2 / 1.02, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        (Shift(23.976 / 25, -3.2 * 23.976 / 25), "runs slow by 25/23.976 and begins 3.20 s late"),
+        (Shift(25 / 24, 0.0), "runs fast by 24/25"),
+        (Shift(1.0, 1.5), "begins 1.50 s early"),
+        (Shift(1 / 1.02, 0.0), "runs slow by 2.00 %"),
+        (Shift(), "is neither early nor late"),
+    ],
+)
+def test_it_says_what_was_wrong(shift: Shift, words: str) -> None:
+    assert str(shift) == words
+
+
+def test_cues_keep_their_text_and_do_not_begin_before_the_film() -> None:
+    assert Shift(1.0, -5.0).moved(Cue(2.0, 7.0, ("a", "b"))) == Cue(0.0, 2.0, ("a", "b"))

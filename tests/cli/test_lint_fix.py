@@ -1,0 +1,109 @@
+"""``lint`` and ``fix`` as a person and a program use them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gptasr_subs import formats
+from gptasr_subs.cues.lint import lint
+from tests.support.cue_maker import CLEAN, OTHER_TOOL, words_of
+from tests.support.ended import Program, one_line
+from tests.support.films import names_in
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a clean and a faulty file."""
+    formats.write(tmp_path / "clean.vtt", CLEAN)
+    (tmp_path / "talk.en.srt").write_bytes(OTHER_TOOL.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_clean_file_is_said_to_be_clean(program: Program, desk: Path) -> None:
+    ended = program("lint", "clean.vtt")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "clean.vtt: 0 hard and 0 soft faults in 5 subtitles, 100 % of them without\n"
+
+
+def test_each_fault_is_one_line_with_its_place(program: Program, desk: Path) -> None:
+    ended = program("lint", "talk.en.srt", "clean.vtt")
+    assert ended.code == 1
+    assert "talk.en.srt:1 00:00:01.000 hard line-length: a line of 121 characters, at most 42" in ended.out.splitlines()
+    assert "talk.en.srt:2 00:00:09.400 hard lines: 3 lines, at most 2" in ended.out.splitlines()
+    assert "in 9 subtitles, 22 % of them without" in ended.out and "clean.vtt: 0 hard" in ended.out
+    quiet = program("lint", "--quiet", "talk.en.srt")
+    assert quiet.code == 1 and quiet.out.startswith("talk.en.srt: ") and "    3  line-length\n" in quiet.out
+
+
+def test_programs_get_json(program: Program, desk: Path) -> None:
+    ended = program("lint", "--json", "talk.en.srt", "clean.vtt")
+    content = json.loads(ended.out)
+    faulty, clean = content["files"]
+    assert (ended.code, clean["file"], clean["hard"], clean["score"], clean["faults"]) == (1, "clean.vtt", 0, 100.0, [])
+    assert content["hard"] == faulty["hard"] == sum(violation["hard"] for violation in faulty["faults"]) > 0
+    assert sum(faulty["rules"].values()) == len(faulty["faults"])
+    assert faulty["faults"][0] == {
+        "rule": "line-length", "hard": True, "pair": False, "cue": 1, "start": 1.0,
+        "message": "a line of 121 characters, at most 42",
+    }  # fmt: skip
+
+
+def test_soft_faults_alone_are_no_failure(program: Program, desk: Path) -> None:
+    ended = program("lint", "--max-chars-per-second", "5", "clean.vtt")
+    assert ended.code == 0 and "too-fast" in ended.out
+
+
+def test_norms_and_frame_rate_are_for_the_judge_too(program: Program, desk: Path) -> None:
+    assert "line-length" in program("lint", "--preset", "social", "clean.vtt").out
+    assert "lines" in program("lint", "--max-lines", "1", "clean.vtt").out
+    assert "gap: followed after 0.083 s, at least 0.167 s" in program("lint", "--fps", "12", "clean.vtt").out
+
+
+def test_files_that_cannot_be_read_do_not_hide_the_others(program: Program, desk: Path) -> None:
+    (desk / "letter.srt").write_text("Dear Tom")
+    ended = program("lint", "letter.srt", "none.srt", "clean.vtt")
+    assert ended.code == 1 and "clean.vtt: 0 hard" in ended.out
+    assert "'letter.srt': This is not an SRT file" in ended.err and "'none.srt' could not be read" in ended.err
+
+
+def test_fix_writes_beside_the_original_and_leaves_it_alone(program: Program, desk: Path) -> None:
+    ended = program("fix", "talk.en.srt")
+    assert ended.code == 0
+    assert names_in(desk) == ["clean.vtt", "talk.en.fixed.srt", "talk.en.srt"]
+    assert (desk / "talk.en.srt").read_bytes() == OTHER_TOOL.read_bytes()
+    fixed = formats.read(desk / "talk.en.fixed.srt")
+    assert lint(fixed).hard == 0 and words_of(fixed) == words_of(formats.read(OTHER_TOOL))
+    assert one_line(ended.err).startswith("talk.en.fixed.srt: 0 hard and ")
+    assert program("lint", "talk.en.fixed.srt").code == 0
+
+
+def test_fix_does_not_replace_a_file_unasked(program: Program, desk: Path) -> None:
+    (desk / "talk.en.fixed.srt").write_text("mine")
+    ended = program("fix", "talk.en.srt")
+    assert ended.code == 1 and "--overwrite" in one_line(ended.err)
+    assert (desk / "talk.en.fixed.srt").read_text() == "mine"
+    assert program("fix", "talk.en.srt", "--overwrite", "--quiet").err == ""
+    assert lint(formats.read(desk / "talk.en.fixed.srt")).hard == 0
+
+
+def test_fix_in_place_and_to_other_formats(program: Program, desk: Path) -> None:
+    assert program("fix", "talk.en.srt", "-o", "other.vtt").code == 0
+    assert formats.read(desk / "other.vtt") == formats.read(desk / "other.vtt")
+    printed = program("fix", "talk.en.srt", "-o", "-").out
+    assert program("fix", "talk.en.srt", "--in-place").code == 0
+    assert (desk / "talk.en.srt").read_text(encoding="utf-8") == printed
+    assert [cue.lines for cue in formats.read(desk / "other.vtt")] == [
+        cue.lines for cue in formats.read(desk / "talk.en.srt")
+    ]
+    ended = program("fix", "talk.en.srt", "--in-place", "-o", "x.srt")
+    assert ended.code == 2 and "choose one" in one_line(ended.err)
+
+
+def test_fix_twice_is_fix_once(program: Program, desk: Path) -> None:
+    program("fix", "talk.en.srt", "-o", "once.srt")
+    program("fix", "once.srt", "-o", "twice.srt")
+    assert (desk / "once.srt").read_bytes() == (desk / "twice.srt").read_bytes()

@@ -1,0 +1,149 @@
+"""Files of other tools come within the norms with every word, and what was right stays."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gptasr_subs.cues.lint import lint
+from gptasr_subs.cues.markup import plain
+from gptasr_subs.cues.norms import NETFLIX, PRESETS, SOCIAL, Norms
+from gptasr_subs.cues.repair import fix_cues
+from gptasr_subs.formats import read
+from gptasr_subs.types import Cue
+from tests.support.cue_maker import CLEAN, FAULTS, OTHER_TOOL, patiently, presets, words_of
+
+
+def in_order(cues: list[Cue]) -> list[Cue]:
+    return sorted(cues, key=lambda cue: cue.start)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_output_of_another_tool_comes_within_the_norms(preset: str) -> None:
+    cues, norms = read(OTHER_TOOL), PRESETS[preset]
+    assert {"lines", "line-length", "overlap", "no-time", "too-long"} <= set(lint(cues, norms).rules())
+    fixed = fix_cues(cues, norms)
+    report = lint(fixed, norms)
+    assert report.hard == 0
+    assert words_of(fixed) == words_of(in_order(cues))
+    assert fix_cues(fixed, norms) == fixed
+
+
+def test_a_clean_file_stays_as_it_is() -> None:
+    assert fix_cues(CLEAN) == CLEAN
+
+
+@pytest.mark.parametrize("rule", FAULTS)
+def test_a_fault_is_mended_and_its_clean_neighbours_are_left_alone(rule: str) -> None:
+    planted, _ = FAULTS[rule]
+    fixed = fix_cues([*CLEAN[:3], *planted, *CLEAN[3:]])
+    assert fixed[:3] == CLEAN[:3] and fixed[-2:] == CLEAN[3:]
+    assert words_of(fixed[3:-2]) == words_of(in_order(planted))
+    left = lint(fixed).rules()
+    assert left == ({rule: 1} if rule == "long-word" else {})
+
+
+def test_what_is_right_keeps_its_times() -> None:
+    cues = in_order(read(OTHER_TOOL))
+    fixed = fix_cues(cues)
+    faulty = {violation.cue for violation in lint(cues).violations}
+    assert [cue for n, cue in enumerate(cues, start=1) if n not in faulty] == [cues[6], cues[8]]
+    assert {cues[6], cues[8]} <= set(fixed)
+    starts = {cue.start for cue in fixed}
+    assert [cue.start for cue in cues if cue.start not in starts] == []
+
+
+text_lines = st.lists(
+    st.one_of(
+        st.lists(
+            st.sampled_from(["the", "we", "went.", "and", "x" * 50, "[a door slams]", "Mr."]), min_size=1, max_size=25
+        ).map(" ".join),
+        st.sampled_from(
+            ["- Who?", "-Me.", "<i>so it is</i>", "<i>open", "", " ", '<font color="red">a b</font>', "♪ la ♪"]
+        ),
+    ),
+    max_size=4,
+)
+any_cues = st.lists(
+    st.builds(
+        lambda start, seconds, lines, place: Cue(start, start + seconds, tuple(lines), place),
+        st.one_of(st.floats(0, 30), st.integers(0, 5).map(float)),
+        st.one_of(st.floats(-1, 15), st.sampled_from([0.0, 0.5, 2.0])),
+        text_lines,
+        st.sampled_from([2, 2, 8]),
+    ),
+    max_size=8,
+)
+
+
+@patiently
+@given(any_cues, presets)
+def test_whatever_the_cues_no_hard_rule_breaks_and_no_word_is_lost(cues: list[Cue], norms: Norms) -> None:
+    fixed = fix_cues(cues, norms)
+    report = lint(fixed, norms)
+    assert report.hard == 0
+    assert words_of(fixed) == words_of(in_order(cues))
+    assert {cue.position for cue in fixed} <= {cue.position for cue in cues}
+    assert fix_cues(fixed, norms) == fixed
+    known = {(cue.start, cue.end, cue.lines) for cue in cues}
+    for cue in fixed:
+        if (cue.start, cue.end, cue.lines) not in known:
+            assert all(line.count("<i>") == line.count("</i>") for line in cue.lines)
+
+
+def test_markup_stays_with_its_words() -> None:
+    text = "He said <i>that nobody should ever read</i> such <b>a long <u>line</u></b> at all."
+    fixed = fix_cues([Cue(1.0, 7.0, (text,))])
+    lines = [line for cue in fixed for line in cue.lines]
+    assert len(lines) == 2 and all(len(plain(line)) <= 42 for line in lines)
+    for tag, words in {"i": "that nobody should ever read", "b": "a long line", "u": "line"}.items():
+        inside = " ".join(part for line in lines for part in re.findall(rf"<{tag}>(.*?)</{tag}>", line))
+        assert plain(inside).split() == words.split()
+
+
+def test_speakers_keep_their_lines_and_sound_tags_stay_whole() -> None:
+    cues = [
+        Cue(1.0, 6.0, ("- Who is there?", "- It is me, the man from the garage.", "- [a door slams] Come in!")),
+        Cue(6.1, 9.0, ("[wind howls in the chimney and the shutters bang] It is cold outside.",)),
+    ]
+    lines = [line for cue in fix_cues(cues) for line in cue.lines]
+    assert [line for line in lines if line.startswith("-")][:2] == ["- Who is there?", "- It is me,"] or lines[
+        0
+    ] == "- Who is there?"
+    assert all(line.startswith("- ") or " - " not in line for line in lines)
+    assert any("[a door slams]" in line for line in lines)
+
+
+def test_positions_do_not_mix() -> None:
+    cues = [Cue(1.0, 2.0, ("Up here",), 8), Cue(2.0, 3.0, ("and down here",), 2)]
+    assert [(cue.lines, cue.position) for cue in fix_cues(cues)] == [(("Up here",), 8), (("and down here",), 2)]
+
+
+def test_what_stood_too_short_stays_for_reading_if_there_is_room() -> None:
+    (first, second) = fix_cues([Cue(1.0, 2.0, ("We walked along the river all day.",)), Cue(9.0, 11.0, ("We ran.",))])
+    assert (first.start, first.end) == (1.0, pytest.approx(2.7))
+    assert second == Cue(9.0, 11.0, ("We ran.",))
+
+
+def test_what_stood_for_ages_ends_after_the_longest_time() -> None:
+    assert fix_cues([Cue(1.0, 60.0, ("I see.",))]) == [Cue(1.0, 8.0, ("I see.",))]
+
+
+def test_one_short_line_for_small_screens() -> None:
+    fixed = fix_cues(
+        [Cue(1.0, 6.0, ("They found a broad river that was full of fish and", "of birds and of frogs."))], SOCIAL
+    )
+    assert all(len(cue.lines) == 1 and len(cue.lines[0]) <= 24 for cue in fixed)
+
+
+def test_a_thousand_faulty_cues_do_not_take_long() -> None:
+    import time
+
+    text = "They found a broad river that was full of fish and of birds and of frogs, and so they stayed."
+    cues = [Cue(5.0 * k, 5.0 * k + (5.2 if k % 3 else 2.0), (text,)) for k in range(1000)]
+    begun = time.process_time()
+    assert lint(fix_cues(cues, NETFLIX)).hard == 0
+    assert time.process_time() - begun < 20.0

@@ -1,0 +1,455 @@
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gptasr_subs.errors import MediaError
+from gptasr_subs.media import decode
+from gptasr_subs.media import probe as probing
+from gptasr_subs.media.decode import decode_audio, decode_blocks
+from gptasr_subs.media.ffmpeg import find_ffmpeg
+from gptasr_subs.media.probe import AudioTrack, MediaInfo, choose_track, probe
+from tests.support.media_maker import (
+    RATE,
+    Track,
+    cut_hole,
+    make_media,
+    onsets,
+    place,
+    run_ffmpeg,
+    silence,
+    tone,
+    write_wav,
+)
+
+BEEPS = place(6, (1, tone(0.5)), (4, tone(0.5)), floor=0)  # onsets at 1 and 4 s
+CODEC_DELAY = 0.03  # s; what lossy codecs put before the sound, which players do not take away either
+
+
+@pytest.fixture(params=["ffprobe", "ffmpeg alone", "imageio-ffmpeg"])
+def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Each of the ways to have ffmpeg, one after the other."""
+    real = shutil.which
+    hidden = {"ffprobe": [], "ffmpeg alone": ["ffprobe"], "imageio-ffmpeg": ["ffprobe", "ffmpeg"]}[request.param]
+    if not real("ffmpeg") and request.param != "imageio-ffmpeg":
+        pytest.skip("no ffmpeg is installed")
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in hidden else real(name))
+    find_ffmpeg.cache_clear()
+    yield request.param
+    find_ffmpeg.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three sound tracks, two subtitle tracks and a picture."""
+    tracks = (
+        Track(tone(2), language="eng", title="Director's commentary: part (1)", marks="comment"),
+        Track(tone(2, 880), language="fre", marks="default"),
+        Track(tone(2, 220), language="en-US", channels=2),
+    )
+    path = tmp_path_factory.mktemp("film") / "film.mkv"
+    return make_media(path, *tracks, video=5, fps="30000/1001", size="96x64", subtitles=["eng", "ger"])
+
+
+@pytest.fixture(scope="module")
+def beeps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_wav(tmp_path_factory.mktemp("beeps") / "beeps.wav", BEEPS)
+
+
+def test_streams_are_counted_in_the_order_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = """Input #0, mov,mp4, from 'x':
+  Duration: 00:00:05.04, start: 0.000000, bitrate: 100 kb/s
+  Stream group #0:0[0x6]: Track Reference:
+    Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p, 128x96, 25 fps, 25 tbr (default)
+    Stream #0:3[0x6](eng): Data: none (tmcd / 0x64636D74), 0 kb/s
+    Stream #0:2[0x3](fre): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s
+  Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s (default)
+"""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(probing, "run_probe", lambda command, path: subprocess.CompletedProcess(command, 1, "", told))
+    (tmp_path / "x").write_bytes(b"x")
+    assert [track.language for track in probe(tmp_path / "x").audio] == ["eng", "fre"]
+    find_ffmpeg.cache_clear()
+
+
+def test_probe_tells_what_is_in_a_film(tools: str, film: Path) -> None:
+    info = probe(film)
+    assert info.duration == pytest.approx(5, abs=0.05)
+    assert info.fps == pytest.approx(29.97, abs=0.01)
+    assert (info.width, info.height) == (96, 64)
+    assert [(a.index, a.language, a.channels) for a in info.audio] == [(0, "eng", 1), (1, "fre", 1), (2, "en-US", 2)]
+    assert [a.default for a in info.audio] == [False, True, False]
+    assert [a.commentary for a in info.audio] == [True, False, False]
+    assert info.audio[0].title == "Director's commentary: part (1)"
+    assert [(s.index, s.language) for s in info.subtitles] == [(0, "eng"), (1, "ger")]
+
+
+def test_probe_tells_codecs(tools: str, tmp_path: Path) -> None:
+    path = make_media(tmp_path / "a.mkv", tone(1), Track(tone(1)), options=["-c:a:0", "flac", "-c:a:1", "pcm_s16le"])
+    assert [a.codec for a in probe(path).audio] == ["flac", "pcm_s16le"]
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("5.1", 6), ("7.1", 8), ("quad", 4), ("3.0", 3)])
+def test_probe_counts_the_channels(tools: str, tmp_path: Path, layout: str, channels: int) -> None:
+    path = make_media(tmp_path / "a.flac", Track(tone(1), channels=channels), options=["-af", f"aformat=cl={layout}"])
+    assert probe(path).audio[0].channels == channels
+
+
+def test_probe_of_sound_alone_has_no_picture(tools: str, beeps: Path) -> None:
+    assert probe(beeps) == MediaInfo(6.0, (AudioTrack(0, "pcm_s16le", 1),))
+
+
+def test_a_cover_picture_is_no_video(tools: str, tmp_path: Path) -> None:
+    cover, song = tmp_path / "cover.png", tmp_path / "song.mp3"
+    run_ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32", "-frames:v", "1", f"file:{cover}")
+    wav = write_wav(tmp_path / "song.wav", tone(1))
+    marks = ["-map", "0", "-map", "1", "-c:v", "copy", "-disposition:v", "attached_pic"]
+    run_ffmpeg("-i", f"file:{wav}", "-i", f"file:{cover}", *marks, f"file:{song}")
+    info = probe(song)
+    assert (info.fps, info.width, info.height) == (None, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("mean", "base", "even"),
+    [
+        ("25/1", "25/1", 25.0),
+        ("30000/1001", "60000/1001", 29.97),  # fields
+        ("30/1", "", 30.0),
+        ("1/1", "1/1", None),
+        ("1/10", "1/10", None),
+        ("5/1", "5/1", None),
+        ("3/5", "30/1", None),  # a desktop
+        ("17/1", "60/1", None),
+        ("90000/1", "90000/1", None),  # a cover
+        ("1000/1", "1000/1", None),
+        ("0/0", "90000/1", None),
+        ("", "", None),
+    ],
+)
+def test_a_rate_is_believed_where_the_picture_moves_evenly(mean: str, base: str, even: float | None) -> None:
+    video = {"codec_type": "video", "avg_frame_rate": mean, "r_frame_rate": base, "width": 64, "height": 48}
+    assert probing._media_info({"streams": [video]}).even_fps == pytest.approx(even, abs=0.01)
+
+
+@pytest.mark.parametrize(("rate", "even"), [("25", True), ("1", False), ("1/4", False)])
+def test_a_still_picture_has_no_even_rate(tools: str, tmp_path: Path, rate: str, even: bool) -> None:
+    path = tmp_path / "still.mkv"
+    run_ffmpeg("-f", "lavfi", "-i", f"color=gray:s=64x48:r={rate}:d=16", "-f", "lavfi", "-i", "sine=d=16", str(path))
+    info = probe(path)
+    assert (info.even_fps is not None) == even and info.width == 64
+
+
+# The player's timeline
+
+
+@pytest.mark.parametrize("extension", ["mkv", "mp4", "mov", "ts", "m2ts", "mpg"])
+def test_sound_that_starts_late_comes_after_silence(tools: str, tmp_path: Path, extension: str) -> None:
+    path = make_media(tmp_path / f"late.{extension}", Track(tone(2), late=3.0), video=6)
+    sound = decode_audio(path)
+    assert onsets(sound)[0] == pytest.approx(3.0, abs=CODEC_DELAY)
+
+
+def test_the_silence_before_late_sound_is_exact(tools: str, tmp_path: Path) -> None:
+    path = make_media(tmp_path / "late.mkv", Track(tone(2), late=3.0), video=6, options=["-c:a", "pcm_s16le"])
+    sound = decode_audio(path)
+    assert onsets(sound)[0] == pytest.approx(3.0, abs=0.001)
+    assert not sound[: round(2.99 * RATE)].any()
+
+
+def test_sound_that_starts_so_late_that_ffmpeg_would_not_look_for_it(tools: str, tmp_path: Path) -> None:
+    path = make_media(tmp_path / "late.ts", Track(tone(2), late=12.0), video=15)
+    assert onsets(decode_audio(path))[0] == pytest.approx(12.0, abs=CODEC_DELAY)
+
+
+def test_a_hole_is_kept_as_silence(tools: str, tmp_path: Path, beeps: Path) -> None:
+    path = cut_hole(beeps, tmp_path / "hole.mkv", 2.0, 3.5)
+    sound = decode_audio(path)
+    assert onsets(sound) == pytest.approx([1.0, 4.0], abs=0.005)
+    assert len(sound) / RATE == pytest.approx(6.0, abs=0.01)
+
+
+@pytest.mark.parametrize("extension", ["wav", "flac", "mkv", "mp3", "m4a", "ts"])
+@pytest.mark.parametrize("start", [0.5, 2.25])
+def test_decoding_from_a_start_continues_the_timeline(
+    beeps: Path, tmp_path: Path, extension: str, start: float
+) -> None:
+    path = tmp_path / f"beeps.{extension}"
+    run_ffmpeg("-i", f"file:{beeps}", f"file:{path}")
+    rest = np.concatenate(list(decode_blocks(path, start=start)))
+    expected = [onset - start for onset in onsets(decode_audio(path)) if onset > start]
+    assert onsets(rest) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("extension", ["mkv", "mp4", "ts"])
+@pytest.mark.parametrize("start", [1.0, 4.0])
+def test_a_start_in_a_film_with_late_sound(tools: str, tmp_path: Path, extension: str, start: float) -> None:
+    sound = place(4, (0, tone(0.5)), (3, tone(0.5)), floor=0)  # heard at 3 and 6 s
+    path = make_media(tmp_path / f"late.{extension}", Track(sound, late=3.0), video=8)
+    rest = np.concatenate(list(decode_blocks(path, start=start)))
+    expected = [onset - start for onset in (3.0, 6.0) if onset > start]
+    assert onsets(rest) == pytest.approx(expected, abs=CODEC_DELAY)
+
+
+def test_a_start_after_the_end_gives_nothing(beeps: Path) -> None:
+    assert list(decode_blocks(beeps, start=60)) == []
+
+
+# Decoding
+
+
+def test_blocks_are_of_the_size_asked_for_and_together_the_whole(tools: str, beeps: Path) -> None:
+    blocks = list(decode_blocks(beeps, block_seconds=2.5))
+    assert [len(block) / RATE for block in blocks] == [2.5, 2.5, 1.0]
+    np.testing.assert_array_equal(np.concatenate(blocks), decode_audio(beeps))
+    assert all(block.dtype == np.float32 and block.flags.writeable for block in blocks)
+
+
+def test_samples_are_those_of_the_file(beeps: Path) -> None:
+    np.testing.assert_allclose(decode_audio(beeps), BEEPS, atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_another_sample_rate_is_made(beeps: Path, rate: int) -> None:
+    sound = decode_audio(beeps, sample_rate=rate)
+    assert len(sound) == pytest.approx(6 * rate, abs=rate * 0.01)
+    assert onsets(sound, rate) == pytest.approx([1.0, 4.0], abs=0.005)
+
+
+def test_several_channels_become_one(tmp_path: Path) -> None:
+    sound = decode_audio(write_wav(tmp_path / "stereo.wav", BEEPS, channels=2))
+    np.testing.assert_allclose(sound, BEEPS, atol=1e-4)
+
+
+@pytest.mark.parametrize(("track", "hertz"), [(0, 440), (1, 880), ("2", 220), ("fr", 880), (None, 880)])
+def test_the_track_asked_for_is_decoded(tools: str, film: Path, track: int | str | None, hertz: float) -> None:
+    sound = decode_audio(film, track=track)[RATE // 2 : RATE // 2 + RATE]
+    assert np.argmax(np.abs(np.fft.rfft(sound))) == pytest.approx(hertz, abs=1)
+
+
+NAMES = [
+    "with space.mkv", "quote's \".mkv", "100%.mkv", "frame%03d.mkv", "-leading.mkv", "--help.mkv", "new\nline.mkv",
+    "🎬 émoji.mkv", "http:colon.mkv", "[a:b]{c},d;e.mkv", "back\\slash.mkv", "concat:a|b.mkv", "*?.mkv",
+    "x\n  Stream #0:7: Audio: fake, 1 Hz, mono.mkv",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows forbids these names")
+@pytest.mark.parametrize("name", NAMES)
+def test_any_file_name_works(
+    tools: str, tmp_path: Path, film: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(film, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert len(probe(name).audio) == 3
+    assert len(decode_audio(name)) == pytest.approx(2 * RATE, abs=0.1 * RATE)
+
+
+def test_memory_does_not_grow_with_the_film(tmp_path: Path) -> None:
+    path = tmp_path / "long.flac"
+    run_ffmpeg("-f", "lavfi", "-i", f"anoisesrc=a=0.01:r={RATE}:d=600", f"file:{path}")
+    tracemalloc.start()
+    seconds = sum(len(block) for block in decode_blocks(path, block_seconds=10)) / RATE
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seconds == pytest.approx(600)
+    assert peak < 60 * RATE * 4
+
+
+# The child process
+
+
+@pytest.fixture
+def children(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Every process that is started from now on."""
+    started: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def start(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(real(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    return started
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Run a Python program in place of ffmpeg when sound is decoded."""
+    monkeypatch.setattr(decode, "_decode_command", lambda *_: [sys.executable, "-c", program])
+
+
+def test_ffmpeg_ends_with_the_generator(
+    beeps: Path, children: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, "import sys\nwhile True: sys.stdout.write('\\0' * 4096)")
+    threads = threading.active_count()
+    blocks = decode_blocks(beeps, block_seconds=1)
+    assert len(next(blocks)) == RATE
+    assert children[0].poll() is None
+    blocks.close()  # type: ignore[attr-defined]
+    assert children[0].returncode not in (None, 0)
+    assert threading.active_count() == threads
+
+
+def test_ffmpeg_ends_when_its_user_fails(beeps: Path, children: list[subprocess.Popen[bytes]]) -> None:
+    def use() -> None:
+        for _ in decode_blocks(beeps, block_seconds=1):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        use()
+    assert children[0].poll() is not None
+
+
+def test_a_flood_of_messages_does_not_stop_decoding(
+    beeps: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stand_in(
+        monkeypatch,
+        "import sys\nfor n in range(20000): sys.stderr.write(f'packet {n} is damaged\\n')\n"
+        f"sys.stdout.write('\\0' * {RATE * 4})",
+    )
+    assert sum(map(len, decode_blocks(beeps))) == RATE
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "packet 19999 is damaged" in caplog.text
+
+
+# Bad input
+
+
+def test_sound_that_is_cut_short_is_decoded_up_to_there_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = make_media(tmp_path / "whole.mkv", tone(10), options=["-c:a", "pcm_s16le"])
+    short = tmp_path / "short.mkv"
+    short.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert 3 < len(decode_audio(short)) / RATE < 7
+    assert "damaged" in caplog.text and "short.mkv" in caplog.text
+
+
+def test_damage_in_the_middle_costs_no_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sound = place(20, (2, tone(1)), (16, tone(1)), floor=0.01)
+    path = make_media(tmp_path / "damaged.mkv", sound, options=["-c:a", "aac"])
+    data = bytearray(path.read_bytes())
+    middle = slice(len(data) * 4 // 10, len(data) * 5 // 10)
+    data[middle] = np.random.default_rng(0).bytes(middle.stop - middle.start)
+    path.write_bytes(data)
+    assert onsets(decode_audio(path), level=0.2)[-1] == pytest.approx(16.0, abs=0.12)
+    assert "damaged" in caplog.text
+
+
+def test_a_whole_file_decodes_without_a_warning(tools: str, film: Path, caplog: pytest.LogCaptureFixture) -> None:
+    decode_audio(film)
+    assert not caplog.records
+
+
+def broken_files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Files that hold nothing to subtitle, and what the error says of each."""
+    (folder / "empty.mkv").touch()
+    yield "empty.mkv", "empty"
+    (folder / "folder.mkv").mkdir()
+    yield "folder.mkv", "folder"
+    (folder / "text.mkv").write_text("This is no film.\n" * 100)
+    yield "text.mkv", "no media"
+    (folder / "noise.mp4").write_bytes(np.random.default_rng(0).bytes(100_000))
+    yield "noise.mp4", "no media"
+    whole = make_media(folder / "whole.mp4", tone(5), video=5)
+    (folder / "cut.mp4").write_bytes(whole.read_bytes()[:-500])  # the index is at the end
+    yield "cut.mp4", "cut short"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc=d=1:s=64x48", f"file:{folder / 'silent.mkv'}")
+    yield "silent.mkv", "no audio track"
+    data = write_wav(folder / "strange.wav", tone(1)).read_bytes()
+    (folder / "strange.wav").write_bytes(data[:20] + b"\x34\x12" + data[22:])  # a codec nobody has
+    yield "strange.wav", "codec unknown.*full build of ffmpeg"
+    write_wav(folder / "nothing.wav", silence(0))
+    yield "nothing.wav", "cannot be decoded"
+    yield "missing.mkv", "no file"
+    yield "missing/film.mkv", "no file"
+    yield "null\0byte.mkv", "no file"
+
+
+def test_what_cannot_be_used_is_refused_in_one_clear_sentence(tools: str, tmp_path: Path) -> None:
+    for name, reason in broken_files(tmp_path):
+        with pytest.raises(MediaError, match=reason) as caught:
+            decode_audio(tmp_path / name)
+        message = str(caught.value)
+        assert repr(name)[1:-1] in message
+        assert message.endswith(".") and "\n" not in message
+
+
+def test_decoding_says_the_same_as_probing(tmp_path: Path, film: Path) -> None:
+    for name, reason in broken_files(tmp_path):
+        with pytest.raises(MediaError, match=reason):
+            list(decode_blocks(tmp_path / name))
+    with pytest.raises(MediaError, match=r"no audio track '7'.*1: fre"):
+        list(decode_blocks(film, track=7))
+
+
+def test_a_file_without_rights_is_refused(beeps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)  # the tests may run as root, who has every right
+    with pytest.raises(MediaError, match="may not be read"):
+        probe(beeps)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MediaError, match="pipe"):
+        probe(tmp_path / "pipe")
+
+
+def test_without_any_ffmpeg_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, beeps: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    find_ffmpeg.cache_clear()
+    with pytest.raises(MediaError, match=r"ffmpeg is not installed; install it"):
+        probe(beeps)
+
+
+# Choosing a track
+
+
+def tracks(*languages: str) -> MediaInfo:
+    return MediaInfo(1.0, tuple(AudioTrack(index, "aac", 2, language) for index, language in enumerate(languages)))
+
+
+@pytest.mark.parametrize("wanted", ["en", "eng", "EN", "en-GB", "en_US"])
+def test_a_language_is_found_by_any_of_its_codes(wanted: str) -> None:
+    assert choose_track(tracks("fra", "eng"), wanted) == 1
+    assert choose_track(tracks("", "en"), wanted) == 1
+
+
+def test_of_two_tracks_of_a_language_the_first_is_taken() -> None:
+    assert choose_track(tracks("ger", "eng", "eng"), "en") == 1
+
+
+def test_commentary_is_taken_only_if_asked_for_or_alone() -> None:
+    talk = AudioTrack(0, "aac", 2, "eng", default=True, commentary=True)
+    assert choose_track(MediaInfo(1.0, (talk, AudioTrack(1, "aac", 2, "eng"))), None) == 1
+    assert choose_track(MediaInfo(1.0, (talk, AudioTrack(1, "aac", 2, "eng"))), "en") == 1
+    assert choose_track(MediaInfo(1.0, (talk, AudioTrack(1, "aac", 2, "eng"))), 0) == 0
+    assert choose_track(MediaInfo(1.0, (talk,)), None) == 0
+
+
+def test_without_a_wish_the_default_track_is_taken_else_the_first() -> None:
+    assert choose_track(tracks("ger", "eng"), None) == 0
+    assert choose_track(MediaInfo(1.0, (*tracks("ger").audio, AudioTrack(1, "aac", 2, default=True))), None) == 1
+
+
+@pytest.mark.parametrize("wanted", [2, "2", "-1", "fr", "und", ""])
+def test_a_track_that_is_not_there_is_refused_with_a_list_of_those_that_are(wanted: int | str) -> None:
+    with pytest.raises(MediaError, match=r"--audio-track from: 0: eng, aac; 1: language unknown, aac\."):
+        choose_track(tracks("eng", ""), wanted)

@@ -1,0 +1,192 @@
+"""A track is added and nothing else changes, proven stream by stream; what cannot be done leaves the film as it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gptasr_subs.errors import MediaError, OutputError
+from gptasr_subs.media.ffmpeg import find_ffmpeg
+from gptasr_subs.media.probe import inspect
+from gptasr_subs.outputs import embedding
+from gptasr_subs.outputs.embedding import Track, embed, embedded_track
+from gptasr_subs.types import Cue
+from tests.support.films import names_in
+from tests.support.media_maker import Track as Sound
+from tests.support.media_maker import make_media, run_ffmpeg, tone
+
+CUES = [Cue(0.5, 1.5, ("Hello,", "it's 100%")), Cue(2.25, 3.0, ("Zoë & friends",))]
+FACTS = """;FFMETADATA1
+title=My Film
+comment=found in the attic
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=2000
+title=First
+[CHAPTER]
+TIMEBASE=1/1000
+START=2000
+END=4000
+title=Second
+"""
+needs_ffprobe = pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ffprobe")
+
+
+@pytest.fixture
+def rich(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A film of this kind with everything a film can have: tracks, chapters, cover, font, time code, metadata."""
+    kind = getattr(request, "param", "mkv")
+    (tmp_path / "facts").write_text(FACTS)
+    (tmp_path / "font.ttf").write_bytes(bytes(range(256)) * 8)
+    run_ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32", "-frames:v", "1", str(tmp_path / "cover.jpg"))
+    sounds = (Sound(tone(4), language="fre"), Sound(tone(4, 880), language="eng", late=0.5))
+    plain = make_media(tmp_path / f"plain.{kind}", *sounds, video=4, subtitles=["ger"], options=text_codec(kind))
+    film = tmp_path / "folder" / f'it\'s "100%": [é].{kind}'
+    film.parent.mkdir()
+    inputs = ["-i", str(plain), "-i", str(tmp_path / "facts"), "-i", str(tmp_path / "cover.jpg")]
+    told = [
+        "-map",
+        "0",
+        "-map_metadata",
+        "1",
+        "-map_chapters",
+        "1",
+        "-c",
+        "copy",
+        "-metadata:s:v:0",
+        "timecode=01:00:00:00",
+    ]
+    if kind == "mkv":
+        for number, (name, mime) in enumerate([("font.ttf", "font/ttf"), ("cover.jpg", "image/jpeg")]):
+            told += ["-attach", str(tmp_path / name), f"-metadata:s:t:{number}", f"mimetype={mime}"]
+    else:
+        told += ["-map", "2", "-disposition:v:1", "attached_pic"]
+    run_ffmpeg(*inputs, *told, f"file:{film}")
+    return film
+
+
+def text_codec(kind: str) -> list[str]:
+    return ["-c:s", "srt" if kind == "mkv" else "mov_text"]
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    command = ["ffprobe", "-v", "error", "-show_streams", "-show_format", "-show_chapters", "-of", "json"]
+    done = subprocess.run([*command, f"file:{path}"], check=True, capture_output=True)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def hashes_of(path: Path) -> list[str]:
+    """The hash of every stream's packets, each stream by itself."""
+    command = [find_ffmpeg(), "-v", "error", "-i", f"file:{path}", "-map", "0", "-c", "copy", "-copy_unknown"]
+    done = subprocess.run([*command, "-f", "streamhash", "-hash", "sha256", "-"], check=True, capture_output=True)
+    return sorted(line.split(",", 1)[1] for line in done.stdout.decode().splitlines())
+
+
+def extracted(path: Path, number: int) -> str:
+    command = [find_ffmpeg(), "-v", "error", "-i", f"file:{path}", "-map", f"0:s:{number}", "-f", "srt", "-"]
+    return subprocess.run(command, check=True, capture_output=True).stdout.decode()
+
+
+def general(facts: dict[str, Any]) -> dict[str, str]:
+    """Tags of the whole film; the time code is one of its picture's, which some of ffmpeg's readers repeat here."""
+    return {name: value for name, value in facts["format"]["tags"].items() if name != "timecode"}
+
+
+def likeness(stream: dict[str, Any]) -> dict[str, Any]:
+    """What must not change about a stream that was there before."""
+    tags = {name.lower(): value for name, value in stream.get("tags", {}).items() if name.lower() != "duration"}
+    wanted = {"codec_name": stream.get("codec_name"), "tags": tags, "disposition": stream["disposition"]}
+    if stream["codec_type"] == "data":  # the chapters' track and the time code, written anew
+        wanted["tags"].pop("handler_name", None)
+    return wanted
+
+
+@needs_ffprobe
+@pytest.mark.parametrize("rich", ["mkv", "mp4", "mov"], indirect=True)
+def test_every_other_stream_is_the_same_bit_for_bit_and_all_facts_are_kept(rich: Path) -> None:
+    before, hashes = facts_of(rich), hashes_of(rich)
+    embed(rich, CUES, Track("en", sdh=True))
+    after = facts_of(rich)
+    remaining = hashes_of(rich)
+    for fingerprint in hashes:
+        remaining.remove(fingerprint)
+    assert [kind.partition(",")[0] for kind in remaining] == ["s"]
+    texts = [stream for stream in after["streams"] if stream["codec_type"] == "subtitle"]
+    assert len(texts) == 2 and texts[1]["tags"]["language"] == "eng"
+    assert "English (automatic, SDH)" in (texts[1]["tags"].get("title"), texts[1]["tags"].get("handler_name"))
+    assert texts[1]["disposition"]["default"] == 0
+    assert texts[1]["disposition"]["hearing_impaired"] == (rich.suffix != ".mov")  # which has no place for it
+    others = [likeness(stream) for stream in after["streams"] if stream is not texts[1]]
+    assert sorted(map(str, others)) == sorted(str(likeness(stream)) for stream in before["streams"])
+    assert [chapter["tags"] for chapter in after["chapters"]] == [{"title": "First"}, {"title": "Second"}]
+    assert general(after) == general(before)
+    assert names_in(rich.parent) == [rich.name]
+
+
+@needs_ffprobe
+@pytest.mark.parametrize("kind", ["mkv", "mp4", "webm"])
+def test_the_track_has_the_cues_at_their_times(kind: str, tmp_path: Path) -> None:
+    film = make_media(tmp_path / f"film.{kind}", Sound(tone(4), late=0.7), video=4)
+    embed(film, CUES, Track())
+    text = extracted(film, 0)
+    assert "00:00:00,500 --> 00:00:01,500\nHello,\nit's 100%\n" in text.replace("\r\n", "\n")
+    assert "00:00:02,250 --> 00:00:03,000\nZoë & friends" in text
+
+
+def test_a_track_is_found_by_language_and_use_and_replaced_by_its_like(tools: str, tmp_path: Path) -> None:
+    film = make_media(tmp_path / "film.mkv", tone(4), video=4, subtitles=["eng", "ger"])
+    assert embedded_track(film, Track("en")) and embedded_track(film, Track("de"))
+    assert not embedded_track(film, Track("fr")) and not embedded_track(film, Track("en", forced=True))
+    embed(film, CUES, Track("en", forced=True))
+    assert embedded_track(film, Track("en", forced=True))
+    embed(film, CUES[:1], Track("en", forced=True))
+    tracks = [stream for stream in inspect(film)["streams"] if stream["codec_type"] == "subtitle"]
+    assert [track["tags"]["language"] for track in tracks] == ["eng", "ger", "eng"]
+    assert "Zoë" not in extracted(film, 2)
+
+
+@pytest.fixture(params=["ffprobe", "ffmpeg alone"])
+def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    real = shutil.which
+    if request.param == "ffmpeg alone":
+        monkeypatch.setattr(shutil, "which", lambda name: None if name == "ffprobe" else real(name))
+    elif not real("ffprobe"):
+        pytest.skip("no ffprobe is installed")
+    return str(request.param)
+
+
+def test_what_is_no_container_of_text_is_one_sentence(tmp_path: Path) -> None:
+    film = make_media(tmp_path / "film.avi", tone(2), video=2)
+    with pytest.raises(MediaError, match=r"film.avi' cannot hold a subtitle track; convert it to one of m4v, mkv"):
+        embed(film, CUES, Track())
+
+
+@pytest.mark.parametrize("failure", ["changed", "killed", "interrupted", "full"])
+def test_the_film_stays_as_it_was_whatever_fails(failure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    film = make_media(tmp_path / "film.mkv", tone(2), video=2).rename(folder / "film.mkv")
+    before, hashes = film.read_bytes(), embedding._hashes
+
+    def spoiled(command: list[str], media: Path) -> dict[int, str]:
+        if failure == "interrupted":
+            raise KeyboardInterrupt
+        if failure == "killed":
+            return hashes([*command[:-1], "/nowhere/at/all"], media)
+        found = hashes(command, media)
+        return found if "1:0" in command else {index: f"{line}0" for index, line in found.items()}
+
+    monkeypatch.setattr(embedding, "_hashes", spoiled)
+    if failure == "full":
+        monkeypatch.setattr(embedding, "_SPARE_BYTES", 1 << 60)
+    expected = KeyboardInterrupt if failure == "interrupted" else OutputError if failure == "full" else MediaError
+    with pytest.raises(expected) as error:
+        embed(film, CUES, Track())
+    assert failure == "interrupted" or "film.mkv" in str(error.value)
+    assert film.read_bytes() == before and names_in(folder) == ["film.mkv"]

@@ -1,0 +1,160 @@
+"""Copies of the process at work: results in order, errors in place, nothing lost when one dies, nobody left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from gptasr_subs.errors import ModelError
+from gptasr_subs.recognition import workers as forked
+from gptasr_subs.recognition.prefetch import prefetch
+from gptasr_subs.recognition.workers import no_fork, run_in_processes
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes")
+
+
+@pytest.fixture(autouse=True)
+def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forked, "_allowed", True)
+
+
+def test_copies_work_and_results_keep_their_order() -> None:
+    found = list(run_in_processes(lambda item: (item, os.getpid()), range(7), 2))
+    assert [item for item, _ in found] == list(range(7))
+    workers = {process for _, process in found}
+    assert len(workers) == 2
+    assert os.getpid() not in workers
+
+
+def test_results_may_be_larger_than_a_pipe_holds() -> None:
+    found = list(run_in_processes(lambda item: np.full(300_000, item), [1, 2, 3], 2))
+    assert [int(array.sum()) for array in found] == [300_000, 600_000, 900_000]
+
+
+def test_an_error_comes_out_in_its_place() -> None:
+    def work(item: int) -> int:
+        if item == 2:
+            raise ModelError("Broken; mend it.")
+        return item
+
+    results = run_in_processes(work, range(4), 2)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ModelError, match="Broken"):
+        next(results)
+
+
+def test_an_error_that_cannot_be_sent_still_says_what_it_said() -> None:
+    class Local(Exception):
+        """Known to nobody else."""
+
+    def work(item: int) -> int:
+        raise Local(f"number {item}")
+
+    with pytest.raises(RuntimeError, match="number 0"):
+        list(run_in_processes(work, range(2), 2))
+
+
+def test_what_a_copy_that_died_has_not_done_is_done_here() -> None:
+    own = os.getpid()
+
+    def work(item: int) -> int:
+        if item >= 2 and os.getpid() != own:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    assert list(run_in_processes(work, range(6), 2)) == list(range(6))
+
+
+def test_what_no_copy_can_be_made_for_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, made = forked._copy, []
+
+    def copy(*given: object) -> object:
+        if made:
+            raise OSError("Cannot allocate memory")
+        made.append(make(*given))  # type: ignore[arg-type]
+        return made[0]
+
+    monkeypatch.setattr(forked, "_copy", copy)
+    found = list(run_in_processes(lambda item: (item, os.getpid()), range(4), 2))
+    assert [item for item, _ in found] == [0, 1, 2, 3]
+    assert [process == os.getpid() for _, process in found] == [False, True, False, True]
+
+
+def test_closing_early_ends_the_copies() -> None:
+    results: Iterator[int] = run_in_processes(lambda item: os.getpid() if item < 2 else signal.pause(), range(4), 2)  # type: ignore[func-returns-value, return-value]
+    processes = [next(results), next(results)]
+    results.close()  # type: ignore[attr-defined]
+    for process in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_a_signal_amid_the_copying_is_heard_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    make = forked._copy
+
+    def copy(*given: object) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        made = make(*given)  # type: ignore[arg-type]
+        happened.append("copied")
+        return made
+
+    monkeypatch.setattr(forked, "_copy", copy)
+    before = signal.signal(signal.SIGTERM, lambda *_: happened.append("signal"))
+    try:
+        assert list(run_in_processes(lambda item: item, range(2), 2)) == [0, 1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert happened == ["copied", "copied", "signal"]
+
+
+def test_no_copy_is_made_while_another_thread_calculates() -> None:
+    inside, leave, copied = threading.Event(), threading.Event(), threading.Event()
+
+    def calculate() -> None:
+        with no_fork():
+            inside.set()
+            leave.wait(60)
+
+    def copy() -> None:
+        assert list(run_in_processes(lambda item: item, range(2), 2)) == [0, 1]
+        copied.set()
+
+    calculating, copying = threading.Thread(target=calculate), threading.Thread(target=copy)
+    calculating.start()
+    assert inside.wait(60)
+    copying.start()
+    while forked._turn.acquire(blocking=False):  # until the other one waits for its turn
+        forked._turn.release()
+    assert not copied.is_set()
+    leave.set()
+    copying.join(60)
+    calculating.join(60)
+    assert copied.is_set()
+
+
+def test_copies_are_made_beside_a_thread_that_calculates_all_the_time() -> None:
+    matrix = np.random.default_rng(0).normal(size=(200, 200))
+
+    def products() -> Iterator[float]:
+        while True:
+            yield float((matrix @ matrix).sum())
+
+    fetched = prefetch(products(), 4)
+    for _ in range(40):
+        next(fetched)
+        assert list(run_in_processes(lambda item: item + 1, range(2), 2)) == [1, 2]
+    fetched.close()  # type: ignore[attr-defined]
+
+
+def test_where_it_is_not_allowed_nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forked, "_allowed", False)
+    assert not forked.can_fork()
+    with no_fork():
+        assert not forked._still.locked()
