@@ -11,7 +11,6 @@ from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import (
     Block,
     clean_lines,
-    is_broken_timing,
     is_timing,
     milliseconds,
     scan_blocks,
@@ -21,7 +20,7 @@ from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Reading, close_open, left_out
 from gptasr_subs.formats.tags import hide_tags, read_tags
-from gptasr_subs.formats.times import stray_words
+from gptasr_subs.formats.times import as_text, stray_words
 from gptasr_subs.types import Cue
 
 _ARROW = re.compile(r"--?\s?>")
@@ -68,7 +67,7 @@ def _lines(cue: Cue) -> list[str]:
     """The cue's text, in which no line would be taken for two times."""
     lines = clean_lines(_line(line) for line in cue.lines)
     lines = [_ARROW.sub(">", line) if is_timing(line) else line for line in lines]
-    lines = [JOINER + line if is_timing(line) or is_broken_timing(line) else line for line in lines]
+    lines = list(map(as_text, lines))
     placed = bool(lines) and cue.position != 2
     return [f"{{\\an{cue.position}}}{lines[0]}", *lines[1:]] if placed else lines
 

@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from math import inf
 
+from gptasr_subs.cues.markup import JOINER
+
 # Marks of the direction of writing, which editors put before anything, and spaces of no width
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _DIGIT = "[0-9OoIl]"  # text recognition takes zeros and ones for letters
@@ -62,6 +64,11 @@ def is_broken_timing(line: str) -> bool:
     return parts is not None and not is_timing(line) and any(map(_LIKE_TIME.fullmatch, parts.groups()))
 
 
+def as_text(line: str) -> str:
+    """A line of text, with a sign that nobody sees where it would be taken for times."""
+    return JOINER + line if is_timing(line) or is_broken_timing(line) else line
+
+
 def has_words(line: str) -> bool:
     """Whether letters stand in a line of times that are no damaged digits."""
     return re.search(r"[^\W\d_OoIl]", line) is not None
@@ -78,6 +85,8 @@ def bare(line: str) -> str:
 
 
 def _may_be_timing(line: str) -> bool:
+    if line.startswith(JOINER):  # it was written as text
+        return False
     # Most lines are text, and this is much cheaper than the expressions
     return any(char in line for char in ">-→–—=⇒➔➜⟶−&‐‑‒―") and (
         ":" in line or ";" in line or "." in line or "：" in line

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from gptasr_subs.cues.markup import convert, name_of
+from gptasr_subs.cues.markup import JOINER, convert, name_of
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import (
     Block,
@@ -22,7 +22,7 @@ from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Reading, close_open, left_out
 from gptasr_subs.formats.spoken import Lines, spoken_lines
 from gptasr_subs.formats.tags import read_tags
-from gptasr_subs.formats.times import stray_words
+from gptasr_subs.formats.times import as_text, stray_words
 from gptasr_subs.types import Cue, Word
 
 _NO_TEXT = re.compile(r"(?:\ufeff?WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP-MAP)\b")
@@ -71,7 +71,7 @@ class Vtt:
 
 def _cue(block: Block) -> Cue:
     """An empty line ends a cue's text; the cue's place is in its settings, or in a code."""
-    text = "\n".join(_split(block)[0])
+    text = "\n".join(line.removeprefix(JOINER) for line in _split(block)[0])
     lines, place = read_codes(read_tags(text, escaped=True).split("\n"))
     return with_lines(block.cue([], place or _position(block.timing.settings)), lines)
 
@@ -110,7 +110,7 @@ def _stray(paragraphs: Sequence[list[str]], identifier: str) -> Iterator[str]:
 def _block(cue: Cue, spoken: Lines | None, style: Style) -> str:
     times = f"{format_time(cue.start, '.')} --> {format_time(cue.end, '.')}"
     if spoken is None:
-        lines = [convert(line, _tag, _escape) for line in clean_lines(cue.lines)]
+        lines = [as_text(convert(line, _tag, _escape)) for line in clean_lines(cue.lines)]
     else:
         lines = [" ".join(_spoken(word, cue, style) for word in line) for line in spoken]
     return "\n".join([" ".join([times, *_settings(cue.position)]), *lines, ""])
