@@ -59,9 +59,10 @@ class Part:
 class Timed:
     """A subtitle at its new times, and the parts that were taken there.
 
-    No parts: too little was heard, and it was left as it was. ``unspoken`` is what was not heard.
+    No parts: too little was heard, and it was left as it was. ``unspoken`` is kept, though not heard.
     ``outside`` are cues before the film begins or after it ends, ``unplaced`` those that the film
-    has no room for at a break; both are left out.
+    has no room for at a break; both are left out. ``astray`` are kept, though they are heard far
+    from where their part puts them.
     """
 
     cues: tuple[Cue, ...]
@@ -69,6 +70,7 @@ class Timed:
     unspoken: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
     unplaced: tuple[str, ...] = ()
+    astray: tuple[str, ...] = ()
 
     @property
     def shift(self) -> Shift:
@@ -97,9 +99,9 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     parts, and times each cue on its own only where those do not explain most of what is found.
     """
     heard = _hear(cues, emissions)
-    unspoken = tuple(_quoted(cue) for cue, mine in zip(cues, heard, strict=True) if mine.words and not any(mine.words))
+    silent = [number for number, mine in enumerate(heard) if mine.words and not any(mine.words)]
     if sum(mine.clearly for mine in heard) < _FEWEST_WORDS:
-        return Timed(tuple(cues), (), unspoken)
+        return Timed(tuple(cues), (), tuple(_quoted(cues[number]) for number in silent))
     parts, lost = _parts_of(cues, heard, emissions, breaks=each is not False)
     moved = [part.shift.unbounded(cue) for part in parts for cue in cues[part.first : part.end]]
     film = Span(0.0, emissions.seconds)
@@ -108,12 +110,18 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     if each or (each is None and _confidence(parts) < _SURE):
         voiced = [_with_voice(cue, heard[number].words) for number, cue in kept.items()]
         kept = dict(zip(kept, _in_order(voiced), strict=True))
+    astray = [
+        number
+        for number, cue in kept.items()
+        if heard[number].clearly >= _CLEARLY and abs(_begin(heard[number], emissions.speech) - cue.start) > _FAR
+    ]
     return Timed(
         tuple(_apart_at_breaks(kept, parts)),
         parts=tuple(parts),
-        unspoken=unspoken,
+        unspoken=tuple(_quoted(cues[number]) for number in silent if number in kept),
         outside=tuple(_quoted(cues[number]) for number, cue in enumerate(placed) if not cue),
         unplaced=tuple(_quoted(cues[number]) for number in sorted(lost) if placed[number]),
+        astray=tuple(_quoted(cues[number]) for number in astray),
     )
 
 

@@ -98,6 +98,8 @@ def say_timed(timed: Timed, name: str) -> None:
         echo_error(f"{name}{which} {_verdict(part)}.")
     if timed.outside:
         echo_error(f"Left out, being before or after the film: {_quoted(timed.outside)}.")
+    if timed.astray:
+        echo_error(f"Heard at another time, but left with their neighbours; check them: {_quoted(timed.astray)}.")
     if timed.unplaced:
         echo_error(f"Left out, for at this break the film has no room: {_quoted(timed.unplaced)}.")
 

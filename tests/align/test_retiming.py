@@ -106,6 +106,14 @@ def test_one_cue_a_little_off_makes_no_part(film: CtcEmissions, true: list[Cue],
     assert list(align_cues(cues, film).cues) == cues
 
 
+def test_a_cue_that_is_heard_elsewhere_is_told(film: CtcEmissions, true: list[Cue]) -> None:
+    cues = late(true, *(5.0 * (k == 3) for k in range(len(true))))
+    cues[3] = replace(cues[3], lines=("to go home",))
+    timed = align_cues(cues, film)
+    assert list(timed.cues) == cues and timed.astray == ("to go home",)
+    assert align_cues(true, film).astray == ()
+
+
 def test_as_a_whole_there_are_no_parts(film: CtcEmissions, true: list[Cue]) -> None:
     timed = align_cues(late(true, *[2.0] * 7, *[30.0] * 5), film, each=False)
     assert timed.shift.offset == pytest.approx(-2.0, abs=0.05) and len(timed.parts) == 1
