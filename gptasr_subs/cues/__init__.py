@@ -6,6 +6,7 @@ linebreaks   where a line or a cue may end
 timing       when cues begin and end
 shaping      words into cues
 markup       italics, colours and speakers in the text of a cue
+repeats      text that a file holds more than once although it is said once
 lint         which norms a list of cues breaks
 repair       cues of other tools, reshaped within the norms
 """

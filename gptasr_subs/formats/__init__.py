@@ -1,4 +1,16 @@
-"""Cues to text and back: one module a format, found by name or by the end of a file's name."""
+"""Cues to text and back: one module a format, found by name or by the end of a file's name.
+
+In reading order, before the formats themselves::
+
+document     what there is to write about one video
+reading      what a reader makes of a file, and what it has to say about it
+registry     the formats by name
+times        lines of two times, as SubRip and WebVTT have them
+blocks       the text under such lines
+tags         tags of HTML in the text
+overrides    override codes of ASS in the text
+spoken       which words a cue's lines are made of
+"""
 
 from __future__ import annotations
 
