@@ -139,7 +139,8 @@ def refuse_unwritable(targets: Iterable[Path]) -> None:
     for target in paths:
         if len(os.fsencode(target.name)) > _longest_name(target.parent):
             raise OutputError(
-                f"The name {target.name!r} is too long for this disk; choose a shorter one with --output."
+                f"{str(target)!r} cannot be written: the name is too long for this disk; "
+                "choose a shorter one with --output."
             )
 
 
