@@ -39,6 +39,10 @@ _SILENCE = 1e-9
 _OPPOSITE = 0.2
 _MANY = 0.2
 
+# ffmpeg looks at covers and pictures too, whose damage is none of the audio
+_OF_PICTURES = re.compile(
+    r"^\[(mjpeg|png|gif|bmp|webp|tiff|h26[34]|hevc|mpeg[124](video)?|vp[89]|av1|libdav1d|swscaler) @|\(Video: "
+)
 _NO_DECODER = re.compile(r"decoder .*not found|unknown decoder|no decoder|could not find codec", re.IGNORECASE)
 
 
@@ -72,9 +76,10 @@ def decode_blocks(
                 yield block
     if patience.is_over:
         raise _endless(media, start + decoded / sample_rate)
-    if child.returncode == 0 and not stderr_tail and (decoded or start):
+    told = [line for line in stderr_tail if not _OF_PICTURES.search(line)]
+    if child.returncode == 0 and not told and (decoded or start):
         return
-    reason = complaint(stderr_tail) or (f"exit code {child.returncode}" if child.returncode else "it holds none")
+    reason = complaint(told) or (f"exit code {child.returncode}" if child.returncode else "it holds none")
     if not decoded:
         raise _failure(media, track, reason, " ".join(stderr_tail))
     _log.warning("%r is damaged in places (%s); what could be decoded is used.", str(media), reason)

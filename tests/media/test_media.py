@@ -600,6 +600,19 @@ def test_only_while_somebody_waits_patience_ends() -> None:
     child.communicate()
 
 
+def test_a_broken_cover_is_no_damage_of_the_audio(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cover = tmp_path / "cover.jpg"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc=s=320x240", "-frames:v", "1", str(cover))
+    source = write_wav(tmp_path / "source.wav", BEEPS)
+    song = tmp_path / "song.mp3"
+    inputs = ["-i", str(source), "-i", str(cover), "-map", "0", "-map", "1"]
+    run_ffmpeg(*inputs, "-c:v", "copy", "-disposition:v", "attached_pic", str(song))
+    picture = cover.read_bytes()
+    song.write_bytes(song.read_bytes().replace(picture[600:], b"\xff\xc4" * (len(picture[600:]) // 2)))
+    assert onsets(decode_audio(song)) == pytest.approx([1, 4], abs=0.06)
+    assert "damaged" not in caplog.text
+
+
 def test_a_header_without_audio_is_named_as_such(tmp_path: Path) -> None:
     empty = write_wav(tmp_path / "empty.wav", silence(0))
     with pytest.raises(MediaError, match=r"cannot be decoded \(it holds none\)"):
