@@ -9,7 +9,7 @@ from pathlib import Path
 from gptasr_subs.errors import SharedNameError
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.pipeline.options import Options, ProgressCallback, Result
-from gptasr_subs.pipeline.plan import make_plan, refuse_shared
+from gptasr_subs.pipeline.plan import make_plan, refuse_shared, refuse_unwritable
 from gptasr_subs.pipeline.recognize import open_record
 from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.cache import open_journal
@@ -47,6 +47,7 @@ class Batch:
         try:
             self._refuse_shared(media)
             plan = make_plan(media, self._options)
+            refuse_unwritable(plan.outputs(media))  # before the model is loaded
         except Exception as error:
             return self._failure(media, error)
         with open_journal(self._options.journal and plan.needs_model) as journal:

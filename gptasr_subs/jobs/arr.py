@@ -58,8 +58,9 @@ def read_event(environment: Mapping[str, str]) -> ArrEvent:
     if kind == "test":
         return ArrEvent(program, ArrEventKind.TEST)
     if kind in _IMPORTS:
-        names = (f"{files}_path", f"{files}_paths", f"{program}_addedtrackpaths")
-        unique = dict.fromkeys(path for name in names for path in _listed(facts, name))
+        single = facts.get(f"{files}_path", "")  # a name may hold what separates names in lists
+        listed = _listed(facts, f"{files}_paths") + _listed(facts, f"{program}_addedtrackpaths")
+        unique = dict.fromkeys([single, *listed] if single else listed)
         return ArrEvent(program, ArrEventKind.IMPORT, tuple(unique))
     if kind == "rename":
         paths = _listed(facts, f"{files}_paths")

@@ -3,6 +3,8 @@
 library     what a person points at, as a list of media files
 ffmpeg      the program, its command lines, running it
 probe       what is in a media file
+encryption  whether its audio is encrypted
+patience    input that gives nothing any more
 decode      its audio as mono samples
 shots       where the picture is cut
 languages   which codes mean the same language

@@ -12,7 +12,9 @@ from typing import IO, Any
 import numpy as np
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media.ffmpeg import build_command, open_input, run_ffmpeg
+from gptasr_subs.media.encryption import refuse_encrypted
+from gptasr_subs.media.ffmpeg import build_command, complaint, open_input, run_ffmpeg
+from gptasr_subs.media.patience import Patience
 from gptasr_subs.media.probe import SEARCH_LIMITS, choose_track, probe, refuse_unreadable, run_probe
 from gptasr_subs.types import FloatArray
 
@@ -26,6 +28,8 @@ _PLAYER_TIMELINE = "aresample=async=1:first_pts=0:rematrix_maxval=1"
 # before each packet), program streams, Ogg.
 _CORRECTED = re.compile(rb"G|....G|\0\0\x01\xba|OggS", re.DOTALL)
 
+SILENCE_LIMIT = 60.0  # seconds without any input after which there will be none
+
 # A moment in samples; what is loud, by the power of the loudest moment and that of a sample; how much
 # weaker the mean is where sides are opposite (noise of two sides is as strong in both); in what part
 # of the loud moments they are so where a voice cancels, as speech pauses.
@@ -35,6 +39,10 @@ _SILENCE = 1e-9
 _OPPOSITE = 0.2
 _MANY = 0.2
 
+# ffmpeg looks at covers and pictures too, whose damage is none of the audio
+_OF_PICTURES = re.compile(
+    r"^\[(mjpeg|png|gif|bmp|webp|tiff|h26[34]|hevc|mpeg[124](video)?|vp[89]|av1|libdav1d|swscaler) @|\(Video: "
+)
 _NO_DECODER = re.compile(r"decoder .*not found|unknown decoder|no decoder|could not find codec", re.IGNORECASE)
 
 
@@ -57,15 +65,21 @@ def decode_blocks(
     media = Path(path)
     decoded = 0
     refuse_unreadable(media)
+    refuse_encrypted(media)
     channels = _count_channels(media, track)
     command = _decode_command(media, track, sample_rate, start=start, channels=channels)
     with run_ffmpeg(command) as (child, stderr_tail):
-        for block in _read_blocks(child.stdout, round(block_seconds * sample_rate), channels):
-            decoded += len(block)
-            yield block
-    if child.returncode == 0 and not stderr_tail and (decoded or start):
+        patience = Patience(child, SILENCE_LIMIT)
+        with patience.watch():
+            for block in _read_blocks(child.stdout, round(block_seconds * sample_rate), channels, patience):
+                decoded += len(block)
+                yield block
+    if patience.is_over:
+        raise _endless(media, start + decoded / sample_rate)
+    told = [line for line in stderr_tail if not _OF_PICTURES.search(line)]
+    if child.returncode == 0 and not told and (decoded or start):
         return
-    reason = stderr_tail[-1] if stderr_tail else f"exit code {child.returncode}"
+    reason = complaint(told) or (f"exit code {child.returncode}" if child.returncode else "it holds none")
     if not decoded:
         raise _failure(media, track, reason, " ".join(stderr_tail))
     _log.warning("%r is damaged in places (%s); what could be decoded is used.", str(media), reason)
@@ -116,12 +130,31 @@ def _correction(media: Path, audio: Any) -> float:
     return int(found[1]) / 1e6 if found else 0.0
 
 
-def _read_blocks(pipe: IO[bytes] | None, samples: int, channels: int) -> Iterator[FloatArray]:
+def _read_blocks(pipe: IO[bytes] | None, samples: int, channels: int, patience: Patience) -> Iterator[FloatArray]:
     frame = 4 * channels  # bytes
-    while pipe and (data := pipe.read(frame * samples)):  # short only at the end
+    while pipe and (data := _read(pipe, frame * samples, patience)):  # short only at the end
         block = np.frombuffer(data[: len(data) // frame * frame], "<f4").astype(np.float32)
         sides = np.nan_to_num(block, copy=False).reshape(-1, channels)  # damaged float audio holds anything
         yield np.clip(_mix(sides), -1, 1)
+
+
+def _read(pipe: IO[bytes], size: int, patience: Patience) -> bytes:
+    """So many bytes, or what there is before the end; every part of them is a sign of life."""
+    parts = bytearray()
+    while len(parts) < size:
+        with patience.waiting():
+            part = os.read(pipe.fileno(), size - len(parts))
+        if not part:
+            break
+        parts += part
+    return bytes(parts)
+
+
+def _endless(media: Path, seconds: float) -> MediaError:
+    return MediaError(
+        f"{str(media)!r} has given no more audio for {SILENCE_LIMIT:.0f} s, after {seconds:.0f} s of it: "
+        "run again when the recording is over (a playlist ends with #EXT-X-ENDLIST), or its disk or share is back."
+    )
 
 
 def _mix(sides: FloatArray) -> FloatArray:

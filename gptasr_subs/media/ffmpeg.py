@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,11 @@ import ffmpeg
 from gptasr_subs.errors import MediaError
 
 _TAIL_LINES = 20  # last lines of stderr that are kept
+_ADDRESS = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ?")
+_CONSEQUENCE = re.compile(
+    r"Error (initializing output|while opening encoder|while decoding|writing trailer)|Conversion failed|"
+    r"Could not write header|Last message repeated|Task finished|Terminating thread|Error opening output"
+)
 
 
 @lru_cache(maxsize=1)
@@ -114,6 +119,16 @@ def run_ffmpeg(command: list[str], folder: str | None = None) -> Iterator[tuple[
         for pipe in (child.stdout, child.stderr):
             if pipe:
                 pipe.close()
+
+
+def complaint(stderr_tail: Iterable[str]) -> str:
+    """The line in which ffmpeg tells what is wrong, without addresses in memory; empty if it told
+    nothing.
+
+    That is the first which is more than a consequence of others.
+    """
+    lines = [_ADDRESS.sub("", line).strip() for line in stderr_tail]
+    return next((line for line in lines if line and not _CONSEQUENCE.search(line)), lines[-1] if lines else "")
 
 
 def _drain(pipe: IO[bytes], lines: deque[str]) -> None:

@@ -73,7 +73,7 @@ class MediaInfo:
 
     ``duration`` is in seconds, 0 where the file does not say; ``fps`` are frames a second of the
     video in the mean, if any; ``base_fps`` those of which its times are multiples, as the container
-    has it.
+    has it; ``width`` and ``height`` as players show the picture.
     """
 
     duration: float
@@ -185,16 +185,29 @@ def _media_info(facts: dict[str, Any]) -> MediaInfo:
         if stream.get("codec_type") == "video" and not stream.get("disposition", {}).get("attached_pic")
     ]
     video = pictures[0] if pictures else {}
+    size = _shown_size(video)
     stated = [part.get("duration") for part in (facts.get("format", {}), *streams)]
     return MediaInfo(
         duration=max((float(value) for value in stated if _is_number(value)), default=0.0),
         audio=tuple(_audio_track(index, stream) for index, stream in enumerate(audio)),
         subtitles=tuple(SubtitleTrack(index, _codec(stream), _language(stream)) for index, stream in enumerate(texts)),
         fps=_frame_rate(video.get("avg_frame_rate", "")),
-        width=int(video.get("width", 0)),
-        height=int(video.get("height", 0)),
+        width=size[0],
+        height=size[1],
         base_fps=_frame_rate(video.get("r_frame_rate", "")),
     )
+
+
+def _shown_size(video: dict[str, Any]) -> tuple[int, int]:
+    """Width and height as players show them: turned, and with pixels that are no squares."""
+    width = int(video.get("width", 0))
+    height = int(video.get("height", 0))
+    wide, _, high = video.get("sample_aspect_ratio", "").partition(":")
+    if wide.isdecimal() and high.isdecimal() and int(wide) and int(high):
+        width = round(width * int(wide) / int(high))
+    turns = [part["rotation"] for part in video.get("side_data_list", []) if "rotation" in part]
+    turns.append(_tags(video).get("rotate", 0))  # older ffmpegs
+    return (height, width) if any(round(float(turn)) % 180 for turn in turns) else (width, height)
 
 
 def _audio_track(index: int, stream: dict[str, Any]) -> AudioTrack:
@@ -255,6 +268,7 @@ def _ask_ffprobe(media: Path) -> dict[str, Any]:
 
 _CLOCK = re.compile(r" +Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _STREAM = re.compile(r" +Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: (\w+): (\w+)(.*)")
+_TURN = re.compile(r"displaymatrix: rotation of (-?[\d.]+) degrees")
 _TAG = re.compile(r" +(\w+) +: (.*)")
 
 
@@ -270,6 +284,8 @@ def _ask_ffmpeg(media: Path) -> dict[str, Any]:
             container["duration"] = str(3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3]))
         elif stream := _STREAM.match(line):
             streams.append(_printed_stream(*stream.groups(default="")))
+        elif streams and (turn := _TURN.search(line)):
+            streams[-1]["side_data_list"] = [{"rotation": float(turn[1])}]
         elif streams and (tag := _TAG.match(line)):
             streams[-1]["tags"].setdefault(tag[1], tag[2])
     if not streams:
@@ -287,6 +303,7 @@ def _printed_stream(index: str, language: str, kind: str, codec: str, facts: str
     fps = re.search(r"([\d.]+k?) fps", facts)
     base = re.search(r"([\d.]+k?) tbr", facts)
     size = re.search(r" (\d{2,5})x(\d{2,5})", facts)
+    aspect = re.search(r"\bSAR (\d+:\d+)", facts)
     layout = re.search(r" Hz, ([^,\n]+)", facts)
     codec_tag = re.search(r"\((\w+) / 0x", facts)
     return {
@@ -299,6 +316,7 @@ def _printed_stream(index: str, language: str, kind: str, codec: str, facts: str
         "r_frame_rate": _in_full(base[1]) if base else "",
         "width": size[1] if size else 0,
         "height": size[2] if size else 0,
+        "sample_aspect_ratio": aspect[1] if aspect else "",
         "disposition": {name.replace(" ", "_"): 1 for name in dispositions},
         "tags": {"language": language},
     }

@@ -4,19 +4,28 @@ others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import Document, render
-from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
+from gptasr_subs.media.ffmpeg import build_command, complaint, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.probe import MediaInfo, probe
 from gptasr_subs.media.sidecars import BURNED
 from gptasr_subs.storage.files import atomic_replace
 from gptasr_subs.types import Cue
 
-_MP4 = frozenset({".mp4", ".m4v", ".mov"})
+_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
+# Audio that these containers take as it is. What they do not take is mostly the uncompressed audio of
+# cameras, which ALAC keeps without loss.
+_TAKEN = {
+    "mp4": re.compile("aac|mp[23]|e?ac3|dts|alac|opus|vorbis|flac|truehd|mp4als"),
+    "mov": re.compile("aac|mp[23]|e?ac3|alac|pcm_.*|adpcm_(ms|ima_wav|ima_qt)|gsm"),
+}
+# x264 takes only even sizes with this kind of colour.
+_EVEN = "pad=ceil(iw/2)*2:ceil(ih/2)*2"
 _TEXT = "subtitles.srt"
 
 # Sizes are those of libass for SubRip: the picture is 288 high. The box has three quarters of black
@@ -34,8 +43,16 @@ STYLES = {
 
 def burned_path(media: Path, directory: Path | None = None) -> Path:
     """``movie.subtitled.mp4``; what is not MP4 becomes MKV, which takes every kind of audio."""
-    suffix = media.suffix if media.suffix.lower() in _MP4 else ".mkv"
+    suffix = media.suffix if media.suffix.lower() in _MUXERS else ".mkv"
     return (directory or media.parent) / f"{media.stem}{BURNED}{suffix}"
+
+
+def require_picture(media: Path) -> MediaInfo:
+    """What is in a media file; raises MediaError where that is no picture."""
+    info = probe(media)
+    if not info.fps:
+        raise MediaError(f"{str(media)!r} has no picture to draw subtitles into; leave out --burn.")
+    return info
 
 
 def burn(
@@ -47,32 +64,42 @@ def burn(
     style: str = "outline",
     on_progress: Callable[[float, float], None] | None = None,
 ) -> None:
-    """Write to ``target`` the video with ``cues`` drawn into it: video anew as H.264, audio copied.
+    """Write to ``target`` the video with ``cues`` drawn into it: video anew as H.264, audio
+    copied (or as ALAC, without loss, where the container does not take it).
 
     ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of
     ``STYLES`` or ASS fields like ``Fontname=Arial,Fontsize=20``; ``on_progress`` is told the
     seconds done and in all. Raises MediaError, OutputError.
     """
-    info = probe(media)
-    if not info.fps:
-        raise MediaError(f"{str(media)!r} has no picture to draw subtitles into; leave out --burn.")
+    if not cues:
+        raise MediaError(f"There are no subtitles to draw into {str(media)!r}: nobody speaks in it.")
+    info = require_picture(media)
     with TemporaryDirectory() as folder, atomic_replace(target) as temporary:
         # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the
         # filter.
         Path(folder, _TEXT).write_text(render(Document(tuple(cues)), "srt"), encoding="utf-8")
         source = open_input(media)
         video = {
-            "vf": f"subtitles={_TEXT}:force_style='{_fields(style, info)}',format=yuv420p",
+            "vf": f"subtitles={_TEXT}:force_style='{_fields(style, info)}',{_EVEN},format=yuv420p",
             "c:v": "libx264",
             "preset": "medium",
             "crf": quality,
         }
-        is_mp4 = target.suffix.lower() in _MP4
-        container = {"format": "mp4", "movflags": "+faststart"} if is_mp4 else {"format": "matroska"}
-        audio = {"c:a": "copy"}
+        muxer = _MUXERS.get(target.suffix.lower(), "matroska")
+        container = {"format": muxer} if muxer == "matroska" else {"format": muxer, "movflags": "+faststart"}
+        audio = _audio_codecs(info, muxer)
         copy = join_streams(source["V:0"], source["a?"], to=temporary, **video, **audio, **container)
         command = build_command(copy, overwrite=True, progress="pipe:1")
         _encode(command, folder, media, seconds=info.duration, on_progress=on_progress)
+
+
+def _audio_codecs(info: MediaInfo, muxer: str) -> dict[str, str | int]:
+    taken = _TAKEN.get(muxer)
+    codecs: dict[str, str | int] = {"c:a": "copy", "strict": -2}  # some codecs are new to MP4
+    for track in info.audio:
+        if taken and not taken.fullmatch(track.codec):
+            codecs[f"c:a:{track.index}"] = "alac"
+    return codecs
 
 
 def _fields(style: str, info: MediaInfo) -> str:
@@ -92,7 +119,7 @@ def _encode(
             if on_progress and name == "out_time_us" and value.isdecimal():
                 on_progress(min(int(value) / 1e6, seconds or int(value) / 1e6), seconds)
     if child.returncode:
-        reason = stderr_tail[-1] if stderr_tail else "it gave no reason"
+        reason = complaint(stderr_tail) or "it gave no reason"
         error = MediaError(
             f"ffmpeg could not draw the subtitles into {str(media)!r} ({reason}); check --burn-style, the disk, and "
             "that this ffmpeg has libass and libx264."

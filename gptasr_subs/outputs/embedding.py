@@ -75,6 +75,8 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
     file says of itself (time and place of recording, titles, own keys) is all there. Raises
     MediaError or OutputError, and the video is then untouched.
     """
+    if not cues:
+        raise MediaError(f"There are no subtitles to put into {str(media)!r}: nobody speaks in it.")
     muxer, codec, text_format = _container(media)
     facts = inspect(media)
     streams: list[Stream] = facts["streams"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from gptasr_subs.errors import OutputError, SharedNameError
 from gptasr_subs.formats import get_format, is_readable
 from gptasr_subs.media.sidecars import existing_subtitles, sidecar_path
-from gptasr_subs.outputs.burning import burned_path
+from gptasr_subs.outputs.burning import burned_path, require_picture
 from gptasr_subs.outputs.embedding import Track, embedded_track
 from gptasr_subs.pipeline.options import Options
 
@@ -53,7 +54,8 @@ class Plan:
 def make_plan(media: Path, options: Options) -> Plan:
     """See what is there already.
 
-    Raises MediaError where a track is to go into a file that can have none.
+    Raises MediaError where a track is to go into a file that can have none, or text into a picture
+    where there is none.
     """
     wanted: dict[str, Path] = {}
     kept: list[Path] = []
@@ -70,6 +72,8 @@ def make_plan(media: Path, options: Options) -> Plan:
     if burned and _is_kept(burned, options):
         kept.append(burned)
         burned = None
+    if burned:
+        require_picture(media)
     plan = Plan(wanted, tuple(kept), embed=embed, burned=burned)
     if wanted or plan.is_done:
         return plan
@@ -126,11 +130,26 @@ def target_paths(media: Path, options: Options) -> dict[str, Path]:
 
 def refuse_unwritable(targets: Iterable[Path]) -> None:
     """Raise OutputError where a folder cannot take its file: before the long work, not after it."""
-    for folder in {target.parent for target in targets}:
+    paths = list(targets)
+    for folder in {target.parent for target in paths}:
         if not folder.is_dir():
             raise OutputError(f"The folder {str(folder)!r} does not exist; create it or choose another --output-dir.")
         if not os.access(folder, os.W_OK):
             raise OutputError(f"The folder {str(folder)!r} is not writable; choose another with --output-dir.")
+    for target in paths:
+        if len(os.fsencode(target.name)) > _longest_name(target.parent):
+            raise OutputError(
+                f"{str(target)!r} cannot be written: the name is too long for this disk; "
+                "choose a shorter one with --output."
+            )
+
+
+def _longest_name(folder: Path) -> int:
+    """Bytes of the longest name that the disk takes, where the system tells."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):
+        return sys.maxsize
 
 
 def _ready_subtitles(media: Path, options: Options) -> Path | None:

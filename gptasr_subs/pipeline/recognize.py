@@ -74,8 +74,8 @@ def recognize_file(
                     preview(document_of(words, media, info, recognizer.name, options=quick))
 
             transcript = _transcribe_file(media, track, recognizer, record=record, options=options, report=show)
-    # Some containers do not say how long they are
-    info = replace(info, duration=info.duration or transcript.seconds)
+    # The audio was counted; what containers say is often a guess, or missing.
+    info = replace(info, duration=transcript.seconds or info.duration)
     shots = _shots(media, info, on_progress) if options.shot_changes and info.fps else ()
     return document_of(transcript.words, media, info, transcript.model, options=options, shots=shots)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from gptasr_subs.errors import FormatError
@@ -60,6 +61,8 @@ def subtitle(
             )
     for name, target in plan.wanted.items():
         write_atomically(target, render(document, name))
+    if not document.cues:  # nothing to put into the video, which stays as it is
+        plan = replace(plan, embed=False, burned=None)
     _change_picture(path, plan, document, options=options, on_progress=on_progress)
     return Result(
         path,

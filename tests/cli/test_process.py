@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from gptasr_subs import __version__
 from gptasr_subs.cli import progress as module
-from tests.support.films import names_in
+from tests.support.films import make_film, names_in
 from tests.support.processes import REPOSITORY, WAITING, posix, start
 
 
@@ -101,3 +102,32 @@ def test_places_are_in_words() -> None:
     assert module.place_in_files(12, 50) == "12 / 50 files"
     assert module.place_in_bytes(1.5 * 2**20, 80 * 2**20) == "1.5 / 80.0 MiB"
     assert module.place_in_bytes(2**20, None) == "1.0 MiB"
+
+
+@pytest.mark.slow
+@posix
+def test_a_busy_computer_slows_a_short_clip_by_its_load_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no thread spun while it waits."""
+    clip = make_film(tmp_path / "clip.wav", [(0.5, "one"), (1.0, "two")], 2.0)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    loops = [start("-c", "while True: pass") for _ in range(os.cpu_count() or 1)]
+    try:
+        monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+        passive = _seconds_of_a_run(clip)
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+        assert _seconds_of_a_run(clip) < 1.5 * passive
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def _seconds_of_a_run(clip: Path) -> float:
+    """How long the shipped model takes for a clip, by the better of two runs."""
+    times = []
+    for _ in range(2):
+        began = time.monotonic()
+        process = start("-m", "gptasr_subs", "--no-journal", "--overwrite", "--quiet", clip)
+        assert process.wait() == 0
+        times.append(time.monotonic() - began)
+    return min(times)

@@ -12,6 +12,7 @@ from gptasr_subs.outputs.embedding import Track, embedded_track
 from tests.support.ended import Program, one_line
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import SPOKEN, make_film, names_in
+from tests.support.media_maker import make_media, noise
 
 
 @pytest.fixture
@@ -106,3 +107,35 @@ def test_what_is_embedded_is_what_was_said(program: Program, fake: FakeRecognize
     assert all(word in text for word in SPOKEN.split())
     first = text.split("\n")[2]
     assert first.encode() in film.read_bytes()
+
+
+@pytest.mark.parametrize("given", [("--embed",), ("--burn",), ("--embed", "--burn")])
+def test_where_nobody_speaks_the_film_stays_as_it_is(
+    given: tuple[str, ...], program: Program, fake: FakeRecognizer, tmp_path: Path
+) -> None:
+    film = make_media(tmp_path / "film.mkv", noise(3, 0.001), video=3)
+    before = film.read_bytes()
+    ended = program(film, *given)
+    assert ended.code == 0 and "film.mkv: no speech found" in one_line(ended.err)
+    assert film.read_bytes() == before and not list(tmp_path.glob("*.subtitled.*"))
+
+
+def test_a_sidecar_without_subtitles_changes_no_film(program: Program, fake: FakeRecognizer, film: Path) -> None:
+    film.with_name("movie.en.srt").write_text("")
+    before = film.read_bytes()
+    ended = program(film, "--embed")
+    assert ended.code == 0 and film.read_bytes() == before and "no speech found" in ended.err
+
+
+def test_what_can_be_known_is_said_before_the_film_is_listened_to(
+    program: Program, fake: FakeRecognizer, tmp_path: Path
+) -> None:
+    long = make_film(tmp_path / ("c" * 249 + ".wav"))
+    assert "is too long for this disk; choose a shorter one" in one_line(program(long).err)
+    assert "has no picture" in one_line(program(make_film(tmp_path / "a.wav"), "--burn").err)
+    assert fake.loads == [] and fake.asked == []  # type: ignore[attr-defined]
+
+
+def test_of_a_name_near_the_limit_subtitles_are_written(program: Program, fake: FakeRecognizer, tmp_path: Path) -> None:
+    long = make_film(tmp_path / ("c" * 248 + ".wav"))
+    assert program(long).code == 0 and long.with_suffix(".en.srt").exists()

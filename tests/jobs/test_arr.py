@@ -189,3 +189,8 @@ def test_the_script_loads_nothing_heavy(tmp_path: Path) -> None:
     after = os.times()
     spent = after.children_user + after.children_system - before.children_user - before.children_system
     assert spent < 1.0  # seconds of work; how long it takes depends on what else runs
+
+
+def test_one_name_may_hold_the_sign_that_separates_names_in_lists() -> None:
+    told = {"sonarr_eventtype": "Download", "sonarr_episodefile_path": "/tv/A | B.mkv"}
+    assert read_event(told).paths == ("/tv/A | B.mkv",)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,8 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.media import decode
 from gptasr_subs.media import probe as probing
 from gptasr_subs.media.decode import decode_audio, decode_blocks
-from gptasr_subs.media.ffmpeg import find_ffmpeg
+from gptasr_subs.media.ffmpeg import complaint, find_ffmpeg
+from gptasr_subs.media.patience import Patience
 from gptasr_subs.media.probe import AudioTrack, MediaInfo, choose_track, probe
 from gptasr_subs.types import FloatArray
 from tests.support.media_maker import (
@@ -569,3 +571,65 @@ def test_a_wide_mix_of_a_film_stays_the_mean(tmp_path: Path) -> None:
     film = tmp_path / "film.wav"
     run_ffmpeg("-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", str(raw), "-c:a", "pcm_f32le", str(film))
     assert decode_audio(film) == pytest.approx(both.mean(0), abs=1e-5)
+
+
+def test_a_playlist_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_wav(tmp_path / "source.wav", BEEPS)
+    playlist = tmp_path / "live.m3u8"
+    run_ffmpeg("-i", str(source), "-c:a", "aac", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", str(playlist))
+    whole = playlist.read_text()
+    assert len(decode_audio(playlist)) / RATE == pytest.approx(6, abs=0.2)
+    playlist.write_text(whole.replace("#EXT-X-ENDLIST\n", ""))
+    monkeypatch.setattr(decode, "SILENCE_LIMIT", 1.0)
+    with pytest.raises(
+        MediaError, match=r"live.m3u8' has given no more audio for 1 s, after \d s of it: run again when"
+    ):
+        decode_audio(playlist)
+
+
+def test_only_while_somebody_waits_patience_ends() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    patience = Patience(child, 0.2)
+    with patience.watch():
+        end = time.monotonic() + 0.6
+        while time.monotonic() < end:  # as a slow recogniser
+            assert child.poll() is None
+        with patience.waiting():
+            child.wait(timeout=60)
+    assert patience.is_over
+    child.communicate()
+
+
+def test_a_broken_cover_is_no_damage_of_the_audio(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cover = tmp_path / "cover.jpg"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc=s=320x240", "-frames:v", "1", str(cover))
+    source = write_wav(tmp_path / "source.wav", BEEPS)
+    song = tmp_path / "song.mp3"
+    inputs = ["-i", str(source), "-i", str(cover), "-map", "0", "-map", "1"]
+    run_ffmpeg(*inputs, "-c:v", "copy", "-disposition:v", "attached_pic", str(song))
+    picture = cover.read_bytes()
+    song.write_bytes(song.read_bytes().replace(picture[600:], b"\xff\xc4" * (len(picture[600:]) // 2)))
+    assert onsets(decode_audio(song)) == pytest.approx([1, 4], abs=0.06)
+    assert "damaged" not in caplog.text
+
+
+def test_a_header_without_audio_is_named_as_such(tmp_path: Path) -> None:
+    empty = write_wav(tmp_path / "empty.wav", silence(0))
+    with pytest.raises(MediaError, match=r"cannot be decoded \(it holds none\)"):
+        decode_audio(empty)
+
+
+@pytest.mark.parametrize("name", ["drm.mp4", "drm.m4b", "fast.mp4"])
+def test_encrypted_audio_is_named_as_such(name: str, tmp_path: Path) -> None:
+    key = "00112233445566778899aabbccddeeff"
+    told = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", key, "-f", "mp4"]
+    told += ["-movflags", "+faststart"] if name == "fast.mp4" else []
+    film = make_media(tmp_path / name, tone(2), options=["-c:a", "aac", *told])
+    with pytest.raises(MediaError, match=r"is encrypted \(DRM\).*give a copy without protection"):
+        decode_audio(film)
+
+
+def test_the_telling_line_of_ffmpeg_is_told_without_addresses() -> None:
+    lines = ["[mp4 @ 0x55aa] Could not find tag for codec pcm_s16le", "Error initializing output stream 0:0 --", ""]
+    assert complaint(lines) == "Could not find tag for codec pcm_s16le"
+    assert complaint(["Conversion failed!"]) == "Conversion failed!" and complaint([]) == ""

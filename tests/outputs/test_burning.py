@@ -11,6 +11,7 @@ import pytest
 from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.media.probe import probe
+from gptasr_subs.outputs import burning
 from gptasr_subs.outputs.burning import burn, burned_path
 from gptasr_subs.types import Cue
 from tests.support.films import names_in
@@ -79,3 +80,65 @@ def test_failures_are_one_sentence_and_leave_nothing(film: Path, tmp_path: Path)
     with pytest.raises(MediaError, match="check --burn-style"):
         burn(film, CUES, film.with_name("x.mp4"), style="Fontsize=20',nosuchfilter=x='")
     assert names_in(film.parent) == [film.name]
+
+
+@pytest.mark.parametrize("size", ["321x181", "322x181", "321x180"])
+def test_pictures_of_odd_size_get_a_copy(size: str, tmp_path: Path) -> None:
+    film = make_media(tmp_path / "film.mkv", tone(1), video=1, size=size, options=["-c:v", "ffv1"])
+    burn(film, [Cue(0.2, 0.8, ("Hello",))], burned_path(film))
+    info = probe(burned_path(film))
+    width, height = map(int, size.split("x"))
+    assert (info.width, info.height) == (width + width % 2, height + height % 2)
+
+
+CAMERAS = [
+    ("camera.mov", ["-c:a", "pcm_s16le"], "pcm_s16le"),
+    ("camera.mov", ["-c:a", "pcm_s24be"], "pcm_s24be"),
+    ("film.mp4", ["-c:a", "flac", "-strict", "-2"], "flac"),
+    ("film.avi", ["-c:a", "pcm_u8"], "pcm_u8"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "codec"), CAMERAS)
+def test_the_audio_of_cameras_is_copied(name: str, options: list[str], codec: str, tmp_path: Path) -> None:
+    film = make_media(tmp_path / name, tone(1), video=1, options=options)
+    burn(film, [Cue(0.2, 0.8, ("Hello",))], burned_path(film))
+    assert probe(burned_path(film)).audio[0].codec == codec
+    assert sound_hash(burned_path(film)) == sound_hash(film)
+
+
+def test_audio_that_the_container_does_not_take_stays_without_loss(tmp_path: Path) -> None:
+    film = make_media(tmp_path / "film.mkv", tone(1), tone(1), video=1, options=["-c:a", "pcm_s16le"])
+    target = tmp_path / "film.subtitled.mp4"
+    burn(film, [Cue(0.2, 0.8, ("Hello",))], target)
+    assert [track.codec for track in probe(target).audio] == ["alac", "alac"]
+
+
+def turn(film: Path) -> None:
+    """Let players show the picture upright, as telephones do: by the matrices of the tracks."""
+    plain = b"\0\1\0\0" + bytes(12) + b"\0\1\0\0" + bytes(12) + b"@\0\0\0"
+    turned = bytes(4) + b"\0\1\0\0" + bytes(4) + b"\xff\xff\0\0" + bytes(16) + b"@\0\0\0"
+    head, *tracks = film.read_bytes().split(plain)
+    film.write_bytes(head + plain + turned.join(tracks))  # the first is that of the whole film
+
+
+def test_the_size_of_the_text_follows_the_picture_as_it_is_seen(tmp_path: Path) -> None:
+    def fields(name: str, *options: str, size: str) -> str:
+        film = make_media(tmp_path / name, tone(1), video=1, size=size, options=options)
+        return burning._fields("outline", probe(film))
+
+    upright = fields("upright.mp4", size="360x640")
+    wide = fields("wide.mp4", size="640x360")
+    assert upright != wide
+    turned = make_media(tmp_path / "turned.mp4", tone(1), video=1, size="640x360")
+    turn(turned)
+    assert burning._fields("outline", probe(turned)) == upright
+    copy = burned_path(turned)
+    burn(turned, [Cue(0.2, 0.8, ("Hello",))], copy)
+    assert (probe(copy).width, probe(copy).height) == (360, 640)
+    assert fields("anamorphic.mkv", "-vf", "setsar=1/3", size="1080x640") == upright
+
+
+def test_without_subtitles_there_is_nothing_to_draw(film: Path) -> None:
+    with pytest.raises(MediaError, match="nobody speaks"):
+        burn(film, [], film.with_name("x.mp4"))

@@ -88,6 +88,14 @@ def test_a_sidecar_is_written_and_named_as_yt_dlp_names_its_own(site: Home, tmp_
     assert '[GptasrSubs] Making subtitles for "' in done.stdout and "[GptasrSubs] Wrote 2 subtitles to" in done.stdout
 
 
+@pytest.mark.parametrize("choice", [("-P", "subtitle:subs"), ("-o", "subtitle:subs/%(title)s.%(ext)s")])
+def test_subtitles_lie_where_somebody_wants_those_of_sites(choice: list[str], site: Home, tmp_path: Path) -> None:
+    done = download(tmp_path / "d", f"{site.address}/talk.mp4", *choice)
+    assert done.returncode == 0, done.stderr
+    assert names_in(tmp_path / "d") == ["subs", "talk.mp4"]
+    assert said(tmp_path / "d" / "subs" / "talk.en.srt") == SPOKEN
+
+
 def test_embedded_only(site: Home, tmp_path: Path) -> None:
     done = download(tmp_path / "d", f"{site.address}/talk.mp4", "--embed-subs")
     assert done.returncode == 0, done.stderr

@@ -125,5 +125,13 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
             "name": f"{language_name(self._lang)} (automatic)",
         }
         info["requested_subtitles"] = {**(info.get("requested_subtitles") or {}), self._lang: subtitle}
-        info.setdefault("__files_to_move", {})[path] = ""
+        info.setdefault("__files_to_move", {})[path] = self._place(info, path)
         return info
+
+    def _place(self, info: dict[str, Any], path: str) -> str:
+        """Where subtitles are to lie in the end; empty for beside the video, unless somebody chose."""
+        if not any("subtitle" in (self.get_param(name) or {}) for name in ("paths", "outtmpl")):
+            return ""
+        base = self._downloader.prepare_filename(info, "subtitle")
+        place: str = subtitles_filename(base, self._lang, path.rpartition(".")[2], info["ext"]) if base else ""
+        return place
