@@ -345,7 +345,14 @@ def _shortened(cue: Cue, at_end: bool) -> Cue:
 def _paced(cues: Cues, begin: float, end: float) -> Cues:
     """The cues at the same proportions from ``begin`` to ``end``."""
     first = cues[0].start
-    pace = (end - begin) / (max(cue.end for cue in cues) - first)
+    span = max(cue.end for cue in cues) - first
+    if span <= 0:  # all at one moment: each gets as much as the others
+        share = (end - begin) / len(cues)
+        return [
+            replace(cue, start=begin + share * number, end=begin + share * (number + 1))
+            for number, cue in enumerate(cues)
+        ]
+    pace = (end - begin) / span
     return [
         replace(cue, start=begin + pace * (cue.start - first), end=begin + pace * (cue.end - first)) for cue in cues
     ]

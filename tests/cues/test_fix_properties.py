@@ -61,8 +61,10 @@ def right_ones(cues: list[Cue], norms: Norms) -> list[Cue]:
     lane = {place: [cue for cue in cues if cue.position == place] for place in {c.position for c in cues}}
     right = []
     for own in lane.values():
-        faulty = {v.cue - 1 + i for v in lint(own, norms).violations for i in range(1 + v.pair)}
-        right += [cue for index, cue in enumerate(own) if index not in faulty]
+        violations = lint(own, norms).violations
+        faulty = {v.cue - 1 + i for v in violations for i in range(1 + v.pair)}
+        doubled = {own[v.cue - 1].lines for v in violations if v.rule == "double"}  # with the other one
+        right += [cue for i, cue in enumerate(own) if i not in faulty and cue.lines not in doubled]
     return right
 
 
