@@ -40,7 +40,7 @@ class Batch:
         self._model = model
         self._options = options
         self._hooks = hooks or Hooks()
-        self._begun: list[Path] = []
+        self._done: list[Path] = []
 
     def subtitle(self, media: Path, on_progress: ProgressCallback | None = None) -> Result | Failure:
         """Subtitle one file. Raises what loading the model raises, for then no file can be done."""
@@ -62,6 +62,7 @@ class Batch:
                 )
             except Exception as error:  # a bug met in one video is no reason to leave out the next
                 return self._failure(media, error)
+        self._done.append(media)
         self._hooks.tell(event_of(result, self._options))
         return result
 
@@ -75,9 +76,8 @@ class Batch:
         Where nothing is overwritten, those of the first stay, and it is said whose they are.
         """
         try:
-            refuse_shared(media, self._begun, self._options)
+            refuse_shared(media, self._done, self._options)
         except SharedNameError as error:
             if self._options.output_dir or self._options.overwrite:
                 raise
             _log.warning("%s", error)
-        self._begun.append(media)

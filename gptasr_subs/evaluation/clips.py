@@ -12,7 +12,7 @@ import numpy as np
 
 from gptasr_subs.errors import GptasrError
 from gptasr_subs.media.decode import decode_blocks
-from gptasr_subs.media.probe import choose_track, probe
+from gptasr_subs.media.probe import AudioTrack, choose_track, probe
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.windows import recognize, window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks
@@ -92,7 +92,8 @@ def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Win
     """A file (or span) that fits into one window whole, else its stretches of speech."""
     rate = recognizer.sample_rate
     limits = window_limits(recognizer)
-    track = choose_track(probe(transcript.path), None)
+    info = probe(transcript.path)
+    track = info.audio[choose_track(info, None)]
 
     def counted() -> Iterator[FloatArray]:
         for block in _decode(transcript, track, rate):
@@ -111,7 +112,7 @@ def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Win
         yield Window(span, np.concatenate(head), (span,))
 
 
-def _decode(transcript: ClipTranscript, track: int, rate: int) -> Iterator[FloatArray]:
+def _decode(transcript: ClipTranscript, track: AudioTrack, rate: int) -> Iterator[FloatArray]:
     span = transcript.span
     blocks = decode_blocks(transcript.path, track=track, sample_rate=rate, start=span.start if span else 0.0)
     left = round((span.end - span.start) * rate) if span else sys.maxsize

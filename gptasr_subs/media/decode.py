@@ -15,7 +15,7 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.media.encryption import refuse_encrypted
 from gptasr_subs.media.ffmpeg import build_command, complaint, open_input, run_ffmpeg
 from gptasr_subs.media.patience import Patience
-from gptasr_subs.media.probe import SEARCH_LIMITS, choose_track, probe, refuse_unreadable, run_probe
+from gptasr_subs.media.probe import SEARCH_LIMITS, AudioTrack, choose_track, probe, refuse_unreadable, run_probe
 from gptasr_subs.types import FloatArray
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ _NO_DECODER = re.compile(r"decoder .*not found|unknown decoder|no decoder|could 
 def decode_blocks(
     path: str | os.PathLike[str],
     *,
-    track: int = 0,
+    track: int | AudioTrack = 0,
     sample_rate: int = 22050,
     block_seconds: float = 30.0,
     start: float = 0.0,
@@ -57,17 +57,19 @@ def decode_blocks(
     """Yield the audio of one track from ``start`` seconds on: mono float32 blocks (n_samples,) of
     ``block_seconds``.
 
-    Several channels become their mean, or the louder side where they cancel in it. Times are the
-    player's: audio that starts late is preceded by silence, and holes are filled with it. Damage
-    costs no more than the damaged part and is logged as a warning. Raises MediaError, when the
-    first block is asked for, if nothing at all can be decoded. ffmpeg ends with the generator.
+    A ``track`` that is given as ``probe`` tells it need not be looked for again. Several channels
+    become their mean, or the louder side where they cancel in it. Times are the player's: audio
+    that starts late is preceded by silence, and holes are filled with it. Damage costs no more than
+    the damaged part and is logged as a warning. Raises MediaError, when the first block is asked
+    for, if nothing at all can be decoded. ffmpeg ends with the generator.
     """
     media = Path(path)
     decoded = 0
     refuse_unreadable(media)
     refuse_encrypted(media)
-    channels = _count_channels(media, track)
-    command = _decode_command(media, track, sample_rate, start=start, channels=channels)
+    number = track.index if isinstance(track, AudioTrack) else track
+    channels = _sides(track if isinstance(track, AudioTrack) else _find_track(media, number))
+    command = _decode_command(media, number, sample_rate, start=start, channels=channels)
     with run_ffmpeg(command) as (child, stderr_tail):
         patience = Patience(child, SILENCE_LIMIT)
         with patience.watch():
@@ -81,7 +83,7 @@ def decode_blocks(
         return
     reason = complaint(told) or (f"exit code {child.returncode}" if child.returncode else "it holds none")
     if not decoded:
-        raise _failure(media, track, reason, " ".join(stderr_tail))
+        raise _failure(media, number, reason, " ".join(stderr_tail))
     _log.warning("%r is damaged in places (%s); what could be decoded is used.", str(media), reason)
 
 
@@ -92,15 +94,19 @@ def decode_audio(
 
     See ``decode_blocks``.
     """
-    chosen = choose_track(probe(path), track)
+    info = probe(path)
+    chosen = info.audio[choose_track(info, track)]
     blocks = list(decode_blocks(path, track=chosen, sample_rate=sample_rate))
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def _count_channels(media: Path, track: int) -> int:
+def _find_track(media: Path, number: int) -> AudioTrack | None:
+    return next((audio for audio in probe(media).audio if audio.index == number), None)
+
+
+def _sides(track: AudioTrack | None) -> int:
     """1 for mono, 2 for everything else, which ffmpeg mixes down to two sides."""
-    tracks = [audio for audio in probe(media).audio if audio.index == track]
-    return 1 if not tracks or tracks[0].channels < 2 else 2
+    return 2 if track and track.channels > 1 else 1
 
 
 def _decode_command(media: Path, track: int, sample_rate: int, *, start: float, channels: int) -> list[str]:

@@ -52,8 +52,8 @@ def recognize_file(
     file, as ``open_record`` gives it; without one the journal is opened.
     """
     info = probe(media)
-    track = choose_track(info, options.audio_track, options.language)
-    _warn_of_language(media, info.audio[track], options.language)
+    track = info.audio[choose_track(info, options.audio_track, options.language)]
+    _warn_of_language(media, track, options.language)
     recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
     with ExitStack() as stack:
         if record is None:
@@ -119,7 +119,7 @@ def document_of(
 
 
 def _transcribe_file(
-    media: Path, track: int, recognizer: Recognizer, *, record: Record, options: Options, report: _Report
+    media: Path, track: AudioTrack, recognizer: Recognizer, *, record: Record, options: Options, report: _Report
 ) -> Transcript:
     """Decode, split and recognise what the journal does not hold.
 
