@@ -43,6 +43,7 @@ _MANY = 0.2
 _OF_PICTURES = re.compile(
     r"^\[(mjpeg|png|gif|bmp|webp|tiff|h26[34]|hevc|mpeg[124](video)?|vp[89]|av1|libdav1d|swscaler) @|\(Video: "
 )
+_LOST_PART = re.compile("Failed to open segment|Error when loading|decod", re.IGNORECASE)
 _NO_DECODER = re.compile(r"decoder .*not found|unknown decoder|no decoder|could not find codec", re.IGNORECASE)
 
 
@@ -79,6 +80,8 @@ def decode_blocks(
     if patience.is_over:
         raise _endless(media, start + decoded / sample_rate)
     told = [line for line in stderr_tail if not _OF_PICTURES.search(line)]
+    if decoded and _is_playlist(media):
+        told = [line for line in told if _LOST_PART.search(line)]
     if child.returncode == 0 and not told and (decoded or start):
         return
     reason = complaint(told) or (f"exit code {child.returncode}" if child.returncode else "it holds none")
@@ -117,7 +120,13 @@ def _decode_command(media: Path, track: int, sample_rate: int, *, start: float, 
     if late > 0:
         timeline = f"asetpts=PTS+{late:.6f}/TB,{timeline}"
     samples = {"format": "f32le", "acodec": "pcm_f32le", "ac": channels, "ar": sample_rate}
-    return build_command(audio.output("pipe:", af=timeline, **samples))
+    # That a part of a playlist is lost, ffmpeg takes for no error.
+    verbosity = "warning" if _is_playlist(media) else "error"
+    return build_command(audio.output("pipe:", af=timeline, **samples), verbosity=verbosity)
+
+
+def _is_playlist(media: Path) -> bool:
+    return media.suffix.lower() in (".m3u8", ".m3u")
 
 
 def _correction(media: Path, audio: Any) -> float:

@@ -291,7 +291,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     """Run a Python program in place of ffmpeg when sound is decoded."""
-    monkeypatch.setattr(decode, "_decode_command", lambda *_: [sys.executable, "-c", program])
+    monkeypatch.setattr(decode, "_decode_command", lambda *_, **__: [sys.executable, "-c", program])
 
 
 def test_ffmpeg_ends_with_the_generator(
@@ -327,7 +327,7 @@ def test_a_flood_of_messages_does_not_stop_decoding(
     )
     assert sum(map(len, decode_blocks(beeps))) == RATE
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "packet 19999 is damaged" in caplog.text
+    assert "packet 19980 is damaged" in caplog.text
 
 
 # Bad input
@@ -585,6 +585,17 @@ def test_a_playlist_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pyt
         MediaError, match=r"live.m3u8' has given no more audio for 1 s, after \d s of it: run again when"
     ):
         decode_audio(playlist)
+
+
+def test_a_part_of_a_playlist_that_is_lost_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = write_wav(tmp_path / "source.wav", BEEPS)
+    playlist = tmp_path / "film.m3u8"
+    run_ffmpeg("-i", str(source), "-c:a", "aac", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", str(playlist))
+    decode_audio(playlist)
+    assert "damaged" not in caplog.text
+    (tmp_path / "film1.ts").unlink()
+    decode_audio(playlist)
+    assert "film.m3u8' is damaged in places (Failed to open segment 1" in caplog.text
 
 
 def test_only_while_somebody_waits_patience_ends() -> None:
