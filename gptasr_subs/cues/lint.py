@@ -26,8 +26,8 @@ _DASHES = ("-", "–", "—", "‐", "‑")
 class CueContext:
     """A cue as a viewer meets it: between its neighbours, without markup.
 
-    ``before`` stands above it in the file, ``after`` is the next one in its place on the screen.
-    ``covering`` still stands there when it begins, though not next to it, and ``double`` with the
+    ``before`` stands above it in the file, ``after`` is the next one in its place on the screen,
+    but for doubles. ``covering`` still stands there when it begins, though not next to it, and ``double`` with the
     same text. From here on ``rolling`` cues repeat what the one before showed.
     """
 
@@ -108,8 +108,6 @@ def _overlap(context: CueContext, norms: Norms) -> str:
     if context.covering:
         return f"shown together with the subtitle of {context.covering.start:.3f} s"
     if context.after is None or context.after.start < context.cue.start:
-        return ""
-    if is_double(context.cue, context.after):
         return ""
     if context.after.start >= context.cue.end:
         return ""
@@ -314,7 +312,7 @@ def _in_lane(lane: Sequence[Cue]) -> Iterator[CueContext]:
         covers = longest is not None and longest.start <= cue.start < longest.end
         yield CueContext(
             cue,
-            after=lane[index + 1] if index + 1 < len(lane) else None,
+            after=_next_other(lane, index),
             covering=longest if covers and not double else None,
             double=double,
             rolling=chains.get(index, 0),
@@ -323,3 +321,9 @@ def _in_lane(lane: Sequence[Cue]) -> Iterator[CueContext]:
         above = lane[index - 1] if index else None
         if above and (longest is None or above.end > longest.end):
             longest = above
+
+
+def _next_other(lane: Sequence[Cue], index: int) -> Cue | None:
+    """The next cue that is no double of this one."""
+    following = (lane[k] for k in range(index + 1, len(lane)))
+    return next((cue for cue in following if not is_double(lane[index], cue)), None)

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import inf
 
 import numpy as np
@@ -343,16 +343,14 @@ def _shortened(cue: Cue, at_end: bool) -> Cue:
 
 
 def _paced(cues: Cues, begin: float, end: float) -> Cues:
-    """The cues at the same proportions from ``begin`` to ``end``."""
-    first = cues[0].start
-    span = max(cue.end for cue in cues) - first
-    if span <= 0:  # all at one moment: each gets as much as the others
-        share = (end - begin) / len(cues)
-        return [
-            replace(cue, start=begin + share * number, end=begin + share * (number + 1))
-            for number, cue in enumerate(cues)
-        ]
-    pace = (end - begin) / span
-    return [
-        replace(cue, start=begin + pace * (cue.start - first), end=begin + pace * (cue.end - first)) for cue in cues
-    ]
+    """The cues and the gaps between them at the same proportions from ``begin`` to ``end``."""
+    shown = [max(_LEAST / 10, cue.end - cue.start) for cue in cues]
+    dark = [max(0.0, after.start - cue.end) for cue, after in pairwise(cues)]
+    pace = (end - begin) / (sum(shown) + sum(dark))
+    paced: Cues = []
+    now = begin
+    for cue, seconds, gap in zip(cues, shown, [*dark, 0.0], strict=True):
+        ending = now + pace * seconds
+        paced.append(replace(cue, start=now, end=ending))
+        now = ending + pace * gap
+    return [*paced[:-1], replace(paced[-1], end=end)]
