@@ -51,7 +51,7 @@ def decode_blocks(
     path: str | os.PathLike[str],
     *,
     track: int | AudioTrack = 0,
-    sample_rate: int = 22050,
+    sample_rate: int = 16000,
     block_seconds: float = 30.0,
     start: float = 0.0,
 ) -> Iterator[FloatArray]:
@@ -91,7 +91,7 @@ def decode_blocks(
 
 
 def decode_audio(
-    path: str | os.PathLike[str], *, track: int | str | None = None, sample_rate: int = 22050
+    path: str | os.PathLike[str], *, track: int | str | None = None, sample_rate: int = 16000
 ) -> FloatArray:
     """The whole audio of a media file, mono float32 (n_samples,) in [-1, 1].
 

@@ -61,7 +61,7 @@ class Window:
 
 
 def split_speech(
-    audio: FloatArray, sample_rate: int = 22050, *, max_seconds: float = 16.0, padding: float = 0.25
+    audio: FloatArray, sample_rate: int = 16000, *, max_seconds: float = 16.0, padding: float = 0.25
 ) -> list[Span]:
     """Spans of speech in ``audio`` (n_samples,), each at most ``max_seconds`` long, in order, never
     overlapping.
