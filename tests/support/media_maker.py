@@ -16,7 +16,7 @@ import numpy as np
 from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.types import FloatArray
 
-RATE = 22050
+RATE = 16000
 SYLLABLE = 0.2  # seconds
 
 
