@@ -19,17 +19,15 @@ from gptasr_subs.training.preparation import prepare
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.types import FloatArray
 from tests.support.fake_recognizer import say as say_like_a_voice
-from tests.support.media_maker import RATE as VOICE_RATE
+from tests.support.media_maker import RATE
 from tests.support.tones import make_corpus, spoken, texts
 
-RATE = 22050
 CLIP = Clip(Path("a.flac"), 0.0, 2.0, "s", "tones", "CC0", "Bah dee.")
 
 
 def voice() -> FloatArray:
-    """Words at 22050 Hz with clicks that no codec may move."""
+    """Words with clicks that no codec may move."""
     sound = say_like_a_voice([(0.3, "one"), (1.1, "three"), (1.9, "Six.")], 3.0)
-    assert VOICE_RATE == RATE
     hiss = np.random.default_rng(0).normal(0, 0.01, len(sound))
     return (sound + hiss).astype(np.float32)
 
