@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gptasr_subs.model.config import WHISPER_LOG_MEL, FrontEnd
+from gptasr_subs.types import FloatArray
 
 _MOST_GAIN = 30.0  # a window of room tone must not be blown up to the level of speech
 
@@ -18,6 +19,12 @@ def build_front_end(front: FrontEnd) -> LogMel | WhisperLogMel | Samples:
     if front.kind == "samples":
         return Samples(front)
     return WhisperLogMel(front.n_mels) if front.kind == "whisper" else LogMel(front)
+
+
+def clip_frames(front_end: nn.Module, samples: FloatArray) -> Tensor:
+    """Frames (T, n_mels) that ``front_end`` makes of one clip's ``samples`` (n_samples,)."""
+    frames: Tensor = front_end(torch.tensor(samples)[None])[0].T
+    return frames
 
 
 class Samples(nn.Module):

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.log_mel import build_front_end
+from gptasr_subs.model.log_mel import build_front_end, clip_frames
 from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.training.augmentation import augment, level
 from gptasr_subs.training.frames import FrameCache
@@ -81,7 +81,7 @@ class Batches:
         rng = np.random.default_rng((self.options.seed, step, self.rank))
         if phase.encoder_lr:
             clips = [self._augmented(item, rng) for item in items]
-            inputs = [self._front_end(torch.from_numpy(samples)[None])[0].T for samples in clips]
+            inputs = [clip_frames(self._front_end, samples) for samples in clips]
         else:
             assert self.cache is not None
             clips = [np.concatenate([self.store.samples(clip) for clip in item]) for item in items]

@@ -15,7 +15,7 @@ from gptasr_subs.evaluation.wer import WordErrors, count_errors, is_unformatted
 from gptasr_subs.model import ctc
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.decoding.beam_search import beam_search
-from gptasr_subs.model.log_mel import build_front_end
+from gptasr_subs.model.log_mel import build_front_end, clip_frames
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
 
@@ -53,7 +53,7 @@ def read_dev_set(manifest: Path, config: ModelConfig, most: int) -> list[DevClip
     front_end = build_front_end(config.front_end)
     sounds = read_samples(read_manifest(manifest)[:most], config.front_end.sample_rate)
     fit = ((clip.text, samples) for clip, samples in sounds if clip.seconds <= config.max_seconds)
-    pairs = [(front_end(torch.from_numpy(samples.copy())[None])[0].T, text) for text, samples in fit]
+    pairs = [(clip_frames(front_end, samples), text) for text, samples in fit]
     return sorted(pairs, key=lambda pair: len(pair[0]))
 
 

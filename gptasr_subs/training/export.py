@@ -8,20 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from gptasr_subs.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from gptasr_subs.model.decoding.decode import DecodingOptions
 from gptasr_subs.training.curves import last_points
 from gptasr_subs.training.graft import START_FOLDER
 from gptasr_subs.training.trainer import read_state
 
 
-def export(
-    run: Path,
-    folder: Path,
-    *,
-    name: str = "",
-    decoding: DecodingOptions | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> Checkpoint:
+def export(run: Path, folder: Path, *, name: str = "") -> Checkpoint:
     """Write the averaged weights of ``run`` into ``folder`` as a checkpoint with weights of two bytes.
 
     Raises ``ModelError`` and ``OutputError``.
@@ -29,8 +21,8 @@ def export(
     state = read_state(run)
     begun = load_checkpoint(run / START_FOLDER)
     begun.model.load_state_dict({**state["network"], **state["average"]})
-    facts = {**begun.metadata, **_facts(run, state), **(metadata or {})}
-    checkpoint = replace(begun, name=name or folder.name, decoding=decoding or begun.decoding, metadata=facts)
+    facts = {**begun.metadata, **_facts(run, state)}
+    checkpoint = replace(begun, name=name or folder.name, metadata=facts)
     save_checkpoint(folder, checkpoint)
     return checkpoint
 

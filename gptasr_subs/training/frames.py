@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.model.config import FrontEnd
 from gptasr_subs.model.encoder import MoonshineEncoder, WhisperEncoder
-from gptasr_subs.model.log_mel import build_front_end
+from gptasr_subs.model.log_mel import build_front_end, clip_frames
 from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.training.store import SAMPLE_RATE, AudioStore
 
@@ -56,7 +56,7 @@ class FrameCache:
         front_end = build_front_end(front)
         order = sorted(range(len(self.store)), key=self.store.length)
         for batch in self._batches(order):
-            inputs = [front_end(torch.from_numpy(self.store.samples(index))[None])[0].T for index in batch]
+            inputs = [clip_frames(front_end, self.store.samples(index)) for index in batch]
             lengths = torch.tensor([len(one) for one in inputs])
             device = next(encoder.parameters()).device
             padded = pad_sequence(inputs, batch_first=True).transpose(1, 2).to(device)

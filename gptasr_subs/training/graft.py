@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from gptasr_subs.model.config import (
     ModelConfig,
 )
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.storage.files import read_text, write_atomically
+from gptasr_subs.storage.files import read_text
 from gptasr_subs.training.batches import Batches, TextBatches
 from gptasr_subs.training.curves import Curves
 from gptasr_subs.training.encoders import load_encoder
@@ -209,9 +208,3 @@ def joined(backend: str, **meeting: Any) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
-
-
-def write_recipe(folder: Path, graft: Graft) -> None:
-    """Note down in ``folder`` what the run was started with, for people."""
-    facts = {name: str(value) for name, value in asdict(graft).items() if name != "options"}
-    write_atomically(folder / "graft.json", json.dumps({**facts, "options": asdict(graft.options)}, indent=1) + "\n")

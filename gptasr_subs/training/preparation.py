@@ -18,13 +18,14 @@ from gptasr_subs.corpora.manifest import Clip, read_clips
 from gptasr_subs.corpora.numerals import spell_numbers
 from gptasr_subs.corpora.report import Report
 from gptasr_subs.errors import UsageError
-from gptasr_subs.evaluation.wer import is_unformatted as is_plain
+from gptasr_subs.evaluation.wer import is_unformatted
 from gptasr_subs.model import ctc
 from gptasr_subs.training.noise import noise_clips, read_noises
 from gptasr_subs.training.store import SAMPLE_RATE, write_store
 from gptasr_subs.types import FloatArray
 
-_SHORTEST, _LONGEST = 0.25, 15.6  # seconds
+_SHORTEST = 0.25  # seconds
+_LONGEST = 15.6
 _MOST_LETTERS_PER_SECOND = 26.0
 _MOST_CTC_PER_SECOND = 0.9 * 32.0  # a CTC frame a letter and one between equal letters, with a tenth to spare
 _LEAST_LETTERS_PER_SECOND = 3.0  # ... after the pauses that even one word may have around it:
@@ -147,7 +148,7 @@ def written(text: str, formatted: str = "") -> str:
     """A transcript with case, marks and spelled-out numbers; where it is empty, ``formatted`` stands for it."""
     if not text.strip():
         return spell_numbers(formatted)
-    if not is_plain(text):
+    if not is_unformatted(text):
         return spell_numbers(text)
     plain = spell_numbers(text)
     return borrow_case(plain, formatted) if formatted else sentence_case(plain)
