@@ -42,7 +42,9 @@ class _Head(nn.Module):
 
 
 class _Reference(GPT2LMHeadModel):  # type: ignore[misc]
-    """The library's GPT-2 with our weights, which adds GPT-ASR's text positions to the tokens it is fed."""
+    """The library's GPT-2 with our weights, which adds GPT-ASR's text positions to the tokens it is
+    fed.
+    """
 
     def use(self, network: GptAsr) -> None:
         self.network = network
@@ -51,7 +53,9 @@ class _Reference(GPT2LMHeadModel):  # type: ignore[misc]
         self.transformer.load_state_dict(network.gpt.state_dict(), strict=False)
         self.step = 0
 
-    def forward(self, input_ids: Tensor | None = None, inputs_embeds: Tensor | None = None, **rest: Any) -> Any:
+    def forward(
+        self, input_ids: Tensor | None = None, inputs_embeds: Tensor | None = None, **rest: Any
+    ) -> Any:
         if inputs_embeds is None and input_ids is not None:
             self.step += 1
             inputs_embeds = self.network.embed_text(input_ids, self.step)
@@ -70,10 +74,19 @@ def reference_of(network: GptAsr) -> _Reference:
     """The library's model over the weights of ``network``."""
     config = network.config
     positions = config.max_mel_positions + config.max_text_tokens + 2
-    shape = {"n_embd": config.width, "n_layer": config.layers, "n_head": config.heads, "n_positions": positions}
+    shape = {
+        "n_embd": config.width,
+        "n_layer": config.layers,
+        "n_head": config.heads,
+        "n_positions": positions,
+    }
     reference = _Reference(
         GPT2Config(
-            vocab_size=config.vocabulary, bos_token_id=None, eos_token_id=None, tie_word_embeddings=False, **shape
+            vocab_size=config.vocabulary,
+            bos_token_id=None,
+            eos_token_id=None,
+            tie_word_embeddings=False,
+            **shape,
         )
     ).eval()
     reference.use(network)
@@ -103,11 +116,17 @@ def make_sides(config: ModelConfig, setting: Setting, precision: torch.dtype) ->
         prefix, _ = network.prefix(network.encode(mel, lengths))
         reference.step = 0
         start = network.embed_text(torch.full((setting.batch, 1), config.start_token))
-        written: Tensor = reference.generate(inputs_embeds=torch.cat([prefix, start], 1), generation_config=wanted)
+        written: Tensor = reference.generate(
+            inputs_embeds=torch.cat([prefix, start], 1), generation_config=wanted
+        )
         return written
 
     def decode() -> None:
-        force_steps(IncrementalDecoder(ours, ours.encode_in_parts(mel, lengths), setting.beams), ours, setting)
+        force_steps(
+            IncrementalDecoder(ours, ours.encode_in_parts(mel, lengths), setting.beams),
+            ours,
+            setting,
+        )
 
     return Sides(decode, generate)
 
@@ -116,7 +135,11 @@ def compare(sides: Sides, runs: int) -> dict[str, float]:
     """Medians in seconds of alternating runs, and that of the ratios of each pair."""
     pairs = [(_seconds(sides.theirs), _seconds(sides.ours)) for _ in range(runs + 1)][1:]
     theirs, ours = (median(side) for side in zip(*pairs, strict=True))
-    return {"generate": theirs, "gptasr_subs": ours, "ratio": median(left / right for left, right in pairs)}
+    return {
+        "generate": theirs,
+        "gptasr_subs": ours,
+        "ratio": median(left / right for left, right in pairs),
+    }
 
 
 @torch.inference_mode()
@@ -128,7 +151,9 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def main() -> None:
     """Print a line for each width of the beam search."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", choices=sorted(PUBLISHED), default="medium")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--beams", default="1,8")
@@ -138,7 +163,9 @@ def main() -> None:
     parser.add_argument("--precision", choices=["float32", "bfloat16", "auto"], default="auto")
     parser.add_argument("--json", action="store_true")
     wanted = parser.parse_args()
-    precision = number_format("cpu") if wanted.precision == "auto" else getattr(torch, wanted.precision)
+    precision = (
+        number_format("cpu") if wanted.precision == "auto" else getattr(torch, wanted.precision)
+    )
     print(f"# {wanted.config}, ours in {precision}; {machine('cpu')}")
     for beams in map(int, wanted.beams.split(",")):
         setting = Setting(wanted.batch_size, beams, wanted.tokens, wanted.seconds)
@@ -146,7 +173,9 @@ def main() -> None:
         if wanted.json:
             print(json.dumps({"beams": beams, **found}))
         else:
-            seconds = f"generate {found['generate']:.2f} s, gptasr-subs {found['gptasr_subs']:.2f} s"
+            seconds = (
+                f"generate {found['generate']:.2f} s, gptasr-subs {found['gptasr_subs']:.2f} s"
+            )
             print(
                 f"batch {setting.batch}, {beams} beams, {setting.tokens} tokens: {seconds}, ratio {found['ratio']:.1f}"
             )

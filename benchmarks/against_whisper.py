@@ -36,7 +36,9 @@ def whisper_model() -> Path | None:
 
 
 def run(command: Command) -> tuple[float, int]:
-    """Seconds, and peak memory (bytes) of all processes of one command together; its output goes nowhere."""
+    """Seconds, and peak memory (bytes) of all processes of one command together; its output goes
+    nowhere.
+    """
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         ended, peak = threading.Event(), [0]
@@ -57,11 +59,15 @@ def run(command: Command) -> tuple[float, int]:
 
 
 def memory(process: int) -> int:
-    """Bytes that a process and those that it has begun take together; what they share counts once. Linux only."""
+    """Bytes that a process and those that it has begun take together; what they share counts once.
+    Linux only.
+    """
     place = Path("/proc") / str(process)
     try:
         told = (place / "smaps_rollup").read_text().split()
-        children = [int(c) for t in (place / "task").iterdir() for c in (t / "children").read_text().split()]
+        children = [
+            int(c) for t in (place / "task").iterdir() for c in (t / "children").read_text().split()
+        ]
     except OSError:  # it has just ended
         return 0
     own = int(told[told.index("Pss:") + 1]) << 10 if "Pss:" in told else 0
@@ -82,10 +88,14 @@ def compare(ours: Command, theirs: Command, runs: int) -> dict[str, float]:
 
 def main() -> None:
     """Print the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("film", type=Path)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--batch-sizes", default="4,8,16", help="those that faster-whisper is tried with")
+    parser.add_argument(
+        "--batch-sizes", default="4,8,16", help="those that faster-whisper is tried with"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     wanted = parser.parse_args()
     model = whisper_model()
@@ -95,13 +105,29 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(wanted.threads)
     with tempfile.TemporaryDirectory() as folder:
         srt, film = str(Path(folder) / "out.srt"), str(wanted.film)
-        ours = [sys.executable, "-m", "gptasr_subs", "--overwrite", "--quiet", "--no-journal", "-o", srt, film]
+        ours = [
+            sys.executable,
+            "-m",
+            "gptasr_subs",
+            "--overwrite",
+            "--quiet",
+            "--no-journal",
+            "-o",
+            srt,
+            film,
+        ]
         script = [sys.executable, str(HERE / "whisper_command.py"), film, srt, str(model)]
-        theirs = {size: [*script, size, str(wanted.threads)] for size in wanted.batch_sizes.split(",")}
+        theirs = {
+            size: [*script, size, str(wanted.threads)] for size in wanted.batch_sizes.split(",")
+        }
         run(ours)  # what was not in memory is now
         tried = {size: min(run(command)[0] for _ in range(2)) for size, command in theirs.items()}
         best = min(tried, key=lambda size: tried[size])
-        found = {"tried_seconds": tried, "batch_size": int(best), **compare(ours, theirs[best], wanted.runs)}
+        found = {
+            "tried_seconds": tried,
+            "batch_size": int(best),
+            **compare(ours, theirs[best], wanted.runs),
+        }
     print(json.dumps(found, indent=2))
 
 

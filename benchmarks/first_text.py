@@ -34,7 +34,9 @@ def seconds_to_first_text(film: Path) -> float:
         with subprocess.Popen(command) as child:
             while not (srt.exists() and "-->" in srt.read_text()):
                 if child.poll() is not None:
-                    raise SystemExit(f"The command ended (exit code {child.returncode}) without any text.")
+                    raise SystemExit(
+                        f"The command ended (exit code {child.returncode}) without any text."
+                    )
                 time.sleep(0.01)
             seconds = time.perf_counter() - began
             child.terminate()
@@ -43,12 +45,21 @@ def seconds_to_first_text(film: Path) -> float:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("film", type=Path)
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
     seconds = [seconds_to_first_text(given.film) for _ in range(given.runs)]
-    print(json.dumps({"first_text_seconds": round(median(seconds), 2), "runs": [round(s, 2) for s in seconds]}))
+    print(
+        json.dumps(
+            {
+                "first_text_seconds": round(median(seconds), 2),
+                "runs": [round(s, 2) for s in seconds],
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

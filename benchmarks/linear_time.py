@@ -20,7 +20,19 @@ from gptasr_subs.media.ffmpeg import find_ffmpeg
 def looped(film: Path, minutes: float, folder: Path) -> Path:
     """The sound of ``film`` over and over, ``minutes`` long."""
     sound = folder / f"{minutes:g}.mka"
-    cut = ["-stream_loop", "-1", "-i", str(film), "-map", "0:a:0", "-t", str(60 * minutes), "-c", "copy", str(sound)]
+    cut = [
+        "-stream_loop",
+        "-1",
+        "-i",
+        str(film),
+        "-map",
+        "0:a:0",
+        "-t",
+        str(60 * minutes),
+        "-c",
+        "copy",
+        str(sound),
+    ]
     subprocess.run([find_ffmpeg(), "-v", "error", "-nostdin", "-y", *cut], check=True)
     return sound
 
@@ -32,7 +44,17 @@ def measure(film: Path, minutes: list[float]) -> list[dict[str, float]]:
         for length in minutes:
             sound, srt = looped(film, length, Path(name)), str(Path(name) / "out.srt")
             seconds, peak = run(
-                [sys.executable, "-m", "gptasr_subs", "-q", "--no-journal", "--overwrite", "-o", srt, str(sound)]
+                [
+                    sys.executable,
+                    "-m",
+                    "gptasr_subs",
+                    "-q",
+                    "--no-journal",
+                    "--overwrite",
+                    "-o",
+                    srt,
+                    str(sound),
+                ]
             )
             rows.append({"minutes": length, "seconds": round(seconds, 2), "peak_mib": peak >> 20})
             print(json.dumps(rows[-1]), flush=True)
@@ -48,7 +70,13 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
     left.plot(minutes, [row["seconds"] for row in rows], "o-", label="time (s)")
     left.set(xlabel="minutes of sound", ylabel="seconds", xlim=(0, None), ylim=(0, None))
     right = left.twinx()
-    right.plot(minutes, [row["peak_mib"] for row in rows], "s--", color="tab:orange", label="peak memory (MiB)")
+    right.plot(
+        minutes,
+        [row["peak_mib"] for row in rows],
+        "s--",
+        color="tab:orange",
+        label="peak memory (MiB)",
+    )
     right.set(ylabel="MiB", ylim=(0, None))
     figure.legend(loc="upper left", bbox_to_anchor=(0.12, 0.88))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +85,9 @@ def plot(rows: list[dict[str, float]], path: Path) -> None:
 
 def main() -> None:
     """Measure, print, plot."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("film", type=Path)
     parser.add_argument("plot", type=Path, nargs="?")
     parser.add_argument("--minutes", default="5,10,20,40,60,90,120,180")

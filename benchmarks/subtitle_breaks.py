@@ -50,7 +50,9 @@ class Score:
         off = np.array(self.off)
         in_time = f"{100 * (off <= NEAR).mean():.1f} %"
         worst = f"{max(self.moved, default=0.0):.2f}"
-        return " | ".join([in_time, f"{np.median(off):.3f}", str((off > NEAR).sum()), worst, str(len(self.moved))])
+        return " | ".join(
+            [in_time, f"{np.median(off):.3f}", str((off > NEAR).sum()), worst, str(len(self.moved))]
+        )
 
 
 def read_true_cues(truth: Path) -> tuple[Cue, ...]:
@@ -65,7 +67,9 @@ def random_cut(emissions: CtcEmissions, true: Sequence[Cue], breaks: int, seed: 
     places = np.sort(rng.choice(np.arange(1, len(true)), breaks, replace=False))
     shown = list(true)
     placed = list(true)
-    for place, length in zip(places.tolist(), rng.uniform(SHORTEST, LONGEST, breaks).tolist(), strict=True):
+    for place, length in zip(
+        places.tolist(), rng.uniform(SHORTEST, LONGEST, breaks).tolist(), strict=True
+    ):
         if rng.random() < 0.5:
             shown[place:] = [_later(cue, length) for cue in shown[place:]]
         else:
@@ -82,7 +86,9 @@ def with_break(emissions: CtcEmissions, at: float, length: float) -> CtcEmission
         for span in _parts(window.span, at):
             later = length if span.start >= at else 0.0
             speech = [part for whole in window.speech for part in _parts(whole, at)]
-            own = tuple(_later_span(part, later) for part in speech if span.start <= part.start < span.end)
+            own = tuple(
+                _later_span(part, later) for part in speech if span.start <= part.start < span.end
+            )
             windows.append(Window(_later_span(span, later), window.samples, own))
     return replace(
         emissions,
@@ -97,13 +103,20 @@ def score(cut: Cut) -> Score:
     mended = {cue.text: cue for cue in align_cues(cut.cues, cut.emissions).cues}
     starts = [mended[cue.text].start if cue.text in mended else np.inf for cue in cut.true]
     off = tuple(abs(start - cue.start) for start, cue in zip(starts, cut.true, strict=True))
-    right = [abs(cue.start - true.start) < 1e-6 for cue, true in zip(cut.cues, cut.true, strict=True)]
+    right = [
+        abs(cue.start - true.start) < 1e-6 for cue, true in zip(cut.cues, cut.true, strict=True)
+    ]
     return Score(off, tuple(distance for distance, was in zip(off, right, strict=True) if was))
 
 
-def score_many(emissions: CtcEmissions, true: Sequence[Cue], breaks: int, cuts: int = 20, seed: int = 0) -> Score:
+def score_many(
+    emissions: CtcEmissions, true: Sequence[Cue], breaks: int, cuts: int = 20, seed: int = 0
+) -> Score:
     """All of so many random cuts."""
-    scores = [score(random_cut(emissions, true, breaks, seed=1000 * seed + number)) for number in range(cuts)]
+    scores = [
+        score(random_cut(emissions, true, breaks, seed=1000 * seed + number))
+        for number in range(cuts)
+    ]
     return Score(
         tuple(distance for one in scores for distance in one.off),
         tuple(distance for one in scores for distance in one.moved),

@@ -18,10 +18,14 @@ def main(film: str, srt: str, model: str, batch_size: str, threads: str) -> None
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     whisper = WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=int(threads))
-    segments, _ = BatchedInferencePipeline(whisper).transcribe(film, language="en", batch_size=int(batch_size))
+    segments, _ = BatchedInferencePipeline(whisper).transcribe(
+        film, language="en", batch_size=int(batch_size)
+    )
     with open(srt, "w", encoding="utf-8") as file:  # noqa: PTH123
         for number, part in enumerate(segments, 1):
-            file.write(f"{number}\n{clock(part.start)} --> {clock(part.end)}\n{part.text.strip()}\n\n")
+            file.write(
+                f"{number}\n{clock(part.start)} --> {clock(part.end)}\n{part.text.strip()}\n\n"
+            )
 
 
 if __name__ == "__main__":

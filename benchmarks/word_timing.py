@@ -27,7 +27,9 @@ NEAR = 0.25  # seconds that either edge of a cue may be off
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds from first sounds to their cues' starts and from last sounds to their ends; cues where nobody speaks."""
+    """Seconds from first sounds to their cues' starts and from last sounds to their ends; cues
+    where nobody speaks.
+    """
 
     starts: tuple[float, ...]
     ends: tuple[float, ...]
@@ -44,10 +46,15 @@ class Timing:
 def read_truth(path: Path) -> tuple[list[Span], list[Span]]:
     """The utterances, and the stretches in which nobody speaks."""
     truth = json.loads(path.read_text())
-    return tuple([Span(part["start"], part["end"]) for part in truth[name]] for name in ("speech", "no_speech"))  # type: ignore[return-value]
+    return tuple(
+        [Span(part["start"], part["end"]) for part in truth[name]]
+        for name in ("speech", "no_speech")
+    )  # type: ignore[return-value]
 
 
-def measure(words: Sequence[Word], cues: Sequence[Cue], utterances: Sequence[Span], silence: Sequence[Span]) -> Timing:
+def measure(
+    words: Sequence[Word], cues: Sequence[Cue], utterances: Sequence[Span], silence: Sequence[Span]
+) -> Timing:
     """``words`` are those of ``cues``, in order."""
     owners = [_owner(word, utterances) for word in words for _ in word.text.split()]
     starts, ends = [], []
@@ -59,7 +66,11 @@ def measure(words: Sequence[Word], cues: Sequence[Cue], utterances: Sequence[Spa
         if owner is not None and owner not in owners[last + 1 :]:
             ends.append(cue.end - utterances[owner].end)
     inner = [Span(quiet.start + LEAD_OUT + NEAR, quiet.end - NEAR) for quiet in silence]
-    over = [cue for cue in cues if any(cue.start < quiet.end and cue.end > quiet.start for quiet in inner)]
+    over = [
+        cue
+        for cue in cues
+        if any(cue.start < quiet.end and cue.end > quiet.start for quiet in inner)
+    ]
     return Timing(tuple(starts), tuple(ends), tuple(over))
 
 
@@ -73,7 +84,9 @@ def _tokens(cues: Sequence[Cue]) -> Iterator[tuple[Cue, int, int]]:
 
 
 def _owner(word: Word, utterances: Sequence[Span]) -> int | None:
-    apart = [max(part.start - word.end, word.start - part.end) for part in utterances]  # negative where they overlap
+    apart = [
+        max(part.start - word.end, word.start - part.end) for part in utterances
+    ]  # negative where they overlap
     nearest = int(np.argmin(apart))
     return nearest if apart[nearest] < NEAREST else None
 
@@ -92,7 +105,9 @@ def main() -> None:
         print(f"| {name} | {measure(words, cues, utterances, silence).row()} |")
 
 
-def _contestants(film: Path, model: str, whisper: str | None) -> Iterator[tuple[str, Sequence[Word], Sequence[Cue]]]:
+def _contestants(
+    film: Path, model: str, whisper: str | None
+) -> Iterator[tuple[str, Sequence[Word], Sequence[Cue]]]:
     from gptasr_subs.pipeline.recognize import recognize_file
 
     document = recognize_file(film, model, device="cpu")
@@ -102,16 +117,26 @@ def _contestants(film: Path, model: str, whisper: str | None) -> Iterator[tuple[
             yield from _whisper(film, whisper, vad)
 
 
-def _whisper(film: Path, model: str, vad: bool) -> Iterator[tuple[str, Sequence[Word], Sequence[Cue]]]:
+def _whisper(
+    film: Path, model: str, vad: bool
+) -> Iterator[tuple[str, Sequence[Word], Sequence[Cue]]]:
     from faster_whisper import WhisperModel
 
     from gptasr_subs.cues.shaping import shape_cues
 
     whisper = WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=2)
-    segments: list[Any] = list(whisper.transcribe(str(film), language="en", word_timestamps=True, vad_filter=vad)[0])
-    words = [Word(w.word.strip(), w.start, w.end, w.probability) for part in segments for w in part.words]
+    segments: list[Any] = list(
+        whisper.transcribe(str(film), language="en", word_timestamps=True, vad_filter=vad)[0]
+    )
+    words = [
+        Word(w.word.strip(), w.start, w.end, w.probability) for part in segments for w in part.words
+    ]
     name = "faster-whisper" + ", VAD" * vad
-    yield f"{name}: its own cues", words, [Cue(part.start, part.end, (part.text.strip(),)) for part in segments]
+    yield (
+        f"{name}: its own cues",
+        words,
+        [Cue(part.start, part.end, (part.text.strip(),)) for part in segments],
+    )
     yield f"{name}: its words, our cues", words, shape_cues(words)
 
 

@@ -54,7 +54,9 @@ def find_entries(kind: str) -> list[EntryPoint]:
     group = f"gptasr_subs.{kind}"
     built_in = [EntryPoint(name, value, group) for name, value in BUILT_IN[kind].items()]
     return built_in + [
-        entry for entry in entry_points(group=group) if not (entry.dist and entry.dist.name == OWN_PACKAGE)
+        entry
+        for entry in entry_points(group=group)
+        if not (entry.dist and entry.dist.name == OWN_PACKAGE)
     ]
 
 
@@ -68,7 +70,9 @@ def load_plugins(kind: str, make: Callable[[Any], _Made]) -> dict[str, _Made]:
         try:
             made[entry.name] = make(entry.load())
         except Exception as error:  # whatever a stranger's code does, the others go on
-            _log.warning("The plugin %s of %s is left out: %s", entry.name, _package(entry), _told(error))
+            _log.warning(
+                "The plugin %s of %s is left out: %s", entry.name, _package(entry), _told(error)
+            )
     return made
 
 

@@ -40,7 +40,15 @@ def main() -> None:
         )  # fmt: skip
         moment = find_line(video.with_suffix(".en.srt"), LINE)
         frame = Path(folder, "frame.png")
-        run_ffmpeg("-ss", f"{moment:.2f}", "-i", video.with_suffix(".subtitled.mp4"), "-frames:v", "1", frame)
+        run_ffmpeg(
+            "-ss",
+            f"{moment:.2f}",
+            "-i",
+            video.with_suffix(".subtitled.mp4"),
+            "-frames:v",
+            "1",
+            frame,
+        )
         save_small(Image.open(frame), IMAGES / "subtitle.png")
         save_small(Image.open(Path(folder, "preview.png")), IMAGES / "preview.png")
 
@@ -63,10 +71,15 @@ def paint_scene() -> Image.Image:
         (566, 26, 300, 4.2, (58, 88, 76)),
     ):
         ridge = base - swing * np.sin(x / period * 2 + phase) - swing * 0.4 * np.sin(x / period * 5)
-        draw.polygon([(0, horizon), *zip(x.tolist(), ridge.tolist(), strict=True), (width, horizon)], fill=colour)
+        draw.polygon(
+            [(0, horizon), *zip(x.tolist(), ridge.tolist(), strict=True), (width, horizon)],
+            fill=colour,
+        )
     reflection = picture.crop((0, 0, width, horizon)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     water = reflection.resize((width, height - horizon)).filter(ImageFilter.GaussianBlur(14))
-    picture.paste(Image.blend(water, Image.new("RGB", water.size, (40, 84, 104)), 0.45), (0, horizon))
+    picture.paste(
+        Image.blend(water, Image.new("RGB", water.size, (40, 84, 104)), 0.45), (0, horizon)
+    )
     for ripple in np.random.default_rng(0).uniform(0, 1, (110, 3)):
         y = horizon + 16 + ripple[1] ** 1.3 * (height - horizon - 30)
         length = 20 + 120 * ripple[2] * (y - horizon) / (height - horizon)
@@ -82,7 +95,9 @@ def paint_scene() -> Image.Image:
 def _paint_trees(draw: ImageDraw.ImageDraw) -> None:
     draw.polygon([(0, 600), (420, 606), (560, 640), (430, 690), (0, 740)], fill=(46, 74, 54))
     for left, top, size in ((30, 250, 200), (190, 300, 170), (330, 360, 130)):
-        draw.rectangle((left + size * 0.46, top + size * 0.8, left + size * 0.55, 640), fill=(66, 50, 40))
+        draw.rectangle(
+            (left + size * 0.46, top + size * 0.8, left + size * 0.55, 640), fill=(66, 50, 40)
+        )
         for shift, lift in ((0, 0.25), (0.32, 0), (0.5, 0.3), (0.2, 0.45)):
             edge = (left + shift * size * 0.9 - 10, top + lift * size)
             draw.ellipse((*edge, edge[0] + size * 0.62, edge[1] + size * 0.6), fill=(44, 82, 56))
@@ -100,7 +115,10 @@ def _paint_bird(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
     draw.polygon([(left + 4, top + 14), (left - 34, top + 4), (left + 12, top + 32)], fill=white)
     draw.arc((left + 54, top - 66, left + 120, top + 30), 100, 260, fill=white, width=14)
     draw.ellipse((left + 72, top - 72, left + 104, top - 46), fill=white)
-    draw.polygon([(left + 100, top - 64), (left + 128, top - 56), (left + 100, top - 52)], fill=(232, 150, 60))
+    draw.polygon(
+        [(left + 100, top - 64), (left + 128, top - 56), (left + 100, top - 52)],
+        fill=(232, 150, 60),
+    )
     draw.ellipse((left + 86, top - 64, left + 92, top - 58), fill=(30, 30, 30))
 
 
@@ -123,14 +141,18 @@ def find_line(subtitles: Path, text: str) -> float:
 
 def save_small(picture: Image.Image, path: Path) -> None:
     """As a PNG of 256 colours, which takes a third of the room."""
-    few = picture.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+    few = picture.convert("RGB").quantize(
+        256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG
+    )
     few.save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
 def run_program(*arguments: str | Path) -> None:
     """Run gptasr-subs."""
-    subprocess.run([sys.executable, "-m", "gptasr_subs", "--quiet", *map(str, arguments)], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "gptasr_subs", "--quiet", *map(str, arguments)], check=True
+    )
 
 
 def run_ffmpeg(*arguments: str | Path) -> None:

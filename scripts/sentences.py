@@ -59,7 +59,10 @@ def _plain(sentence: str) -> str:
 def word_runs(text: str) -> set[str]:
     """Every five words in a row of ``text``, spelled."""
     words = ctc.normalize_text(text).split()
-    return {" ".join(words[first : first + _WORDS_IN_COMMON]) for first in range(len(words) - _WORDS_IN_COMMON + 1)}
+    return {
+        " ".join(words[first : first + _WORDS_IN_COMMON])
+        for first in range(len(words) - _WORDS_IN_COMMON + 1)
+    }
 
 
 def with_rare_words(sentences: Iterable[str]) -> Iterator[str]:
@@ -74,14 +77,18 @@ def with_rare_words(sentences: Iterable[str]) -> Iterator[str]:
 
 def main() -> None:
     """Read the command line and write the files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("books", nargs="+", type=Path)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--rare", type=Path)
     parser.add_argument("--dev", action="append", default=[], type=Path)
     given = parser.parse_args()
     held_out = {run for clip in read_clips(*given.dev) for run in word_runs(clip.text)}
-    found = dict.fromkeys(sentence for book in given.books for sentence in sentences_of(read_text(book)))
+    found = dict.fromkeys(
+        sentence for book in given.books for sentence in sentences_of(read_text(book))
+    )
     kept = [sentence for sentence in found if not word_runs(sentence) & held_out]
     write_atomically(given.out, "\n".join(kept) + "\n")
     print(f"{given.out}: {len(kept):,} sentences; {len(found) - len(kept)} left out for a dev text")

@@ -69,12 +69,16 @@ def _numbers(text: str) -> list[float]:
 
 def main() -> None:
     """Read the command line, and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("checkpoint")
     parser.add_argument("manifests", nargs="+", type=Path)
     parser.add_argument("--beams", type=_numbers, default=[4])
     for name in ("ctc", "ilm", "char"):
-        parser.add_argument(f"--{name}", type=_numbers, default=[None], help="the checkpoint's own by default")
+        parser.add_argument(
+            f"--{name}", type=_numbers, default=[None], help="the checkpoint's own by default"
+        )
     given = parser.parse_args()
     recognizer = load_gptasr(given.checkpoint, "cpu")
     print("beams ctc ilm char ", *(manifest.stem for manifest in given.manifests), "mean RTFx")

@@ -21,7 +21,9 @@ from tests.support.films import make_film
 
 @pytest.fixture(autouse=True)
 def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program allows copies of its process; what comes after it in these tests does not want them."""
+    """The program allows copies of its process; what comes after it in these tests does not want
+    them.
+    """
     monkeypatch.setattr(forked, "_allowed", False)
 
 
@@ -33,10 +35,14 @@ def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def program(no_checkpoints: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Program:
+def program(
+    no_checkpoints: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Program:
     """Run ``gptasr-subs`` with these arguments in this process."""
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
-    monkeypatch.setattr(progress, "_LINE_SECONDS", math.inf)  # or a slow machine says more than a fast one
+    monkeypatch.setattr(
+        progress, "_LINE_SECONDS", math.inf
+    )  # or a slow machine says more than a fast one
 
     def run(*arguments: str | Path) -> Ended:
         monkeypatch.setattr(sys, "argv", ["gptasr-subs", *map(str, arguments)])

@@ -84,7 +84,9 @@ def compute_emissions(
     windows: list[Window] = []
     parts: list[FloatArray] = []
     times: list[NDArray[np.float64]] = []
-    for window, log_probs in _log_probs_of(recognizer, segment_blocks(blocks, rate, window_limits(recognizer))):
+    for window, log_probs in _log_probs_of(
+        recognizer, segment_blocks(blocks, rate, window_limits(recognizer))
+    ):
         windows.append(replace(window, samples=window.samples[:0]))
         parts.append(log_probs)
         times.append(window.span.start + frame * np.arange(len(log_probs), dtype=np.float64))
@@ -118,7 +120,9 @@ def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[s
     refuse_strange(words)
     unspoken = [
         " ".join(text for text, _ in group)
-        for found, group in groupby(zip(texts, words, strict=True), key=lambda pair: pair[1] is not None)
+        for found, group in groupby(
+            zip(texts, words, strict=True), key=lambda pair: pair[1] is not None
+        )
         if not found
     ]
     return [word for word in words if word], unspoken
@@ -132,7 +136,9 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
     spelled = [[letter for letter in ctc.encode(text) if letter != ctc.SPACE] for text in texts]
     found = find_words(emissions.log_probs, spelled)
     words = [
-        None if place is None else _word(text, emissions, first=place.first, last=place.last, posterior=place.posterior)
+        None
+        if place is None
+        else _word(text, emissions, first=place.first, last=place.last, posterior=place.posterior)
         for text, place in zip(texts, found, strict=True)
     ]
     if not any(words):
@@ -166,22 +172,33 @@ def _counted(blocks: Iterable[FloatArray], lengths: list[int]) -> Iterator[Float
         yield block
 
 
-def _log_probs_of(recognizer: CtcRecognizer, windows: Iterable[Window]) -> Iterator[tuple[Window, FloatArray]]:
+def _log_probs_of(
+    recognizer: CtcRecognizer, windows: Iterable[Window]
+) -> Iterator[tuple[Window, FloatArray]]:
     group: list[Window] = []
     for window in windows:
         group.append(window)
         if len(group) == _AT_ONCE:
-            yield from zip(group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True)
+            yield from zip(
+                group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True
+            )
             group = []
     if group:
-        yield from zip(group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True)
+        yield from zip(
+            group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True
+        )
 
 
 def _word(text: str, emissions: CtcEmissions, first: int, last: int, posterior: float) -> Word:
     start = float(emissions.times[first])
     end = float(emissions.times[last]) + emissions.frame
     earliest = emissions.windows[emissions.window_at(start)].span.start
-    return Word(text, max(earliest, start + emissions.offsets[0]), end + emissions.offsets[1], min(1.0, posterior))
+    return Word(
+        text,
+        max(earliest, start + emissions.offsets[0]),
+        end + emissions.offsets[1],
+        min(1.0, posterior),
+    )
 
 
 def _settled(words: Sequence[Word | None]) -> list[Word | None]:
@@ -199,7 +216,9 @@ def _snapped(words: Sequence[Word | None], emissions: CtcEmissions) -> list[Word
     snapped = list(words)
     for window, group in groupby(there, key=lambda pair: emissions.window_at(pair[1].start)):
         indices, mine = zip(*group, strict=True)
-        for index, word in zip(indices, snap_words(mine, emissions.windows[window].speech), strict=True):
+        for index, word in zip(
+            indices, snap_words(mine, emissions.windows[window].speech), strict=True
+        ):
             snapped[index] = word
     return snapped
 
@@ -257,7 +276,11 @@ def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> 
         shares = np.cumsum([0, *(len(texts[index]) + 1 for index in indices)])
         first, last = clock.at([before.end, after.start])
         if _ROOM[0] <= (last - first) / (CHAR_SECONDS * shares[-1]) <= _ROOM[1]:
-            edges = clock.moments(first + (last - first) * shares / shares[-1]).clip(before.end, after.start).tolist()
+            edges = (
+                clock.moments(first + (last - first) * shares / shares[-1])
+                .clip(before.end, after.start)
+                .tolist()
+            )
             for index, start, end in zip(indices, edges, edges[1:], strict=False):
                 filled[index] = Word(texts[index], start, end, 0.0)
     return filled

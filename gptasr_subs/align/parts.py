@@ -67,11 +67,14 @@ class Stretch:
 
 def find_stretches(evidence: Evidence, *, breaks: bool = True) -> list[Stretch]:
     """The stretches that explain the evidence best; a single one without ``breaks``."""
-    tried = [_follow(evidence, ratio, price=price, breaks=breaks) for ratio, price in _speeds(evidence)]
+    tried = [
+        _follow(evidence, ratio, price=price, breaks=breaks) for ratio, price in _speeds(evidence)
+    ]
     _, ratio, path = min(tried, key=lambda answer: answer[0])
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
     return [
-        _stretch(evidence, slice(first, end), ratio=ratio, offset=float(path[first])) for first, end in pairwise(edges)
+        _stretch(evidence, slice(first, end), ratio=ratio, offset=float(path[first]))
+        for first, end in pairwise(edges)
     ]
 
 
@@ -83,7 +86,9 @@ def _speeds(evidence: Evidence) -> Iterator[tuple[float, float]]:
         yield from ((ratio, _SPEED) for ratio in SPEEDS.values())
     if count >= _UNUSUAL_CUES:
         # Over fewer cues there are fewer breaks between the two of a pair, but less to measure
-        yield from ((_slope(evidence, max(1, count // share)), _UNUSUAL_SPEED) for share in (2, 4, 8))
+        yield from (
+            (_slope(evidence, max(1, count // share)), _UNUSUAL_SPEED) for share in (2, 4, 8)
+        )
 
 
 def _slope(evidence: Evidence, apart: int) -> float:
@@ -94,13 +99,19 @@ def _slope(evidence: Evidence, apart: int) -> float:
     return float(np.median(heard[forward] / told[forward])) if forward.any() else 1.0
 
 
-def _follow(evidence: Evidence, ratio: float, price: float, breaks: bool) -> tuple[float, float, Floats]:
+def _follow(
+    evidence: Evidence, ratio: float, price: float, breaks: bool
+) -> tuple[float, float, Floats]:
     """The cheapest path for one speed: its price, the speed, the offset (n,) of each cue."""
     apart = evidence.heard - ratio * evidence.told
     offsets = _offsets(apart, evidence.weights)
     misses = np.abs(apart[:, None] - offsets) / _scatter(evidence)
     costs = evidence.weights[:, None] * np.minimum(misses, _OUTLIER)
-    jumps = _break_prices(offsets) if breaks else np.where(np.eye(len(offsets), dtype=bool), 0.0, np.inf)
+    jumps = (
+        _break_prices(offsets)
+        if breaks
+        else np.where(np.eye(len(offsets), dtype=bool), 0.0, np.inf)
+    )
     best = costs[0]
     origins = np.zeros(costs.shape, dtype=np.int64)
     for i in range(1, len(costs)):

@@ -59,10 +59,10 @@ class Part:
 class Timed:
     """A subtitle at its new times, and the parts that were taken there.
 
-    No parts: too little was heard, and it was left as it was. ``unspoken`` is kept, though not heard.
-    ``outside`` are cues before the film begins or after it ends, ``unplaced`` those that the film
-    has no room for at a break; both are left out. ``astray`` are kept, though they are heard far
-    from where their part puts them.
+    No parts: too little was heard, and it was left as it was. ``unspoken`` is kept, though not
+    heard. ``outside`` are cues before the film begins or after it ends, ``unplaced`` those that the
+    film has no room for at a break; both are left out. ``astray`` are kept, though they are heard
+    far from where their part puts them.
     """
 
     cues: tuple[Cue, ...]
@@ -75,7 +75,9 @@ class Timed:
     @property
     def shift(self) -> Shift:
         """The shift of the longest part."""
-        return max(self.parts, key=lambda part: part.end - part.first, default=Part(0, 0, Shift())).shift
+        return max(
+            self.parts, key=lambda part: part.end - part.first, default=Part(0, 0, Shift())
+        ).shift
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,10 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     parts, lost = _parts_of(cues, heard, emissions, breaks=each is not False)
     moved = [part.shift.unbounded(cue) for part in parts for cue in cues[part.first : part.end]]
     film = Span(0.0, emissions.seconds)
-    placed = [_in_film(cue, mine, film=film, speech=emissions.speech) for cue, mine in zip(moved, heard, strict=True)]
+    placed = [
+        _in_film(cue, mine, film=film, speech=emissions.speech)
+        for cue, mine in zip(moved, heard, strict=True)
+    ]
     kept = {number: cue for number, cue in enumerate(placed) if cue and number not in lost}
     if each or (each is None and _confidence(parts) < _SURE):
         voiced = [_with_voice(cue, heard[number].words) for number, cue in kept.items()]
@@ -113,7 +118,8 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     astray = [
         number
         for number, cue in kept.items()
-        if heard[number].clearly >= _CLEARLY and abs(_begin(heard[number], emissions.speech) - cue.start) > _FAR
+        if heard[number].clearly >= _CLEARLY
+        and abs(_begin(heard[number], emissions.speech) - cue.start) > _FAR
     ]
     return Timed(
         tuple(_apart_at_breaks(kept, parts)),
@@ -132,7 +138,8 @@ def _hear(cues: Sequence[Cue], emissions: CtcEmissions) -> list[_Heard]:
     refuse_strange(words)
     edges = np.cumsum([0, *map(len, texts)]).tolist()
     return [
-        _Heard(tuple(own), tuple(words[first:end])) for own, (first, end) in zip(texts, pairwise(edges), strict=True)
+        _Heard(tuple(own), tuple(words[first:end]))
+        for own, (first, end) in zip(texts, pairwise(edges), strict=True)
     ]
 
 
@@ -164,7 +171,9 @@ def _parts_of(
         end = len(cues)
         if following:
             gap = range(numbers[stretch.end - 1] + 1, numbers[following.first])
-            end, homeless = _divide(cues, gap, shifts=(stretch.shift, following.shift), speech=emissions.speech)
+            end, homeless = _divide(
+                cues, gap, shifts=(stretch.shift, following.shift), speech=emissions.speech
+            )
             lost |= homeless
         parts.append(Part(first, end, stretch.shift, stretch.agreeing, stretch.margin))
         first = end
@@ -204,7 +213,8 @@ def _left_if_right(stretch: Stretch) -> Stretch:
 def _divide(
     cues: Sequence[Cue], gap: range, shifts: tuple[Shift, Shift], speech: Sequence[Span]
 ) -> tuple[int, set[int]]:
-    """Which of the unheard cues in ``gap``, at a break, belong to the part after it, and which to none.
+    """Which of the unheard cues in ``gap``, at a break, belong to the part after it, and which to
+    none.
 
     ``gap.start`` and ``gap.stop`` are the numbers of the heard cues around it, one on. A cue must
     fit between those two; of the places for the break the best is where most of the cues fit and
@@ -212,13 +222,17 @@ def _divide(
     """
     before, after = shifts
     room = Span(before.moved(cues[gap.start - 1]).start, after.moved(cues[gap.stop]).start)
-    fits = np.array([[_fit(shift.moved(cues[k]), room, speech) for shift in shifts] for k in gap]).reshape(-1, 2)
+    fits = np.array(
+        [[_fit(shift.moved(cues[k]), room, speech) for shift in shifts] for k in gap]
+    ).reshape(-1, 2)
     # Cues before the break go by the first shift, the others by the second
     scores = np.append(0.0, np.cumsum(fits[:, 0])) + np.append(np.cumsum(fits[::-1, 1])[::-1], 0.0)
     pauses = [cues[k].start - cues[k - 1].end for k in range(gap.start, gap.stop + 1)]
     best = max(range(len(scores)), key=lambda k: (round(float(scores[k]), 1), pauses[k]))
     placed = [fits[k, 0 if k < best else 1] > 0 for k in range(len(gap))]
-    return gap.start + best, {number for number, has_room in zip(gap, placed, strict=True) if not has_room}
+    return gap.start + best, {
+        number for number, has_room in zip(gap, placed, strict=True) if not has_room
+    }
 
 
 def _fit(cue: Cue, room: Span, speech: Sequence[Span]) -> float:

@@ -40,13 +40,23 @@ class Shift:
 
     def unbounded(self, cue: Cue) -> Cue:
         """The cue at its time, be it before the video begins."""
-        return replace(cue, start=self.ratio * cue.start + self.offset, end=self.ratio * cue.end + self.offset)
+        return replace(
+            cue, start=self.ratio * cue.start + self.offset, end=self.ratio * cue.end + self.offset
+        )
 
     def __str__(self) -> str:
         """What was wrong, in words: ``runs slow by 25/23.976 and begins 3.20 s late``."""
         names = [name for name, speed in SPEEDS.items() if abs(speed * self.ratio - 1) < 1e-4]
         change = names[0] if names else f"{100 * abs(1 / self.ratio - 1):.2f} %"
         late = -self.offset / self.ratio
-        speed = f"runs {'slow' if self.ratio < 1 else 'fast'} by {change}" if abs(self.ratio - 1) > 1e-5 else ""
-        begins = f"begins {abs(late):.2f} s {'late' if late > 0 else 'early'}" if abs(late) >= 0.005 else ""
+        speed = (
+            f"runs {'slow' if self.ratio < 1 else 'fast'} by {change}"
+            if abs(self.ratio - 1) > 1e-5
+            else ""
+        )
+        begins = (
+            f"begins {abs(late):.2f} s {'late' if late > 0 else 'early'}"
+            if abs(late) >= 0.005
+            else ""
+        )
         return " and ".join(filter(None, [speed, begins])) or "is neither early nor late"

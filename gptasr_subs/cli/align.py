@@ -24,21 +24,37 @@ _SHOWN = 8  # phrases that were not heard
 @with_norms
 def align(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or audio file.")],
-    text: Annotated[Path, typer.Argument(metavar="TEXT", help="A script (plain text), or a subtitle of any timing.")],
+    text: Annotated[
+        Path,
+        typer.Argument(metavar="TEXT", help="A script (plain text), or a subtitle of any timing."),
+    ],
     *,
     norms: Norms,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write here (- for SRT on stdout), not beside the video."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write here (- for SRT on stdout), not beside the video.",
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output if it exists.")
+    ] = False,
     each_cue: Annotated[
         bool | None,
-        typer.Option("--each-cue/--as-a-whole", help="Time each cue of a subtitle by its words, or move all alike."),
+        typer.Option(
+            "--each-cue/--as-a-whole",
+            help="Time each cue of a subtitle by its words, or move all alike.",
+        ),
     ] = None,
-    lang: Annotated[str, typer.Option(metavar="CODE", help="Language code in the file's name.")] = "en",
+    lang: Annotated[
+        str, typer.Option(metavar="CODE", help="Language code in the file's name.")
+    ] = "en",
     audio_track: Annotated[
-        str, typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language.")
+        str,
+        typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language."),
     ] = "",
     model: Model = "default",
     device: Device = "auto",
@@ -61,8 +77,12 @@ def align(
         given = read_text_or_cues(text)
         recognizer = load_model(model, device)
         with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
-            emissions = compute_emissions(video, recognizer, audio_track=audio_track or None, on_progress=update)
-        document, unspoken = _timed(given, emissions, norms=norms, each=each_cue, text=text, video=video, quiet=quiet)
+            emissions = compute_emissions(
+                video, recognizer, audio_track=audio_track or None, on_progress=update
+            )
+        document, unspoken = _timed(
+            given, emissions, norms=norms, each=each_cue, text=text, video=video, quiet=quiet
+        )
         if to_stdout:
             write_stdout(render(document, form))
         else:
@@ -73,7 +93,13 @@ def align(
 
 
 def _timed(
-    given: object, emissions: CtcEmissions, norms: Norms, each: bool | None, text: Path, video: Path, quiet: bool
+    given: object,
+    emissions: CtcEmissions,
+    norms: Norms,
+    each: bool | None,
+    text: Path,
+    video: Path,
+    quiet: bool,
 ) -> tuple[Document, tuple[str, ...]]:
     from gptasr_subs.align.known_text import align_script
     from gptasr_subs.align.retiming import align_cues
@@ -92,14 +118,22 @@ def _timed(
 def say_timed(timed: Timed, name: str) -> None:
     """What was wrong with the times of the subtitle ``name``, part by part, and what was left out."""
     if not timed.parts:
-        echo_error(f"Too little of {name} is heard to tell whether it is early or late; left as it was.")
+        echo_error(
+            f"Too little of {name} is heard to tell whether it is early or late; left as it was."
+        )
     for number, part in enumerate(timed.parts, 1):
-        which = f", part {number} (subtitles {part.first + 1} to {part.end})," if len(timed.parts) > 1 else ""
+        which = (
+            f", part {number} (subtitles {part.first + 1} to {part.end}),"
+            if len(timed.parts) > 1
+            else ""
+        )
         echo_error(f"{name}{which} {_verdict(part)}.")
     if timed.outside:
         echo_error(f"Left out, being before or after the film: {_quoted(timed.outside)}.")
     if timed.astray:
-        echo_error(f"Heard at another time, but left with their neighbours; check them: {_quoted(timed.astray)}.")
+        echo_error(
+            f"Heard at another time, but left with their neighbours; check them: {_quoted(timed.astray)}."
+        )
     if timed.unplaced:
         echo_error(f"Left out, for at this break the film has no room: {_quoted(timed.unplaced)}.")
 
@@ -113,7 +147,9 @@ def _say_unspoken(phrases: tuple[str, ...], left_out: bool) -> None:
     """What of the text was not found in the audio."""
     if phrases:
         words = sum(len(phrase.split()) for phrase in phrases)
-        echo_error(f"Not heard{' and left out' if left_out else ''} ({plural(words, 'word')}): {_quoted(phrases)}.")
+        echo_error(
+            f"Not heard{' and left out' if left_out else ''} ({plural(words, 'word')}): {_quoted(phrases)}."
+        )
 
 
 def _quoted(phrases: tuple[str, ...]) -> str:

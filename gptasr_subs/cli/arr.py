@@ -37,7 +37,9 @@ def arr(
         event = read_event(os.environ)
         mapping = parse_mapping(folders or [])
         formats = [name.strip() for name in format.split(",") if name.strip()]
-        given = {name: value for name, value in {"formats": formats, "language": lang}.items() if value}
+        given = {
+            name: value for name, value in {"formats": formats, "language": lang}.items() if value
+        }
         with open_queue() as queue:
             jobs = handle(event, queue, given, mapping)
         if event.kind is ArrEventKind.TEST and not quiet:

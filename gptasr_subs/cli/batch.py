@@ -42,7 +42,9 @@ class Batch:
         self._hooks = hooks or Hooks()
         self._done: list[Path] = []
 
-    def subtitle(self, media: Path, on_progress: ProgressCallback | None = None) -> Result | Failure:
+    def subtitle(
+        self, media: Path, on_progress: ProgressCallback | None = None
+    ) -> Result | Failure:
         """Subtitle one file. Raises what loading the model raises, for then no file can be done."""
         try:
             self._refuse_shared(media)
@@ -58,7 +60,12 @@ class Batch:
                     self._model.load()
             try:
                 result = subtitle(
-                    media, self._model, options=self._options, on_progress=on_progress, plan=plan, record=record
+                    media,
+                    self._model,
+                    options=self._options,
+                    on_progress=on_progress,
+                    plan=plan,
+                    record=record,
                 )
             except Exception as error:  # a bug met in one video is no reason to leave out the next
                 return self._failure(media, error)
@@ -67,7 +74,9 @@ class Batch:
         return result
 
     def _failure(self, media: Path, error: Exception) -> Failure:
-        self._hooks.tell(Event(media, "failed", reason=reason_of(error), language=self._options.language))
+        self._hooks.tell(
+            Event(media, "failed", reason=reason_of(error), language=self._options.language)
+        )
         return Failure(media, error)
 
     def _refuse_shared(self, media: Path) -> None:

@@ -19,17 +19,32 @@ _STAGES = ("load", "decode", "segmentation", "recognition", "alignment", "cues",
 
 
 def bench(
-    video: Annotated[Path | None, typer.Argument(metavar="[VIDEO]", help="Time this video stage by stage.")] = None,
+    video: Annotated[
+        Path | None, typer.Argument(metavar="[VIDEO]", help="Time this video stage by stage.")
+    ] = None,
     model: Model = "default",
     random: Annotated[
-        str, typer.Option(metavar="NAME", help="A published configuration with random weights instead of a model.")
+        str,
+        typer.Option(
+            metavar="NAME", help="A published configuration with random weights instead of a model."
+        ),
     ] = "",
     device: Device = "auto",
-    batch_sizes: Annotated[str, typer.Option("--batch-size", metavar="N,N,...", help="Clips at once.")] = "1,8",
-    beams: Annotated[str, typer.Option(metavar="N,N,...", help="Widths of the beam search.")] = "1,8",
-    tokens: Annotated[str, typer.Option(metavar="N,N,...", help="Tokens that each clip gets.")] = "60",
-    seconds: Annotated[float, typer.Option(min=0.5, metavar="S", help="Length of each clip.")] = 16.0,
-    runs: Annotated[int, typer.Option(min=1, metavar="N", help="Runs that the median is taken of.")] = 5,
+    batch_sizes: Annotated[
+        str, typer.Option("--batch-size", metavar="N,N,...", help="Clips at once.")
+    ] = "1,8",
+    beams: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Widths of the beam search.")
+    ] = "1,8",
+    tokens: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Tokens that each clip gets.")
+    ] = "60",
+    seconds: Annotated[
+        float, typer.Option(min=0.5, metavar="S", help="Length of each clip.")
+    ] = 16.0,
+    runs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Runs that the median is taken of.")
+    ] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Verbose = False,
 ) -> None:
@@ -43,15 +58,28 @@ def bench(
             stages = [module.measure_media(video, model, device) for _ in range(runs)]
             best = sorted(stages, key=lambda run: run.whole)[len(stages) // 2]
             found = {"machine": where, "path": str(video), **asdict(best)}
-            write_stdout(json.dumps(found, indent=2) + "\n" if as_json else f"{where}\n{_stages(best)}")
+            write_stdout(
+                json.dumps(found, indent=2) + "\n" if as_json else f"{where}\n{_stages(best)}"
+            )
             return
-        recognizer = module.random_recognizer(random, device) if random else load_gptasr(model, device)
+        recognizer = (
+            module.random_recognizer(random, device) if random else load_gptasr(model, device)
+        )
         chosen = module.settings(_numbers(batch_sizes), _numbers(beams), _numbers(tokens), seconds)
         timings = [module.measure(recognizer, setting, runs) for setting in chosen]
-        facts = f"{recognizer.name}, {str(recognizer.checkpoint.model.gpt.dtype).rpartition('.')[2]}"
+        facts = (
+            f"{recognizer.name}, {str(recognizer.checkpoint.model.gpt.dtype).rpartition('.')[2]}"
+        )
         if as_json:
-            rows = [{**asdict(timing), "total": timing.total, "rtfx": timing.rtfx} for timing in timings]
-            write_stdout(json.dumps({"machine": where, "model": facts, "runs": runs, "timings": rows}, indent=2) + "\n")
+            rows = [
+                {**asdict(timing), "total": timing.total, "rtfx": timing.rtfx} for timing in timings
+            ]
+            write_stdout(
+                json.dumps(
+                    {"machine": where, "model": facts, "runs": runs, "timings": rows}, indent=2
+                )
+                + "\n"
+            )
         else:
             write_stdout(f"{facts}; {where}\n{_timings(timings)}")
 
@@ -59,7 +87,9 @@ def bench(
 def _numbers(text: str) -> list[int]:
     from gptasr_subs.errors import UsageError
 
-    numbers = [int(number) for number in text.split(",") if number.strip().isdecimal() and int(number)]
+    numbers = [
+        int(number) for number in text.split(",") if number.strip().isdecimal() and int(number)
+    ]
     if len(numbers) != len(text.split(",")):
         raise UsageError(f"{text!r} is no list of whole numbers above 0; write for example 1,8.")
     return numbers
@@ -67,11 +97,27 @@ def _numbers(text: str) -> list[int]:
 
 def _timings(timings: list[Timing]) -> str:
     """Seconds are those for each transcription."""
-    head = ("BATCH", "BEAMS", "TOKENS", "FRONT END", "ENCODER+PREFILL", "STEPS", "S/CLIP", "RTFX", "PEAK MIB")
+    head = (
+        "BATCH",
+        "BEAMS",
+        "TOKENS",
+        "FRONT END",
+        "ENCODER+PREFILL",
+        "STEPS",
+        "S/CLIP",
+        "RTFX",
+        "PEAK MIB",
+    )
     rows = [
         (
-            *(str(value) for value in (timing.setting.batch, timing.setting.beams, timing.setting.tokens)),
-            *(f"{value:.4f}" for value in (timing.front_end, timing.prefill, timing.steps, timing.total)),
+            *(
+                str(value)
+                for value in (timing.setting.batch, timing.setting.beams, timing.setting.tokens)
+            ),
+            *(
+                f"{value:.4f}"
+                for value in (timing.front_end, timing.prefill, timing.steps, timing.total)
+            ),
             f"{timing.rtfx:.1f}",
             str(timing.peak >> 20),
         )
@@ -82,5 +128,8 @@ def _timings(timings: list[Timing]) -> str:
 
 def _stages(found: Stages) -> str:
     rows = [(name, f"{getattr(found, name):.2f}") for name in _STAGES]
-    rows += [("RTFx", f"{found.media_seconds / found.whole:.1f}"), ("peak MiB", str(found.peak >> 20))]
+    rows += [
+        ("RTFx", f"{found.media_seconds / found.whole:.1f}"),
+        ("peak MiB", str(found.peak >> 20)),
+    ]
     return table([("STAGE", "SECONDS"), *rows])

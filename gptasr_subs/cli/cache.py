@@ -33,12 +33,16 @@ def cache(context: typer.Context) -> None:
                     for entry in journal.entries()
                 ]
                 write_stdout(table([("LAST USED", "STATE", "WINDOWS", "FAILED", "FILE"), *rows]))
-                echo_error(f"{journal_path()}: {journal.size() / MIB:.1f} of at most {LIMIT / MIB:.0f} MiB.")
+                echo_error(
+                    f"{journal_path()}: {journal.size() / MIB:.1f} of at most {LIMIT / MIB:.0f} MiB."
+                )
 
 
 @app.command()
 def prune(
-    keep: Annotated[float, typer.Option(min=0, metavar="MIB", help="Leave as much of what was used last.")] = 0.0,
+    keep: Annotated[
+        float, typer.Option(min=0, metavar="MIB", help="Leave as much of what was used last.")
+    ] = 0.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

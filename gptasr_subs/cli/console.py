@@ -21,7 +21,9 @@ INTERRUPTED = 130  # what shells expect of a program that was told to stop
 def handle_errors(quiet: bool, verbose: bool) -> Iterator[None]:
     """Every error inside ends as one sentence and an exit code, ``verbose`` with its traceback."""
     try:
-        with _logging_to_stderr(logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING):
+        with _logging_to_stderr(
+            logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
+        ):
             yield
     except typer.Exit:
         raise
@@ -63,9 +65,15 @@ class _Stderr(logging.Handler):
 def show_error(error: Exception, verbose: bool = False, subject: Path | None = None) -> None:
     """The sentence of an error; ``subject`` is put in front where the sentence does not name it."""
     if verbose:
-        echo_error("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+        echo_error(
+            "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+        )
     message = str(error) if isinstance(error, GptasrError) else _unexpected(error, verbose)
-    echo_error(message if subject is None or _is_named(subject, message) else f"{display_path(subject)}: {message}")
+    echo_error(
+        message
+        if subject is None or _is_named(subject, message)
+        else f"{display_path(subject)}: {message}"
+    )
 
 
 def _is_named(path: Path, message: str) -> bool:
@@ -113,5 +121,8 @@ def plural(count: int, noun: str) -> str:
 def table(rows: list[tuple[str, ...]]) -> str:
     """Columns, the first row their heads."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
     return "".join(f"{line.rstrip()}\n" for line in lines)

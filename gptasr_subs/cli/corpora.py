@@ -20,23 +20,38 @@ _EXTRA = ("num2words", "soundfile", "soxr")  # what of the extra no step can do 
 
 Dev = Annotated[
     list[Path] | None,
-    typer.Option(metavar="CORPUS", help="Held out: none of its text or audio is trained on. Repeatable."),
+    typer.Option(
+        metavar="CORPUS", help="Held out: none of its text or audio is trained on. Repeatable."
+    ),
 ]
 
 
 def synthesise(
-    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Sentences with casing and punctuation, one a line.")],
+    text: Annotated[
+        Path,
+        typer.Argument(metavar="TEXT", help="Sentences with casing and punctuation, one a line."),
+    ],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus; one that exists grows.")],
     voices: Annotated[
-        str, typer.Option(metavar="NAME,...", help="hibari, flite(-VOICE), espeak, piper(:MODEL), kokoro:FOLDER.")
+        str,
+        typer.Option(
+            metavar="NAME,...", help="hibari, flite(-VOICE), espeak, piper(:MODEL), kokoro:FOLDER."
+        ),
     ],
-    hours: Annotated[float, typer.Option(min=0, help="Stop when the corpus holds this many hours.")] = 1.0,
+    hours: Annotated[
+        float, typer.Option(min=0, help="Stop when the corpus holds this many hours.")
+    ] = 1.0,
     dev: Dev = None,
     new_to: Annotated[
         list[Path] | None,
-        typer.Option(metavar="CORPUS", help="Only sentences with words that it says less than 20 times. Repeatable."),
+        typer.Option(
+            metavar="CORPUS",
+            help="Only sentences with words that it says less than 20 times. Repeatable.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Processes that share a folder need different ones.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Processes that share a folder need different ones.")
+    ] = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -49,7 +64,9 @@ def synthesise(
         from gptasr_subs.storage.files import read_text
         from gptasr_subs.training.preparation import normalized_texts
 
-        lines = synthesis.usable(read_text(text).splitlines(), normalized_texts(read_clips(*dev or ())))
+        lines = synthesis.usable(
+            read_text(text).splitlines(), normalized_texts(read_clips(*dev or ()))
+        )
         if new_to:
             lines = synthesis.with_rare_words(lines, (clip.text for clip in read_clips(*new_to)))
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
@@ -65,18 +82,28 @@ def import_(
             help="commonvoice, hifitts, librispeech, libritts, ljspeech, tedlium, tsv, voxforge or voxpopuli.",
         ),
     ],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="Where the corpus was unpacked; a manifest for tsv.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="Where the corpus was unpacked; a manifest for tsv."),
+    ],
     out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="The folder of the new corpus; one that exists is resumed.")
+        Path,
+        typer.Option(
+            metavar="FOLDER", help="The folder of the new corpus; one that exists is resumed."
+        ),
     ],
     part: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Part to read; by default all but dev and test. Repeatable."),
+        typer.Option(
+            metavar="NAME", help="Part to read; by default all but dev and test. Repeatable."
+        ),
     ] = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Leave the audio where it is; else FLAC shards.")
     ] = False,
-    untranscribed: Annotated[bool, typer.Option("--untranscribed", help="Keep what has no text, for `label`.")] = False,
+    untranscribed: Annotated[
+        bool, typer.Option("--untranscribed", help="Keep what has no text, for `label`.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Threads that read audio.")] = 2,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -100,17 +127,23 @@ def prepare(
             help="Folders with a manifest.tsv, or manifests: file, text; offset, seconds, speaker, source, licence.",
         ),
     ],
-    store: Annotated[Path, typer.Option(metavar="FOLDER", help="Takes the clips as the trainer reads them.")],
+    store: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Takes the clips as the trainer reads them.")
+    ],
     dev: Dev = None,
     formatted: Annotated[
         list[Path] | None,
-        typer.Option(metavar="MANIFEST", help="Cased, punctuated text of the same clips. Repeatable."),
+        typer.Option(
+            metavar="MANIFEST", help="Cased, punctuated text of the same clips. Repeatable."
+        ),
     ] = None,
     noise: Annotated[
-        Path | None, typer.Option(metavar="MANIFEST", help="Noises and rooms; without it noises are generated.")
+        Path | None,
+        typer.Option(metavar="MANIFEST", help="Noises and rooms; without it noises are generated."),
     ] = None,
     codecs: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of clips to copy through telephone, MP3 or Opus.")
+        float,
+        typer.Option(min=0, max=1, help="Share of clips to copy through telephone, MP3 or Opus."),
     ] = 0.0,
     seed: Annotated[int, typer.Option(help="Which clips, and which codec.")] = 0,
     quiet: Quiet = False,
@@ -124,18 +157,31 @@ def prepare(
 
         with progress(display_path(Path(store.name)), place_in_clips, quiet) as update:
             report = prepare(
-                corpora, store, dev or (), formatted or (), noise=noise, copies=Copies(codecs, seed), on_progress=update
+                corpora,
+                store,
+                dev or (),
+                formatted or (),
+                noise=noise,
+                copies=Copies(codecs, seed),
+                on_progress=update,
             )
         _say_report(report, store, quiet)
 
 
 def label(
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A folder or a manifest; text is not needed.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The labelled corpus; one that exists is resumed.")],
+    corpus: Annotated[
+        Path, typer.Argument(metavar="CORPUS", help="A folder or a manifest; text is not needed.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="The labelled corpus; one that exists is resumed."),
+    ],
     teacher: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="The recogniser; as --model of gptasr-subs.")
     ] = "default",
-    least_confidence: Annotated[float, typer.Option(min=0, max=1, help="Drop clips of lower confidence.")] = 0.0,
+    least_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Drop clips of lower confidence.")
+    ] = 0.0,
     device: Device = "auto",
     beams: Beams = 0,
     batch_size: BatchSize = 0,
@@ -160,7 +206,9 @@ def require_extra() -> None:
     missing = [name for name in _EXTRA if find_spec(name) is None]
     if missing:
         packages = ", ".join(missing)
-        raise UsageError(f"Training needs packages that are missing ({packages}); pip install 'gptasr-subs[train]'.")
+        raise UsageError(
+            f"Training needs packages that are missing ({packages}); pip install 'gptasr-subs[train]'."
+        )
 
 
 def _say_report(report: Report, folder: Path, quiet: bool) -> None:

@@ -58,5 +58,7 @@ class DefaultCommand(TyperCommand):
 
 
 def _options_with_value(command: Any) -> set[str]:
-    options = [param for param in command.params if param.param_type_name == "option" and not param.is_flag]
+    options = [
+        param for param in command.params if param.param_type_name == "option" and not param.is_flag
+    ]
     return {name for option in options for name in option.opts}

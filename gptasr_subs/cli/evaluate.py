@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors, show_error, write_stdout
+from gptasr_subs.cli.console import (
+    display_path,
+    echo_error,
+    handle_errors,
+    show_error,
+    write_stdout,
+)
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_files, progress
 
@@ -23,14 +29,17 @@ def evaluate(
     manifest: Annotated[
         Path,
         typer.Argument(
-            metavar="MANIFEST", help="TSV with a header: path, text; speaker, offset, seconds if known. Or its folder."
+            metavar="MANIFEST",
+            help="TSV with a header: path, text; speaker, offset, seconds if known. Or its folder.",
         ),
     ],
     model: Model = "default",
     device: Device = "auto",
     beams: Beams = 0,
     batch_size: BatchSize = 0,
-    worst: Annotated[int, typer.Option(min=0, metavar="N", help="How many of the worst clips to show.")] = 5,
+    worst: Annotated[
+        int, typer.Option(min=0, metavar="N", help="How many of the worst clips to show.")
+    ] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -51,15 +60,23 @@ def evaluate(
                 on_progress=lambda done: update(done, len(clips)),
             )
         write_stdout(
-            json.dumps(found.to_dict(worst), ensure_ascii=False, indent=2) + "\n" if as_json else _report(found, worst)
+            json.dumps(found.to_dict(worst), ensure_ascii=False, indent=2) + "\n"
+            if as_json
+            else _report(found, worst)
         )
         _exit_with(found.failures, verbose)
 
 
 def transcribe(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Searched for audio files and videos.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The TSV (- for stdout).")] = Path("-"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the TSV if it exists.")] = False,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Searched for audio files and videos.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The TSV (- for stdout).")
+    ] = Path("-"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the TSV if it exists.")
+    ] = False,
     model: Model = "default",
     device: Device = "auto",
     beams: Beams = 0,
@@ -107,7 +124,9 @@ def _exit_with(errors: Collection[Exception], verbose: bool) -> None:
 
 def _report(found: Evaluation, worst: int) -> str:
     """The scores as a page of text."""
-    return "".join(f"{line}\n" for part in (_summary, _speakers) for line in part(found)) + _worst(found, worst)
+    return "".join(f"{line}\n" for part in (_summary, _speakers) for line in part(found)) + _worst(
+        found, worst
+    )
 
 
 def _summary(found: Evaluation) -> Iterator[str]:
@@ -139,5 +158,8 @@ def _speakers(found: Evaluation) -> Iterator[str]:
 
 def _worst(found: Evaluation, count: int) -> str:
     clips = found.worst(count)
-    lines = [f"  {display_path(s.clip.path)}\n    said    {s.clip.text}\n    written {s.text}\n" for s in clips]
+    lines = [
+        f"  {display_path(s.clip.path)}\n    said    {s.clip.text}\n    written {s.text}\n"
+        for s in clips
+    ]
     return "".join(["worst clips\n", *lines]) if clips else ""

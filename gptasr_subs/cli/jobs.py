@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors, show_error, table, write_stdout
+from gptasr_subs.cli.console import (
+    display_path,
+    echo_error,
+    handle_errors,
+    show_error,
+    table,
+    write_stdout,
+)
 from gptasr_subs.cli.options import (
     Device,
     Format,
@@ -76,9 +83,13 @@ def add(
             for path in inputs:
                 try:
                     for file in find_media(path):
-                        job = queue.add(file, {name: value for name, value in given.items() if value}, priority)
+                        job = queue.add(
+                            file, {name: value for name, value in given.items() if value}, priority
+                        )
                         if not quiet:
-                            echo_error(f"{display_path(job.path)}: job {job.id}, {job.state.value}.")
+                            echo_error(
+                                f"{display_path(job.path)}: job {job.id}, {job.state.value}."
+                            )
                 except MediaError as error:
                     show_error(error, verbose, path)
                     failed = True
@@ -88,7 +99,9 @@ def add(
 
 @app.command("list")
 def list_jobs(
-    state: Annotated[list[str] | None, typer.Option(metavar="STATE", help="Only these. Repeatable.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(metavar="STATE", help="Only these. Repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List the jobs: those that run, then as they will run, then those that are over."""
@@ -100,13 +113,18 @@ def list_jobs(
             states = [State(name) for name in state or ()]
         except ValueError as error:
             known = ", ".join(member.value for member in State)
-            raise UsageError(f"There is no state of a job like that ({error}); choose from: {known}.") from error
+            raise UsageError(
+                f"There is no state of a job like that ({error}); choose from: {known}."
+            ) from error
         with open_queue() as queue:
             found = queue.jobs(*states)
         if as_json:
             write_stdout(json.dumps([_plain(job) for job in found], indent=2) + "\n")
             return
-        rows = [(str(job.id), job.state.value, _when(job.changed), display_path(job.path), job.reason) for job in found]
+        rows = [
+            (str(job.id), job.state.value, _when(job.changed), display_path(job.path), job.reason)
+            for job in found
+        ]
         write_stdout(table([("JOB", "STATE", "SINCE", "FILE", "REASON"), *rows]))
 
 
@@ -207,10 +225,16 @@ class Reporter:
     def __call__(self, job: Job, event: Event) -> None:
         """Errors are said even when ``quiet``."""
         if event.state == "failed":
-            later = f" It is tried again at {_when(job.due)}." if job.state.value == "waiting" else ""
+            later = (
+                f" It is tried again at {_when(job.due)}." if job.state.value == "waiting" else ""
+            )
             echo_error(f"{display_path(job.path)}: {event.reason}{later}")
         elif not self._quiet:
-            what = ", ".join(map(display_path, event.outputs)) if event.outputs else f"skipped, {event.reason}"
+            what = (
+                ", ".join(map(display_path, event.outputs))
+                if event.outputs
+                else f"skipped, {event.reason}"
+            )
             echo_error(f"{display_path(job.path)}: {what}.")
 
 
@@ -223,7 +247,9 @@ def stopped_by_signals(worker: Worker) -> Iterator[None]:
         for other in before:
             signal.signal(other, before[other])
 
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     for number in before:
         signal.signal(number, stop)
     try:
@@ -234,7 +260,12 @@ def stopped_by_signals(worker: Worker) -> Iterator[None]:
 
 
 def _plain(job: Job) -> dict[str, object]:
-    return {**asdict(job), "path": str(job.path), "state": job.state.value, "options": dict(job.options)}
+    return {
+        **asdict(job),
+        "path": str(job.path),
+        "state": job.state.value,
+        "options": dict(job.options),
+    }
 
 
 def _when(seconds: float) -> str:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, show_error, write_stdout
+from gptasr_subs.cli.console import (
+    display_path,
+    echo_error,
+    handle_errors,
+    plural,
+    show_error,
+    write_stdout,
+)
 from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
@@ -27,7 +34,10 @@ _log = logging.getLogger(__name__)
 
 @with_norms
 def lint(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Subtitle files of any kind that has times.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILES...", help="Subtitle files of any kind that has times."),
+    ],
     fps: Fps = NETFLIX.fps,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summaries only.")] = False,
@@ -52,7 +62,9 @@ def lint(
             except FormatError as error:
                 show_error(error, verbose, file)
         write_stdout(
-            _json(reports) if as_json else "".join(_page(file, report, quiet) for file, report in reports.items())
+            _json(reports)
+            if as_json
+            else "".join(_page(file, report, quiet) for file, report in reports.items())
         )
         if len(reports) < len(set(files)) or any(report.hard for report in reports.values()):
             raise typer.Exit(1)
@@ -60,14 +72,22 @@ def lint(
 
 @with_norms
 def fix(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A subtitle file of any kind that has times.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A subtitle file of any kind that has times.")
+    ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write this file (- for stdout).")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write this file (- for stdout)."),
     ] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file itself.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output if it exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the output if it exists.")
+    ] = False,
     video: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The video, by whose audio the subtitles are timed first.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The video, by whose audio the subtitles are timed first."
+        ),
     ] = None,
     fps: Fps = NETFLIX.fps,
     model: Model = "default",
@@ -95,7 +115,11 @@ def fix(
         cues = reading.cues
         for remark in reading.remarks:
             _log.warning("%s: %s", display_path(file), remark)
-        timed = _timed_by(video, file, cues=cues, model=model, device=device, quiet=quiet) if video else cues
+        timed = (
+            _timed_by(video, file, cues=cues, model=model, device=device, quiet=quiet)
+            if video
+            else cues
+        )
         fixed = fix_cues(timed, norms)
         text = render(Document(tuple(fixed)), (file if target == STDOUT else target).suffix)
         if target == STDOUT:
@@ -112,7 +136,9 @@ def fix(
             )
 
 
-def _timed_by(video: Path, file: Path, cues: list[Cue], model: str, device: str, quiet: bool) -> list[Cue]:
+def _timed_by(
+    video: Path, file: Path, cues: list[Cue], model: str, device: str, quiet: bool
+) -> list[Cue]:
     """The cues at the times of their voices."""
     from gptasr_subs.align.known_text import compute_emissions
     from gptasr_subs.align.retiming import align_cues
@@ -148,7 +174,9 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
     subtitles = plural(report.cues, "subtitle")
     if not report.cues:
         return f"{display_path(file)}: no subtitles.\n"
-    lines.append(f"{display_path(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}")
+    lines.append(
+        f"{display_path(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}"
+    )
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -166,5 +194,8 @@ def _count(report: Report) -> str:
 
 def _json(reports: dict[Path, Report]) -> str:
     files = [{"file": str(file), **report.to_dict()} for file, report in reports.items()]
-    sums = {"hard": sum(r.hard for r in reports.values()), "soft": sum(r.soft for r in reports.values())}
+    sums = {
+        "hard": sum(r.hard for r in reports.values()),
+        "soft": sum(r.soft for r in reports.values()),
+    }
     return json.dumps({**sums, "files": files}, ensure_ascii=False, indent=2) + "\n"

@@ -23,7 +23,8 @@ def models(context: typer.Context) -> None:
             from gptasr_subs.storage.files import MIB
 
             rows = [
-                (entry.name, f"{entry.size / MIB:.0f} MiB", entry.wer or "-", entry.home) for entry in list_models()
+                (entry.name, f"{entry.size / MIB:.0f} MiB", entry.wer or "-", entry.home)
+                for entry in list_models()
             ]
             write_stdout(table([("NAME", "SIZE", "WORD ERROR RATE", "WHERE"), *rows]))
 

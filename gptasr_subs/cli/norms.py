@@ -17,7 +17,10 @@ from gptasr_subs.cli.console import handle_errors
 from gptasr_subs.cues.norms import PRESETS, Norms
 
 Preset = Enum("Preset", {name: name for name in PRESETS}, type=str)  # type: ignore[misc]
-Fps = Annotated[float, typer.Option(metavar="X", help="Frames per second of the video; gaps are counted in them.")]
+Fps = Annotated[
+    float,
+    typer.Option(metavar="X", help="Frames per second of the video; gaps are counted in them."),
+]
 
 _FLAGS = [norm for norm in fields(Norms) if norm.metadata]
 
@@ -61,4 +64,6 @@ def _flag(norm: Any) -> inspect.Parameter:
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )

@@ -16,20 +16,46 @@ Model = Annotated[
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda (or cuda:1) or mps.")]
 Beams = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Width of the beam search: more is better and slower (0: the model's).")
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Width of the beam search: more is better and slower (0: the model's).",
+    ),
 ]
-BatchSize = Annotated[int, typer.Option(min=0, metavar="N", help="Windows of audio recognised at once (0: what fits).")]
+BatchSize = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Windows of audio recognised at once (0: what fits)."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the cause of errors.")]
 
 # What the queue, a watched folder and `explain` share.
 Format = Annotated[str, typer.Option(metavar="srt,vtt,...", help="Formats to write.")]
-Lang = Annotated[str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")]
-OutputDir = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that exist already.")]
-OnlyIfAudio = Annotated[str, typer.Option(metavar="CODE", help="Skip videos without an audio track in this language.")]
-Length = Annotated[str, typer.Option(metavar="MIN-MAX", help="Skip shorter and longer videos (minutes; 5-, -240).")]
-Size = Annotated[str, typer.Option(metavar="MIN-MAX", help="Skip smaller and larger files (MiB; 50-, -20000).")]
-OnDone = Annotated[str, typer.Option(metavar="CMD", help="Shell command to run for each video that is done.")]
-OnError = Annotated[str, typer.Option(metavar="CMD", help="Shell command to run for each video that failed.")]
-NewestFirst = Annotated[bool, typer.Option("--newest-first", help="Take what was asked for last first.")]
+Lang = Annotated[
+    str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")
+]
+OutputDir = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace subtitles that exist already.")
+]
+OnlyIfAudio = Annotated[
+    str, typer.Option(metavar="CODE", help="Skip videos without an audio track in this language.")
+]
+Length = Annotated[
+    str, typer.Option(metavar="MIN-MAX", help="Skip shorter and longer videos (minutes; 5-, -240).")
+]
+Size = Annotated[
+    str, typer.Option(metavar="MIN-MAX", help="Skip smaller and larger files (MiB; 50-, -20000).")
+]
+OnDone = Annotated[
+    str, typer.Option(metavar="CMD", help="Shell command to run for each video that is done.")
+]
+OnError = Annotated[
+    str, typer.Option(metavar="CMD", help="Shell command to run for each video that failed.")
+]
+NewestFirst = Annotated[
+    bool, typer.Option("--newest-first", help="Take what was asked for last first.")
+]

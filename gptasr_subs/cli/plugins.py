@@ -12,9 +12,18 @@ def plugins() -> None:
         from gptasr_subs.plugins import list_plugins, make_notifier
         from gptasr_subs.recognition.loading import make_recognizer
 
-        makers = {"recognizers": make_recognizer, "formats": make_format, "notifiers": make_notifier}
+        makers = {
+            "recognizers": make_recognizer,
+            "formats": make_format,
+            "notifiers": make_notifier,
+        }
         rows = [
-            (plugin.kind, plugin.name, plugin.package, f"left out: {plugin.problem}" if plugin.problem else "")
+            (
+                plugin.kind,
+                plugin.name,
+                plugin.package,
+                f"left out: {plugin.problem}" if plugin.problem else "",
+            )
             for plugin in list_plugins(makers)
         ]
         write_stdout(table([("KIND", "NAME", "PACKAGE", ""), *rows]))

@@ -15,14 +15,22 @@ from gptasr_subs.cli.progress import place_in_media, progress
 def preview(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A video or audio file.")],
     subtitle: Annotated[
-        Path | None, typer.Argument(metavar="[SUBTITLE]", help="A subtitle file; without one, it is made.")
+        Path | None,
+        typer.Argument(metavar="[SUBTITLE]", help="A subtitle file; without one, it is made."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The PNG file (VIDEO.preview.png).")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The PNG file (VIDEO.preview.png)."),
     ] = None,
-    start: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Where the timeline begins.")] = 0.0,
-    seconds: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="How much of the video it shows.")] = 40.0,
-    frames: Annotated[int, typer.Option(min=1, metavar="N", help="How many subtitles are shown in the picture.")] = 9,
+    start: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Where the timeline begins.")
+    ] = 0.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="How much of the video it shows.")
+    ] = 40.0,
+    frames: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many subtitles are shown in the picture.")
+    ] = 9,
     model: Model = "default",
     device: Device = "auto",
     quiet: Quiet = False,
@@ -42,9 +50,13 @@ def preview(
         else:
             with progress(display_path(Path(video.name)), place_in_media(), quiet) as update:
                 document = recognize_file(
-                    video, load_model(model, device), on_progress=lambda place: update(place.done, place.total)
+                    video,
+                    load_model(model, device),
+                    on_progress=lambda place: update(place.done, place.total),
                 )
-            sight = Sight(document.cues, words=document.words, start=start, seconds=seconds, frames=frames)
+            sight = Sight(
+                document.cues, words=document.words, start=start, seconds=seconds, frames=frames
+            )
         target = output or video.with_name(f"{video.stem}.preview.png")
         write_atomically(target, draw_preview(video, sight))
         if not quiet:

@@ -31,7 +31,9 @@ def progress(label: str, place: Place, quiet: bool) -> Iterator[Update]:
 
 
 @contextmanager
-def stages(label: str, make_place: Callable[[], Place], quiet: bool) -> Iterator[Callable[[float, float, str], None]]:
+def stages(
+    label: str, make_place: Callable[[], Place], quiet: bool
+) -> Iterator[Callable[[float, float, str], None]]:
     """As ``progress``, for work in stages: the function takes the stage's name too, and begins anew
     with each.
     """
@@ -78,10 +80,16 @@ def _bar(label: str, place: Place) -> Iterator[Update]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(14), TextColumn("{task.fields[place]}"))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(14),
+        TextColumn("{task.fields[place]}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(_shortened(label), total=None, place="")
-        yield lambda done, total: bar.update(task, completed=done, total=total, place=place(done, total))
+        yield lambda done, total: bar.update(
+            task, completed=done, total=total, place=place(done, total)
+        )
 
 
 def _shortened(label: str) -> str:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasr_subs import __version__
-from gptasr_subs.cli.console import clock, display_path, echo_error, handle_errors, plural, show_error, write_stdout
+from gptasr_subs.cli.console import (
+    clock,
+    display_path,
+    echo_error,
+    handle_errors,
+    plural,
+    show_error,
+    write_stdout,
+)
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, OnDone, OnError, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, stages
@@ -31,7 +39,8 @@ def _print_version(wanted: bool) -> None:
 def run(
     inputs: Annotated[list[Path], typer.Argument(metavar="FILES_OR_FOLDERS...", hidden=True)],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write this one file (- for stdout).")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write this one file (- for stdout)."),
     ] = None,
     output_dir: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")
@@ -39,33 +48,51 @@ def run(
     format: Annotated[
         str,
         typer.Option(
-            metavar="srt,vtt,...", help="Formats: srt (the default), vtt, ass, ttml, sbv, lrc, tsv, txt, json."
+            metavar="srt,vtt,...",
+            help="Formats: srt (the default), vtt, ass, ttml, sbv, lrc, tsv, txt, json.",
         ),
     ] = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace subtitles that exist already.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace subtitles that exist already.")
+    ] = False,
     lang: Annotated[
-        str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")
+        str,
+        typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name."),
     ] = "en",
     audio_track: Annotated[
-        str, typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language.")
+        str,
+        typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language."),
     ] = "",
     model: Model = "default",
     device: Device = "auto",
     beams: Beams = 0,
     batch_size: BatchSize = 0,
-    sdh: Annotated[bool, typer.Option("--sdh", help="Name the file as subtitles for the deaf (.sdh).")] = False,
-    forced: Annotated[bool, typer.Option("--forced", help="Name the file as forced subtitles (.forced).")] = False,
+    sdh: Annotated[
+        bool, typer.Option("--sdh", help="Name the file as subtitles for the deaf (.sdh).")
+    ] = False,
+    forced: Annotated[
+        bool, typer.Option("--forced", help="Name the file as forced subtitles (.forced).")
+    ] = False,
     embed: Annotated[
-        bool, typer.Option("--embed", help="Put the subtitles into the video (MKV, MP4, MOV, WebM) as a track.")
+        bool,
+        typer.Option(
+            "--embed", help="Put the subtitles into the video (MKV, MP4, MOV, WebM) as a track."
+        ),
     ] = False,
     burn: Annotated[
-        bool, typer.Option("--burn", help="Write a copy with the subtitles in the picture: movie.subtitled.mp4.")
+        bool,
+        typer.Option(
+            "--burn", help="Write a copy with the subtitles in the picture: movie.subtitled.mp4."
+        ),
     ] = False,
     burn_quality: Annotated[
         int, typer.Option(min=0, max=51, metavar="N", help="Quality of that copy: 0 (best) to 51.")
     ] = 20,
     burn_style: Annotated[
-        str, typer.Option(metavar="STYLE", help="outline, box, or ASS fields such as Fontname=Arial,Fontsize=20.")
+        str,
+        typer.Option(
+            metavar="STYLE", help="outline, box, or ASS fields such as Fontname=Arial,Fontsize=20."
+        ),
     ] = "outline",
     on_done: OnDone = "",
     on_error: OnError = "",
@@ -73,26 +100,43 @@ def run(
         bool, typer.Option("--no-journal", help="Keep no record on disk of what is recognised.")
     ] = False,
     word_times: Annotated[
-        bool, typer.Option("--word-times", help="Each word lights up as it is spoken (vtt, ass, lrc).")
+        bool,
+        typer.Option("--word-times", help="Each word lights up as it is spoken (vtt, ass, lrc)."),
     ] = False,
     mark_confidence_below: Annotated[
-        float, typer.Option(min=0, max=1, metavar="X", help="Words of lower confidence are yellow (vtt, ass).")
+        float,
+        typer.Option(
+            min=0, max=1, metavar="X", help="Words of lower confidence are yellow (vtt, ass)."
+        ),
     ] = 0.0,
-    top: Annotated[bool, typer.Option("--top", help="Place the text at the top of the picture.")] = False,
+    top: Annotated[
+        bool, typer.Option("--top", help="Place the text at the top of the picture.")
+    ] = False,
     shot_changes: Annotated[
-        bool, typer.Option("--shot-changes", help="Subtitles begin and end with shot changes that are near.")
+        bool,
+        typer.Option(
+            "--shot-changes", help="Subtitles begin and end with shot changes that are near."
+        ),
     ] = False,
     progressive: Annotated[
         bool,
-        typer.Option("--progressive", help="Write the file while it grows, always whole and valid."),
+        typer.Option(
+            "--progressive", help="Write the file while it grows, always whole and valid."
+        ),
     ] = False,
     start: Annotated[
-        float, typer.Option("--from", min=0, metavar="SECONDS", help="Begin here; what comes before is done last.")
+        float,
+        typer.Option(
+            "--from", min=0, metavar="SECONDS", help="Begin here; what comes before is done last."
+        ),
     ] = 0.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
     *,
     norms: Norms,
@@ -136,10 +180,18 @@ def run(
             named = parse_formats(format) if format else ()
             check_output(output, named, max(len(inputs), len(files)), into_video=embed or burn)
         if output == STDOUT:
-            failed += _print_subtitles(files, options, model=model, device=device, quiet=quiet, verbose=verbose)
+            failed += _print_subtitles(
+                files, options, model=model, device=device, quiet=quiet, verbose=verbose
+            )
         else:
             failed += _subtitle(
-                files, options, model=model, device=device, quiet=quiet, verbose=verbose, hooks=Hooks(on_done, on_error)
+                files,
+                options,
+                model=model,
+                device=device,
+                quiet=quiet,
+                verbose=verbose,
+                hooks=Hooks(on_done, on_error),
             )
         if failed:
             raise typer.Exit(1)
@@ -162,7 +214,13 @@ def _find_inputs(inputs: Iterable[Path], verbose: bool) -> tuple[list[Path], int
 
 
 def _subtitle(
-    files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool, hooks: Hooks
+    files: list[Path],
+    options: Options,
+    model: str,
+    device: str,
+    quiet: bool,
+    verbose: bool,
+    hooks: Hooks,
 ) -> int:
     """Write subtitles of every file; gives how many failed."""
     from gptasr_subs.cli.batch import Batch, Failure
@@ -172,7 +230,9 @@ def _subtitle(
     failed = 0
     for file in files:
         with stages(display_path(Path(file.name)), place_in_media, quiet) as update:
-            outcome = batch.subtitle(file, lambda place: update(place.done, place.total, place.stage))
+            outcome = batch.subtitle(
+                file, lambda place: update(place.done, place.total, place.stage)
+            )
         if isinstance(outcome, Failure):
             show_error(outcome.error, verbose, file)
             failed += 1
@@ -183,7 +243,9 @@ def _subtitle(
     return failed
 
 
-def _print_subtitles(files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool) -> int:
+def _print_subtitles(
+    files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool
+) -> int:
     """The one file's subtitles on stdout."""
     from gptasr_subs.formats import render
     from gptasr_subs.pipeline.options import Result
@@ -218,7 +280,9 @@ def _print_subtitles(files: list[Path], options: Options, model: str, device: st
 def _close(result: Result) -> None:
     """What was written, how long the audio was, how long it took."""
     for path in result.kept:
-        inside = "holds such a track already, which" if path == result.media else "is there already and"
+        inside = (
+            "holds such a track already, which" if path == result.media else "is there already and"
+        )
         echo_error(f"{display_path(path)} {inside} was kept; --overwrite replaces it.")
     if result.document is None:
         return
@@ -226,4 +290,6 @@ def _close(result: Result) -> None:
     count = len(result.document.cues)
     cues = plural(count, "subtitle") if count else "no speech found, so no subtitles in it"
     speed = f"{clock(result.seconds)} of audio in {clock(result.elapsed)}, RTFx {result.rtfx:.1f}"
-    echo_error(f"{what}: {cues}; {f'taken from {display_path(result.ready)}' if result.ready else speed}.")
+    echo_error(
+        f"{what}: {cues}; {f'taken from {display_path(result.ready)}' if result.ready else speed}."
+    )

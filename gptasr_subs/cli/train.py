@@ -21,8 +21,8 @@ from gptasr_subs.training.options import Graft, GraftOptions, read_recipe
 
 PROGRAM = "gptasr-subs-train"
 
-# The library that multiplies on a CPU keeps a kernel for each new shape, and batches seldom have one twice: with its
-# own limit of 1024 a run grew by 150 MB a minute.
+# The library that multiplies on a CPU keeps a kernel for each new shape, and batches seldom have
+# one twice: with its own limit of 1024 a run grew by 150 MB a minute.
 _KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
 app = typer.Typer(
@@ -43,29 +43,50 @@ app.command()(corpora.prepare)
 @app.command()
 def graft(
     encoder: Annotated[
-        str, typer.Option(metavar="FOLDER|ID", help="A Moonshine or Whisper model: a folder, or its name on the hub.")
+        str,
+        typer.Option(
+            metavar="FOLDER|ID",
+            help="A Moonshine or Whisper model: a folder, or its name on the hub.",
+        ),
     ],
     store: Annotated[Path, typer.Option(metavar="FOLDER", help="What `prepare` made.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="The run; one that exists is resumed.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The run; one that exists is resumed.")
+    ],
     onto: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="The checkpoint that gets the encoder; a graft is trained further.")
+        str,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="The checkpoint that gets the encoder; a graft is trained further.",
+        ),
     ] = "default",
-    recipe: Annotated[Path | None, typer.Option(metavar="TOML", help="Options that differ from the defaults.")] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="TOML", help="Options that differ from the defaults.")
+    ] = None,
     text: Annotated[
-        Path | None, typer.Option(metavar="TEXT", help="Sentences, one a line, for text-only batches.")
+        Path | None,
+        typer.Option(metavar="TEXT", help="Sentences, one a line, for text-only batches."),
     ] = None,
     noise: Annotated[
-        Path | None, typer.Option(metavar="MANIFEST", help="Noises and rooms to add; without it noises are generated.")
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST", help="Noises and rooms to add; without it noises are generated."
+        ),
     ] = None,
     dev: Annotated[
-        list[Path] | None, typer.Option(metavar="MANIFEST", help="Scored during the run. Repeatable.")
+        list[Path] | None,
+        typer.Option(metavar="MANIFEST", help="Scored during the run. Repeatable."),
     ] = None,
     stop_at: Annotated[int, typer.Option(min=0, help="Stop at this step (0: run to the end).")] = 0,
-    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda (cuda:1).")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="auto, cpu or cuda (cuda:1).")
+    ] = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Put an open speech encoder before the GPT of a checkpoint, and train; under torchrun in several processes."""
+    """Put an open speech encoder before the GPT of a checkpoint, and train; under torchrun in
+    several processes.
+    """
     with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.training.graft import train
@@ -86,14 +107,18 @@ def graft(
             trainer = train(plan, stop_at or None, on_progress=update)
         if not quiet and not trainer.batches.rank:
             hours = trainer.seconds / 3600
-            echo_error(f"{display_path(out)}: step {trainer.step} of {options.steps}, {hours:.2f} hours of audio.")
+            echo_error(
+                f"{display_path(out)}: step {trainer.step} of {options.steps}, {hours:.2f} hours of audio."
+            )
 
 
 @app.command()
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Takes the checkpoint.")],
-    name: Annotated[str, typer.Option(help="Of the checkpoint.  [default: the folder's]", show_default=False)] = "",
+    name: Annotated[
+        str, typer.Option(help="Of the checkpoint.  [default: the folder's]", show_default=False)
+    ] = "",
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -103,15 +128,23 @@ def export(
 
         made = export(run_folder, folder, name=name)
         if not quiet:
-            echo_error(f"{display_path(folder)}: {made.name}, after {made.metadata['steps']} steps.")
+            echo_error(
+                f"{display_path(folder)}: {made.name}, after {made.metadata['steps']} steps."
+            )
 
 
 @app.command()
 def calibrate(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A checkpoint, as `export` writes it.")],
-    text: Annotated[Path, typer.Argument(metavar="TEXT", help="Sentences, one a line, that flite reads.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A checkpoint, as `export` writes it.")
+    ],
+    text: Annotated[
+        Path, typer.Argument(metavar="TEXT", help="Sentences, one a line, that flite reads.")
+    ],
     clips: Annotated[int, typer.Option(min=1, help="Sentences that are read.")] = 150,
-    write: Annotated[bool, typer.Option("--write", help="Put what is found into the checkpoint.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put what is found into the checkpoint.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -123,12 +156,18 @@ def calibrate(
         from gptasr_subs.storage.files import read_text
         from gptasr_subs.training.calibration import measure_offsets, read_by_flite
 
-        found = measure_offsets(load_gptasr(folder, "cpu"), read_by_flite(read_text(text).splitlines(), clips))
+        found = measure_offsets(
+            load_gptasr(folder, "cpu"), read_by_flite(read_text(text).splitlines(), clips)
+        )
         if write:
             set_offsets(folder, found.start, found.end)
         if not quiet:
-            echo_error(f"{found.words} words: add {found.start:+.3f} s to starts and {found.end:+.3f} s to ends;")
-            echo_error(f"then they are {found.start_spread:.3f} s and {found.end_spread:.3f} s off in the median.")
+            echo_error(
+                f"{found.words} words: add {found.start:+.3f} s to starts and {found.end:+.3f} s to ends;"
+            )
+            echo_error(
+                f"then they are {found.start_spread:.3f} s and {found.end_spread:.3f} s off in the median."
+            )
 
 
 def main() -> None:

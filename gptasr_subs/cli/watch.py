@@ -31,10 +31,17 @@ from gptasr_subs.cli.options import (
 
 def watch(
     folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...")],
-    poll: Annotated[bool, typer.Option("--poll", help="Look every few seconds: for network shares.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="End when all that is there is done.")] = False,
+    poll: Annotated[
+        bool, typer.Option("--poll", help="Look every few seconds: for network shares.")
+    ] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when all that is there is done.")
+    ] = False,
     settle: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="A file is complete when unchanged for so long.")
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", help="A file is complete when unchanged for so long."
+        ),
     ] = 10.0,
     format: Format = "srt",
     lang: Lang = "en",
@@ -114,11 +121,15 @@ def explain(
 
         options = make_options(format, lang, output_dir, overwrite)
         # As written: the folder somebody stands in may itself lie in a hidden one.
-        film = Candidate(file, options, parse_limits(only_if_audio, length, size), Path(file.anchor))
+        film = Candidate(
+            file, options, parse_limits(only_if_audio, length, size), Path(file.anchor)
+        )
         if not file.exists():
             raise MediaError(f"There is no file {str(file)!r}; check the name.")
         for verdict in check_rules(film):
-            write_stdout(f"{'passed' if verdict.passed else 'SKIP'}: {verdict.rule}: {verdict.reason}\n")
+            write_stdout(
+                f"{'passed' if verdict.passed else 'SKIP'}: {verdict.rule}: {verdict.reason}\n"
+            )
         if verdict.passed:
             targets = ", ".join(map(display_path, target_paths(file, options).values()))
             write_stdout(f"{display_path(file)} would get subtitles: {targets}\n")

@@ -43,7 +43,9 @@ def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
         for clip in group:
             samples = cut(mono, rate, clip) if clip.seconds else mono[round(clip.offset * rate) :]
             silent = "" if samples.any() else "no sound"
-            yield LoadedClip(replace(clip, seconds=len(samples) / rate), samples, rate, trouble or silent)
+            yield LoadedClip(
+                replace(clip, seconds=len(samples) / rate), samples, rate, trouble or silent
+            )
 
 
 def origin(clip: Clip) -> str:
@@ -91,7 +93,9 @@ def audio_seconds(file: Path) -> float:
     try:
         return float(soundfile.info(file).duration)
     except (OSError, RuntimeError) as error:
-        raise MediaError(f"{file} cannot be read as audio ({error}); correct the manifest.") from error
+        raise MediaError(
+            f"{file} cannot be read as audio ({error}); correct the manifest."
+        ) from error
 
 
 def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[ClipAudio]:
@@ -127,6 +131,10 @@ def read_audio(file: Path) -> tuple[FloatArray, int]:
     try:
         audio, rate = soundfile.read(file, dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
-        raise MediaError(f"{file} cannot be read as audio ({error}); correct the manifest.") from error
-    mono: FloatArray = np.rint(audio.mean(1) * _FULL_SCALE).clip(-_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE
+        raise MediaError(
+            f"{file} cannot be read as audio ({error}); correct the manifest."
+        ) from error
+    mono: FloatArray = (
+        np.rint(audio.mean(1) * _FULL_SCALE).clip(-_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE
+    )
     return mono.astype(np.float32), rate

@@ -14,7 +14,9 @@ _ASKING = re.compile(
 _LONE_I = re.compile(r"\bi(?='|\b)")
 _ENDS = (".", "?", "!")
 _QUOTES = '"“”'
-_LEAST_BORROWED = 0.5  # share of the words that the formatted text must confirm before its marks are believed
+_LEAST_BORROWED = (
+    0.5  # share of the words that the formatted text must confirm before its marks are believed
+)
 
 
 def sentence_case(plain: str) -> str:

@@ -51,7 +51,10 @@ def _codec(name: str, suffix: str, **options: Any) -> Codec:
 
 CODECS: tuple[Codec, ...] = (
     _codec("telephone", ".wav", acodec="pcm_mulaw", ar=8000, af="highpass=f=300,lowpass=f=3400"),
-    *(_codec(f"mp3 at {rate} kbit/s", ".mp3", acodec="libmp3lame", audio_bitrate=f"{rate}k") for rate in (16, 24, 32)),
+    *(
+        _codec(f"mp3 at {rate} kbit/s", ".mp3", acodec="libmp3lame", audio_bitrate=f"{rate}k")
+        for rate in (16, 24, 32)
+    ),
     *(
         _codec(
             f"opus at {rate} kbit/s",
@@ -66,7 +69,9 @@ CODECS: tuple[Codec, ...] = (
 _KINDS = ("telephone", "mp3", "opus")  # equally often
 
 
-def with_copies(clips: Iterable[ClipAudio], copies: Copies, sample_rate: int) -> Iterator[ClipAudio]:
+def with_copies(
+    clips: Iterable[ClipAudio], copies: Copies, sample_rate: int
+) -> Iterator[ClipAudio]:
     """``clips``, and copies of some of them through codecs, a little later.
 
     Raises ``MediaError``.
@@ -111,7 +116,9 @@ def degrade(samples: FloatArray, sample_rate: int, codec: Codec) -> FloatArray:
     Raises ``MediaError``.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"audio{codec.suffix}"  # no pipe: the header of a file says what to skip
+        file = (
+            Path(folder) / f"audio{codec.suffix}"
+        )  # no pipe: the header of a file says what to skip
         raw = {"format": "f32le", "ac": 1, "ar": sample_rate}
         encoding = ffmpeg.input("pipe:", **raw).output(str(file), threads=1, **dict(codec.options))
         _run(encoding, samples.tobytes(), codec)
@@ -122,9 +129,13 @@ def degrade(samples: FloatArray, sample_rate: int, codec: Codec) -> FloatArray:
 
 def _run(output: Any, data: bytes, codec: Codec) -> bytes:
     try:
-        out: bytes = output.run(cmd=find_ffmpeg(), input=data, capture_stdout=True, capture_stderr=True)[0]
+        out: bytes = output.run(
+            cmd=find_ffmpeg(), input=data, capture_stdout=True, capture_stderr=True
+        )[0]
     except ffmpeg.Error as error:
         reason = error.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         advice = "install one that has this codec, or leave out --codecs"
-        raise MediaError(f"ffmpeg cannot write audio as {codec.name} ({reason}); {advice}.") from error
+        raise MediaError(
+            f"ffmpeg cannot write audio as {codec.name} ({reason}); {advice}."
+        ) from error
     return out

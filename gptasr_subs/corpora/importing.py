@@ -67,7 +67,11 @@ def import_corpus(
     layout = _layout(kind)
     corpus = CorpusWriter(folder, root)
     looked_at = 0
-    fresh = (found for found in _read(kind, root, options.parts) if origin(found.clip) not in corpus.known)
+    fresh = (
+        found
+        for found in _read(kind, root, options.parts)
+        if origin(found.clip) not in corpus.known
+    )
     batches = _batches(fresh, _next_number(corpus.manifest) if corpus.begun else 0)
     for batch in _in_order(partial(_take, folder, options), batches, options.workers):
         corpus.add(batch.rows, batch.dropped)
@@ -75,7 +79,9 @@ def import_corpus(
         if on_progress:
             on_progress(looked_at)
     if not corpus.begun:
-        raise UsageError(f"{root} has nothing of a {kind} corpus to read; its folder would hold {layout.holds}.")
+        raise UsageError(
+            f"{root} has nothing of a {kind} corpus to read; its folder would hold {layout.holds}."
+        )
     return corpus.report()
 
 
@@ -89,7 +95,9 @@ def _read(kind: str, root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
     try:
         yield from _layout(kind).read(root, parts)
     except (KeyError, ValueError, IndexError) as error:  # a column or a number that is not there
-        raise FormatError(f"A table in {root} is not as {kind} has it ({error!r}); look at it.") from error
+        raise FormatError(
+            f"A table in {root} is not as {kind} has it ({error!r}); look at it."
+        ) from error
 
 
 def _next_number(manifest: Path) -> int:
@@ -113,7 +121,9 @@ def _batches(utterances: Iterable[Utterance], first: int) -> Iterator[Numbered]:
         yield first, batch
 
 
-def _in_order(make: Callable[[Numbered], _Batch], batches: Iterable[Numbered], workers: int) -> Iterator[_Batch]:
+def _in_order(
+    make: Callable[[Numbered], _Batch], batches: Iterable[Numbered], workers: int
+) -> Iterator[_Batch]:
     """``make`` of each batch, in order, by threads that are few batches ahead.
 
     Codecs leave the interpreter free.
@@ -139,7 +149,9 @@ def _take(folder: Path, options: ImportOptions, numbered: Numbered) -> _Batch:
             batch.dropped.append((loaded.clip, reason))
         elif options.in_place:
             batch.rows.append(
-                manifest_row(str(loaded.clip.file.absolute()), loaded.clip.offset, loaded.clip, loaded.clip)
+                manifest_row(
+                    str(loaded.clip.file.absolute()), loaded.clip.offset, loaded.clip, loaded.clip
+                )
             )
         else:
             shards[loaded.rate].append(loaded)

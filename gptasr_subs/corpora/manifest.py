@@ -70,13 +70,17 @@ def _columns(manifest: Path, clip: Clip) -> tuple[str, ...]:
 def _clip(manifest: Path, row: dict[str, str]) -> Clip:
     name = row.get("file") or row.get("path")
     if not name:
-        raise FormatError(f"A line of {manifest} names no file; give it a header with a column file or path.")
+        raise FormatError(
+            f"A line of {manifest} names no file; give it a header with a column file or path."
+        )
     file = manifest.parent / name
     try:
         offset = float(row.get("offset") or 0)
         seconds = float(row.get("seconds") or 0)
     except ValueError as error:
-        raise FormatError(f"{manifest} has an offset or a length that is no number ({error}); correct it.") from error
+        raise FormatError(
+            f"{manifest} has an offset or a length that is no number ({error}); correct it."
+        ) from error
     source = row.get("source") or manifest.stem
     return Clip(
         file,

@@ -60,7 +60,8 @@ def label(
     options: LabelOptions | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Make a corpus in ``folder`` of the audio of ``manifest`` and ``recognizer``'s text, or resume.
+    """Make a corpus in ``folder`` of the audio of ``manifest`` and ``recognizer``'s text, or
+    resume.
 
     The audio stays where it is; clips longer than the recogniser's window become several.
     ``on_progress`` gets the number of clips done, and of all. Raises ``UsageError`` and
@@ -107,13 +108,19 @@ def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
 
     rate = recognizer.sample_rate
     limits = window_limits(recognizer)
-    samples = loaded.samples if loaded.rate == rate else soxr.resample(loaded.samples, loaded.rate, rate)
+    samples = (
+        loaded.samples if loaded.rate == rate else soxr.resample(loaded.samples, loaded.rate, rate)
+    )
     whole = Span(0.0, loaded.clip.seconds)
     fits = whole.end <= limits.max_seconds
-    for window in [Window(whole, samples, (whole,))] if fits else segment_blocks([samples], rate, limits):
+    for window in (
+        [Window(whole, samples, (whole,))] if fits else segment_blocks([samples], rate, limits)
+    ):
         offset = loaded.clip.offset + window.span.start
         seconds = window.span.end - window.span.start
-        yield _Piece(loaded.clip, replace(loaded.clip, offset=offset, seconds=seconds), window.samples)
+        yield _Piece(
+            loaded.clip, replace(loaded.clip, offset=offset, seconds=seconds), window.samples
+        )
 
 
 def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> Iterator[Row]:
@@ -128,5 +135,7 @@ def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> I
             row = manifest_row(str(said.file.absolute()), said.offset, said, piece.whole)
             yield (*row, f"{sure:.4f}")
         else:
-            reason = f"confidence under {options.least_confidence:g}" if words else "nothing recognised"
+            reason = (
+                f"confidence under {options.least_confidence:g}" if words else "nothing recognised"
+            )
             batch.dropped.append((replace(piece.whole, seconds=piece.clip.seconds), reason))

@@ -32,7 +32,9 @@ class Report:
             dropped[clip.source, reason].append(clip)
         return {
             "sources": [_summary(clips) for _, clips in sorted(sources.items())],
-            "dropped": [{"reason": reason, **_size(clips)} for (_, reason), clips in sorted(dropped.items())],
+            "dropped": [
+                {"reason": reason, **_size(clips)} for (_, reason), clips in sorted(dropped.items())
+            ],
         }
 
     def lines(self) -> Iterator[str]:
@@ -50,7 +52,9 @@ class Report:
 
     def write(self, folder: Path) -> None:
         """Leave it in ``folder``."""
-        write_atomically(folder / REPORT_FILE, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        write_atomically(
+            folder / REPORT_FILE, json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        )
 
 
 def _size(clips: Sequence[Clip]) -> dict[str, Any]:

@@ -59,14 +59,22 @@ def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str
     Raises ``UsageError`` where that leaves none of those that could be read.
     """
     plain = (sentence.translate(_ASCII_QUOTES).strip() for sentence in sentences)
-    kept = {ctc.normalize_text(sentence): sentence for sentence in plain if not _UNSPEAKABLE.search(sentence)}
+    kept = {
+        ctc.normalize_text(sentence): sentence
+        for sentence in plain
+        if not _UNSPEAKABLE.search(sentence)
+    }
     left = [sentence for key, sentence in kept.items() if key and key not in excluded]
     if any(kept) and not left:
-        raise UsageError("All that can be read aloud is held out, for a corpus of --dev says it; give other sentences.")
+        raise UsageError(
+            "All that can be read aloud is held out, for a corpus of --dev says it; give other sentences."
+        )
     return left
 
 
-def with_rare_words(sentences: Sequence[str], texts: Iterable[str], often: int = _OFTEN) -> list[str]:
+def with_rare_words(
+    sentences: Sequence[str], texts: Iterable[str], often: int = _OFTEN
+) -> list[str]:
     """Those of ``sentences`` with a word that the ``texts`` and the ones before say less than
     ``often`` times.
 
@@ -87,7 +95,9 @@ def with_rare_words(sentences: Sequence[str], texts: Iterable[str], often: int =
     return chosen
 
 
-def utterances(sentences: Sequence[str], rng: np.random.Generator, prompts: Prompts | None = None) -> Iterator[str]:
+def utterances(
+    sentences: Sequence[str], rng: np.random.Generator, prompts: Prompts | None = None
+) -> Iterator[str]:
     """Endless prompts: the sentences in random order, round after round."""
     prompts = prompts or Prompts()
     queue: list[str] = []
@@ -96,7 +106,9 @@ def utterances(sentences: Sequence[str], rng: np.random.Generator, prompts: Prom
             queue.extend(sentences[i] for i in rng.permutation(len(sentences)))
         kind = rng.random()
         several = prompts.short <= kind < prompts.short + prompts.joined
-        parts = [queue.pop() for _ in range(int(rng.integers(2, prompts.most + 1)) if several else 1)]
+        parts = [
+            queue.pop() for _ in range(int(rng.integers(2, prompts.most + 1)) if several else 1)
+        ]
         if kind < prompts.short:
             yield _phrase(parts[0], rng)
         else:
@@ -128,7 +140,9 @@ def finish_clip(samples: FloatArray, rate: int, rng: np.random.Generator) -> Flo
     return clip / max(float(np.abs(clip).max()), 1e-4) * PEAK
 
 
-def speak_all(voice: Voice, texts: Iterable[str], rng: np.random.Generator) -> tuple[list[FloatArray], list[Row]]:
+def speak_all(
+    voice: Voice, texts: Iterable[str], rng: np.random.Generator
+) -> tuple[list[FloatArray], list[Row]]:
     """Speak ``texts``: the clips, and for each the columns of the manifest after the file.
 
     What the voice cannot read, or reads as too short or too long a clip, is left out.
@@ -168,7 +182,9 @@ def synthesise(
     to read, or nothing of it can be read.
     """
     if not sentences:
-        raise UsageError("There is no sentence that can be read aloud; give a text with one sentence a line.")
+        raise UsageError(
+            "There is no sentence that can be read aloud; give a text with one sentence a line."
+        )
     manifest = open_table(folder / MANIFEST_FILE)
     prefix = f"s{seed}-"
     done, number = _progress(manifest, prefix)
@@ -181,7 +197,9 @@ def synthesise(
         clips, rows = speak_all(voice, texts, np.random.default_rng((seed, number)))
         failures = 0 if clips else failures + 1
         if failures > len(voices) * _SHARDS_TO_FAIL:
-            raise UsageError(f"{voice.name} could not read {texts[0]!r} and what came before it; take another voice.")
+            raise UsageError(
+                f"{voice.name} could not read {texts[0]!r} and what came before it; take another voice."
+            )
         if clips:
             name = f"{prefix}{number:05d}.flac"
             write_shard(folder / name, clips, SAMPLE_RATE)
@@ -194,5 +212,7 @@ def synthesise(
 def _progress(manifest: Path, prefix: str) -> tuple[float, int]:
     """Hours in the manifest, and the number of the next shard whose file begins with ``prefix``."""
     lines = [line.split("\t") for line in manifest.read_text(encoding="utf-8").splitlines()[1:]]
-    mine = [int(Path(line[0]).stem.removeprefix(prefix)) for line in lines if line[0].startswith(prefix)]
+    mine = [
+        int(Path(line[0]).stem.removeprefix(prefix)) for line in lines if line[0].startswith(prefix)
+    ]
     return sum(float(line[2]) for line in lines) / 3600, max(mine, default=-1) + 1

@@ -17,7 +17,9 @@ from gptasr_subs.types import FloatArray
 Sound = tuple[FloatArray, int]  # mono samples, rate in Hz
 Graph = Callable[..., FloatArray]
 
-_MIXED_STYLES = 3  # of which a made-up speaker is mixed at the most; a mix of many would sound like all others
+_MIXED_STYLES = (
+    3  # of which a made-up speaker is mixed at the most; a mix of many would sound like all others
+)
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # of onnxruntime, the best first
 _SPEAKING_SECONDS = 60  # after which a synthesiser is taken to hang
 
@@ -57,7 +59,9 @@ def _found(name: str) -> list[Voice]:
     try:
         return make(place or part)
     except (ImportError, FileNotFoundError) as error:
-        raise UsageError(f"The synthesiser {name!r} is not complete here ({error}); {remedy}.") from error
+        raise UsageError(
+            f"The synthesiser {name!r} is not complete here ({error}); {remedy}."
+        ) from error
 
 
 class HibariVoice:
@@ -95,7 +99,9 @@ class FliteVoice:
     def speak(self, text: str, rng: np.random.Generator) -> Sound:
         """Pace varies."""
         stretch = f"duration_stretch={rng.uniform(0.8, 1.15):.3f}"
-        return _run_to_wav(["flite", "-voice", self.voice, "--setf", stretch, "-t", text, "-o", "{wav}"])
+        return _run_to_wav(
+            ["flite", "-voice", self.voice, "--setf", stretch, "-t", text, "-o", "{wav}"]
+        )
 
 
 class EspeakVoice:
@@ -124,9 +130,13 @@ class EspeakVoice:
         """Everything varies."""
         variant = str(rng.choice(self.variants))
         self.name = f"espeak{variant}"
-        pace, pitch = (str(rng.integers(*bounds)) for bounds in ((130, 201), (25, 76)))  # words a minute; 0-99
+        pace, pitch = (
+            str(rng.integers(*bounds)) for bounds in ((130, 201), (25, 76))
+        )  # words a minute; 0-99
         voice = str(rng.choice(self.accents)) + variant
-        return _run_to_wav(["espeak-ng", "-v", voice, "-s", pace, "-p", pitch, "-w", "{wav}", "--", text])
+        return _run_to_wav(
+            ["espeak-ng", "-v", voice, "-s", pace, "-p", pitch, "-w", "{wav}", "--", text]
+        )
 
 
 class PiperVoice:
@@ -134,7 +144,9 @@ class PiperVoice:
 
     source = "piper"
 
-    def __init__(self, model: Path | None = None, name: str = "piper-joe", licence: str = "CC0") -> None:
+    def __init__(
+        self, model: Path | None = None, name: str = "piper-joe", licence: str = "CC0"
+    ) -> None:
         """Load ``model``, an ONNX file with its JSON beside it."""
         from piper import PiperVoice as Engine
 
@@ -151,9 +163,13 @@ class PiperVoice:
             "noise_scale": (0.5, 0.9),
             "noise_w_scale": (0.6, 1.0),
         }
-        config = SynthesisConfig(**{key: float(rng.uniform(*bounds)) for key, bounds in scales.items()})
+        config = SynthesisConfig(
+            **{key: float(rng.uniform(*bounds)) for key, bounds in scales.items()}
+        )
         chunks = list(self._engine.synthesize(text, config))
-        return np.concatenate([c.audio_float_array for c in chunks]).astype(np.float32), chunks[0].sample_rate
+        return np.concatenate([c.audio_float_array for c in chunks]).astype(np.float32), chunks[
+            0
+        ].sample_rate
 
 
 class KokoroVoice:
@@ -192,7 +208,9 @@ class KokoroVoice:
         table = json.loads(symbols.read_text(encoding="utf-8"))
         self._symbols: dict[str, int] = table.get("vocab", table)
         with np.load(styles) as tables:
-            self._tables = np.stack([tables[key].reshape(-1, 256) for key in sorted(tables.files)]).astype(np.float32)
+            self._tables = np.stack(
+                [tables[key].reshape(-1, 256) for key in sorted(tables.files)]
+            ).astype(np.float32)
         self._clips_per_style = clips_per_style
         self._push = push
         self._left = 0
@@ -214,7 +232,9 @@ class KokoroVoice:
         self.name = f"kk{seed}"
         self._left = self._clips_per_style
         own = np.random.default_rng(seed)
-        parts = self._tables[own.permutation(len(self._tables))[: own.integers(1, _MIXED_STYLES + 1)]]
+        parts = self._tables[
+            own.permutation(len(self._tables))[: own.integers(1, _MIXED_STYLES + 1)]
+        ]
         mix = np.tensordot(own.dirichlet(np.ones(len(parts))), parts, axes=1)
         mean = self._tables.mean(axis=0)
         factor = own.uniform(1.0, self._push) if own.random() < 0.5 else 1.0
@@ -269,7 +289,9 @@ def _onnx_graph(model: Path) -> Graph:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     there = onnxruntime.get_available_providers()
-    session = onnxruntime.InferenceSession(str(model), options, providers=[p for p in _PROVIDERS if p in there])
+    session = onnxruntime.InferenceSession(
+        str(model), options, providers=[p for p in _PROVIDERS if p in there]
+    )
     names = [i.name for i in session.get_inputs()]
     return lambda *arrays: session.run(None, dict(zip(names, arrays, strict=True)))[0].reshape(-1)
 

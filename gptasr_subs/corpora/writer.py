@@ -41,7 +41,12 @@ class CorpusWriter:
         self.begun = self.manifest.exists()
         if self.begun:
             self._open()
-        self.known = {row.get(_ORIGIN, "") for table in self._columns if self.begun for row in read_rows(table)}
+        self.known = {
+            row.get(_ORIGIN, "")
+            for table in self._columns
+            if self.begun
+            for row in read_rows(table)
+        }
 
     def _open(self) -> None:
         for table, columns in self._columns.items():
@@ -64,7 +69,9 @@ class CorpusWriter:
         ``UsageError`` where nothing has ever been added.
         """
         if not self.begun:
-            raise UsageError(f"There are no clips to put into {self.folder}; look at what it is to be made of.")
+            raise UsageError(
+                f"There are no clips to put into {self.folder}; look at what it is to be made of."
+            )
         report = Report(list(read_clips(self.manifest)))
         for row in read_rows(self._dropped):
             clip = Clip(Path(row[_ORIGIN]), seconds=float(row["seconds"]), source=row["source"])
@@ -75,7 +82,9 @@ class CorpusWriter:
 
 def manifest_row(file: str, offset: float, clip: Clip, found_in: Clip) -> Row:
     """Columns of ``clip`` where its audio lies now, and where that was found."""
-    words = (" ".join(text.split()) for text in (clip.speaker, clip.source, clip.licence, clip.text))
+    words = (
+        " ".join(text.split()) for text in (clip.speaker, clip.source, clip.licence, clip.text)
+    )
     return file, f"{offset:.6f}", f"{clip.seconds:.6f}", *words, origin(found_in)
 
 

@@ -32,11 +32,14 @@ def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())
 
 
-_CONJUNCTIONS = _words("and or but nor because although though while whereas unless until if when whenever")
+_CONJUNCTIONS = _words(
+    "and or but nor because although though while whereas unless until if when whenever"
+)
 _RELATIVES = _words("where wherever who whom which that than as since so")
 _PREPOSITIONS = _words(
     """about above across after against along among around at before behind below beneath beside
-    between beyond by despite during except for from in inside into like near of on onto outside over past
+    between beyond by despite during except for from in inside into like near of on onto outside
+    over past
     through throughout to toward towards under upon with within without"""
 )
 _DETERMINERS = _words(
@@ -51,16 +54,21 @@ _AUXILIARIES = _words(
 _DEGREES = _words("very too quite rather more most less least much many few several such")
 _ADJECTIVES = _words(
     """good bad big small great little large long short old new young high low early late own other
-    last first next same different whole only few best better worst right wrong true real sure free full
-    empty open poor rich strong weak hard soft easy hot cold warm dark bright black white red blue green
-    dear deep wide fine happy sad nice pretty quick slow heavy light clear public private human local main
+    last first next same different whole only few best better worst right wrong true real sure free
+    full empty open poor rich strong weak hard soft easy hot cold warm dark bright black white red
+    blue green dear deep wide fine happy sad nice pretty quick slow heavy light clear public private
+    human
+    local main
     major important general national social"""
 )
 _NUMBERS = _words(
-    """one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty
+    """one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty
+    sixty
     seventy eighty ninety hundred thousand million"""
 )
-_TITLES = _words("mr mrs ms dr prof st mister miss sir lord lady captain doctor professor saint king queen")
+_TITLES = _words(
+    "mr mrs ms dr prof st mister miss sir lord lady captain doctor professor saint king queen"
+)
 
 # What follows belongs to these: always ("the dog", "of it", "because he"), or unless a preposition
 # comes ("he was").
@@ -166,7 +174,9 @@ class Layouts:
         self.words = words
         self._max_chars = max_chars
         self._new_lines = np.cumsum(np.zeros(len(words)) if new_lines is None else new_lines)
-        self._edges = np.concatenate(([0], np.cumsum([len(word) + 1 for word in words], dtype=np.int64)))
+        self._edges = np.concatenate(
+            ([0], np.cumsum([len(word) + 1 for word in words], dtype=np.int64))
+        )
         self._turns = _TURN_WEIGHT * penalties
         self.reach = max(1, min(max_words, self._most_words(max_lines * (max_chars + 1))))
         sizes = range(1, self.reach + 1)
@@ -205,7 +215,9 @@ class Layouts:
         fits = (chars <= self._max_chars) & whole | (d == 1)
         return np.where(fits, _RAGGED_WEIGHT * (chars / self._max_chars) ** 2, np.inf)
 
-    def _with_line_above(self, top: dict[int, Floats], rest: dict[int, Floats], sizes: range) -> dict[int, Floats]:
+    def _with_line_above(
+        self, top: dict[int, Floats], rest: dict[int, Floats], sizes: range
+    ) -> dict[int, Floats]:
         """Layouts with one line more than ``rest``, each with the best choice of its first line."""
         rows = {}
         choices = {}

@@ -27,8 +27,8 @@ class CueContext:
     """A cue as a viewer meets it: between its neighbours, without markup.
 
     ``before`` stands above it in the file, ``after`` is the next one in its place on the screen,
-    but for doubles. ``covering`` still stands there when it begins, though not next to it, and ``double`` with the
-    same text. From here on ``rolling`` cues repeat what the one before showed.
+    but for doubles. ``covering`` still stands there when it begins, though not next to it, and
+    ``double`` with the same text. From here on ``rolling`` cues repeat what the one before showed.
     """
 
     cue: Cue
@@ -88,13 +88,21 @@ def _rule(name: str, *, hard: bool = False, pair: bool = False) -> Callable[[Che
 
 @_rule("lines", hard=True)
 def _lines(context: CueContext, norms: Norms) -> str:
-    return f"{len(context.lines)} lines, at most {norms.max_lines}" if len(context.lines) > norms.max_lines else ""
+    return (
+        f"{len(context.lines)} lines, at most {norms.max_lines}"
+        if len(context.lines) > norms.max_lines
+        else ""
+    )
 
 
 @_rule("line-length", hard=True)
 def _line_length(context: CueContext, norms: Norms) -> str:
     longest = max((line for line in context.lines if " " in line), key=len, default="")
-    return f"a line of {len(longest)} characters, at most {norms.max_chars}" if len(longest) > norms.max_chars else ""
+    return (
+        f"a line of {len(longest)} characters, at most {norms.max_chars}"
+        if len(longest) > norms.max_chars
+        else ""
+    )
 
 
 @_rule("order", hard=True)
@@ -137,7 +145,11 @@ def _no_time(context: CueContext, norms: Norms) -> str:
 @_rule("too-long", hard=True)
 def _too_long(context: CueContext, norms: Norms) -> str:
     return _seconds(
-        "stands", context.seconds, bound="at most", norm=norms.max_seconds, excess=context.seconds - norms.max_seconds
+        "stands",
+        context.seconds,
+        bound="at most",
+        norm=norms.max_seconds,
+        excess=context.seconds - norms.max_seconds,
     )
 
 
@@ -146,7 +158,9 @@ def _too_short(context: CueContext, norms: Norms) -> str:
     least = float(shortest_seconds(len(context.words), norms)) if context.words else 0.0
     missing = min(least, norms.max_seconds) - context.seconds
     return (
-        _seconds("stands", context.seconds, bound="at least", norm=least, excess=missing) if context.seconds > 0 else ""
+        _seconds("stands", context.seconds, bound="at least", norm=least, excess=missing)
+        if context.seconds > 0
+        else ""
     )
 
 
@@ -159,7 +173,9 @@ def _too_fast(context: CueContext, norms: Norms) -> str:
     by_words = needed > chars / norms.max_chars_per_second
     if by_words:
         return f"{60 * len(context.words) / context.seconds:.0f} words a minute, at most {norms.max_words_per_minute:g}"
-    return f"{chars / context.seconds:.1f} characters a second, at most {norms.max_chars_per_second:g}"
+    return (
+        f"{chars / context.seconds:.1f} characters a second, at most {norms.max_chars_per_second:g}"
+    )
 
 
 @_rule("gap", pair=True)
@@ -175,7 +191,11 @@ def _gap(context: CueContext, norms: Norms) -> str:
 @_rule("flicker", pair=True)
 def _flicker(context: CueContext, norms: Norms) -> str:
     flickers = norms.gap + _ROUNDING < context.gap < norms.min_gap - _ROUNDING
-    return f"dark for {context.gap:.3f} s, neither {norms.gap:.3f} s nor {norms.min_gap:g} s" if flickers else ""
+    return (
+        f"dark for {context.gap:.3f} s, neither {norms.gap:.3f} s nor {norms.min_gap:g} s"
+        if flickers
+        else ""
+    )
 
 
 @_rule("empty")
@@ -187,7 +207,9 @@ def _empty(context: CueContext, norms: Norms) -> str:
 def _long_word(context: CueContext, norms: Norms) -> str:
     longest = max((line for line in context.lines if " " not in line), key=len, default="")
     return (
-        f"a word of {len(longest)} characters, a line has {norms.max_chars}" if len(longest) > norms.max_chars else ""
+        f"a word of {len(longest)} characters, a line has {norms.max_chars}"
+        if len(longest) > norms.max_chars
+        else ""
     )
 
 
@@ -195,7 +217,11 @@ def _long_word(context: CueContext, norms: Norms) -> str:
 def _orphan(context: CueContext, norms: Norms) -> str:
     if len(context.lines) < 2 or any(line.startswith(_DASHES) for line in context.lines):
         return ""
-    alone = [line for line in context.lines if line and " " not in line and len(line) < norms.max_chars / 3]
+    alone = [
+        line
+        for line in context.lines
+        if line and " " not in line and len(line) < norms.max_chars / 3
+    ]
     return f"{alone[0]!r} stands alone on its line" if alone else ""
 
 
@@ -204,16 +230,26 @@ def _unbalanced(context: CueContext, norms: Norms) -> str:
     if len(context.lines) != 2 or any(line.startswith(_DASHES) for line in context.lines):
         return ""
     top, bottom = map(len, context.lines)
-    return f"lines of {top} and {bottom} characters" if abs(top - bottom) > norms.max_chars * 0.6 else ""
+    return (
+        f"lines of {top} and {bottom} characters"
+        if abs(top - bottom) > norms.max_chars * 0.6
+        else ""
+    )
 
 
 @_rule("split-phrase", pair=True)
 def _split_phrase(context: CueContext, norms: Norms) -> str:
-    following = [plain(line).strip() for line in context.after.lines] if context.after and context.gap < _NEAR else []
+    following = (
+        [plain(line).strip() for line in context.after.lines]
+        if context.after and context.gap < _NEAR
+        else []
+    )
     texts = [line.split() for line in [*context.lines, *following[:1]]]
     points = break_penalties([word for text in texts for word in text])
     edges = np.cumsum([len(text) for text in texts])[:-1]
-    split = [int(edge) for edge in edges if 0 < edge < len(points) - 1 and points[edge] >= INSIDE_PHRASE]
+    split = [
+        int(edge) for edge in edges if 0 < edge < len(points) - 1 and points[edge] >= INSIDE_PHRASE
+    ]
     words = [word for text in texts for word in text]
     return f"parts {words[split[0] - 1]!r} from {words[split[0]]!r}" if split else ""
 
@@ -257,7 +293,11 @@ class Report:
     @property
     def score(self) -> float:
         """Cues without any fault in a hundred."""
-        return 100.0 * (1 - len({violation.cue for violation in self.violations}) / self.cues) if self.cues else 100.0
+        return (
+            100.0 * (1 - len({violation.cue for violation in self.violations}) / self.cues)
+            if self.cues
+            else 100.0
+        )
 
     def rules(self) -> dict[str, int]:
         """How often each rule breaks, those that do."""
@@ -266,8 +306,17 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        facts = {"cues": self.cues, "score": round(self.score, 1), "hard": self.hard, "soft": self.soft}
-        return {**facts, "rules": self.rules(), "faults": [asdict(violation) for violation in self.violations]}
+        facts = {
+            "cues": self.cues,
+            "score": round(self.score, 1),
+            "hard": self.hard,
+            "soft": self.soft,
+        }
+        return {
+            **facts,
+            "rules": self.rules(),
+            "faults": [asdict(violation) for violation in self.violations],
+        }
 
 
 def lint(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Report:

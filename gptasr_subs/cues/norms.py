@@ -33,12 +33,16 @@ class Norms:
     max_chars: int = _norm(42, "Characters per line at most.")
     max_lines: int = _norm(2, "Lines per subtitle at most.")
     # 20 frames at 24 a second. Kept where the next cue leaves room.
-    min_seconds: float = _norm(5 / 6, "Seconds a subtitle is shown at least, if the next one leaves room.")
+    min_seconds: float = _norm(
+        5 / 6, "Seconds a subtitle is shown at least, if the next one leaves room."
+    )
     min_seconds_per_word: float = _norm(0.0, "The same for each of its words.")
     # Never exceeded; a single longer word is cut off at it.
     max_seconds: float = _norm(7.0, "Seconds a subtitle is shown at most.")
     # For adults, spaces included; 17 for children.
-    max_chars_per_second: float = _norm(20.0, "Reading speed in characters per second (inf: no limit).")
+    max_chars_per_second: float = _norm(
+        20.0, "Reading speed in characters per second (inf: no limit)."
+    )
     max_words_per_minute: float = _norm(inf, "Reading speed in words per minute (inf: no limit).")
     # Dark frames between two cues, so that the eye sees a change.
     gap_frames: int = _norm(2, "Empty frames between two subtitles that follow closely.")
@@ -51,9 +55,13 @@ class Norms:
     long_pause: float = _norm(1.0, "Silence that no subtitle reaches across.")
     # Farther away, a cue that starts with a cut of the picture would no longer start with its
     # voice.
-    shot_frames: int = _norm(6, "With --shot-changes: a subtitle moves to a shot change at most this many frames away.")
+    shot_frames: int = _norm(
+        6, "With --shot-changes: a subtitle moves to a shot change at most this many frames away."
+    )
     # A line of letters as a share of the picture's height, in formats that say how large text is.
-    text_height: float = _norm(0.055, "Height of a line of text as a share of the picture's (ass, ttml).")
+    text_height: float = _norm(
+        0.055, "Height of a line of text as a share of the picture's (ass, ttml)."
+    )
     # Frames a second of the video. A fact and no norm, but gaps are counted in it.
     fps: float = 24.0
 
@@ -63,13 +71,29 @@ class Norms:
             raise UsageError(
                 "A cue needs room for at least one character and one line; raise --max-chars or --max-lines."
             )
-        above = self.min_seconds, self.max_chars_per_second, self.max_words_per_minute, self.fps, self.long_pause
+        above = (
+            self.min_seconds,
+            self.max_chars_per_second,
+            self.max_words_per_minute,
+            self.fps,
+            self.long_pause,
+        )
         # Also where it is no number at all
         if not all(norm > 0 for norm in (*above, self.text_height)):
-            raise UsageError("A cue's shortest duration, speeds, frame rate, long pause and text must be above 0.")
-        rests = self.min_seconds_per_word, self.gap_frames, self.lead_out, self.min_gap, self.shot_frames
+            raise UsageError(
+                "A cue's shortest duration, speeds, frame rate, long pause and text must be above 0."
+            )
+        rests = (
+            self.min_seconds_per_word,
+            self.gap_frames,
+            self.lead_out,
+            self.min_gap,
+            self.shot_frames,
+        )
         if not (self.max_seconds >= self.min_seconds and all(norm >= 0 for norm in rests)):
-            raise UsageError("A cue's longest duration must reach its shortest, and its gaps cannot be negative.")
+            raise UsageError(
+                "A cue's longest duration must reach its shortest, and its gaps cannot be negative."
+            )
 
     @property
     def frame(self) -> float:
@@ -105,6 +129,8 @@ BBC = Norms(
 
 # Our own, for videos watched on a telephone: one short line in large letters that keeps pace with
 # the voice.
-SOCIAL = Norms(max_chars=24, max_lines=1, min_seconds=0.5, max_seconds=3.0, lead_out=0.3, text_height=0.09)
+SOCIAL = Norms(
+    max_chars=24, max_lines=1, min_seconds=0.5, max_seconds=3.0, lead_out=0.3, text_height=0.09
+)
 
 PRESETS = {"netflix": NETFLIX, "bbc": BBC, "social": SOCIAL}

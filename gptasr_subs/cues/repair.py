@@ -86,7 +86,9 @@ def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf)
     """
     tokens: list[Token] = []
     words: list[Word] = []
-    for cue, own, span in zip(cues, tokens_of(cues, norms), _spoken(cues, norms, end_limit), strict=True):
+    for cue, own, span in zip(
+        cues, tokens_of(cues, norms), _spoken(cues, norms, end_limit), strict=True
+    ):
         tokens += [replace(token, position=cue.position) for token in own]
         words += _spread(own, *span)
     timed = time_words(words, [token.break_before for token in tokens], end_limit)
@@ -104,7 +106,10 @@ def tokens_of(cues: Sequence[Cue], norms: Norms = NETFLIX) -> list[list[Token]]:
         tokens = [token for row in _rows(cue) for token in _line_tokens(row, norms.max_chars // 2)]
         apart = before is not None and _is_apart(before, cue)
         found.append(
-            [replace(token, break_before=max(token.break_before, CUE if apart else PHRASE)) for token in tokens[:1]]
+            [
+                replace(token, break_before=max(token.break_before, CUE if apart else PHRASE))
+                for token in tokens[:1]
+            ]
             + tokens[1:]
         )
         before = cue
@@ -126,7 +131,9 @@ def _with_tags(cue: Cue, upcoming: Iterator[Token]) -> Cue:
             own.append(next(upcoming))
         position = own[0].position
         runs = groupby(own, key=lambda token: token.tags)
-        lines.append(" ".join(wrap_tags(" ".join(token.text for token in run), tags) for tags, run in runs))
+        lines.append(
+            " ".join(wrap_tags(" ".join(token.text for token in run), tags) for tags, run in runs)
+        )
     return replace(cue, lines=tuple(lines), position=position)
 
 
@@ -157,7 +164,9 @@ def _line_tokens(row: Row, longest: int) -> Iterator[Token]:
             parts = [word.span() for word in _WORD.finditer(text, *found.span())]
         for first, last in parts:
             tags = Counter(tags for _, tags in row[first:last]).most_common(1)[0][0]
-            yield Token(" ".join(text[first:last].split()), tags, LINE if dash and first == 0 else NOTHING)
+            yield Token(
+                " ".join(text[first:last].split()), tags, LINE if dash and first == 0 else NOTHING
+            )
 
 
 def _is_apart(cue: Cue, following: Cue) -> bool:
@@ -218,7 +227,11 @@ def _needed(cue: Cue, norms: Norms) -> float:
     """Seconds it takes to read a cue, at least its shortest duration."""
     text = plain(cue.text)
     words = np.array(len(text.split()))
-    return float(np.maximum(reading_seconds(np.array(len(text)), words, norms), shortest_seconds(words, norms)))
+    return float(
+        np.maximum(
+            reading_seconds(np.array(len(text)), words, norms), shortest_seconds(words, norms)
+        )
+    )
 
 
 @dataclass
@@ -259,7 +272,9 @@ class _Lane:
     def _runs(self, right: set[Cue]) -> list[tuple[int, int]]:
         """Stretches of neighbours that have faults, each as (first, one past the last)."""
         violations = lint(self.cues, self.norms).violations
-        told = {violation.cue - 1 + i for violation in violations for i in range(1 + violation.pair)}
+        told = {
+            violation.cue - 1 + i for violation in violations for i in range(1 + violation.pair)
+        }
         faulty = [k for k in sorted(told) if k < len(self.cues) and self.cues[k] not in right]
         runs: list[tuple[int, int]] = []
         for k in faulty:

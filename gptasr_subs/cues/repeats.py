@@ -67,7 +67,9 @@ def unroll(cues: Sequence[Cue]) -> list[Cue]:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Cues ``first`` to ``last`` (numbers in a list), each of which repeats words of the one before."""
+    """Cues ``first`` to ``last`` (numbers in a list), each of which repeats words of the one
+    before.
+    """
 
     first: int
     last: int

@@ -12,10 +12,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gptasr_subs.cues.linebreaks import INSIDE_PHRASE, SENTENCE_END, Floats, Ints, Layouts, break_penalties
+from gptasr_subs.cues.linebreaks import (
+    INSIDE_PHRASE,
+    SENTENCE_END,
+    Floats,
+    Ints,
+    Layouts,
+    break_penalties,
+)
 from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.timed_words import CUE, LINE, PHRASE, TimedWords, time_words, tokens
-from gptasr_subs.cues.timing import out_times, reading_seconds, shortest_seconds, snap_ends, snap_starts
+from gptasr_subs.cues.timing import (
+    out_times,
+    reading_seconds,
+    shortest_seconds,
+    snap_ends,
+    snap_starts,
+)
 from gptasr_subs.types import Cue, Word
 
 # How long a cue shows at the least, where many words were given one and the same time
@@ -78,7 +91,9 @@ def shape_cues(
     """
     chars = norms.max_chars if max_chars is None else max_chars
     lines = norms.max_lines if max_lines is None else max_lines
-    return arrange(time_words(list(tokens(words))), replace(norms, max_chars=chars, max_lines=lines), shots)
+    return arrange(
+        time_words(list(tokens(words))), replace(norms, max_chars=chars, max_lines=lines), shots
+    )
 
 
 def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> list[Cue]:
@@ -103,14 +118,18 @@ def _penalties(timed: TimedWords, norms: Norms) -> Floats:
     # Where a voice rests for half a long pause, a phrase has ended, whatever the words.
     grammar = break_penalties(timed.words)
     penalties = grammar * np.maximum(0.0, 1.0 - 2.0 * _silence(timed, norms))
-    ended = (timed.break_before >= LINE) | ((timed.break_before == PHRASE) & (grammar[:-1] < INSIDE_PHRASE))
+    ended = (timed.break_before >= LINE) | (
+        (timed.break_before == PHRASE) & (grammar[:-1] < INSIDE_PHRASE)
+    )
     penalties[:-1][ended] = SENTENCE_END
     return penalties
 
 
 def _most_words(starts: Floats, seconds: float) -> int:
     """The most words that begin within so many seconds."""
-    return int((np.searchsorted(starts, starts + seconds, side="right") - np.arange(len(starts))).max())
+    return int(
+        (np.searchsorted(starts, starts + seconds, side="right") - np.arange(len(starts))).max()
+    )
 
 
 def _silence(timed: TimedWords, norms: Norms) -> Floats:
@@ -118,7 +137,9 @@ def _silence(timed: TimedWords, norms: Norms) -> Floats:
     return np.minimum(timed.pauses / norms.long_pause, 1.0)
 
 
-def _cue_costs(timed: TimedWords, layouts: Layouts, penalties: Floats, norms: Norms, costs: CueCosts = COSTS) -> Floats:
+def _cue_costs(
+    timed: TimedWords, layouts: Layouts, penalties: Floats, norms: Norms, costs: CueCosts = COSTS
+) -> Floats:
     """Points of every possible cue, shape (n + 1, reach): row j, column d - 1 for the d words
     before word j.
 
@@ -128,9 +149,13 @@ def _cue_costs(timed: TimedWords, layouts: Layouts, penalties: Floats, norms: No
     bridges = costs.bridged_pause * _silence(timed, norms)
     # Or a rest, see _penalties
     bridges[1:-1] += costs.bridged_sentence * (penalties[1:-1] == SENTENCE_END)
-    bridges[:-1] += costs.bridged_cue * ((timed.break_before == PHRASE) & (penalties[:-1] == SENTENCE_END))
+    bridges[:-1] += costs.bridged_cue * (
+        (timed.break_before == PHRASE) & (penalties[:-1] == SENTENCE_END)
+    )
     bridged = np.cumsum(bridges)
-    parted = np.cumsum((timed.pauses >= norms.long_pause) | np.append(timed.break_before == CUE, False))
+    parted = np.cumsum(
+        (timed.pauses >= norms.long_pause) | np.append(timed.break_before == CUE, False)
+    )
     table = np.full((n + 1, layouts.reach), np.inf)
     for d in range(1, layouts.reach + 1):
         first = slice(0, n - d + 1)
@@ -138,8 +163,17 @@ def _cue_costs(timed: TimedWords, layouts: Layouts, penalties: Floats, norms: No
         starts = timed.starts[first]
         ends = timed.ends[last]
         chars = layouts.chars(d)
-        shown = out_times(starts, ends, next_starts=timed.next_starts[last], chars=chars, words=d, norms=norms) - starts
-        cost = penalties[d:] + costs.layout * layouts.cost[d] + _looks(chars, d, shown=shown, norms=norms, costs=costs)
+        shown = (
+            out_times(
+                starts, ends, next_starts=timed.next_starts[last], chars=chars, words=d, norms=norms
+            )
+            - starts
+        )
+        cost = (
+            penalties[d:]
+            + costs.layout * layouts.cost[d]
+            + _looks(chars, d, shown=shown, norms=norms, costs=costs)
+        )
         cost += costs.orphan * (d == 1) + bridged[last] - bridged[first]
         broken = (parted[last] > parted[first]) | ((ends - starts > norms.max_seconds) & (d > 1))
         table[d:, d - 1] = np.where(broken, np.inf, cost)
@@ -153,7 +187,9 @@ def _looks(chars: Ints, words: int, shown: Floats, norms: Norms, costs: CueCosts
     unreadable = np.maximum(0.0, reading_seconds(chars, words, norms) - shown)
     missing = np.maximum(0.0, 1.0 - shown / shortest_seconds(words, norms))
     emptiness = np.maximum(0.0, 1.0 - chars / (norms.max_chars * norms.max_lines))
-    return costs.unreadable_second * unreadable + costs.too_short * missing + costs.thin * emptiness**2
+    return (
+        costs.unreadable_second * unreadable + costs.too_short * missing + costs.thin * emptiness**2
+    )
 
 
 def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
@@ -177,7 +213,11 @@ def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
 
 
 def _as_cues(
-    timed: TimedWords, layouts: Layouts, runs: list[tuple[int, int]], norms: Norms, shots: Sequence[float]
+    timed: TimedWords,
+    layouts: Layouts,
+    runs: list[tuple[int, int]],
+    norms: Norms,
+    shots: Sequence[float],
 ) -> list[Cue]:
     """The runs as cues."""
     firsts = np.array([i for i, _ in runs])
@@ -188,11 +228,19 @@ def _as_cues(
     lines = [layouts.lines(i, d) for i, d in runs]
     chars = np.array([len(" ".join(text)) for text in lines])
     outs = out_times(
-        starts, ends, next_starts=np.append(starts[1:], timed.end_limit), chars=chars, words=sizes, norms=norms
+        starts,
+        ends,
+        next_starts=np.append(starts[1:], timed.end_limit),
+        chars=chars,
+        words=sizes,
+        norms=norms,
     )
     outs[:-1] = np.maximum(outs[:-1], _flashes(starts, norms))
     outs = snap_ends(starts, ends, outs=outs, shots=shots, norms=norms, end_limit=timed.end_limit)
-    return [Cue(float(start), float(out), text) for start, out, text in zip(starts, outs, lines, strict=True)]
+    return [
+        Cue(float(start), float(out), text)
+        for start, out, text in zip(starts, outs, lines, strict=True)
+    ]
 
 
 def _in_turn(wanted: Floats, norms: Norms) -> Floats:

@@ -40,7 +40,9 @@ class TimedWords:
         return np.concatenate(([0.0], inner, [0.0]))
 
 
-def time_words(words: Sequence[Word], break_before: Sequence[int] = (), end_limit: float = math.inf) -> TimedWords:
+def time_words(
+    words: Sequence[Word], break_before: Sequence[int] = (), end_limit: float = math.inf
+) -> TimedWords:
     """Times finite, not negative and never going back; no word lost or moved.
 
     ``break_before``: one for each word.
@@ -57,7 +59,13 @@ def time_words(words: Sequence[Word], break_before: Sequence[int] = (), end_limi
     # A word that overlaps the next one ends where that begins
     last[:-1] = np.minimum(last[:-1], first[1:])
     marks = np.array(break_before or [NOTHING] * len(words), dtype=np.int64)
-    return TimedWords([word.text for word in words], starts=first, ends=last, break_before=marks, end_limit=end_limit)
+    return TimedWords(
+        [word.text for word in words],
+        starts=first,
+        ends=last,
+        break_before=marks,
+        end_limit=end_limit,
+    )
 
 
 def tokens(words: Iterable[Word]) -> Iterator[Word]:

@@ -13,7 +13,9 @@ from gptasr_subs.cues.norms import Norms
 
 def reading_seconds(chars: Ints, words: Ints | int, norms: Norms) -> Floats:
     """Seconds it takes to read texts of so many characters (spaces included) and words."""
-    return np.maximum(chars / norms.max_chars_per_second, np.multiply(words, 60.0 / norms.max_words_per_minute))
+    return np.maximum(
+        chars / norms.max_chars_per_second, np.multiply(words, 60.0 / norms.max_words_per_minute)
+    )
 
 
 def shortest_seconds(words: Ints | int, norms: Norms) -> Floats:
@@ -45,7 +47,9 @@ def out_times(
     return np.minimum(np.where(flickers, np.where(stays, lingering, dark), usual), longest)
 
 
-def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Norms, end_limit: float) -> Floats:
+def snap_starts(
+    starts: Floats, ends: Floats, shots: Sequence[float], norms: Norms, end_limit: float
+) -> Floats:
     """In-times moved to a cut nearby; ``ends`` are when voices end.
 
     No voice is cut off, no cue becomes too short.
@@ -56,13 +60,22 @@ def snap_starts(starts: Floats, ends: Floats, shots: Sequence[float], norms: Nor
         cut = _nearest(shots, float(start))
         earliest = max(ends[k - 1], snapped[k - 1] + norms.min_seconds) + norms.gap if k else 0.0
         latest = min(ends[k], next_starts[k] - norms.gap - norms.min_seconds)
-        if abs(cut - start) <= norms.shot_reach and earliest <= cut <= latest and ends[k] - cut <= norms.max_seconds:
+        if (
+            abs(cut - start) <= norms.shot_reach
+            and earliest <= cut <= latest
+            and ends[k] - cut <= norms.max_seconds
+        ):
             snapped[k] = cut
     return snapped
 
 
 def snap_ends(
-    starts: Floats, ends: Floats, outs: Floats, shots: Sequence[float], norms: Norms, end_limit: float
+    starts: Floats,
+    ends: Floats,
+    outs: Floats,
+    shots: Sequence[float],
+    norms: Norms,
+    end_limit: float,
 ) -> Floats:
     """Out-times moved to just before a cut nearby, not before the voice has ended, and not so that
     a gap flickers.
@@ -74,7 +87,11 @@ def snap_ends(
         dark = next_start - out
         shortest = min(norms.min_seconds, outs[k] - starts[k])
         fits = starts[k] + shortest <= out <= starts[k] + norms.max_seconds and out >= ends[k]
-        if abs(out - outs[k]) <= norms.shot_reach and fits and (dark >= norms.min_gap or abs(dark - norms.gap) < 1e-9):
+        if (
+            abs(out - outs[k]) <= norms.shot_reach
+            and fits
+            and (dark >= norms.min_gap or abs(dark - norms.gap) < 1e-9)
+        ):
             snapped[k] = min(out, next_start - norms.gap)
     return snapped
 

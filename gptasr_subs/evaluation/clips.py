@@ -114,7 +114,9 @@ def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Win
 
 def _decode(transcript: ClipTranscript, track: AudioTrack, rate: int) -> Iterator[FloatArray]:
     span = transcript.span
-    blocks = decode_blocks(transcript.path, track=track, sample_rate=rate, start=span.start if span else 0.0)
+    blocks = decode_blocks(
+        transcript.path, track=track, sample_rate=rate, start=span.start if span else 0.0
+    )
     left = round((span.end - span.start) * rate) if span else sys.maxsize
     for block in blocks:
         yield block[:left]

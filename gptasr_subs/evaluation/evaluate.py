@@ -12,7 +12,13 @@ from typing import Any
 
 from gptasr_subs.errors import FormatError, GptasrError
 from gptasr_subs.evaluation.clips import transcribe_clips
-from gptasr_subs.evaluation.wer import WordErrors, confidence_interval, count_errors, is_unformatted, normalize
+from gptasr_subs.evaluation.wer import (
+    WordErrors,
+    confidence_interval,
+    count_errors,
+    is_unformatted,
+    normalize,
+)
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import read_text
 from gptasr_subs.types import Span
@@ -87,7 +93,9 @@ class Evaluation:
 
     @property
     def _formatted(self) -> list[WordErrors]:
-        return [scored.formatted_errors for scored in self.clips if not is_unformatted(scored.clip.text)]
+        return [
+            scored.formatted_errors for scored in self.clips if not is_unformatted(scored.clip.text)
+        ]
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -99,7 +107,8 @@ class Evaluation:
         """Errors by speaker, the worst first; empty where no speaker is named."""
         names = {scored.clip.speaker for scored in self.clips} - {""}
         totals = {
-            name: _total(scored.word_errors for scored in self.clips if scored.clip.speaker == name) for name in names
+            name: _total(scored.word_errors for scored in self.clips if scored.clip.speaker == name)
+            for name in names
         }
         return dict(sorted(totals.items(), key=lambda item: (-item[1].wer, item[0])))
 
@@ -123,7 +132,10 @@ class Evaluation:
             **_rates(self.total),
             "interval": [round(end, 3) for end in self.interval],
             "wer_with_case_and_punctuation": round(written.wer, 3) if written else None,
-            "interval_with_case_and_punctuation": [round(end, 3) for end in formatted_interval or ()] or None,
+            "interval_with_case_and_punctuation": [
+                round(end, 3) for end in formatted_interval or ()
+            ]
+            or None,
             "speakers": {name: _rates(total) for name, total in self.speakers.items()},
             "worst": [
                 {
@@ -148,7 +160,9 @@ def read_manifest(path: Path) -> list[Clip]:
     rows = csv.reader(io.StringIO(read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
     header = ["path" if name == "file" else name for name in next(rows, [])]
     if missing := [name for name in ("path", "text") if name not in header]:
-        raise FormatError(f"{str(path)!r} has no column {missing[0]!r}; its first line must name the columns.")
+        raise FormatError(
+            f"{str(path)!r} has no column {missing[0]!r}; its first line must name the columns."
+        )
     clips = []
     for row in rows:
         if len(row) not in (0, len(header)):
@@ -160,7 +174,9 @@ def read_manifest(path: Path) -> list[Clip]:
             span = _span(path, fields)
             clips.append(Clip(path.parent / fields["path"], fields["text"], speaker, span))
     if not clips:
-        raise FormatError(f"{str(path)!r} lists no clips; add a line for each clip below the header.")
+        raise FormatError(
+            f"{str(path)!r} lists no clips; add a line for each clip below the header."
+        )
     return clips
 
 
@@ -171,7 +187,9 @@ def _span(manifest: Path, fields: dict[str, str]) -> Span | None:
     try:
         offset, seconds = (float(fields[name]) for name in ("offset", "seconds"))
     except ValueError as error:
-        raise FormatError(f"{str(manifest)!r} has an offset or a length that is no number ({error}).") from error
+        raise FormatError(
+            f"{str(manifest)!r} has an offset or a length that is no number ({error})."
+        ) from error
     return Span(offset, offset + seconds)
 
 

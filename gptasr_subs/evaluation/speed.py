@@ -100,7 +100,9 @@ def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
     Raises UsageError.
     """
     if name not in PUBLISHED:
-        raise UsageError(f"There is no published configuration {name!r}; choose from: {', '.join(PUBLISHED)}.")
+        raise UsageError(
+            f"There is no published configuration {name!r}; choose from: {', '.join(PUBLISHED)}."
+        )
     torch.manual_seed(0)
     network = GptAsr(PUBLISHED[name]).eval()
     chosen = choose_device(device)
@@ -119,22 +121,30 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
     rate = recognizer.sample_rate
     limit = network.config.max_text_tokens
     if setting.tokens > limit or setting.seconds > recognizer.max_seconds:
-        raise UsageError(f"{recognizer.name!r} takes {limit} tokens and {recognizer.max_seconds:.1f} s at the most.")
+        raise UsageError(
+            f"{recognizer.name!r} takes {limit} tokens and {recognizer.max_seconds:.1f} s at the most."
+        )
     noise = np.random.default_rng(0).normal(0, 0.1, (setting.batch, int(setting.seconds * rate)))
     clips = list(noise.astype(np.float32))
     _forget_peak(recognizer.device)
     parts = [_run(recognizer, clips, setting) for _ in range(runs + 1)][1:]
     front_end, prefill, steps = (median(part) / setting.batch for part in zip(*parts, strict=True))
-    return Timing(setting, front_end=front_end, prefill=prefill, steps=steps, peak=_peak(recognizer.device))
+    return Timing(
+        setting, front_end=front_end, prefill=prefill, steps=steps, peak=_peak(recognizer.device)
+    )
 
 
-def _run(recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting) -> tuple[float, float, float]:
+def _run(
+    recognizer: GptAsrRecognizer, clips: list[FloatArray], setting: Setting
+) -> tuple[float, float, float]:
     network = recognizer.checkpoint.model
     with_ilm = recognizer.checkpoint.decoding.ilm_weight > 0
     front_end, (mel, lengths) = _timed(recognizer.device, lambda: recognizer.log_mels(clips))
     prefill, decoder = _timed(
         recognizer.device,
-        lambda: IncrementalDecoder(network, network.encode_in_parts(mel, lengths), setting.beams, with_ilm),
+        lambda: IncrementalDecoder(
+            network, network.encode_in_parts(mel, lengths), setting.beams, with_ilm
+        ),
     )
     steps, _ = _timed(recognizer.device, lambda: force_steps(decoder, network, setting))
     return front_end, prefill, steps
@@ -162,7 +172,9 @@ def _timed(device: str, work: Callable[[], _T]) -> tuple[float, _T]:
     return time.perf_counter() - began, result
 
 
-def measure_media(media: Path, model: str, device: str = "auto", batch_size: int = 0, beams: int = 0) -> Stages:
+def measure_media(
+    media: Path, model: str, device: str = "auto", batch_size: int = 0, beams: int = 0
+) -> Stages:
     """Recognise a video, writing nothing, and say where the time went."""
     began = time.perf_counter()
     chosen = choose_device(device)
@@ -172,7 +184,9 @@ def measure_media(media: Path, model: str, device: str = "auto", batch_size: int
     _forget_peak(chosen)
     loaded = time.perf_counter()
     info = probe(media)
-    audio = _Waits(decode_blocks(media, track=choose_track(info, None), sample_rate=recognizer.sample_rate))
+    audio = _Waits(
+        decode_blocks(media, track=choose_track(info, None), sample_rate=recognizer.sample_rate)
+    )
     windows = _Waits(segment_blocks(audio, recognizer.sample_rate, window_limits(recognizer)))
     found = recognize(recognizer, windows, batch_size=batch_size, beams=beams)
     words = [word for _, some in found for word in some]
@@ -269,7 +283,10 @@ def _peak(device: str) -> int:
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
     if _PEAK.exists():
-        told = next((line for line in _PEAK.read_text().splitlines() if line.startswith("VmHWM")), "VmHWM: 0 kB")
+        told = next(
+            (line for line in _PEAK.read_text().splitlines() if line.startswith("VmHWM")),
+            "VmHWM: 0 kB",
+        )
         return int(told.split()[1]) << 10
     if sys.platform == "win32":
         return 0
@@ -278,6 +295,13 @@ def _peak(device: str) -> int:
     return getrusage(RUSAGE_SELF).ru_maxrss << (0 if sys.platform == "darwin" else 10)
 
 
-def settings(batches: Sequence[int], beams: Sequence[int], tokens: Sequence[int], seconds: float) -> list[Setting]:
+def settings(
+    batches: Sequence[int], beams: Sequence[int], tokens: Sequence[int], seconds: float
+) -> list[Setting]:
     """Every combination."""
-    return [Setting(batch, width, count, seconds) for batch in batches for width in beams for count in tokens]
+    return [
+        Setting(batch, width, count, seconds)
+        for batch in batches
+        for width in beams
+        for count in tokens
+    ]

@@ -66,10 +66,14 @@ def count_errors(said: str, written: str) -> WordErrors:
     return WordErrors(words, result.substitutions, result.deletions, result.insertions)
 
 
-def confidence_interval(tallies: Sequence[WordErrors], draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+def confidence_interval(
+    tallies: Sequence[WordErrors], draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
     """The 95 % interval of the WER (percent), by drawing clips with replacement."""
     if not tallies:
         raise UsageError("There is nothing to score; give at least one clip.")
     rng = random.Random(seed)
-    rates = sorted(sum(rng.choices(tallies, k=len(tallies)), WordErrors()).wer for _ in range(draws))
+    rates = sorted(
+        sum(rng.choices(tallies, k=len(tallies)), WordErrors()).wer for _ in range(draws)
+    )
     return rates[int(0.025 * draws)], rates[int(0.975 * draws)]

@@ -62,7 +62,8 @@ class Ass:
         spoken = spoken_lines(document)
         head = _HEAD.format(height=_HEIGHT, size=round(_HEIGHT * document.style.text_height))
         return head + "".join(
-            _line(cue, words, document.style) for cue, words in zip(document.cues, spoken, strict=True)
+            _line(cue, words, document.style)
+            for cue, words in zip(document.cues, spoken, strict=True)
         )
 
     def read(self, text: str) -> list[Cue]:
@@ -79,7 +80,11 @@ class Ass:
         cues = [_cue(row, styles.get(row.get("style", "").lstrip("*"), {})) for row in dialogue]
         untimed = [_shown(row) for row, cue in zip(dialogue, cues, strict=True) if not cue]
         untimed += [_shown(row) for section, kind, row in rows if _is_stray(section, kind)]
-        shown = [cue for row, cue in zip(dialogue, cues, strict=True) if cue and not _is_drawing(row, cue)]
+        shown = [
+            cue
+            for row, cue in zip(dialogue, cues, strict=True)
+            if cue and not _is_drawing(row, cue)
+        ]
         ordered = sorted(shown, key=lambda cue: cue.start)
         return Reading(ordered, tuple(left_out(untimed)))
 

@@ -151,5 +151,9 @@ def _printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    kept = (" " if char == "\t" else char for char in text if char == "\t" or unicodedata.category(char) != "Cc")
+    kept = (
+        " " if char == "\t" else char
+        for char in text
+        if char == "\t" or unicodedata.category(char) != "Cc"
+    )
     return "".join("\ufffd" if unicodedata.category(char) == "Cs" else char for char in kept)

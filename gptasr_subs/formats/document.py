@@ -12,7 +12,8 @@ class Style:
     """How text looks, for the formats that can say it.
 
     ``word_times``: each word carries its time or lights up at it. Words less sure than
-    ``mark_confidence_below`` are coloured. ``text_height``: of a line, as a share of the picture's height.
+    ``mark_confidence_below`` are coloured. ``text_height``: of a line, as a share of the picture's
+    height.
     """
 
     word_times: bool = False

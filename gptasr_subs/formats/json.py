@@ -37,7 +37,9 @@ class Json:
         try:
             return [_read(cue) for cue in json.loads(text)["cues"]]
         except (ValueError, KeyError, TypeError) as error:
-            raise FormatError('This JSON file has no "cues" with "start", "end" and "lines".') from error
+            raise FormatError(
+                'This JSON file has no "cues" with "start", "end" and "lines".'
+            ) from error
 
 
 def _read(cue: dict[str, Any]) -> Cue:

@@ -32,13 +32,19 @@ class Lrc:
 
     def write(self, document: Document) -> str:
         """All cues, each word with its time if the document's style has word times."""
-        shown = [(cue, words) for cue, words in zip(document.cues, spoken_lines(document), strict=True) if _text(cue)]
+        shown = [
+            (cue, words)
+            for cue, words in zip(document.cues, spoken_lines(document), strict=True)
+            if _text(cue)
+        ]
         lines = []
         for (cue, words), (following, _) in zip(shown, [*shown[1:], (None, None)], strict=False):
             words = words if document.style.word_times else None
             text = _text(cue)
             if words:
-                text = " ".join(f"<{_clock(word.start)}>{word.text}" for line in words for word in line)
+                text = " ".join(
+                    f"<{_clock(word.start)}>{word.text}" for line in words for word in line
+                )
             lines.append(f"[{_clock(cue.start)}]{text}")
             if following is None or _clock(following.start) != _clock(cue.end):
                 lines.append(f"[{_clock(cue.end)}]")
@@ -54,9 +60,13 @@ class Lrc:
         if not found and text.strip():
             raise FormatError("This is not an LRC file: it has no line like [00:01.00]text.")
         starts = sorted({start for start, _ in found})
-        ends = dict(zip(starts, [*starts[1:], starts[-1] + _LONGEST] if starts else [], strict=True))
+        ends = dict(
+            zip(starts, [*starts[1:], starts[-1] + _LONGEST] if starts else [], strict=True)
+        )
         cues = [Cue(start, ends[start], (literal(line),)) for start, line in found if line]
-        untimed = [line for line in text.split("\n") if not (_LINE.match(line) or _FACT.match(line))]
+        untimed = [
+            line for line in text.split("\n") if not (_LINE.match(line) or _FACT.match(line))
+        ]
         return Reading(cues, tuple(left_out(untimed)))
 
 

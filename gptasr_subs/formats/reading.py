@@ -29,7 +29,9 @@ def left_out(lines: Iterable[str]) -> list[str]:
     first = texts[0] if len(texts[0]) <= _SHOWN else f"{texts[0][:_SHOWN]}..."
     if len(texts) == 1:
         return [f"A line of text has no time that can be read and is left out: {first!r}."]
-    return [f"{len(texts)} lines of text have no time that can be read and are left out, the first: {first!r}."]
+    return [
+        f"{len(texts)} lines of text have no time that can be read and are left out, the first: {first!r}."
+    ]
 
 
 def close_open(cues: Sequence[Cue]) -> Reading:
@@ -40,7 +42,9 @@ def close_open(cues: Sequence[Cue]) -> Reading:
     starts = sorted(cue.start for cue in cues)
     closed = [_closed(cue, starts) if cue.end == inf else cue for cue in cues]
     many = "A subtitle has" if len(open_ends) == 1 else f"{len(open_ends)} subtitles have"
-    remark = f"{many} no end (the first at {open_ends[0].start:.3f} s), the next one's start is taken."
+    remark = (
+        f"{many} no end (the first at {open_ends[0].start:.3f} s), the next one's start is taken."
+    )
     return Reading(closed, (remark,))
 
 

@@ -88,4 +88,6 @@ def get_format(name: str) -> Format:
     for found in formats.values():
         if wanted in (found.name, found.extension):
             return found
-    raise FormatError(f"There is no subtitle format {wanted!r}; choose one of {', '.join(sorted(formats))}.")
+    raise FormatError(
+        f"There is no subtitle format {wanted!r}; choose one of {', '.join(sorted(formats))}."
+    )

@@ -15,7 +15,9 @@ from gptasr_subs.types import Cue
 _TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,:;](\d{1,9}))?"
 _TIMING = re.compile(rf"\s*{_TIME}\s*[,;]\s*{_TIME}\s*", re.ASCII)
 # Meant to be two times, which cannot be read
-_BROKEN = re.compile(r"\s*[\dOoIl]+[:;][\dOoIl]+[:;][^\s,]*\s*,.*|[^\u2060]*,\s*\d+:\d\d:\d\d[.,]\d+\s*")
+_BROKEN = re.compile(
+    r"\s*[\dOoIl]+[:;][\dOoIl]+[:;][^\s,]*\s*,.*|[^\u2060]*,\s*\d+:\d\d:\d\d[.,]\d+\s*"
+)
 
 
 class Sbv:
@@ -26,7 +28,10 @@ class Sbv:
 
     def write(self, document: Document) -> str:
         """All cues, a blank line between."""
-        blocks = ["\n".join([f"{_clock(cue.start)},{_clock(cue.end)}", *_lines(cue), ""]) for cue in document.cues]
+        blocks = [
+            "\n".join([f"{_clock(cue.start)},{_clock(cue.end)}", *_lines(cue), ""])
+            for cue in document.cues
+        ]
         return "\n".join(blocks)
 
     def read(self, text: str) -> list[Cue]:
@@ -51,7 +56,9 @@ class Sbv:
             else:
                 untimed.append(line)
         if not cues and text.strip():
-            raise FormatError("This is not an SBV file: it has no line like 0:00:01.000,0:00:02.000.")
+            raise FormatError(
+                "This is not an SBV file: it has no line like 0:00:01.000,0:00:02.000."
+            )
         return Reading(cues, tuple(left_out(untimed)))
 
 

@@ -22,7 +22,9 @@ def spoken_lines(document: Document) -> list[Lines | None]:
     if not (document.style.word_times or document.style.mark_confidence_below > 0):
         return nothing
     spoken = tokens(document.words)
-    found: list[Lines] = [tuple(tuple(islice(spoken, len(line))) for line in words_of(cue)) for cue in document.cues]
+    found: list[Lines] = [
+        tuple(tuple(islice(spoken, len(line))) for line in words_of(cue)) for cue in document.cues
+    ]
     texts = [[[word.text for word in line] for line in lines] for lines in found]
     return [*found] if texts == [words_of(cue) for cue in document.cues] else nothing
 

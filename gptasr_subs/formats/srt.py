@@ -41,7 +41,9 @@ class Srt:
         import pysrt  # takes a while, and most commands do not write
 
         items = [
-            pysrt.SubRipItem(i, milliseconds(cue.start), milliseconds(cue.end), "\n".join(_lines(cue)))
+            pysrt.SubRipItem(
+                i, milliseconds(cue.start), milliseconds(cue.end), "\n".join(_lines(cue))
+            )
             for i, cue in enumerate(document.cues, start=1)
         ]
         text = io.StringIO()
@@ -58,7 +60,9 @@ class Srt:
         """
         scan = scan_blocks(text)
         if not scan.blocks and text.strip():
-            raise FormatError("This is not an SRT file: it has no line like 00:00:01,000 --> 00:00:02,000.")
+            raise FormatError(
+                "This is not an SRT file: it has no line like 00:00:01,000 --> 00:00:02,000."
+            )
         read = close_open([_cue(block) for block in scan.blocks])
         return replace(read, remarks=(*read.remarks, *left_out([*scan.head, *scan.untimed])))
 

@@ -12,7 +12,9 @@ _SAME = {"em": "i", "strong": "b", "strike": "s", "del": "s"}
 _CARRIED = frozenset("bius")
 # What is a tag and not text that stands in angle brackets
 _NAMES = "b|i|u|s|em|strong|strike|del|font|v|c|br|span|p|div|lang|ruby|rt|rp|big|small|center"
-_TAG = re.compile(rf"<(/?)({_NAMES})((?:[\s.][^<>]*)?)/?>|<\d+:\d[\d:.]*>|(?P<nameless></?>)", re.IGNORECASE)
+_TAG = re.compile(
+    rf"<(/?)({_NAMES})((?:[\s.][^<>]*)?)/?>|<\d+:\d[\d:.]*>|(?P<nameless></?>)", re.IGNORECASE
+)
 _HIDDEN = re.compile(f"<{JOINER}")
 
 

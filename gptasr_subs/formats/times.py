@@ -61,7 +61,9 @@ def is_timing(line: str) -> bool:
 def is_broken_timing(line: str) -> bool:
     """Whether a line was meant to be two times, which cannot be read."""
     parts = _PARTS.fullmatch(_normal(line)) if _may_be_timing(line) else None
-    return parts is not None and not is_timing(line) and any(map(_LIKE_TIME.fullmatch, parts.groups()))
+    return (
+        parts is not None and not is_timing(line) and any(map(_LIKE_TIME.fullmatch, parts.groups()))
+    )
 
 
 def as_text(line: str) -> str:

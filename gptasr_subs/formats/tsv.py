@@ -23,7 +23,10 @@ class Tsv:
 
     def write(self, document: Document) -> str:
         """All cues."""
-        rows = [(str(milliseconds(cue.start)), str(milliseconds(cue.end)), _text(cue)) for cue in document.cues]
+        rows = [
+            (str(milliseconds(cue.start)), str(milliseconds(cue.end)), _text(cue))
+            for cue in document.cues
+        ]
         return "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
 
     def read(self, text: str) -> list[Cue]:

@@ -60,7 +60,9 @@ class Ttml:
         """All cues as paragraphs."""
         places = sorted({cue.position for cue in document.cues} | {2})
         regions = "".join(
-            _REGION.format(place=place, row=_ROWS[(place - 1) // 3], column=_COLUMNS[(place - 1) % 3])
+            _REGION.format(
+                place=place, row=_ROWS[(place - 1) // 3], column=_COLUMNS[(place - 1) % 3]
+            )
             for place in places
         )
         size = round(document.style.text_height * _CELLS * 100)

@@ -87,7 +87,9 @@ class _Reader:
             usual = facts.get("frameRate", "1")
             self.tick = 1 / float(facts.get("tickRate", usual))
         except (ValueError, ZeroDivisionError) as error:
-            raise FormatError("This TTML file has a frame or tick rate that is no number.") from error
+            raise FormatError(
+                "This TTML file has a frame or tick rate that is no number."
+            ) from error
         named = [(local_name(element.tag), element) for element in self.root.iter()]
         self.styles = {
             name: _markup(_attributes(element))
@@ -233,7 +235,9 @@ def _frames_a_second(facts: dict[str, str]) -> float:
 
 
 def _markup(looks: dict[str, str]) -> str:
-    return "".join(name for (attribute, value), name in _LOOKS.items() if looks.get(attribute) == value)
+    return "".join(
+        name for (attribute, value), name in _LOOKS.items() if looks.get(attribute) == value
+    )
 
 
 def _place(region: ElementTree.Element) -> int:

@@ -45,7 +45,10 @@ class Vtt:
     def write(self, document: Document) -> str:
         """The header and all cues, without identifiers."""
         spoken = spoken_lines(document)
-        blocks = [_block(cue, words, document.style) for cue, words in zip(document.cues, spoken, strict=True)]
+        blocks = [
+            _block(cue, words, document.style)
+            for cue, words in zip(document.cues, spoken, strict=True)
+        ]
         return "\n".join(["WEBVTT\n", *blocks])
 
     def read(self, text: str) -> list[Cue]:
@@ -56,7 +59,9 @@ class Vtt:
         """All cues of a WebVTT file, or of an SRT file that is called so. Raises FormatError."""
         scan = scan_blocks(text)
         if not scan.blocks and text.strip() and not text.lstrip().startswith("WEBVTT"):
-            raise FormatError("This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines.")
+            raise FormatError(
+                "This is not a WebVTT file: it does not begin with WEBVTT and has no timed lines."
+            )
         read = close_open([_cue(block) for block in scan.blocks])
         lost = [*scan.untimed, *(stray_words(block.timing.settings) for block in scan.blocks)]
         names = [_identifier(lines) for lines in [scan.head, *(b.lines for b in scan.blocks)]]
@@ -152,5 +157,9 @@ def _position(settings: str) -> int:
         row = 2 if 0 <= place < (34 if share else 8) else 1 if share and place < 67 else 0
     if _USUAL in settings or "position:" not in settings:
         return 2 + 3 * row
-    column = 1 + bool(re.search(r"align:(?:end|right)", settings)) - bool(re.search(r"align:(?:start|left)", settings))
+    column = (
+        1
+        + bool(re.search(r"align:(?:end|right)", settings))
+        - bool(re.search(r"align:(?:start|left)", settings))
+    )
     return 1 + column + 3 * row

@@ -66,13 +66,18 @@ def read_event(environment: Mapping[str, str]) -> ArrEvent:
         paths = _listed(facts, f"{files}_paths")
         previous = _listed(facts, f"{files}_previouspaths")
         if len(paths) != len(previous):
-            raise UsageError(f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; update it.")
+            raise UsageError(
+                f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; update it."
+            )
         return ArrEvent(program, ArrEventKind.RENAME, paths, previous)
     return ArrEvent(program, ArrEventKind.OTHER)
 
 
 def handle(
-    event: ArrEvent, queue: Queue, options: Mapping[str, Any], mapping: Sequence[tuple[str, str]] = ()
+    event: ArrEvent,
+    queue: Queue,
+    options: Mapping[str, Any],
+    mapping: Sequence[tuple[str, str]] = (),
 ) -> list[Job]:
     """Enqueue what was imported, let sidecars and jobs follow what was renamed.
 
@@ -101,7 +106,9 @@ def parse_mapping(pairs: Sequence[str]) -> list[tuple[str, str]]:
     split = [pair.partition("=") for pair in pairs]
     for there, equals, here in split:
         if not (there and equals and here):
-            raise UsageError("--map takes FOLDER-THERE=FOLDER-HERE, for example --map /tv=/mnt/media/tv.")
+            raise UsageError(
+                "--map takes FOLDER-THERE=FOLDER-HERE, for example --map /tv=/mnt/media/tv."
+            )
     return [(there, here) for there, _, here in split]
 
 
@@ -113,7 +120,9 @@ def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
     for there, here in mapping:
         windows = "\\" in there or there[1:2] == ":"
         rest = (
-            _rest(path.replace("\\", "/"), there.replace("\\", "/"), windows) if windows else _rest(path, there, False)
+            _rest(path.replace("\\", "/"), there.replace("\\", "/"), windows)
+            if windows
+            else _rest(path, there, False)
         )
         if rest is not None:
             return Path(here, *filter(None, rest.split("/")))

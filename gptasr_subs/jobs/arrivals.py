@@ -55,7 +55,10 @@ class Arrivals:
     """
 
     def __init__(
-        self, stable_seconds: float = 10.0, patience: float = 60.0, clock: Callable[[], float] = time.monotonic
+        self,
+        stable_seconds: float = 10.0,
+        patience: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A file must stay the same for ``stable_seconds``, one that cannot be read for
         ``patience``.
@@ -94,7 +97,9 @@ class Arrivals:
             self.add(path)
             return False
         quiet = now - seen.since
-        if quiet < (self._patience if seen.unreadable_once else self._stable_seconds) or is_open_for_writing(path):
+        if quiet < (
+            self._patience if seen.unreadable_once else self._stable_seconds
+        ) or is_open_for_writing(path):
             return False
         seen.unreadable_once = not seen.unreadable_once and not _is_media(path)
         return not seen.unreadable_once and file_stamp(path) == stamp

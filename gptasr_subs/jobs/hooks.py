@@ -52,12 +52,18 @@ def event_of(result: Result, options: Options) -> Event:
 
 def reason_of(error: Exception) -> str:
     """An error in one line."""
-    return str(error) if isinstance(error, GptasrError) else " ".join(f"{type(error).__name__}: {error}".split())
+    return (
+        str(error)
+        if isinstance(error, GptasrError)
+        else " ".join(f"{type(error).__name__}: {error}".split())
+    )
 
 
 @dataclass
 class Hooks:
-    """Whom to tell: shell commands for videos that are done or failed, and every installed notifier."""
+    """Whom to tell: shell commands for videos that are done or failed, and every installed
+    notifier.
+    """
 
     on_done: str = ""
     on_error: str = ""
@@ -75,7 +81,11 @@ class Hooks:
                 notifier(event)
             except Exception as error:  # a stranger's code may fail in any way
                 _log.warning(
-                    "The notifier %s failed on %r (%s: %s).", name, str(event.media), type(error).__name__, error
+                    "The notifier %s failed on %r (%s: %s).",
+                    name,
+                    str(event.media),
+                    type(error).__name__,
+                    error,
                 )
 
 
@@ -107,4 +117,9 @@ def _run(command: str, event: Event) -> None:
         return
     if done.returncode:
         told = " ".join(done.stderr.split())[-200:]
-        _log.warning("The command %r failed with exit code %d: %s", command, done.returncode, told or "it said nothing")
+        _log.warning(
+            "The command %r failed with exit code %d: %s",
+            command,
+            done.returncode,
+            told or "it said nothing",
+        )

@@ -108,12 +108,17 @@ class Queue:
         except (sqlite3.Error, OSError) as error:
             raise self._failure(error) from error
 
-    def add(self, path: str | os.PathLike[str], options: Mapping[str, Any] | None = None, priority: int = 0) -> Job:
+    def add(
+        self,
+        path: str | os.PathLike[str],
+        options: Mapping[str, Any] | None = None,
+        priority: int = 0,
+    ) -> Job:
         """Put a video in, whether it exists yet or not.
 
-        ``options`` are fields of ``pipeline.Options`` by name. A video that waits or runs already is
-        not put in twice: it keeps the higher priority and, if it waits, takes the new options. Jobs
-        of higher ``priority`` run first, those of the same in the order they came.
+        ``options`` are fields of ``pipeline.Options`` by name. A video that waits or runs already
+        is not put in twice: it keeps the higher priority and, if it waits, takes the new options.
+        Jobs of higher ``priority`` run first, those of the same in the order they came.
         """
         now = self._clock()
         full = _stored(Path(path))
@@ -140,7 +145,9 @@ class Queue:
         """One job by its number."""
         found = self._select("WHERE id = ?", number)
         if not found:
-            raise QueueError(f"There is no job {number}; `gptasr-subs jobs list` shows those there are.")
+            raise QueueError(
+                f"There is no job {number}; `gptasr-subs jobs list` shows those there are."
+            )
         return found[0]
 
     def retry(self, number: int) -> Job:
@@ -190,7 +197,8 @@ class Queue:
         with self._transaction():
             self._reclaim_expired(now)
             rows = self._ask(
-                f"SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? ORDER BY priority DESC, {order} LIMIT 1", now
+                f"SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? ORDER BY priority DESC, {order} LIMIT 1",
+                now,
             )
             if not rows:
                 return None
@@ -228,7 +236,9 @@ class Queue:
 
     def release(self, job: Job, reason: str) -> None:
         """The worker stops before its job is done; the attempt does not count."""
-        sql = "UPDATE jobs SET state = 'waiting', reason = ?, attempts = attempts - 1, worker = NULL "
+        sql = (
+            "UPDATE jobs SET state = 'waiting', reason = ?, attempts = attempts - 1, worker = NULL "
+        )
         self._ask(f"{sql} WHERE {_HELD}", reason, job.id, job.worker)
 
     def close(self) -> None:
@@ -240,7 +250,11 @@ class Queue:
         dead = "state = 'running' AND lease < ?"
         sql = f"UPDATE jobs SET state = 'failed', reason = ?, changed = ? WHERE {dead} AND attempts >= ?"
         self._ask(sql, f"{reason}, {MAX_ATTEMPTS} times", now, now, MAX_ATTEMPTS)
-        self._ask(f"UPDATE jobs SET state = 'waiting', reason = ?, worker = NULL WHERE {dead}", reason, now)
+        self._ask(
+            f"UPDATE jobs SET state = 'waiting', reason = ?, worker = NULL WHERE {dead}",
+            reason,
+            now,
+        )
 
     def _select(self, where: str, *values: object) -> list[Job]:
         return [_job(row) for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values)]
@@ -265,10 +279,14 @@ class Queue:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> QueueError:
-        return QueueError(f"The queue {str(self.path)!r} cannot be used ({error}); check the disk and your rights.")
+        return QueueError(
+            f"The queue {str(self.path)!r} cannot be used ({error}); check the disk and your rights."
+        )
 
 
-_COLUMNS = "id, path, options, priority, state, reason, attempts, added, due, changed, worker, lease"
+_COLUMNS = (
+    "id, path, options, priority, state, reason, attempts, added, due, changed, worker, lease"
+)
 _HELD = "id = ? AND worker = ? AND state = 'running'"
 
 

@@ -93,7 +93,12 @@ def _name(candidate: Candidate) -> tuple[bool, str]:
 
 def _own_output(candidate: Candidate) -> tuple[bool, str]:
     own = candidate.path.stem.endswith(BURNED)
-    return not own, f"it is a copy with subtitles in the picture ({BURNED})" if own else "it is no copy made by us"
+    return (
+        not own,
+        f"it is a copy with subtitles in the picture ({BURNED})"
+        if own
+        else "it is no copy made by us",
+    )
 
 
 def _ignore_file(candidate: Candidate) -> tuple[bool, str]:
@@ -127,13 +132,18 @@ def _subtitle_file(candidate: Candidate) -> tuple[bool, str]:
     there = [
         path
         for forced in kinds
-        for path in existing_subtitles(candidate.path, options.language, forced=forced, directory=options.output_dir)
+        for path in existing_subtitles(
+            candidate.path, options.language, forced=forced, directory=options.output_dir
+        )
     ]
     if there and not (options.overwrite or options.embed or options.burn):
         return False, f"{there[0].name!r} is there already"
     if make_plan(candidate.path, options).is_done:
         return False, "all that is asked for is there already"
-    return True, f"no subtitle file of exactly this name in the language {options.language!r} stands in the way"
+    return (
+        True,
+        f"no subtitle file of exactly this name in the language {options.language!r} stands in the way",
+    )
 
 
 def _text_track(candidate: Candidate) -> tuple[bool, str]:
@@ -144,7 +154,10 @@ def _text_track(candidate: Candidate) -> tuple[bool, str]:
         if same_language(track.language, options.language) and track.codec not in BITMAP_SUBTITLES
     ]
     if tracks and not (options.overwrite or options.forced):
-        return False, f"it holds a text track in the language {options.language!r} ({tracks[0].codec})"
+        return (
+            False,
+            f"it holds a text track in the language {options.language!r} ({tracks[0].codec})",
+        )
     return True, f"it holds no text track in the language {options.language!r}"
 
 
@@ -157,7 +170,9 @@ def _audio(candidate: Candidate) -> tuple[bool, str]:
     chosen = choose_track(candidate.info, options.audio_track, options.language)
     language = tracks[chosen].language
     told = f"its audio tracks are in: {spoken}; number {chosen}, in {language or 'unknown'}, would be listened to"
-    return same_language(language, candidate.limits.audio), f"{told}; asked for is {candidate.limits.audio!r}"
+    return same_language(
+        language, candidate.limits.audio
+    ), f"{told}; asked for is {candidate.limits.audio!r}"
 
 
 def _length(candidate: Candidate) -> tuple[bool, str]:
@@ -191,7 +206,13 @@ def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
     """
     seconds = [60 * value for value in _range(length, "--length")]
     sizes = [MIB * value for value in _range(size, "--size")]
-    return Limits(audio, min_seconds=seconds[0], max_seconds=seconds[1], min_bytes=int(sizes[0]), max_bytes=sizes[1])
+    return Limits(
+        audio,
+        min_seconds=seconds[0],
+        max_seconds=seconds[1],
+        min_bytes=int(sizes[0]),
+        max_bytes=sizes[1],
+    )
 
 
 def _range(text: str, option: str) -> tuple[float, float]:

@@ -63,7 +63,9 @@ class Watcher:
         """
         for folder in folders:
             if not folder.is_dir():
-                raise UsageError(f"There is no folder {str(folder)!r} to watch; create it or check its name.")
+                raise UsageError(
+                    f"There is no folder {str(folder)!r} to watch; create it or check its name."
+                )
         self._folders = [folder.absolute() for folder in folders]
         self._queue_path = queue_path
         self._options = options or Options()
@@ -87,7 +89,9 @@ class Watcher:
         try:
             self._observer.start()
         except OSError as error:
-            raise UsageError(f"The system cannot watch so many folders ({error}); use --poll.") from error
+            raise UsageError(
+                f"The system cannot watch so many folders ({error}); use --poll."
+            ) from error
         self._thread.start()
 
     def stop(self) -> None:
@@ -160,7 +164,9 @@ class Watcher:
             self._arrivals.add(path)
 
     def _is_wanted(self, path: Path) -> bool:
-        return any(path.is_relative_to(folder) and is_wanted(path, folder) for folder in self._folders)
+        return any(
+            path.is_relative_to(folder) and is_wanted(path, folder) for folder in self._folders
+        )
 
     def _enqueue(self, path: Path, queue: Queue) -> None:
         with contextlib.suppress(MediaError, OSError):  # the worker will say what is wrong with it

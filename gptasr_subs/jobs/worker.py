@@ -98,7 +98,9 @@ class Worker:
                 event = self._failed(job, error, stamp)
         if event.state in ("done", "skipped"):
             self._queue.finish(job, State(event.state), event.reason)
-        if self._queue.get(job.id).state is not State.WAITING:  # else another attempt comes: nothing is final
+        if (
+            self._queue.get(job.id).state is not State.WAITING
+        ):  # else another attempt comes: nothing is final
             self._hooks.tell(event)
         self._report(self._queue.get(job.id), event)
 
@@ -109,7 +111,12 @@ class Worker:
         if not verdict.passed:
             reason = f"{verdict.rule}: {verdict.reason}"
             return Event(job.path, "skipped", reason=reason, language=options.language)
-        result = subtitle(job.path, _Stoppable(self._model, stopped), options=options, on_progress=_checking(stopped))
+        result = subtitle(
+            job.path,
+            _Stoppable(self._model, stopped),
+            options=options,
+            on_progress=_checking(stopped),
+        )
         return event_of(result, options)
 
     def _refuse_shared(self, job: Job, options: Options) -> None:
@@ -141,7 +148,9 @@ def options_of(job: Job, usual: Options) -> Options:
     asked: dict[str, Any] = dict(job.options)
     unknown = asked.keys() - {field.name for field in fields(Options)}
     if unknown:
-        raise QueueError(f"The job {job.id} asks for what there is not: {', '.join(sorted(unknown))}.")
+        raise QueueError(
+            f"The job {job.id} asks for what there is not: {', '.join(sorted(unknown))}."
+        )
     for name in _PATHS:
         if asked.get(name):
             asked[name] = Path(asked[name])

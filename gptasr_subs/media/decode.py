@@ -15,7 +15,14 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.media.encryption import refuse_encrypted
 from gptasr_subs.media.ffmpeg import build_command, complaint, open_input, run_ffmpeg
 from gptasr_subs.media.patience import Patience
-from gptasr_subs.media.probe import SEARCH_LIMITS, AudioTrack, choose_track, probe, refuse_unreadable, run_probe
+from gptasr_subs.media.probe import (
+    SEARCH_LIMITS,
+    AudioTrack,
+    choose_track,
+    probe,
+    refuse_unreadable,
+    run_probe,
+)
 from gptasr_subs.types import FloatArray
 
 _log = logging.getLogger(__name__)
@@ -30,9 +37,9 @@ _CORRECTED = re.compile(rb"G|....G|\0\0\x01\xba|OggS", re.DOTALL)
 
 SILENCE_LIMIT = 60.0  # seconds without any input after which there will be none
 
-# A moment in samples; what is loud, by the power of the loudest moment and that of a sample; how much
-# weaker the mean is where sides are opposite (noise of two sides is as strong in both); in what part
-# of the loud moments they are so where a voice cancels, as speech pauses.
+# A moment in samples; what is loud, by the power of the loudest moment and that of a sample; how
+# much weaker the mean is where sides are opposite (noise of two sides is as strong in both); in
+# what part of the loud moments they are so where a voice cancels, as speech pauses.
 _MOMENT = 1024
 _LOUD = 1e-3
 _SILENCE = 1e-9
@@ -44,7 +51,9 @@ _OF_PICTURES = re.compile(
     r"^\[(mjpeg|png|gif|bmp|webp|tiff|h26[34]|hevc|mpeg[124](video)?|vp[89]|av1|libdav1d|swscaler) @|\(Video: "
 )
 _LOST_PART = re.compile("Failed to open segment|Error when loading|decod", re.IGNORECASE)
-_NO_DECODER = re.compile(r"decoder .*not found|unknown decoder|no decoder|could not find codec", re.IGNORECASE)
+_NO_DECODER = re.compile(
+    r"decoder .*not found|unknown decoder|no decoder|could not find codec", re.IGNORECASE
+)
 
 
 def decode_blocks(
@@ -74,7 +83,9 @@ def decode_blocks(
     with run_ffmpeg(command) as (child, stderr_tail):
         patience = Patience(child, SILENCE_LIMIT)
         with patience.watch():
-            for block in _read_blocks(child.stdout, round(block_seconds * sample_rate), channels, patience):
+            for block in _read_blocks(
+                child.stdout, round(block_seconds * sample_rate), channels, patience
+            ):
                 decoded += len(block)
                 yield block
     if patience.is_over:
@@ -84,7 +95,9 @@ def decode_blocks(
         told = [line for line in told if _LOST_PART.search(line)]
     if child.returncode == 0 and not told and (decoded or start):
         return
-    reason = complaint(told) or (f"exit code {child.returncode}" if child.returncode else "it holds none")
+    reason = complaint(told) or (
+        f"exit code {child.returncode}" if child.returncode else "it holds none"
+    )
     if not decoded:
         raise _failure(media, number, reason, " ".join(stderr_tail))
     _log.warning("%r is damaged in places (%s); what could be decoded is used.", str(media), reason)
@@ -112,7 +125,9 @@ def _sides(track: AudioTrack | None) -> int:
     return 2 if track and track.channels > 1 else 1
 
 
-def _decode_command(media: Path, track: int, sample_rate: int, *, start: float, channels: int) -> list[str]:
+def _decode_command(
+    media: Path, track: int, sample_rate: int, *, start: float, channels: int
+) -> list[str]:
     seek = {"ss": f"{start:.6f}"} if start else {}
     audio = open_input(media, **SEARCH_LIMITS, **seek)[f"a:{track}"]
     timeline = _PLAYER_TIMELINE
@@ -145,11 +160,15 @@ def _correction(media: Path, audio: Any) -> float:
     return int(found[1]) / 1e6 if found else 0.0
 
 
-def _read_blocks(pipe: IO[bytes] | None, samples: int, channels: int, patience: Patience) -> Iterator[FloatArray]:
+def _read_blocks(
+    pipe: IO[bytes] | None, samples: int, channels: int, patience: Patience
+) -> Iterator[FloatArray]:
     frame = 4 * channels  # bytes
     while pipe and (data := _read(pipe, frame * samples, patience)):  # short only at the end
         block = np.frombuffer(data[: len(data) // frame * frame], "<f4").astype(np.float32)
-        sides = np.nan_to_num(block, copy=False).reshape(-1, channels)  # damaged float audio holds anything
+        sides = np.nan_to_num(block, copy=False).reshape(
+            -1, channels
+        )  # damaged float audio holds anything
         yield np.clip(_mix(sides), -1, 1)
 
 
@@ -181,8 +200,8 @@ def _mix(sides: FloatArray) -> FloatArray:
 
 
 def _cancel(sides: FloatArray) -> bool:
-    """Whether in many of the loud moments two sides are opposite: a voice may be lost in their mean,
-    even if music is not.
+    """Whether in many of the loud moments two sides are opposite: a voice may be lost in their
+    mean, even if music is not.
     """
     frames = sides[: len(sides) // _MOMENT * _MOMENT].reshape(-1, _MOMENT, 2)
     same = np.square(frames.sum(2)).sum(1)
@@ -204,4 +223,6 @@ def _failure(media: Path, track: int, reason: str, stderr: str) -> MediaError:
         return MediaError(
             f"This ffmpeg cannot decode the audio of {name} (codec {codec}); install a full build of ffmpeg."
         )
-    return MediaError(f"The audio of {name} cannot be decoded ({reason}); check that it plays, or copy it again.")
+    return MediaError(
+        f"The audio of {name} cannot be decoded ({reason}); check that it plays, or copy it again."
+    )

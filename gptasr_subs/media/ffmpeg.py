@@ -41,7 +41,9 @@ def find_ffmpeg() -> str:
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as error:
-        raise MediaError("ffmpeg is not installed; install it, or the Python package imageio-ffmpeg.") from error
+        raise MediaError(
+            "ffmpeg is not installed; install it, or the Python package imageio-ffmpeg."
+        ) from error
 
 
 def ffmpeg_url(path: Path) -> str:
@@ -73,7 +75,9 @@ def join_streams(*streams: Any, to: Path | str, **options: Any) -> Any:
     return ffmpeg.output(*streams, _without_surrogates(target), **distinct)
 
 
-def build_command(*outputs: Any, verbosity: str = "error", overwrite: bool = False, progress: str = "") -> list[str]:
+def build_command(
+    *outputs: Any, verbosity: str = "error", overwrite: bool = False, progress: str = ""
+) -> list[str]:
     """The command line that writes ``outputs`` in one run.
 
     ``progress`` is an address to which ffmpeg writes how far it is.
@@ -89,7 +93,9 @@ def build_command(*outputs: Any, verbosity: str = "error", overwrite: bool = Fal
 # Bytes of a name that are no UTF-8 are surrogates in Python, and ffmpeg-python hashes its words as
 # strict UTF-8: meanwhile each is a null byte and a private letter. No name holds null bytes.
 def _without_surrogates(address: str) -> str:
-    return re.sub("[\udc80-\udcff]", lambda found: "\0" + chr(ord(found[0]) - 0xDC00 + 0xE000), address)
+    return re.sub(
+        "[\udc80-\udcff]", lambda found: "\0" + chr(ord(found[0]) - 0xDC00 + 0xE000), address
+    )
 
 
 def _with_surrogates(word: str) -> str:
@@ -97,14 +103,20 @@ def _with_surrogates(word: str) -> str:
 
 
 @contextmanager
-def run_ffmpeg(command: list[str], folder: str | None = None) -> Iterator[tuple[subprocess.Popen[bytes], deque[str]]]:
+def run_ffmpeg(
+    command: list[str], folder: str | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], deque[str]]]:
     """Run a command in ``folder``.
 
     Give the process, whose stdout is a pipe, and the last lines of its stderr. On leaving, the
     process has ended and its stderr is complete.
     """
     child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
     )
     stderr_tail: deque[str] = deque(maxlen=_TAIL_LINES)
     drain = threading.Thread(target=_drain, args=(child.stderr, stderr_tail), daemon=True)
@@ -128,7 +140,10 @@ def complaint(stderr_tail: Iterable[str]) -> str:
     That is the first which is more than a consequence of others.
     """
     lines = [_ADDRESS.sub("", line).strip() for line in stderr_tail]
-    return next((line for line in lines if line and not _CONSEQUENCE.search(line)), lines[-1] if lines else "")
+    return next(
+        (line for line in lines if line and not _CONSEQUENCE.search(line)),
+        lines[-1] if lines else "",
+    )
 
 
 def _drain(pipe: IO[bytes], lines: deque[str]) -> None:

@@ -56,7 +56,9 @@ def find_media(path: Path) -> list[Path]:
         return [path]
     found = list(_search(path))
     if not found:
-        raise MediaError(f"The folder {str(path)!r} holds no media files; name a file to have it read all the same.")
+        raise MediaError(
+            f"The folder {str(path)!r} holds no media files; name a file to have it read all the same."
+        )
     return found
 
 
@@ -144,7 +146,9 @@ def _search(folder: Path) -> Iterator[Path]:
 
 
 def _unreadable(path: Path, error: OSError) -> MediaError:
-    return MediaError(f"{str(path)!r} cannot be opened ({_reason(error)}); check its name and rights.")
+    return MediaError(
+        f"{str(path)!r} cannot be opened ({_reason(error)}); check its name and rights."
+    )
 
 
 def _reason(error: OSError) -> str:

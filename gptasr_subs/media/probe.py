@@ -103,7 +103,9 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
     """
     info = _media_info(inspect(path))
     if not info.audio:
-        raise MediaError(f"{str(Path(path))!r} has no audio track, so there is nothing to subtitle.")
+        raise MediaError(
+            f"{str(Path(path))!r} has no audio track, so there is nothing to subtitle."
+        )
     return info
 
 
@@ -125,14 +127,21 @@ def choose_track(info: MediaInfo, track: int | str | None, language: str = "en")
     MediaError where there is no such track; the message lists those there are.
     """
     if track is None:
-        return min(info.audio, key=lambda a: (a.commentary, _strangeness(a, language), not a.default, a.index)).index
+        return min(
+            info.audio,
+            key=lambda a: (a.commentary, _strangeness(a, language), not a.default, a.index),
+        ).index
     if isinstance(track, int) or track.isdecimal():
         found = [a for a in info.audio if a.index == int(track)]
     else:
         found = [a for a in info.audio if same_language(a.language, track)]
     if not found:
-        there = "; ".join(f"{a.index}: {a.language or 'language unknown'}, {a.codec}" for a in info.audio)
-        raise MediaError(f"There is no audio track {str(track)!r}; choose --audio-track from: {there}.")
+        there = "; ".join(
+            f"{a.index}: {a.language or 'language unknown'}, {a.codec}" for a in info.audio
+        )
+        raise MediaError(
+            f"There is no audio track {str(track)!r}; choose --audio-track from: {there}."
+        )
     return min(found, key=lambda a: (a.commentary, a.index)).index
 
 
@@ -150,15 +159,23 @@ def refuse_unreadable(media: Path) -> None:
         if media.is_dir():
             raise MediaError(f"{name} is a folder; give a media file in it.")
         if media.exists() and not media.is_file():
-            raise MediaError(f"{name} is not a file but a pipe or a device; save its content to a file first.")
+            raise MediaError(
+                f"{name} is not a file but a pipe or a device; save its content to a file first."
+            )
         with media.open("rb") as file:
             empty = not file.read(1)
-    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a null byte in the name
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        ValueError,
+    ):  # ValueError: a null byte in the name
         raise MediaError(f"There is no file {name}; check the name.") from None
     except PermissionError as error:
         raise MediaError(f"{name} may not be read; ask for the rights to it.") from error
     except OSError as error:
-        raise MediaError(f"{name} cannot be read ({error.strerror}); check the disk or the share.") from error
+        raise MediaError(
+            f"{name} cannot be read ({error.strerror}); check the disk or the share."
+        ) from error
     if empty:
         raise MediaError(f"{name} is empty; copy or download it again.")
 
@@ -171,7 +188,9 @@ def run_probe(command: list[str], media: Path) -> subprocess.CompletedProcess[st
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise MediaError(f"{str(media)!r} cannot be read in time; check the disk or the share it lies on.") from error
+        raise MediaError(
+            f"{str(media)!r} cannot be read in time; check the disk or the share it lies on."
+        ) from error
 
 
 def _media_info(facts: dict[str, Any]) -> MediaInfo:
@@ -182,7 +201,8 @@ def _media_info(facts: dict[str, Any]) -> MediaInfo:
     pictures = [
         stream
         for stream in streams
-        if stream.get("codec_type") == "video" and not stream.get("disposition", {}).get("attached_pic")
+        if stream.get("codec_type") == "video"
+        and not stream.get("disposition", {}).get("attached_pic")
     ]
     video = pictures[0] if pictures else {}
     size = _shown_size(video)
@@ -190,7 +210,10 @@ def _media_info(facts: dict[str, Any]) -> MediaInfo:
     return MediaInfo(
         duration=max((float(value) for value in stated if _is_number(value)), default=0.0),
         audio=tuple(_audio_track(index, stream) for index, stream in enumerate(audio)),
-        subtitles=tuple(SubtitleTrack(index, _codec(stream), _language(stream)) for index, stream in enumerate(texts)),
+        subtitles=tuple(
+            SubtitleTrack(index, _codec(stream), _language(stream))
+            for index, stream in enumerate(texts)
+        ),
         fps=_frame_rate(video.get("avg_frame_rate", "")),
         width=size[0],
         height=size[1],
@@ -256,7 +279,9 @@ def _frame_rate(fraction: str) -> float | None:
 
 def _ask_ffprobe(media: Path) -> dict[str, Any]:
     shape = ["-show_format", "-show_streams", "-of", "json"]
-    done = run_probe(["ffprobe", "-v", "error", *_search_limits(), *shape, ffmpeg_url(media)], media)
+    done = run_probe(
+        ["ffprobe", "-v", "error", *_search_limits(), *shape, ffmpeg_url(media)], media
+    )
     try:
         facts: dict[str, Any] = json.loads(done.stdout)
     except ValueError as error:
@@ -339,6 +364,8 @@ def _search_limits() -> list[str]:
 
 
 def _not_media(media: Path, output: str) -> MediaError:
-    error = MediaError(f"{str(media)!r} is no media that ffmpeg can read, or it is cut short; check that it plays.")
+    error = MediaError(
+        f"{str(media)!r} is no media that ffmpeg can read, or it is cut short; check that it plays."
+    )
     error.__cause__ = RuntimeError(output.strip())
     return error

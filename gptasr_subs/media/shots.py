@@ -18,7 +18,9 @@ _FILTER = "scale=160:-2,select='gte(scene,0)',metadata=print:key=lavfi.scene_sco
 _log = logging.getLogger(__name__)
 
 
-def find_shot_changes(path: str | os.PathLike[str], on_progress: Callable[[float], None] | None = None) -> list[float]:
+def find_shot_changes(
+    path: str | os.PathLike[str], on_progress: Callable[[float], None] | None = None
+) -> list[float]:
     """When new shots begin, in seconds.
 
     All of the picture is decoded, and ``on_progress`` is told how far it is. Raises MediaError
@@ -32,7 +34,9 @@ def find_shot_changes(path: str | os.PathLike[str], on_progress: Callable[[float
         if on_progress:
             on_progress(seconds)
     if seconds is None:
-        raise MediaError(f"{os.fspath(path)!r} has no picture that can be decoded; leave out --shot-changes.")
+        raise MediaError(
+            f"{os.fspath(path)!r} has no picture that can be decoded; leave out --shot-changes."
+        )
     return cuts
 
 
@@ -42,7 +46,9 @@ def _scores(media: Path) -> Iterator[tuple[float, float]]:
     with run_ffmpeg(build_command(frames)) as (child, stderr_tail):
         seconds = 0.0
         for line in child.stdout or ():
-            name, _, value = line.decode(errors="replace").strip().rpartition("=" if b"=" in line else ":")
+            name, _, value = (
+                line.decode(errors="replace").strip().rpartition("=" if b"=" in line else ":")
+            )
             if name.endswith("pts_time"):
                 seconds = float(value)
             elif name == "lavfi.scene_score":

@@ -12,7 +12,9 @@ from gptasr_subs.media.languages import player_tag, same_language
 
 _log = logging.getLogger(__name__)
 
-SUBTITLE_EXTENSIONS = frozenset({"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"})
+SUBTITLE_EXTENSIONS = frozenset(
+    {"srt", "vtt", "ass", "ssa", "ttml", "dfxp", "sbv", "smi", "sub", "sup"}
+)
 
 BURNED = ".subtitled"  # ends the name of a video that subtitles were drawn into
 
@@ -26,7 +28,13 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*|english")
 
 
 def sidecar_path(
-    media: Path, lang: str, extension: str, *, sdh: bool = False, forced: bool = False, directory: Path | None = None
+    media: Path,
+    lang: str,
+    extension: str,
+    *,
+    sdh: bool = False,
+    forced: bool = False,
+    directory: Path | None = None,
 ) -> Path:
     """``Base.en.srt``, ``Base.en.sdh.srt`` or ``Base.en.forced.srt``, beside the video or in
     ``directory``.
@@ -39,7 +47,9 @@ def sidecar_path(
     return (directory or media.parent) / name
 
 
-def existing_subtitles(media: Path, lang: str, *, forced: bool = False, directory: Path | None = None) -> list[Path]:
+def existing_subtitles(
+    media: Path, lang: str, *, forced: bool = False, directory: Path | None = None
+) -> list[Path]:
     """Subtitle files of exactly this video in this language, beside it or in ``directory``, sorted.
 
     ``S01E10.en.srt`` is not one of ``S01E1.mkv``, and ``Base.srt`` does not say its language, so
@@ -73,12 +83,19 @@ def move_sidecars(old: Path, new: Path) -> list[Path]:
     for sidecar in sidecars(old):
         target = new.with_name(new.stem + sidecar.name[len(old.stem) :])
         if target.exists():
-            _log.warning("%r is there already, so the subtitles of the old name stay where they are.", str(target))
+            _log.warning(
+                "%r is there already, so the subtitles of the old name stay where they are.",
+                str(target),
+            )
             continue
         try:
             shutil.move(sidecar, target)
         except OSError as error:
-            _log.warning("%r could not follow its video (%s).", str(sidecar), (error.strerror or str(error)).lower())
+            _log.warning(
+                "%r could not follow its video (%s).",
+                str(sidecar),
+                (error.strerror or str(error)).lower(),
+            )
         else:
             moved.append(target)
     return moved
@@ -104,4 +121,6 @@ def _matches(name: str, base: str, lang: str, forced: bool) -> bool:
     language, *flags = name[len(base) + 1 :].lower().split(".")
     if not flags or flags.pop() not in SUBTITLE_EXTENSIONS or not _FLAGS.issuperset(flags):
         return False
-    return same_language(_SPELLED_OUT.get(language, language), lang) and ("forced" in flags) == forced
+    return (
+        same_language(_SPELLED_OUT.get(language, language), lang) and ("forced" in flags) == forced
+    )

@@ -18,8 +18,8 @@ from gptasr_subs.storage.files import atomic_replace
 from gptasr_subs.types import Cue
 
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
-# Audio that these containers take as it is. What they do not take is mostly the uncompressed audio of
-# cameras, which ALAC keeps without loss.
+# Audio that these containers take as it is. What they do not take is mostly the uncompressed audio
+# of cameras, which ALAC keeps without loss.
 _TAKEN = {
     "mp4": re.compile("aac|mp[23]|e?ac3|dts|alac|opus|vorbis|flac|truehd|mp4als"),
     "mov": re.compile("aac|mp[23]|e?ac3|alac|pcm_.*|adpcm_(ms|ima_wav|ima_qt)|gsm"),
@@ -72,7 +72,9 @@ def burn(
     seconds done and in all. Raises MediaError, OutputError.
     """
     if not cues:
-        raise MediaError(f"There are no subtitles to draw into {str(media)!r}: nobody speaks in it.")
+        raise MediaError(
+            f"There are no subtitles to draw into {str(media)!r}: nobody speaks in it."
+        )
     info = require_picture(media)
     with TemporaryDirectory() as folder, atomic_replace(target) as temporary:
         # A plain name in the folder ffmpeg runs in: no file name has to be escaped within the
@@ -86,9 +88,15 @@ def burn(
             "crf": quality,
         }
         muxer = _MUXERS.get(target.suffix.lower(), "matroska")
-        container = {"format": muxer} if muxer == "matroska" else {"format": muxer, "movflags": "+faststart"}
+        container = (
+            {"format": muxer}
+            if muxer == "matroska"
+            else {"format": muxer, "movflags": "+faststart"}
+        )
         audio = _audio_codecs(info, muxer)
-        copy = join_streams(source["V:0"], source["a?"], to=temporary, **video, **audio, **container)
+        copy = join_streams(
+            source["V:0"], source["a?"], to=temporary, **video, **audio, **container
+        )
         command = build_command(copy, overwrite=True, progress="pipe:1")
         _encode(command, folder, media, seconds=info.duration, on_progress=on_progress)
 
@@ -110,7 +118,12 @@ def _fields(style: str, info: MediaInfo) -> str:
 
 
 def _encode(
-    command: list[str], folder: str, media: Path, *, seconds: float, on_progress: Callable[[float, float], None] | None
+    command: list[str],
+    folder: str,
+    media: Path,
+    *,
+    seconds: float,
+    on_progress: Callable[[float, float], None] | None,
 ) -> None:
     """Run the command in ``folder``; ``on_progress`` is told what ffmpeg says of its progress."""
     with run_ffmpeg(command, folder) as (child, stderr_tail):

@@ -87,7 +87,9 @@ def _pillow(module: str) -> Any:
     try:
         return import_module(f"PIL.{module}")
     except ImportError as error:
-        raise UsageError("Pictures need the package Pillow; pip install 'gptasr-subs[preview]'.") from error
+        raise UsageError(
+            "Pictures need the package Pillow; pip install 'gptasr-subs[preview]'."
+        ) from error
 
 
 def _font(size: int) -> Any:
@@ -130,7 +132,9 @@ def _captioned(frame: Image, cue: Cue) -> Image:
     draw = _pillow("ImageDraw").Draw(whole)
     place = (_FRAME / 2, frame.height - 12)
     text = {"font": _font(19), "align": "center", "anchor": "md"}
-    draw.multiline_text(place, cue.text, fill="white", stroke_width=2, stroke_fill="black", spacing=3, **text)
+    draw.multiline_text(
+        place, cue.text, fill="white", stroke_width=2, stroke_fill="black", spacing=3, **text
+    )
     seconds = cue.end - cue.start
     speed = len(cue.text) / max(seconds, 1e-3)
     facts = f"{_clock(cue.start)}   {seconds:.2f} s   {speed:.0f} characters/s"
@@ -158,7 +162,9 @@ def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
 def _audio(media: Path, info: MediaInfo, sight: Sight) -> FloatArray:
     parts: list[FloatArray] = [np.zeros(0, np.float32)]
     wanted = round(sight.seconds * _RATE)
-    blocks = decode_blocks(media, track=choose_track(info, None), sample_rate=_RATE, start=sight.start)
+    blocks = decode_blocks(
+        media, track=choose_track(info, None), sample_rate=_RATE, start=sight.start
+    )
     for block in blocks:
         parts.append(block)
         if sum(map(len, parts)) >= wanted:
@@ -185,7 +191,12 @@ class _Row:
             x = self._x(self._first + second)
             self._draw.line((x, self._top + 18, x, self._top + 22), fill=_FAINT)
             if second % 5 == 0 and second < _ROW_SECONDS:
-                self._draw.text((x + 3, self._top), _clock(self._first + second)[:8], fill=_FAINT, font=_font(13))
+                self._draw.text(
+                    (x + 3, self._top),
+                    _clock(self._first + second)[:8],
+                    fill=_FAINT,
+                    font=_font(13),
+                )
         for index, word in enumerate(sight.words):
             room = sight.words[index + 2].start if index + 2 < len(sight.words) else word.end
             self._labelled(
@@ -210,7 +221,9 @@ class _Row:
 
     def _box(self, span: Span, top: int, bottom: int, colour: str) -> None:
         if edges := self._edges(span):
-            self._draw.rectangle((edges[0], self._top + top, edges[1], self._top + bottom), fill=colour)
+            self._draw.rectangle(
+                (edges[0], self._top + top, edges[1], self._top + bottom), fill=colour
+            )
 
     def _wave(self, audio: FloatArray) -> None:
         width = round(self._x(self._first + len(audio) / _RATE)) - _GAP
@@ -220,7 +233,9 @@ class _Row:
                 high = self._top + 72 - 48 * piece.min()
                 self._draw.line((_GAP + column, low, _GAP + column, max(high, low + 1)), fill=_WAVE)
 
-    def _labelled(self, span: Span, top: int, height: int, colour: str, text: str, until: float | None = None) -> None:
+    def _labelled(
+        self, span: Span, top: int, height: int, colour: str, text: str, until: float | None = None
+    ) -> None:
         """A box with its text, which may reach ``until`` a later moment if nothing else stands
         there.
         """
@@ -228,11 +243,15 @@ class _Row:
             return
         left, right = edges
         bottom = self._top + top + height
-        self._draw.rounded_rectangle((left, self._top + top, max(left + 2, right - 1), bottom), 3, outline=colour)
+        self._draw.rounded_rectangle(
+            (left, self._top + top, max(left + 2, right - 1), bottom), 3, outline=colour
+        )
         if span.start >= self._first:  # what began in the row above has its text there
             room = self._x(min(until or span.end, self._first + _ROW_SECONDS)) - left - 8
             shown = "\n".join(_wrapped(text, room, height // 16))
-            self._draw.multiline_text((left + 4, self._top + top + 1), shown, fill=_INK, font=_font(13), spacing=2)
+            self._draw.multiline_text(
+                (left + 4, self._top + top + 1), shown, fill=_INK, font=_font(13), spacing=2
+            )
 
 
 def _wrapped(text: str, width: float, most: int) -> list[str]:

@@ -7,7 +7,16 @@ from typing import Any
 
 # Of the program that wrote the container, or counted anew by it
 _OF_THE_WRITER = frozenset(
-    {"major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id", "duration", "timecode", "language"}
+    {
+        "major_brand",
+        "minor_version",
+        "compatible_brands",
+        "encoder",
+        "vendor_id",
+        "duration",
+        "timecode",
+        "language",
+    }
 )
 
 
@@ -18,7 +27,9 @@ def has_own_keys(facts: Mapping[str, Any]) -> bool:
     return any("." in name for name in facts.get("format", {}).get("tags", {}))
 
 
-def lost_tags(before: Mapping[str, Any], after: Mapping[str, Any], kept: Sequence[int]) -> list[str]:
+def lost_tags(
+    before: Mapping[str, Any], after: Mapping[str, Any], kept: Sequence[int]
+) -> list[str]:
     """Names of what ``before`` says and ``after`` does not, both as ffprobe tells.
 
     ``kept`` are the streams of ``before`` that are to be in ``after``, in the same order within
@@ -28,8 +39,17 @@ def lost_tags(before: Mapping[str, Any], after: Mapping[str, Any], kept: Sequenc
     for kind in {before["streams"][number].get("codec_type") for number in kept}:
         old = (before["streams"][number] for number in kept)
         of_kind = [stream for stream in old if stream.get("codec_type") == kind]
-        pairs += zip(of_kind, (new for new in after["streams"] if new.get("codec_type") == kind), strict=False)
-    lost = {name for old, new in pairs for name, value in _tags(old).items() if _tags(new).get(name) != value}
+        pairs += zip(
+            of_kind,
+            (new for new in after["streams"] if new.get("codec_type") == kind),
+            strict=False,
+        )
+    lost = {
+        name
+        for old, new in pairs
+        for name, value in _tags(old).items()
+        if _tags(new).get(name) != value
+    }
     return sorted(lost)
 
 

@@ -97,10 +97,14 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
             **_labels(track, number),
             **_attachments(streams, mapped, covers),
         }
-        new = join_streams(*(source[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options)
+        new = join_streams(
+            *(source[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options
+        )
         # One run writes the new file and hashes what it reads of the old one.
         found = _hashes(build_command(new, _hash_output(source), overwrite=True), media)
-        _refuse_changes([fingerprint for index, fingerprint in found.items() if index in kept], temporary, media)
+        _refuse_changes(
+            [fingerprint for index, fingerprint in found.items() if index in kept], temporary, media
+        )
         _refuse_losses(facts, temporary, media, mapped)
 
 
@@ -108,7 +112,9 @@ def _container(media: Path) -> tuple[str, str, str]:
     found = _CONTAINERS.get(media.suffix.lower())
     if not found:
         kinds = ", ".join(sorted(end.lstrip(".") for end in _CONTAINERS))
-        raise MediaError(f"{str(media)!r} cannot hold a subtitle track; convert it to one of {kinds}, or do not embed.")
+        raise MediaError(
+            f"{str(media)!r} cannot hold a subtitle track; convert it to one of {kinds}, or do not embed."
+        )
     return found
 
 
@@ -128,15 +134,24 @@ def _is_same(stream: Stream, track: Track) -> bool:
     if not _is_kind(stream, "subtitle") or stream.get("codec_name") in BITMAP_SUBTITLES:
         return False
     forced = bool(stream.get("disposition", {}).get("forced"))
-    return forced == track.forced and same_language(stream.get("tags", {}).get("language", ""), track.language)
+    return forced == track.forced and same_language(
+        stream.get("tags", {}).get("language", ""), track.language
+    )
 
 
 def _is_left_out(stream: Stream, muxer: str, track: Track) -> bool:
     """What ffmpeg makes anew, and the track that the new one replaces."""
     tags = stream.get("tags", {})
-    if muxer in ("mp4", "mov") and _is_kind(stream, "data") and stream.get("codec_tag_string") in _REMADE:
+    if (
+        muxer in ("mp4", "mov")
+        and _is_kind(stream, "data")
+        and stream.get("codec_tag_string") in _REMADE
+    ):
         return True
-    return _is_kind(stream, "subtitle") and track.title in (tags.get("title"), tags.get("handler_name"))
+    return _is_kind(stream, "subtitle") and track.title in (
+        tags.get("title"),
+        tags.get("handler_name"),
+    )
 
 
 def _is_kind(stream: Stream, kind: str) -> bool:
@@ -146,7 +161,9 @@ def _is_kind(stream: Stream, kind: str) -> bool:
 def _refuse_full_disk(media: Path) -> None:
     needed = media.stat().st_size + _SPARE_BYTES
     if shutil.disk_usage(Path(os.path.realpath(media)).parent).free < needed:
-        raise OutputError(f"{str(media)!r} needs {needed // MIB} MiB beside it while it is rewritten; free some space.")
+        raise OutputError(
+            f"{str(media)!r} needs {needed // MIB} MiB beside it while it is rewritten; free some space."
+        )
 
 
 def _save_covers(media: Path, streams: Sequence[Stream], folder: Path) -> dict[int, Path]:
@@ -154,14 +171,22 @@ def _save_covers(media: Path, streams: Sequence[Stream], folder: Path) -> dict[i
 
     Copied as streams they would become videos.
     """
-    covers = {i: folder / f"cover{i}" for i, s in enumerate(streams) if s.get("disposition", {}).get("attached_pic")}
+    covers = {
+        i: folder / f"cover{i}"
+        for i, s in enumerate(streams)
+        if s.get("disposition", {}).get("attached_pic")
+    }
     for index, path in covers.items():
-        picture = join_streams(open_input(media)[str(index)], to=path, format="image2pipe", c="copy")
+        picture = join_streams(
+            open_input(media)[str(index)], to=path, format="image2pipe", c="copy"
+        )
         _finish(build_command(picture, overwrite=True), media)
     return covers
 
 
-def _attachments(streams: Sequence[Stream], mapped: Sequence[int], covers: dict[int, Path]) -> dict[str, list[str]]:
+def _attachments(
+    streams: Sequence[Stream], mapped: Sequence[int], covers: dict[int, Path]
+) -> dict[str, list[str]]:
     options: dict[str, list[str]] = {"attach": [str(path) for path in covers.values()]}
     first = sum(_is_kind(streams[i], "attachment") for i in mapped)
     for number, index in enumerate(covers, first):
@@ -173,8 +198,14 @@ def _attachments(streams: Sequence[Stream], mapped: Sequence[int], covers: dict[
 
 def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
     """Language, title (MP4 has it as the handler's name) and flags of the new track."""
-    tags = {"language": three_letter_code(track.language), "title": track.title, "handler_name": track.title}
-    flags = [name for name, given in (("hearing_impaired", track.sdh), ("forced", track.forced)) if given]
+    tags = {
+        "language": three_letter_code(track.language),
+        "title": track.title,
+        "handler_name": track.title,
+    }
+    flags = [
+        name for name, given in (("hearing_impaired", track.sdh), ("forced", track.forced)) if given
+    ]
     return {
         f"metadata:s:s:{number}": [f"{name}={value}" for name, value in tags.items()],
         f"disposition:s:{number}": "+".join(flags) or "0",
@@ -198,7 +229,9 @@ def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None
         after.remove(fingerprint)
 
 
-def _refuse_losses(facts: dict[str, Any], temporary: Path, media: Path, mapped: Sequence[int]) -> None:
+def _refuse_losses(
+    facts: dict[str, Any], temporary: Path, media: Path, mapped: Sequence[int]
+) -> None:
     """Raise MediaError unless the new file says of itself and its streams what the old one did."""
     lost = lost_tags(facts, inspect(temporary), mapped)
     if lost:
@@ -224,7 +257,9 @@ def _finish(command: list[str], media: Path) -> str:
 
 def _refusal(media: Path, reason: str) -> MediaError | OutputError:
     if "No space left" in reason:
-        return OutputError(f"{str(media)!r} could not be rewritten: the disk is full; free some space.")
+        return OutputError(
+            f"{str(media)!r} could not be rewritten: the disk is full; free some space."
+        )
     error = MediaError(
         f"{str(media)!r} holds something that ffmpeg cannot copy, so it was left as it is; write the subtitles beside "
         "it instead."

@@ -91,9 +91,17 @@ def refuse_shared(media: Path, others: Iterable[Path], options: Options) -> None
     for other in others:
         if other.stem != media.stem or other.absolute() == media.absolute():
             continue
-        shared = [names[path] for path in map(Path.absolute, output_paths(other, options)) if path in names]
+        shared = [
+            names[path]
+            for path in map(Path.absolute, output_paths(other, options))
+            if path in names
+        ]
         if shared:
-            advice = "give each folder its own --output-dir" if options.output_dir else "rename one of them"
+            advice = (
+                "give each folder its own --output-dir"
+                if options.output_dir
+                else "rename one of them"
+            )
             raise SharedNameError(
                 f"{str(media)!r} would be written to the same {shared[0].name!r} as {str(other)!r}; {advice}."
             )
@@ -133,9 +141,13 @@ def refuse_unwritable(targets: Iterable[Path]) -> None:
     paths = list(targets)
     for folder in {target.parent for target in paths}:
         if not folder.is_dir():
-            raise OutputError(f"The folder {str(folder)!r} does not exist; create it or choose another --output-dir.")
+            raise OutputError(
+                f"The folder {str(folder)!r} does not exist; create it or choose another --output-dir."
+            )
         if not os.access(folder, os.W_OK):
-            raise OutputError(f"The folder {str(folder)!r} is not writable; choose another with --output-dir.")
+            raise OutputError(
+                f"The folder {str(folder)!r} is not writable; choose another with --output-dir."
+            )
     for target in paths:
         if len(os.fsencode(target.name)) > _longest_name(target.parent):
             raise OutputError(
@@ -156,5 +168,7 @@ def _ready_subtitles(media: Path, options: Options) -> Path | None:
     """A subtitle file of the video, perhaps corrected by hand, whose text can go into the video."""
     if options.overwrite:
         return None
-    there = existing_subtitles(media, options.language, forced=options.forced, directory=options.output_dir)
+    there = existing_subtitles(
+        media, options.language, forced=options.forced, directory=options.output_dir
+    )
     return next(filter(is_readable, there), None)

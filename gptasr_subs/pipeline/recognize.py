@@ -73,39 +73,66 @@ def recognize_file(
                     words = [word for window in in_order for word in window.words]
                     preview(document_of(words, media, info, recognizer.name, options=quick))
 
-            transcript = _transcribe_file(media, track, recognizer, record=record, options=options, report=show)
+            transcript = _transcribe_file(
+                media, track, recognizer, record=record, options=options, report=show
+            )
     # The audio was counted; what containers say is often a guess, or missing.
     info = replace(info, duration=transcript.seconds or info.duration)
     shots = _shots(media, info, on_progress) if options.shot_changes and info.fps else ()
-    return document_of(transcript.words, media, info, transcript.model, options=options, shots=shots)
+    return document_of(
+        transcript.words, media, info, transcript.model, options=options, shots=shots
+    )
 
 
 def open_record(journal: Journal, media: Path, recognizer: Recognizer, options: Options) -> Record:
     """What the journal holds of a media file that is recognised in this way."""
-    return journal.record(media, options.audio_track, identity_of(recognizer, options.language), options.beams)
+    return journal.record(
+        media, options.audio_track, identity_of(recognizer, options.language), options.beams
+    )
 
 
 def transcribe(
-    model: Recognizer, audio: FloatArray, spans: Sequence[Span], *, batch_size: int = 0, beams: int = 0
+    model: Recognizer,
+    audio: FloatArray,
+    spans: Sequence[Span],
+    *,
+    batch_size: int = 0,
+    beams: int = 0,
 ) -> list[Word]:
     """Words of the spans of ``audio`` (n_samples,) at the model's sample rate, in order, with times
     in seconds.
     """
     rate = model.sample_rate
-    speech = [part for window in segment_blocks([audio], rate, window_limits(model)) for part in window.speech]
+    speech = [
+        part
+        for window in segment_blocks([audio], rate, window_limits(model))
+        for part in window.speech
+    ]
     windows = (
-        Window(span, audio[round(span.start * rate) : round(span.end * rate)], _within(span, speech)) for span in spans
+        Window(
+            span, audio[round(span.start * rate) : round(span.end * rate)], _within(span, speech)
+        )
+        for span in spans
     )
     found = recognize(model, windows, batch_size=batch_size, beams=beams)
     return [word for _, words in found for word in words]
 
 
 def document_of(
-    words: Sequence[Word], media: Path, info: MediaInfo, model: str, *, options: Options, shots: Sequence[float] = ()
+    words: Sequence[Word],
+    media: Path,
+    info: MediaInfo,
+    model: str,
+    *,
+    options: Options,
+    shots: Sequence[float] = (),
 ) -> Document:
     """Words shaped into cues, with the facts of the video; ``shots`` as for ``shape_cues``."""
     norms = replace(options.norms, fps=info.even_fps) if info.even_fps else options.norms
-    cues = [replace(cue, position=8) if options.top else cue for cue in shape_cues(words, norms, shots=shots)]
+    cues = [
+        replace(cue, position=8) if options.top else cue
+        for cue in shape_cues(words, norms, shots=shots)
+    ]
     style = replace(options.style, text_height=norms.text_height)
     return Document(
         tuple(cues),
@@ -119,7 +146,13 @@ def document_of(
 
 
 def _transcribe_file(
-    media: Path, track: AudioTrack, recognizer: Recognizer, *, record: Record, options: Options, report: _Report
+    media: Path,
+    track: AudioTrack,
+    recognizer: Recognizer,
+    *,
+    record: Record,
+    options: Options,
+    report: _Report,
 ) -> Transcript:
     """Decode, split and recognise what the journal does not hold.
 
@@ -132,7 +165,9 @@ def _transcribe_file(
     # Where listening begins amid the file, what is before comes last.
     parts = [(options.start, inf), (0.0, options.start)] if options.start else [(0.0, inf)]
     for start, seconds in parts:
-        blocks = _Clock(decode_blocks(media, track=track, sample_rate=rate, start=start), rate, seconds)
+        blocks = _Clock(
+            decode_blocks(media, track=track, sample_rate=rate, start=start), rate, seconds
+        )
         windows = segment_blocks(blocks, rate, window_limits(recognizer))
         groups = recognize_groups(
             recognizer,
@@ -142,12 +177,19 @@ def _transcribe_file(
             record=record,
         )
         for group in groups:
-            recognized += [RecognizedWindow(window.span, window.speech, tuple(words)) for window, words in group]
+            recognized += [
+                RecognizedWindow(window.span, window.speech, tuple(words))
+                for window, words in group
+            ]
             report(recognized, done + recognized[-1].span.end - start)
         done += blocks.seconds
     if file_stamp(media) != stamp:
-        raise MediaError(f"{str(media)!r} was removed or changed while it was read; run again once it is complete.")
-    transcript = Transcript(recognizer.name, done, tuple(sorted(recognized, key=lambda part: part.span.start)))
+        raise MediaError(
+            f"{str(media)!r} was removed or changed while it was read; run again once it is complete."
+        )
+    transcript = Transcript(
+        recognizer.name, done, tuple(sorted(recognized, key=lambda part: part.span.start))
+    )
     if not options.start:  # else windows lie elsewhere than in an undisturbed run
         record.finish(transcript)
     _warn_of_failed(media, record.failed)
@@ -165,7 +207,9 @@ def _warn_of_language(media: Path, track: AudioTrack, language: str) -> None:
 def _warn_of_failed(media: Path, failed: Sequence[tuple[Span, str]]) -> None:
     if failed:
         places = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span, _ in failed)
-        _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, failed[-1][1])
+        _log.warning(
+            "%r has no subtitles at %s: not recognised (%s).", str(media), places, failed[-1][1]
+        )
 
 
 def _shots(media: Path, info: MediaInfo, on_progress: ProgressCallback | None) -> list[float]:

@@ -90,7 +90,12 @@ def _read_surely(path: Path) -> list[Cue]:
 
 
 def _change_picture(
-    media: Path, plan: Plan, document: Document, *, options: Options, on_progress: ProgressCallback | None
+    media: Path,
+    plan: Plan,
+    document: Document,
+    *,
+    options: Options,
+    on_progress: ProgressCallback | None,
 ) -> None:
     def report(done: float, total: float) -> None:
         if on_progress:

@@ -27,7 +27,9 @@ _MOST_WORKERS = 4
 _TEXT_SHARE = 0.4  # text tokens for each mel position, as fast speech has them
 
 
-def batch_size(config: ModelConfig, seconds: float, rows: int, device: str, bytes_each: int = 4) -> int:
+def batch_size(
+    config: ModelConfig, seconds: float, rows: int, device: str, bytes_each: int = 4
+) -> int:
     """Clips of up to ``seconds`` that may be decoded at once, each with so many texts in ``rows``.
 
     ``bytes_each`` is the size of a cached number.
@@ -57,7 +59,9 @@ def split_batches(order: Sequence[int], size: int, workers: int) -> list[list[in
     return [list(order[first::count]) for first in range(count)]
 
 
-def run_batches(work: Callable[[_Item], _Result], items: Sequence[_Item], device: str) -> Iterator[_Result]:
+def run_batches(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], device: str
+) -> Iterator[_Result]:
     """``work`` on every item, results in order; on a CPU several at once."""
     workers = min(count_workers(device), len(items))
     if workers < 2:
@@ -67,11 +71,15 @@ def run_batches(work: Callable[[_Item], _Result], items: Sequence[_Item], device
     return _run_in_threads(work, items, workers)
 
 
-def _run_in_threads(work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
+def _run_in_threads(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int
+) -> Iterator[_Result]:
     import torch
 
     threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(max(1, threads // workers)))
+    pool = ThreadPoolExecutor(
+        workers, initializer=lambda: torch.set_num_threads(max(1, threads // workers))
+    )
     try:
         yield from pool.map(work, items)
     finally:
@@ -97,17 +105,24 @@ def halve_on_out_of_memory(
 
     try:
         return work(items)
-    except (MemoryError, RuntimeError) as error:  # CUDA's and the CPU's own errors are RuntimeErrors
+    except (
+        MemoryError,
+        RuntimeError,
+    ) as error:  # CUDA's and the CPU's own errors are RuntimeErrors
         if not _is_out_of_memory(error):
             raise
         if len(items) == 1:
             device, advice = ("GPU", ", or --device cpu") if _is_cuda(error) else ("computer", "")
-            sentence = f"The {device} has too little free memory for {name!r}; use fewer beams{advice}."
+            sentence = (
+                f"The {device} has too little free memory for {name!r}; use fewer beams{advice}."
+            )
             raise ModelError(sentence) from error
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = len(items) // 2
-    return halve_on_out_of_memory(work, items[:half], name) + halve_on_out_of_memory(work, items[half:], name)
+    return halve_on_out_of_memory(work, items[:half], name) + halve_on_out_of_memory(
+        work, items[half:], name
+    )
 
 
 def _is_out_of_memory(error: Exception) -> bool:

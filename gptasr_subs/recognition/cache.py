@@ -67,7 +67,9 @@ class CacheEntry:
 
 
 @contextmanager
-def open_journal(wanted: bool = True, path: Path | None = None, limit: int = LIMIT) -> Iterator[Journal]:
+def open_journal(
+    wanted: bool = True, path: Path | None = None, limit: int = LIMIT
+) -> Iterator[Journal]:
     """The user's journal; one that remembers nothing where it is not ``wanted``."""
     journal = Journal(path or journal_path(), limit) if wanted else Journal(None)
     try:
@@ -106,8 +108,15 @@ class Journal:
             return Record(self, None, settings)
         key = _hash(settings, repr((stamp, track)).encode())
         self.prune(self._limit)
-        self.ask("INSERT OR IGNORE INTO films (key, media) VALUES (?, ?)", key, _text(media.absolute()))
-        self.ask("UPDATE films SET used = ?, media = ? WHERE key = ?", time.time(), _text(media.absolute()), key)
+        self.ask(
+            "INSERT OR IGNORE INTO films (key, media) VALUES (?, ?)", key, _text(media.absolute())
+        )
+        self.ask(
+            "UPDATE films SET used = ?, media = ? WHERE key = ?",
+            time.time(),
+            _text(media.absolute()),
+            key,
+        )
         rows = self.ask("SELECT id FROM films WHERE key = ?", key)
         return Record(self, rows[0][0] if rows else None, settings)
 
@@ -138,7 +147,9 @@ class Journal:
         forgotten = 0
         if self.size() > limit:  # of a video that another process has forgotten meanwhile
             self.ask("DELETE FROM windows WHERE film NOT IN (SELECT id FROM films)")
-        while self.size() > limit and (oldest := self.ask("SELECT id FROM films ORDER BY used LIMIT 1")):
+        while self.size() > limit and (
+            oldest := self.ask("SELECT id FROM films ORDER BY used LIMIT 1")
+        ):
             self.ask("DELETE FROM windows WHERE film = ?", oldest[0][0])
             self.ask("DELETE FROM films WHERE id = ?", oldest[0][0])
             forgotten += 1
@@ -171,7 +182,11 @@ class Journal:
         self.close()
         if self._path not in _reported:
             _reported.add(self._path)
-            _log.warning("The journal %r cannot be used (%s); work goes on without it.", str(self._path), error)
+            _log.warning(
+                "The journal %r cannot be used (%s); work goes on without it.",
+                str(self._path),
+                error,
+            )
         # A damaged file goes out of the way, so that the next run begins a new one.
         if type(error) is sqlite3.DatabaseError and self._path:
             with contextlib.suppress(OSError):
@@ -210,7 +225,10 @@ class Record:
         """Note that the video is done, and where its windows lie."""
         if self._number is None or self.failed:
             return
-        windows = [[*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()] for h in transcript.windows]
+        windows = [
+            [*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()]
+            for h in transcript.windows
+        ]
         layout = json.dumps([transcript.seconds, windows])
         sql = "UPDATE films SET layout = ?, model = ? WHERE id = ?"
         self._journal.ask(sql, layout, transcript.model, self._number)
@@ -232,7 +250,9 @@ class Record:
             words = self._words(bytes.fromhex(key))
             if words is None:
                 return None
-            recognized.append(recognized_window(Span(start, end), [Span(*pair) for pair in speech], words))
+            recognized.append(
+                recognized_window(Span(start, end), [Span(*pair) for pair in speech], words)
+            )
         return Transcript(rows[0][1], seconds, tuple(recognized))
 
     def _key(self, window: Window) -> bytes:

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.files import checkpoint_identity
 from gptasr_subs.recognition.batching import batch_size as clips_that_fit
-from gptasr_subs.recognition.batching import count_workers, halve_on_out_of_memory, run_batches, split_batches
+from gptasr_subs.recognition.batching import (
+    count_workers,
+    halve_on_out_of_memory,
+    run_batches,
+    split_batches,
+)
 from gptasr_subs.types import FloatArray, Word
 
 if TYPE_CHECKING:
@@ -66,14 +71,18 @@ class GptAsrRecognizer:
         self._refuse_long(clips)
         options = self.checkpoint.decoding
         options = replace(options, beam_size=beams) if beams else options
-        order = sorted((i for i, clip in enumerate(clips) if len(clip)), key=lambda i: -len(clips[i]))
+        order = sorted(
+            (i for i, clip in enumerate(clips) if len(clip)), key=lambda i: -len(clips[i])
+        )
         yield from ((index, []) for index, clip in enumerate(clips) if not len(clip))
         if not order:
             return
         size = batch_size or self._batch_size(len(clips[order[0]]), options.rows)
         batches = split_batches(order, size, count_workers(self.device))
         found = run_batches(
-            lambda batch: self._recognize([clips[index] for index in batch], options), batches, self.device
+            lambda batch: self._recognize([clips[index] for index in batch], options),
+            batches,
+            self.device,
         )
         for batch, words in zip(batches, found, strict=True):
             yield from zip(batch, words, strict=True)
@@ -100,7 +109,9 @@ class GptAsrRecognizer:
 
         network = self.checkpoint.model
         if network.ctc_head is None:
-            raise ModelError(f"The model {self.name!r} has no CTC head to align a text with; use --model default.")
+            raise ModelError(
+                f"The model {self.name!r} has no CTC head to align a text with; use --model default."
+            )
         self._refuse_long(clips)
         found = []
         with torch.inference_mode():
@@ -112,7 +123,11 @@ class GptAsrRecognizer:
     def _batch_size(self, longest: int, rows: int) -> int:
         bytes_each = self.checkpoint.model.gpt.dtype.itemsize
         return clips_that_fit(
-            self.checkpoint.config, longest / self.sample_rate, rows=rows, device=self.device, bytes_each=bytes_each
+            self.checkpoint.config,
+            longest / self.sample_rate,
+            rows=rows,
+            device=self.device,
+            bytes_each=bytes_each,
         )
 
     def _recognize(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
@@ -132,7 +147,13 @@ class GptAsrRecognizer:
         from gptasr_subs.model.decoding.decode import decode
 
         mel, lengths = self.log_mels(clips)
-        return decode(self.checkpoint.model, self.checkpoint.tokenizer, mel=mel, lengths=lengths, options=options)
+        return decode(
+            self.checkpoint.model,
+            self.checkpoint.tokenizer,
+            mel=mel,
+            lengths=lengths,
+            options=options,
+        )
 
     def log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         """Log-mels (B, n_mels, T) and lengths (B,).
@@ -142,7 +163,9 @@ class GptAsrRecognizer:
         import torch
         from torch.nn.utils.rnn import pad_sequence
 
-        mels = [self._front_end(torch.tensor(clip, device=self.device)[None])[0].T for clip in clips]
+        mels = [
+            self._front_end(torch.tensor(clip, device=self.device)[None])[0].T for clip in clips
+        ]
         lengths = torch.tensor([len(mel) for mel in mels], device=self.device)
         return pad_sequence(mels, batch_first=True).transpose(1, 2), lengths
 
@@ -183,16 +206,24 @@ class GptAsrRecognizer:
 
         Heads not stored are chosen by the first clip.
         """
-        from gptasr_subs.model.alignment.cross_attention import attention_to_audio, choose_heads, token_positions
+        from gptasr_subs.model.alignment.cross_attention import (
+            attention_to_audio,
+            choose_heads,
+            token_positions,
+        )
 
         checkpoint = self.checkpoint
         attention = attention_to_audio(checkpoint.model, *self.log_mels([clip]), tokens)
         self._heads = self._heads or choose_heads([attention])
-        times: list[float] = (checkpoint.config.seconds_per_position * token_positions(attention, self._heads)).tolist()
+        times: list[float] = (
+            checkpoint.config.seconds_per_position * token_positions(attention, self._heads)
+        ).tolist()
         return times
 
 
-def load_gptasr(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> GptAsrRecognizer:
+def load_gptasr(
+    name_or_path: str | Path = "default", device: str = "auto", language: str = "en"
+) -> GptAsrRecognizer:
     """GPT-ASR; it writes English whatever ``language`` is. Raises ``ModelError``."""
     from gptasr_subs.model.checkpoint import load_checkpoint
 
@@ -230,7 +261,11 @@ def choose_device(wanted: str = "auto") -> str:
     """The device to run on: the one ``wanted``, or for ``auto`` a GPU where there is one."""
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
     if wanted == "auto":
         return next(device for device, available in there.items() if available)
     kind, _, number = wanted.partition(":")
@@ -238,7 +273,13 @@ def choose_device(wanted: str = "auto") -> str:
         raise ModelError(f"There is no device {wanted!r}; choose auto, cpu, cuda or mps.")
     if not there[kind]:
         reason = "it has none, or torch was installed without support for it"
-        raise ModelError(f"This computer offers no {kind} device ({reason}); use --device cpu or auto.")
-    if number and not (kind == "cuda" and number.isdigit() and int(number) < torch.cuda.device_count()):
-        raise ModelError(f"There is no device {wanted!r} on this computer; leave out the number, or use --device auto.")
+        raise ModelError(
+            f"This computer offers no {kind} device ({reason}); use --device cpu or auto."
+        )
+    if number and not (
+        kind == "cuda" and number.isdigit() and int(number) < torch.cuda.device_count()
+    ):
+        raise ModelError(
+            f"There is no device {wanted!r} on this computer; leave out the number, or use --device auto."
+        )
     return wanted

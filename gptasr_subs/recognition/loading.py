@@ -23,7 +23,9 @@ OWN = "gptasr"
 _PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would be a disk of Windows
 
 
-def load_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> Recognizer:
+def load_model(
+    name_or_path: str | Path = "default", device: str = "auto", language: str = "en"
+) -> Recognizer:
     """A recogniser: GPT-ASR with a shipped, cached or own checkpoint, or ``NAME:MODEL``, that of
     another package.
 
@@ -38,7 +40,9 @@ def load_model(name_or_path: str | Path = "default", device: str = "auto", langu
     except GptasrError:
         raise
     except Exception as error:  # a stranger's code may fail in any way
-        raise ModelError(f"The recogniser {recognizer!r} cannot load {str(model)!r} ({error}).") from error
+        raise ModelError(
+            f"The recogniser {recognizer!r} cannot load {str(model)!r} ({error})."
+        ) from error
 
 
 def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
@@ -63,11 +67,15 @@ def find_recognizer(name: str) -> Callable[[str, str, str], Recognizer]:
     offered = {entry.name: entry for entry in find_entries("recognizers")}
     if name not in offered:
         known = ", ".join(sorted(offered)) or "none"
-        raise ModelError(f"No installed package offers the recogniser {name!r}; there are: {known}.")
+        raise ModelError(
+            f"No installed package offers the recogniser {name!r}; there are: {known}."
+        )
     try:
         return make_recognizer(offered[name].load())
     except Exception as error:  # a stranger's import may fail in any way
-        raise ModelError(f"The recogniser {name!r} cannot be loaded ({error}); reinstall its package.") from error
+        raise ModelError(
+            f"The recogniser {name!r} cannot be loaded ({error}); reinstall its package."
+        ) from error
 
 
 def make_recognizer(plugin: object) -> Callable[[str, str, str], Recognizer]:
@@ -150,7 +158,9 @@ class LazyRecognizer:
         return self.load().transcribe(clips, batch_size=batch_size, beams=beams)
 
 
-def lazy_model(name_or_path: str | Path = "default", device: str = "auto", language: str = "en") -> LazyRecognizer:
+def lazy_model(
+    name_or_path: str | Path = "default", device: str = "auto", language: str = "en"
+) -> LazyRecognizer:
     """What ``load_model`` gives, loaded when it is needed. Raises nothing before."""
     # Models expect English unless they are told
     spoken = () if same_language(language, "en") else (language,)

@@ -32,12 +32,16 @@ class Transcript:
         return [word for window in self.windows for word in window.words]
 
 
-def recognized_window(span: Span, speech: Iterable[Span], words: Iterable[Word]) -> RecognizedWindow:
+def recognized_window(
+    span: Span, speech: Iterable[Span], words: Iterable[Word]
+) -> RecognizedWindow:
     """A window; ``words`` have their times from its start, and are kept inside it and snapped to
     speech.
     """
     speech = tuple(speech)
-    return RecognizedWindow(span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech)))
+    return RecognizedWindow(
+        span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech))
+    )
 
 
 def _shifted(word: Word, span: Span) -> Word:

@@ -37,7 +37,9 @@ def recognize(
     record: Record | None = None,
 ) -> Iterator[tuple[Window, list[Word]]]:
     """Each window with its words in media time, in order; see ``recognize_groups``."""
-    for group in recognize_groups(recognizer, windows, batch_size=batch_size, beams=beams, record=record):
+    for group in recognize_groups(
+        recognizer, windows, batch_size=batch_size, beams=beams, record=record
+    ):
         yield from group
 
 
@@ -59,7 +61,8 @@ def recognize_groups(
     for group in _groups(prefetch(windows, _AHEAD)):
         found = requests.words_of(group)
         results = [
-            recognized_window(window.span, window.speech, found.get(index, [])) for index, window in enumerate(group)
+            recognized_window(window.span, window.speech, found.get(index, []))
+            for index, window in enumerate(group)
         ]
         yield [(window, list(result.words)) for window, result in zip(group, results, strict=True)]
     requests.raise_if_all_failed()
@@ -68,7 +71,9 @@ def recognize_groups(
 class _Requests:
     """Asks for the words of windows; a window that fails alone costs only itself."""
 
-    def __init__(self, recognizer: Recognizer, *, batch_size: int, beams: int, record: Record | None) -> None:
+    def __init__(
+        self, recognizer: Recognizer, *, batch_size: int, beams: int, record: Record | None
+    ) -> None:
         self._recognizer = recognizer
         self._sizes = {"batch_size": batch_size, "beams": beams}
         self._record = record
@@ -102,7 +107,9 @@ class _Requests:
         if self._error and not self._answers:
             raise self._error
 
-    def _ask(self, group: Sequence[Window], indices: Sequence[int], found: dict[int, list[Word]]) -> None:
+    def _ask(
+        self, group: Sequence[Window], indices: Sequence[int], found: dict[int, list[Word]]
+    ) -> None:
         clips = [group[index].samples for index in indices]
         for position, words in self._recognizer.transcribe(clips, **self._sizes):
             index = indices[position]
@@ -111,7 +118,9 @@ class _Requests:
                 self._record.store(group[index], words)
             self._answers += 1
 
-    def _ask_alone(self, group: Sequence[Window], index: int, found: dict[int, list[Word]], record: Record) -> None:
+    def _ask_alone(
+        self, group: Sequence[Window], index: int, found: dict[int, list[Word]], record: Record
+    ) -> None:
         try:
             self._ask(group, [index], found)
         except Exception as error:

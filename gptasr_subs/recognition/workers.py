@@ -61,7 +61,9 @@ def no_fork() -> Iterator[None]:
         _still.release()
 
 
-def run_in_processes(work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> Iterator[_Result]:
+def run_in_processes(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int
+) -> Iterator[_Result]:
     """``work`` on every item by so many copies of this process.
 
     Results in order, errors raised in their place. What a copy that died has not done is done here,
@@ -91,7 +93,10 @@ def _signals_held() -> Iterator[None]:
         yield
         return
     received: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in _ENDING}
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in _ENDING
+    }
     try:
         yield
     finally:
@@ -101,7 +106,9 @@ def _signals_held() -> Iterator[None]:
             signal.raise_signal(ending)
 
 
-def _copies(work: Callable[[_Item], Any], items: Sequence[_Item], workers: int) -> list[tuple[BaseProcess, Connection]]:
+def _copies(
+    work: Callable[[_Item], Any], items: Sequence[_Item], workers: int
+) -> list[tuple[BaseProcess, Connection]]:
     """As many copies as can be had; each takes its share of the items."""
     made: list[tuple[BaseProcess, Connection]] = []
     with suppress(OSError):

@@ -94,10 +94,14 @@ def detect_speech(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[De
     held. Raises ValueError for a sample rate too low for speech.
     """
     if sample_rate < LOWEST_SAMPLE_RATE:
-        raise ValueError(f"Speech detection needs at least {LOWEST_SAMPLE_RATE} samples a second, not {sample_rate}.")
+        raise ValueError(
+            f"Speech detection needs at least {LOWEST_SAMPLE_RATE} samples a second, not {sample_rate}."
+        )
     analyser = _Analyser(sample_rate)
     chunks = rechunk(blocks, _CHUNK * analyser.hop)
-    measured = ((chunk[1], analyser.measure(*chunk)) for chunk in _with_neighbours(chunks, _no_samples()))
+    measured = (
+        (chunk[1], analyser.measure(*chunk)) for chunk in _with_neighbours(chunks, _no_samples())
+    )
     no_measures = _Measures(np.zeros((0, _BANDS + 1), np.float32), np.zeros(0, np.float32))
     for before, now, after in _with_neighbours(measured, (_no_samples(), no_measures)):
         yield Detection(now[0], *_decide(before[1], now[1], after[1]))
@@ -205,7 +209,10 @@ def _decide(before: _Measures, now: _Measures, after: _Measures) -> tuple[BoolAr
     voice = running_mean(every.voicing, _SMOOTH_VOICE)
     speech_like = _highest(np.maximum(voice / _MIN_VOICE, flux / _FRICATIVE_FLUX), _VOICE_RADIUS)
     speech = (
-        (speech_like > 1) & (flux > _MIN_FLUX) & (level_range > _MIN_LEVEL_RANGE) & (level > floor + _MIN_ABOVE_FLOOR)
+        (speech_like > 1)
+        & (flux > _MIN_FLUX)
+        & (level_range > _MIN_LEVEL_RANGE)
+        & (level > floor + _MIN_ABOVE_FLOOR)
     )
     inner = slice(len(head.voicing), len(head.voicing) + len(now.voicing))
     return speech[inner], level[inner]
@@ -230,17 +237,24 @@ def running_mean(values: FloatArray, radius: int) -> FloatArray:
     """Running mean along the first axis over ``radius`` frames on either side."""
     wide = np.pad(values, ((radius + 1, radius), *[(0, 0)] * (values.ndim - 1)), mode="edge")
     total = np.cumsum(wide, axis=0, dtype=np.float64)
-    return ((total[2 * radius + 1 :] - total[: -2 * radius - 1]) / (2 * radius + 1)).astype(np.float32)
+    return ((total[2 * radius + 1 :] - total[: -2 * radius - 1]) / (2 * radius + 1)).astype(
+        np.float32
+    )
 
 
 def _highest(values: FloatArray, radius: int) -> FloatArray:
     """Running maximum over ``radius`` frames on either side."""
-    highest: FloatArray = sliding_window_view(np.pad(values, radius, mode="edge"), 2 * radius + 1).max(1)
+    highest: FloatArray = sliding_window_view(
+        np.pad(values, radius, mode="edge"), 2 * radius + 1
+    ).max(1)
     return highest
 
 
 def _join(parts: list[_Measures]) -> _Measures:
-    return _Measures(np.concatenate([part.powers for part in parts]), np.concatenate([part.voicing for part in parts]))
+    return _Measures(
+        np.concatenate([part.powers for part in parts]),
+        np.concatenate([part.voicing for part in parts]),
+    )
 
 
 def _no_samples() -> FloatArray:

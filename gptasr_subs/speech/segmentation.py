@@ -56,7 +56,9 @@ class Window:
 
     def shifted(self, seconds: float) -> Window:
         """The same window so many seconds later."""
-        span, *speech = (Span(part.start + seconds, part.end + seconds) for part in (self.span, *self.speech))
+        span, *speech = (
+            Span(part.start + seconds, part.end + seconds) for part in (self.span, *self.speech)
+        )
         return replace(self, span=span, speech=tuple(speech))
 
 
@@ -71,7 +73,9 @@ def split_speech(
 
 
 def segment_blocks(
-    blocks: Iterable[FloatArray], sample_rate: int, options: SegmentationOptions = SegmentationOptions()
+    blocks: Iterable[FloatArray],
+    sample_rate: int,
+    options: SegmentationOptions = SegmentationOptions(),
 ) -> Iterator[Window]:
     """Windows of speech from mono blocks (n_samples,) that follow one another.
 
@@ -119,7 +123,9 @@ class _Cutter:
         # What decides a window
         self._reach = self._limit + self._frames(options.longest_pause) + self._margin
         if self._limit < self._margin:
-            raise ValueError(f"Windows of {options.max_seconds} s with {options.padding} s of padding are too short.")
+            raise ValueError(
+                f"Windows of {options.max_seconds} s with {options.padding} s of padding are too short."
+            )
         self._begun = 0  # frames that went before those held
         self._samples = np.zeros(0, np.float32)
         self._level = np.zeros(0, np.float32)
@@ -151,7 +157,11 @@ class _Cutter:
         starts = starts[np.append(True, apart)[: len(starts)]]
         ends = ends[np.append(apart, True)[: len(ends)]]
         min_run = self._frames(self._options.min_run)
-        return [_Run(int(start), int(end)) for start, end in zip(starts, ends, strict=True) if end - start > min_run]
+        return [
+            _Run(int(start), int(end))
+            for start, end in zip(starts, ends, strict=True)
+            if end - start > min_run
+        ]
 
     def _end(self, runs: list[_Run]) -> tuple[int, int]:
         """Where the speech of the next window ends, and where speech goes on after it."""
@@ -168,7 +178,11 @@ class _Cutter:
         """The longest pause (frames) that a window with ``length`` frames of speech bridges."""
         options = self._options
         pauses = options.longest_pause, options.usual_pause, options.shortest_pause
-        return float(np.interp(length, [0, self._limit / 5, self._limit], [self._frames(pause) for pause in pauses]))
+        return float(
+            np.interp(
+                length, [0, self._limit / 5, self._limit], [self._frames(pause) for pause in pauses]
+            )
+        )
 
     def _quietest(self, first: int, last: int) -> int:
         """The best frame to cut speech up to ``last``, too long for a window: in its second half,
@@ -183,7 +197,9 @@ class _Cutter:
         begin = (self._begun + start) * self._hop
         span = Span(begin / self._rate, (begin + len(samples)) / self._rate)
         voiced = map(self._voiced, runs)
-        inside = [Span(self._seconds(run.start), min(self._seconds(run.end), span.end)) for run in voiced]
+        inside = [
+            Span(self._seconds(run.start), min(self._seconds(run.end), span.end)) for run in voiced
+        ]
         return Window(span, samples, tuple(part for part in inside if part.start < span.end))
 
     def _voiced(self, run: _Run) -> _Run:
@@ -202,7 +218,10 @@ class _Cutter:
         words = np.flatnonzero(ends - starts > self._frames(self._options.min_run))
         clicks = int(starts[words[0]]) if len(words) else 0
         reach = self._frames(_REACH)
-        voiced = _Run(run.start + self._first(rises, clicks) + reach, run.end - self._first(falls[::-1]) - reach)
+        voiced = _Run(
+            run.start + self._first(rises, clicks) + reach,
+            run.end - self._first(falls[::-1]) - reach,
+        )
         return voiced if voiced.start < voiced.end else run
 
     def _first(self, steps: BoolArray, least: int = 0) -> int:

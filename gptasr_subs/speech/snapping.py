@@ -29,7 +29,9 @@ def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REA
     """
     overlaps = [_overlapping_speech(word, speech) for word in words]
     snapped = []
-    for word, before, own, after in zip(words, [[], *overlaps], overlaps, [*overlaps[1:], []], strict=False):
+    for word, before, own, after in zip(
+        words, [[], *overlaps], overlaps, [*overlaps[1:], []], strict=False
+    ):
         moved = word
         if own and own[0] not in before:
             moved = _begin(moved, own[0].start, reach)
@@ -44,7 +46,11 @@ def _overlapping_speech(word: Word, speech: Sequence[Span]) -> list[Span]:
     but its fringe.
     """
     shares = [(min(word.end, part.end) - max(word.start, part.start), part) for part in speech]
-    touched = [(s, part) for s, part in shares if s > 0 and s >= min(_TOUCH, word.end - word.start, part.seconds) / 2]
+    touched = [
+        (s, part)
+        for s, part in shares
+        if s > 0 and s >= min(_TOUCH, word.end - word.start, part.seconds) / 2
+    ]
     most = max((share for share, _ in touched), default=0.0)
     return [part for share, part in touched if share >= most / 2]
 

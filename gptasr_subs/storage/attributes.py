@@ -18,7 +18,8 @@ def protect(new: Path, old: Path) -> None:
 
 
 def copy_attributes(old: Path, new: Path, *, times: bool = False) -> None:
-    """Give ``new``, which is to take the place of ``old``, all that ``old`` has besides its content.
+    """Give ``new``, which is to take the place of ``old``, all that ``old`` has besides its
+    content.
 
     With ``times`` the time of change too. What the system does not allow is said in a warning where
     others can no longer read what they could. Nothing happens where there is no ``old``.
@@ -28,7 +29,9 @@ def copy_attributes(old: Path, new: Path, *, times: bool = False) -> None:
     except OSError:
         return
     if not _copy_owner(facts, new):
-        _log.warning("%r belongs to you from now on: only its owner may keep it another's.", str(old))
+        _log.warning(
+            "%r belongs to you from now on: only its owner may keep it another's.", str(old)
+        )
     with contextlib.suppress(OSError):
         new.chmod(stat.S_IMODE(facts.st_mode))
     _copy_extended(old, new)

@@ -49,10 +49,17 @@ def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
         _receive(remote.url, part, on_progress)
         _verify(part, remote.sha256)
         part.replace(target)
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+    except (
+        urllib.error.URLError,
+        http.client.HTTPException,
+        TimeoutError,
+        ConnectionError,
+    ) as error:
         raise DownloadError(_reason(error)) from error
     except OSError as error:
-        raise OutputError(f"{str(target)!r} could not be written: {(error.strerror or str(error)).lower()}.") from error
+        raise OutputError(
+            f"{str(target)!r} could not be written: {(error.strerror or str(error)).lower()}."
+        ) from error
     return target
 
 
@@ -67,7 +74,12 @@ def _receive(url: str, part: Path, on_progress: ProgressCallback | None) -> None
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
             if response.headers.get_content_type() == "text/html":
                 raise DownloadError("its home answered with a web page instead of the file")
-            _copy(response, part, begun if response.status == http.client.PARTIAL_CONTENT else 0, on_progress)
+            _copy(
+                response,
+                part,
+                begun if response.status == http.client.PARTIAL_CONTENT else 0,
+                on_progress,
+            )
     except urllib.error.HTTPError as error:
         if error.code != _NO_SUCH_RANGE or not begun:
             raise
@@ -77,7 +89,9 @@ def _receive(url: str, part: Path, on_progress: ProgressCallback | None) -> None
             _receive(url, part, on_progress)
 
 
-def _copy(response: http.client.HTTPResponse, part: Path, begun: int, on_progress: ProgressCallback | None) -> None:
+def _copy(
+    response: http.client.HTTPResponse, part: Path, begun: int, on_progress: ProgressCallback | None
+) -> None:
     length = response.headers.get("Content-Length")
     total = begun + int(length) if length else None
     with part.open("r+b" if begun else "wb") as file:
@@ -101,7 +115,9 @@ def _verify(part: Path, sha256: str) -> None:
             digest.update(chunk)
     if digest.hexdigest() != sha256:
         part.unlink()
-        raise DownloadError("what arrived is not the file that was published (its checksum differs)")
+        raise DownloadError(
+            "what arrived is not the file that was published (its checksum differs)"
+        )
 
 
 def _length_after_slash(content_range: str | None) -> int | None:

@@ -58,9 +58,13 @@ def decode(data: bytes) -> Decoded:
     """By the byte order mark, as UTF-8 or UTF-16, else as the likeliest other encoding."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return _with_broken(data.decode(encoding, errors="replace"), encoding.removesuffix("-sig"))
+            return _with_broken(
+                data.decode(encoding, errors="replace"), encoding.removesuffix("-sig")
+            )
     if wide := _utf16(data):
-        return Decoded(data.decode(wide, errors="replace"), "It has no byte order mark; read as UTF-16.")
+        return Decoded(
+            data.decode(wide, errors="replace"), "It has no byte order mark; read as UTF-16."
+        )
     try:
         return Decoded(data.decode("utf-8"))
     except UnicodeDecodeError:
@@ -72,7 +76,9 @@ def _with_broken(text: str, encoding: str) -> Decoded:
     if not broken:
         return Decoded(text)
     places = "1 place" if broken == 1 else f"{broken} places"
-    return Decoded(text, f"It is damaged: {places} could not be read as {encoding.upper()} and show {_BROKEN}.")
+    return Decoded(
+        text, f"It is damaged: {places} could not be read as {encoding.upper()} and show {_BROKEN}."
+    )
 
 
 def _utf16(data: bytes) -> str:

@@ -72,7 +72,9 @@ def keep_copy(path: Path) -> Path:
 def refuse_existing(path: Path) -> None:
     """Raise OutputError before the long work that would end in replacing this file."""
     if os.path.lexists(path):
-        raise OutputError(f"{str(path)!r} is there already; choose another name or give --overwrite.")
+        raise OutputError(
+            f"{str(path)!r} is there already; choose another name or give --overwrite."
+        )
 
 
 @contextlib.contextmanager

@@ -19,8 +19,12 @@ _TELEPHONE = (300.0, 3400.0)  # Hz
 _SOFTEST = -55.0  # dB of full scale: what is quieter than a quiet room is not made louder
 
 
-def augment(samples: FloatArray, noises: Noises, options: Augmentation, rng: np.random.Generator) -> FloatArray:
-    """Play ``samples`` faster or slower, in a room, beside a noise, through a microphone, and louder or softer."""
+def augment(
+    samples: FloatArray, noises: Noises, options: Augmentation, rng: np.random.Generator
+) -> FloatArray:
+    """Play ``samples`` faster or slower, in a room, beside a noise, through a microphone, and
+    louder or softer.
+    """
     samples = change_speed(samples, 1 + options.speed * rng.uniform(-1, 1))
     if noises.rooms and rng.random() < options.room:
         samples = reverberate(samples, noises.rooms[rng.integers(len(noises.rooms))])
@@ -33,22 +37,30 @@ def augment(samples: FloatArray, noises: Noises, options: Augmentation, rng: np.
 
 
 def change_speed(samples: FloatArray, factor: float) -> FloatArray:
-    """Play ``samples`` at ``factor`` times the speed, pitch and formants moved along, as a tape would."""
+    """Play ``samples`` at ``factor`` times the speed, pitch and formants moved along, as a tape
+    would.
+    """
     size = max(2, round(len(samples) / factor))
     positions = np.linspace(0, len(samples) - 1, size)
     return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
 
 
 def reverberate(samples: FloatArray, response: FloatArray) -> FloatArray:
-    """``samples`` in the room of an impulse ``response``, neither later nor louder, cut where they end."""
+    """``samples`` in the room of an impulse ``response``, neither later nor louder, cut where they
+    end.
+    """
     first = int(np.abs(response).argmax())  # before it is the way from the mouth to the microphone
     direct = response[first:] / np.sqrt(np.square(response[first:]).sum() + 1e-9)
     size = 1 << (len(samples) + len(direct)).bit_length()
-    wet: NDArray[np.float64] = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(direct, size), size)
+    wet: NDArray[np.float64] = np.fft.irfft(
+        np.fft.rfft(samples, size) * np.fft.rfft(direct, size), size
+    )
     return wet[: len(samples)].astype(np.float32)
 
 
-def add_noise(samples: FloatArray, noise: FloatArray, decibels: float, rng: np.random.Generator) -> FloatArray:
+def add_noise(
+    samples: FloatArray, noise: FloatArray, decibels: float, rng: np.random.Generator
+) -> FloatArray:
     """Add ``noise`` (looped from a random place) at a signal-to-noise ratio of ``decibels``."""
     first = rng.integers(len(noise))
     piece: FloatArray = np.take(noise, np.arange(first, first + len(samples)), mode="wrap")
@@ -57,9 +69,15 @@ def add_noise(samples: FloatArray, noise: FloatArray, decibels: float, rng: np.r
     return noisy
 
 
-def equalise(samples: FloatArray, deviation: float, telephone: bool, rng: np.random.Generator) -> FloatArray:
-    """Filter by a smooth random curve of so many dB, and to the band of a telephone where asked for."""
-    size = 1 << len(samples).bit_length()  # a power of two: other lengths can take ten times as long
+def equalise(
+    samples: FloatArray, deviation: float, telephone: bool, rng: np.random.Generator
+) -> FloatArray:
+    """Filter by a smooth random curve of so many dB, and to the band of a telephone where asked
+    for.
+    """
+    size = (
+        1 << len(samples).bit_length()
+    )  # a power of two: other lengths can take ten times as long
     spectrum = np.fft.rfft(samples, size)
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     octave = np.log2(np.maximum(frequency, _LOWEST_KNOT))

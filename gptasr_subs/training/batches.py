@@ -37,7 +37,9 @@ _LETTERS_A_CTC_FRAME = 0.9  # at most: CTC needs a blank between equal letters
 class Batch:
     """B clips padded to one length."""
 
-    inputs: Tensor  # (B, n_mels, T) frames of the front end, or (B, T, C) cached frames of the encoder
+    inputs: (
+        Tensor  # (B, n_mels, T) frames of the front end, or (B, T, C) cached frames of the encoder
+    )
     lengths: Tensor  # (B,) of those frames
     tokens: Tensor  # (B, U + 1) start token, text, stop token; ``NO_TOKEN`` where there is none
     spelled: Tensor  # all CTC targets of the batch in one row
@@ -107,13 +109,17 @@ class Batches:
         return self._pool[1][place * self.world + self.rank]
 
     def _augmented(self, item: Item, rng: np.random.Generator) -> FloatArray:
-        """The clips of ``item`` with pauses between them, no longer than the network has positions for."""
+        """The clips of ``item`` with pauses between them, no longer than the network has positions
+        for.
+        """
         parts: list[FloatArray] = []
         for clip in item:
             samples = self.store.samples(clip)
             if parts:
                 size = int(rng.uniform(0, _LONGEST_PAUSE) * SAMPLE_RATE)
-                parts.append((rng.normal(size=size) * 10 ** (level(samples[:800]) / 20)).astype(np.float32))
+                parts.append(
+                    (rng.normal(size=size) * 10 ** (level(samples[:800]) / 20)).astype(np.float32)
+                )
             parts.append(samples)
         whole = np.concatenate(parts)
         changed = augment(whole, self.noises, self.options.augmentation, rng)
@@ -121,7 +127,11 @@ class Batches:
         return changed if len(changed) <= most else whole[:most]
 
     def _collate(
-        self, inputs: Sequence[Tensor], clips: Sequence[FloatArray], texts: Sequence[str], transposed: bool
+        self,
+        inputs: Sequence[Tensor],
+        clips: Sequence[FloatArray],
+        texts: Sequence[str],
+        transposed: bool,
     ) -> Batch:
         padded = pad_sequence(list(inputs), batch_first=True)
         tokens = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for text in texts]
@@ -140,7 +150,9 @@ class Batches:
 class TextBatches:
     """Batches of text alone from encoded sentences, each a pure function of its number."""
 
-    def __init__(self, sentences: Sequence[str], tokenizer: Tokenizer, config: ModelConfig, size: int) -> None:
+    def __init__(
+        self, sentences: Sequence[str], tokenizer: Tokenizer, config: ModelConfig, size: int
+    ) -> None:
         """Keep ``sentences``, of which each batch has ``size``."""
         self._sentences = sentences
         self._tokenizer = tokenizer
@@ -151,7 +163,9 @@ class TextBatches:
         """Tokens (B, U + 1) with start and stop, ``NO_TOKEN`` where there is none."""
         rng = np.random.default_rng((_TEXT_SEED, number))
         chosen = rng.integers(len(self._sentences), size=self._size)
-        texts = [self._tokenizer.encode(self._sentences[index])[:_MOST_TEXT_TOKENS] for index in chosen]
+        texts = [
+            self._tokenizer.encode(self._sentences[index])[:_MOST_TEXT_TOKENS] for index in chosen
+        ]
         return token_rows(texts, self._config)
 
 

@@ -31,7 +31,9 @@ _SPEAKING_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """Of ``words`` words: median seconds to add to starts and ends, and the median distance from the truth then."""
+    """Of ``words`` words: median seconds to add to starts and ends, and the median distance from
+    the truth then.
+    """
 
     start: float
     end: float
@@ -57,11 +59,15 @@ def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -
     """
     pairs = [pair for sentence in sentences for pair in _heard(recognizer, sentence)]
     if not pairs:
-        raise UsageError("The model recognises none of the sentences surely enough to time it; train it for longer.")
+        raise UsageError(
+            "The model recognises none of the sentences surely enough to time it; train it for longer."
+        )
     late = np.array([(word.start - span.start, word.end - span.end) for word, span in pairs])
     median = np.median(late, axis=0)
     start_spread, end_spread = np.median(np.abs(late - median), axis=0)
-    return Offsets(-float(median[0]), -float(median[1]), float(start_spread), float(end_spread), len(pairs))
+    return Offsets(
+        -float(median[0]), -float(median[1]), float(start_spread), float(end_spread), len(pairs)
+    )
 
 
 def _heard(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Word, Span]]:
@@ -73,13 +79,18 @@ def _heard(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Wor
     if seconds > recognizer.max_seconds:
         return
     (log_probs,) = recognizer.ctc_log_probs([samples])
-    words = align_words(" ".join(sentence.words), log_probs, recognizer.frame_seconds, seconds=seconds)
+    words = align_words(
+        " ".join(sentence.words), log_probs, recognizer.frame_seconds, seconds=seconds
+    )
     if len(words) == len(sentence.spans):
-        yield from ((w, s) for w, s in zip(words, sentence.spans, strict=True) if w.confidence >= _SURE)
+        yield from (
+            (w, s) for w, s in zip(words, sentence.spans, strict=True) if w.confidence >= _SURE
+        )
 
 
 def read_by_flite(sentences: Iterable[str], count: int) -> Iterator[Spoken]:
-    """``count`` of the ``sentences``, voices in turn; those whose words and sounds cannot be matched are passed over.
+    """``count`` of the ``sentences``, voices in turn; those whose words and sounds cannot be
+    matched are passed over.
 
     Raises ``UsageError`` where the program is not installed.
     """
@@ -108,12 +119,21 @@ def _read(sentence: str, voice: str) -> Spoken | None:
 
 
 def _spans_of_words(sounds: Sequence[tuple[str, float]], counts: Sequence[int]) -> tuple[Span, ...]:
-    """Where words of so many sounds lie among ``sounds`` with their ends; nothing if they are not as many."""
+    """Where words of so many sounds lie among ``sounds`` with their ends; nothing if they are not
+    as many.
+    """
     begins = [0.0, *(end for _, end in sounds)]
-    voiced = [Span(begin, end) for begin, (name, end) in zip(begins, sounds, strict=False) if name != _PAUSE]
+    voiced = [
+        Span(begin, end)
+        for begin, (name, end) in zip(begins, sounds, strict=False)
+        if name != _PAUSE
+    ]
     if sum(counts) != len(voiced) or 0 in counts:
         return ()
-    return tuple(Span(voiced[first].start, voiced[last - 1].end) for first, last in pairwise(accumulate([0, *counts])))
+    return tuple(
+        Span(voiced[first].start, voiced[last - 1].end)
+        for first, last in pairwise(accumulate([0, *counts]))
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -122,11 +142,17 @@ def _count_sounds(word: str, voice: str) -> int:
 
 
 def _speak(text: str, voice: str, wav: str) -> list[tuple[str, float]]:
-    """Read ``text`` into ``wav`` (``none``: nowhere): its sounds with the second in which each ends."""
+    """Read ``text`` into ``wav`` (``none``: nowhere): its sounds with the second in which each
+    ends.
+    """
     command = ["flite", "-voice", voice, "-psdur", "-t", text, wav]
     try:
-        said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SPEAKING_SECONDS)
+        said = subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=_SPEAKING_SECONDS
+        )
     except (OSError, subprocess.SubprocessError) as error:
-        raise UsageError(f"flite does not read {text!r} ({error}); install the program flite.") from error
+        raise UsageError(
+            f"flite does not read {text!r} ({error}); install the program flite."
+        ) from error
     pairs = (sound.rpartition(":") for sound in said.stdout.split())
     return [(name, float(end)) for name, _, end in pairs]

@@ -10,7 +10,9 @@ CURVES_FILE = "curves.tsv"
 
 
 class Curves:
-    """Adds points to ``curves.tsv`` (step, name, value) and to TensorBoard's log of the same folder."""
+    """Adds points to ``curves.tsv`` (step, name, value) and to TensorBoard's log of the same
+    folder.
+    """
 
     def __init__(self, folder: Path, step: int = 0) -> None:
         """Go on at ``step``: what TensorBoard has of later steps, lost in a kill, is hidden."""
@@ -37,7 +39,9 @@ def last_points(folder: Path) -> dict[str, tuple[int, float]]:
     """Step and value of the last point of each curve in ``folder``; none where there are no curves."""
     if not (folder / CURVES_FILE).exists():
         return {}
-    lines = (line.split("\t") for line in (folder / CURVES_FILE).read_text(encoding="utf-8").splitlines())
+    lines = (
+        line.split("\t") for line in (folder / CURVES_FILE).read_text(encoding="utf-8").splitlines()
+    )
     return {name: (int(step), float(value)) for step, name, value in lines}
 
 

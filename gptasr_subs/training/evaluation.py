@@ -29,7 +29,8 @@ _SECONDS_A_TOKEN = 0.08  # at least: no speech is faster
 class DevScore:
     """WER in percent on one dev set, by the CTC head and by the GPT, and a sample of each.
 
-    ``cased`` is the GPT's with case and marks as part of the words, where the set's texts have them.
+    ``cased`` is the GPT's with case and marks as part of the words, where the set's texts have
+    them.
     """
 
     name: str
@@ -45,11 +46,16 @@ class DevScore:
 
     def __str__(self) -> str:
         """The rates and the sample, for a log."""
-        return ", ".join(f"{name} {rate:.1f} %" for name, rate in self.to_dict().items()) + f"; {self.sample}"
+        return (
+            ", ".join(f"{name} {rate:.1f} %" for name, rate in self.to_dict().items())
+            + f"; {self.sample}"
+        )
 
 
 def read_dev_set(manifest: Path, config: ModelConfig, most: int) -> list[DevClip]:
-    """The first ``most`` clips, shortest first, without those longer than the network of ``config`` takes."""
+    """The first ``most`` clips, shortest first, without those longer than the network of ``config``
+    takes.
+    """
     front_end = build_front_end(config.front_end)
     sounds = read_samples(read_manifest(manifest)[:most], config.front_end.sample_rate)
     fit = ((clip.text, samples) for clip, samples in sounds if clip.seconds <= config.max_seconds)
@@ -76,13 +82,17 @@ def score(network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevC
     return DevScore(name, by_ctc.wer, by_gpt.wer, cased.wer if cased.words else None, sample)
 
 
-def _decode(network: GptAsr, tokenizer: Tokenizer, clips: Sequence[Tensor]) -> Iterator[tuple[str, str]]:
+def _decode(
+    network: GptAsr, tokenizer: Tokenizer, clips: Sequence[Tensor]
+) -> Iterator[tuple[str, str]]:
     """What the CTC head and the GPT make of each of ``clips``, frames (T, n_mels) of the front end."""
     device = network.text_head.weight.device
     lengths = torch.tensor([len(clip) for clip in clips], device=device)
     padded = pad_sequence(list(clips), batch_first=True).transpose(1, 2).to(device)
     encoded = network.encode(padded, lengths)
-    assert network.ctc_head is not None and encoded.lengths is not None  # a graft has one, and lengths went in
+    assert (
+        network.ctc_head is not None and encoded.lengths is not None
+    )  # a graft has one, and lengths went in
     log_probs = network.ctc_head(encoded.features)
     rate = network.config.front_end.frames_per_second
     limits = [12 + int(len(clip) / rate / _SECONDS_A_TOKEN) for clip in clips]

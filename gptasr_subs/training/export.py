@@ -14,7 +14,8 @@ from gptasr_subs.training.trainer import read_state
 
 
 def export(run: Path, folder: Path, *, name: str = "") -> Checkpoint:
-    """Write the averaged weights of ``run`` into ``folder`` as a checkpoint with weights of two bytes.
+    """Write the averaged weights of ``run`` into ``folder`` as a checkpoint with weights of two
+    bytes.
 
     Raises ``ModelError`` and ``OutputError``.
     """
@@ -28,5 +29,9 @@ def export(run: Path, folder: Path, *, name: str = "") -> Checkpoint:
 
 
 def _facts(run: Path, state: Mapping[str, Any]) -> dict[str, Any]:
-    scores = {name: value for name, (_, value) in last_points(run).items() if not name.startswith("train/")}
+    scores = {
+        name: value
+        for name, (_, value) in last_points(run).items()
+        if not name.startswith("train/")
+    }
     return {"steps": state["step"], "hours_heard": round(state["seconds"] / 3600, 2), "wer": scores}

@@ -29,11 +29,16 @@ _SAVE_EVERY = 1000  # clips
 class FrameCache:
     """Encoder frames of each clip of a store, float16, in a file that is mapped.
 
-    ``folder`` holds ``frames.f16`` (frames, C) and ``frames.json``, which says whose they are and how far they go.
+    ``folder`` holds ``frames.f16`` (frames, C) and ``frames.json``, which says whose they are and
+    how far they go.
     """
 
-    def __init__(self, folder: Path, store: AudioStore, front: FrontEnd, encoder: Encoder, identity: str) -> None:
-        """Open what is there, or make room; what was made with another encoder or store is made again."""
+    def __init__(
+        self, folder: Path, store: AudioStore, front: FrontEnd, encoder: Encoder, identity: str
+    ) -> None:
+        """Open what is there, or make room; what was made with another encoder or store is made
+        again.
+        """
         self.store = store
         lengths = torch.tensor([store.length(index) // front.hop for index in range(len(store))])
         self._edges = np.cumsum([0, *encoder.frames(lengths).tolist()])
@@ -49,10 +54,16 @@ class FrameCache:
 
     def frames(self, index: int) -> Tensor:
         """Frames (T, C) of one clip."""
-        return torch.from_numpy(self._frames[self._edges[index] : self._edges[index + 1]].astype(np.float32))
+        return torch.from_numpy(
+            self._frames[self._edges[index] : self._edges[index + 1]].astype(np.float32)
+        )
 
-    def fill(self, encoder: Encoder, front: FrontEnd, on_progress: Callable[[int, int], None]) -> None:
-        """Compute what is missing; ``on_progress`` is told how many clips are done, and of how many."""
+    def fill(
+        self, encoder: Encoder, front: FrontEnd, on_progress: Callable[[int, int], None]
+    ) -> None:
+        """Compute what is missing; ``on_progress`` is told how many clips are done, and of how
+        many.
+        """
         front_end = build_front_end(front)
         order = sorted(range(len(self.store)), key=self.store.length)
         for batch in self._batches(order):

@@ -55,8 +55,8 @@ def train(
 ) -> Trainer:
     """Run ``graft``, or resume it, to step ``stop_at`` (its end by default).
 
-    ``on_progress`` is told of clips whose encoder frames are computed. Under ``torchrun`` this is one of several
-    processes. Raises ``UsageError`` and ``ModelError``.
+    ``on_progress`` is told of clips whose encoder frames are computed. Under ``torchrun`` this is
+    one of several processes. Raises ``UsageError`` and ``ModelError``.
     """
     with processes(graft.device) as (rank, world, device):
         if rank == 0 and not (graft.folder / START_FOLDER / "model.json").exists():
@@ -73,7 +73,8 @@ def train(
 
 
 def start(graft: Graft) -> Checkpoint:
-    """The network before the first step: the encoder, a fresh adapter, and the GPT and heads of the checkpoint.
+    """The network before the first step: the encoder, a fresh adapter, and the GPT and heads of the
+    checkpoint.
 
     A checkpoint of generation 3 is gone on with as it is. Raises ``ModelError``.
     """
@@ -81,14 +82,20 @@ def start(graft: Graft) -> Checkpoint:
     if onto.config.generation == 3:
         return onto
     if onto.model.ctc_head is None:
-        raise ModelError(f"The model {onto.name!r} has no CTC head; graft onto one that has, such as default.")
+        raise ModelError(
+            f"The model {onto.name!r} has no CTC head; graft onto one that has, such as default."
+        )
     shape, encoder, facts = load_encoder(graft.encoder)
     torch.manual_seed(graft.options.seed)
     config = grafted_config(onto.config, shape)
     network = GptAsr(config)
     network.speech_encoder.encoder.load_state_dict(encoder.state_dict())
     own = network.state_dict()
-    taken = {name: value for name, value in onto.model.state_dict().items() if not name.startswith("mel_encoder.")}
+    taken = {
+        name: value
+        for name, value in onto.model.state_dict().items()
+        if not name.startswith("mel_encoder.")
+    }
     network.load_state_dict({**own, **taken})
     metadata = {"encoder": facts, "grafted_onto": onto.name}
     return Checkpoint(
@@ -103,7 +110,9 @@ def start(graft: Graft) -> Checkpoint:
 
 def grafted_config(old: ModelConfig, encoder: EncoderConfig) -> ModelConfig:
     """The shape of ``old`` with ``encoder`` in the place of its mel encoder."""
-    front = SAMPLES if encoder.kind == "moonshine" else replace(WHISPER_LOG_MEL, n_mels=encoder.n_mels)
+    front = (
+        SAMPLES if encoder.kind == "moonshine" else replace(WHISPER_LOG_MEL, n_mels=encoder.n_mels)
+    )
     frames = round(_SECONDS_A_POSITION * encoder.frames_per_second)
     positions = min(old.max_mel_positions, int(_LONGEST * encoder.frames_per_second / frames) + 1)
     return replace(
@@ -116,14 +125,18 @@ def grafted_config(old: ModelConfig, encoder: EncoderConfig) -> ModelConfig:
     )
 
 
-def _trainer(graft: Graft, begun: Checkpoint, rank: int, world: int, device: torch.device) -> Trainer:
+def _trainer(
+    graft: Graft, begun: Checkpoint, rank: int, world: int, device: torch.device
+) -> Trainer:
     network = begun.model.to(device)
     options = graft.options
     store = AudioStore(graft.store)
     noises = read_noises(graft.noise)
     batches = Batches(store, noises, begun.tokenizer, begun.config, options, rank=rank, world=world)
     texts = read_sentences(graft)
-    sentences = TextBatches(texts, begun.tokenizer, begun.config, options.lm_batch) if texts else None
+    sentences = (
+        TextBatches(texts, begun.tokenizer, begun.config, options.lm_batch) if texts else None
+    )
     distils = any(phase.distil and phase.steps for phase in options.phases)
     old = OldEncoder(load_checkpoint(graft.onto), begun.config) if distils else None
     return Trainer(network, batches, options, graft.folder, sentences=sentences, old_encoder=old)
@@ -137,7 +150,9 @@ def _fill_cache(trainer: Trainer, graft: Graft, on_progress: Callable[[int, int]
         return
     encoder = load_checkpoint(graft.folder / START_FOLDER).model.speech_encoder.encoder
     front = trainer.network.config.front_end
-    cache = FrameCache(graft.folder, trainer.batches.store, front, encoder, identity=str(graft.encoder))
+    cache = FrameCache(
+        graft.folder, trainer.batches.store, front, encoder, identity=str(graft.encoder)
+    )
     if trainer.batches.rank == 0:
         cache.fill(encoder.to(trainer.device).eval(), front, on_progress)
     if trainer.batches.world > 1:
@@ -165,7 +180,9 @@ def _watched(trainer: Trainer, graft: Graft) -> Iterator[None]:
 
     def report(step: int, values: dict[str, float]) -> None:
         curves.add(step, {f"train/{name}": value for name, value in values.items()})
-        _log.info("step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        _log.info(
+            "step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        )
 
     def evaluate(network: GptAsr, step: int) -> None:
         for name, clips in dev.items():
@@ -186,7 +203,9 @@ def _dev_name(manifest: Path) -> str:
 
 @contextmanager
 def processes(device: str) -> Iterator[tuple[int, int, torch.device]]:
-    """Rank, number and device of this process, joined with the others where ``torchrun`` started several."""
+    """Rank, number and device of this process, joined with the others where ``torchrun`` started
+    several.
+    """
     rank, world, local = (int(os.environ.get(name, default)) for name, default in _TORCHRUN)
     if device == "auto":
         device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
@@ -199,9 +218,12 @@ def processes(device: str) -> Iterator[tuple[int, int, torch.device]]:
 
 @contextmanager
 def joined(backend: str, **meeting: Any) -> Iterator[None]:
-    """This process joined with others; ``meeting`` says where, as torch's ``init_process_group`` takes it."""
-    # The optimisers import this module, whose functions keep the group they find as a default: its threads would then
-    # outlive it, and could abort the process when it ends. So it is imported while there is none.
+    """This process joined with others; ``meeting`` says where, as torch's ``init_process_group``
+    takes it.
+    """
+    # The optimisers import this module, whose functions keep the group they find as a default: its
+    # threads would then outlive it, and could abort the process when it ends. So it is imported
+    # while there is none.
     import_module("torch.distributed.nn")
     dist.init_process_group(backend, **meeting)
     try:

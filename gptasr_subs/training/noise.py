@@ -35,10 +35,11 @@ class Noises:
 
 
 def read_noises(manifest: Path | None) -> Noises:
-    """The noises of 2 s and more and the rooms of a manifest; noises are made where there is no manifest.
+    """The noises of 2 s and more and the rooms of a manifest; noises are made where there is no
+    manifest.
 
-    A column ``kind`` tells them apart: ``noise`` (what counts where it is missing) and ``rir`` for a room. Raises
-    ``UsageError`` where no noise is left.
+    A column ``kind`` tells them apart: ``noise`` (what counts where it is missing) and ``rir`` for
+    a room. Raises ``UsageError`` where no noise is left.
     """
     if manifest is None:
         return Noises(make_noises())
@@ -47,7 +48,9 @@ def read_noises(manifest: Path | None) -> Noises:
     loud = [clip for clip, kind in clips if kind == "noise" and clip.seconds >= _LEAST_SECONDS]
     rooms = [clip for clip, kind in clips if kind == "rir"]
     if not loud:
-        raise UsageError(f"{manifest} names no noise of {_LEAST_SECONDS:g} s or more; leave it out to have noise made.")
+        raise UsageError(
+            f"{manifest} names no noise of {_LEAST_SECONDS:g} s or more; leave it out to have noise made."
+        )
     return Noises(
         [samples for _, samples in read_samples(loud, SAMPLE_RATE)],
         [samples for _, samples in read_samples(rooms, SAMPLE_RATE)],
@@ -62,7 +65,9 @@ def noise_clips(noises: list[FloatArray]) -> Iterator[ClipAudio]:
             piece = noise[first : first + size]
             if len(piece) >= SAMPLE_RATE:
                 seconds = len(piece) / SAMPLE_RATE
-                clip = Clip(Path(f"noise-{number}"), first / SAMPLE_RATE, seconds, "", SOURCE, "", text="")
+                clip = Clip(
+                    Path(f"noise-{number}"), first / SAMPLE_RATE, seconds, "", SOURCE, "", text=""
+                )
                 yield clip, piece
 
 

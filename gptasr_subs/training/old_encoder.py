@@ -18,10 +18,14 @@ from gptasr_subs.types import FloatArray
 
 
 class OldEncoder:
-    """Gives what an adapter is to give, so that the GPT that listened to the one listens to the other at once."""
+    """Gives what an adapter is to give, so that the GPT that listened to the one listens to the
+    other at once.
+    """
 
     def __init__(self, checkpoint: Checkpoint, config: ModelConfig) -> None:
-        """``checkpoint`` is of generation 1 or 2; ``config`` is the new network's, with its spacing of positions."""
+        """``checkpoint`` is of generation 1 or 2; ``config`` is the new network's, with its spacing
+        of positions.
+        """
         self._network = checkpoint.model.eval()
         self._front = checkpoint.config.front_end
         self._log_mel = LogMel(self._front)
@@ -29,13 +33,17 @@ class OldEncoder:
 
     @torch.inference_mode()
     def positions(self, clips: Sequence[FloatArray], lengths: Tensor) -> Tensor:
-        """Old positions (B, N, D) of ``clips`` at the places of the new ones, ``lengths`` (B,) of which each has."""
+        """Old positions (B, N, D) of ``clips`` at the places of the new ones, ``lengths`` (B,) of
+        which each has.
+        """
         import soxr
 
         rows = []
         with torch.autocast("cpu", enabled=False):  # log-mels lose too much in bfloat16
             for samples, length in zip(clips, lengths.tolist(), strict=True):
-                sound = torch.from_numpy(soxr.resample(samples, SAMPLE_RATE, self._front.sample_rate))
+                sound = torch.from_numpy(
+                    soxr.resample(samples, SAMPLE_RATE, self._front.sample_rate)
+                )
                 encoded = self._network.encode(self._log_mel(sound[None])).features[0]
                 rows.append(self._placed(encoded, int(length)))
         return pad_sequence(rows, batch_first=True)
@@ -50,7 +58,9 @@ class OldEncoder:
 
 
 def distance(positions: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
-    """Mean squared distance of ``positions`` (B, N, D) from ``target``, in variances of each dimension of that."""
+    """Mean squared distance of ``positions`` (B, N, D) from ``target``, in variances of each
+    dimension of that.
+    """
     inside = torch.arange(target.shape[1]) < lengths[:, None]
     wanted = target[inside]
     deviation = wanted.std(0) + 1e-3

@@ -26,7 +26,10 @@ class Augmentation:
     speed: float = 0.1  # largest relative change
     room: float = 0.25  # probability of reverberation
     noise: float = 0.4  # probability of added noise ...
-    noise_ratio: tuple[float, float] = (5.0, 35.0)  # ... at a signal-to-noise ratio in dB between these
+    noise_ratio: tuple[float, float] = (
+        5.0,
+        35.0,
+    )  # ... at a signal-to-noise ratio in dB between these
     equaliser: float = 2.5  # standard deviation in dB of a smooth random filter
     telephone: float = 0.06  # probability of a telephone's band
     gain: tuple[float, float] = (-14.0, 6.0)  # dB
@@ -54,14 +57,16 @@ class GraftOptions:
 
     adapter: Phase = Phase(600, distil=1.0)
     text: Phase = Phase(6000, gpt_lr=3e-4, joined=0.2)
-    full: Phase = Phase(12000, lr=5e-4, gpt_lr=2e-4, encoder_lr=6e-5, batch_seconds=60.0, joined=0.3)
+    full: Phase = Phase(
+        12000, lr=5e-4, gpt_lr=2e-4, encoder_lr=6e-5, batch_seconds=60.0, joined=0.3
+    )
     warmup: int = 100  # steps at the start of each phase
     decay_from: float = 0.4  # share of a phase after which its learning rates fall, to 3 %
     ctc_weight: float = 0.4
     label_smoothing: float = 0.05
-    token_noise: float = (
-        0.06  # share of the tokens read that are replaced by any: what comes next must be taken from the audio
-    )
+    # share of the tokens read that are replaced by any: what comes next must be taken from the
+    # audio
+    token_noise: float = 0.06
     dropout: float = 0.05  # of what each block of the adapter adds
     lm_every: int = 4  # steps between two text-only batches (0: none) ...
     lm_weight: float = 0.5
@@ -103,7 +108,9 @@ class GraftOptions:
 
 @dataclass(frozen=True, slots=True)
 class Graft:
-    """One run: which encoder goes onto which checkpoint, from which store, into which folder, and how."""
+    """One run: which encoder goes onto which checkpoint, from which store, into which folder, and
+    how.
+    """
 
     encoder: str  # a folder or a hub id
     onto: str
@@ -129,14 +136,20 @@ def read_recipe(file: Path) -> GraftOptions:
 
 
 def _changed(usual: _Knobs, values: Mapping[str, Any], file: Path) -> _Knobs:
-    """``usual`` with the ``values`` of a table; raises ``UsageError`` for what has another name or kind."""
+    """``usual`` with the ``values`` of a table; raises ``UsageError`` for what has another name or
+    kind.
+    """
     known = {knob.name: getattr(usual, knob.name) for knob in fields(usual)}  # type: ignore[arg-type]
     changed = {}
     for name, value in values.items():
         if name not in known:
-            raise UsageError(f"{file} sets {name!r}, which is no option; the options are {', '.join(known)}.")
+            raise UsageError(
+                f"{file} sets {name!r}, which is no option; the options are {', '.join(known)}."
+            )
         changed[name] = tuple(value) if isinstance(value, list) else value
         wanted = (int, float) if isinstance(known[name], float) else type(known[name])
         if not isinstance(changed[name], wanted):
-            raise UsageError(f"{file} sets {name} to {value!r}; it is {known[name]!r} by default: give its like.")
+            raise UsageError(
+                f"{file} sets {name} to {value!r}; it is {known[name]!r} by default: give its like."
+            )
     return replace(usual, **changed)  # type: ignore[type-var]

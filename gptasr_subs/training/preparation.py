@@ -27,7 +27,9 @@ from gptasr_subs.types import FloatArray
 _SHORTEST = 0.25  # seconds
 _LONGEST = 15.6
 _MOST_LETTERS_PER_SECOND = 26.0
-_MOST_CTC_PER_SECOND = 0.9 * 32.0  # a CTC frame a letter and one between equal letters, with a tenth to spare
+_MOST_CTC_PER_SECOND = (
+    0.9 * 32.0
+)  # a CTC frame a letter and one between equal letters, with a tenth to spare
 _LEAST_LETTERS_PER_SECOND = 3.0  # ... after the pauses that even one word may have around it:
 _PAUSES = 2.5  # seconds
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -35,14 +37,18 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What must never be trained on: spelled ``texts``, and hashes of ``sounds`` at one sample rate."""
+    """What must never be trained on: spelled ``texts``, and hashes of ``sounds`` at one sample
+    rate.
+    """
 
     texts: frozenset[str] = frozenset()
     sounds: frozenset[str] = frozenset()
 
     def has_text(self, text: str) -> bool:
         """Whether ``text``, or a sentence of it, is held out."""
-        return any(ctc.normalize_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text)))
+        return any(
+            ctc.normalize_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text))
+        )
 
 
 def prepare(
@@ -54,19 +60,22 @@ def prepare(
     copies: Copies = NO_COPIES,
     on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
-    """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests ``dev``.
+    """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests
+    ``dev``.
 
-    ``formatted`` are manifests of the same clips with text by a recogniser that writes case and marks; ``noise`` is a
-    manifest of noises (see noise.py), which become clips without text; ``copies`` are spoilt by codecs; ``on_progress``
-    gets the number of clips done, and of all. The report is left in the folder too.
-    Raises ``UsageError`` where no clip passes.
+    ``formatted`` are manifests of the same clips with text by a recogniser that writes case and
+    marks; ``noise`` is a manifest of noises (see noise.py), which become clips without text;
+    ``copies`` are spoilt by codecs; ``on_progress`` gets the number of clips done, and of all. The
+    report is left in the folder too. Raises ``UsageError`` where no clip passes.
     """
     clips = read_manifests(manifests)
     held_out = read_held_out(dev, SAMPLE_RATE)
     report = Report()
     passed = _checked(_with_text(clips, formatted), held_out, report)
     if not passed:
-        raise UsageError(f"No clip is fit for training ({_reasons(report)}); look at the manifests.")
+        raise UsageError(
+            f"No clip is fit for training ({_reasons(report)}); look at the manifests."
+        )
     passed.sort(key=lambda clip: (str(clip.file), clip.offset))
 
     def kept() -> Iterator[ClipAudio]:
@@ -109,7 +118,8 @@ def why_not(clip: Clip, held_out: HeldOut) -> str:
         "too short": seconds < _SHORTEST,
         "too long": seconds > _LONGEST,
         "digits": any(character.isdigit() for character in clip.text),
-        "too fast": letters > _MOST_LETTERS_PER_SECOND * seconds or ctc_frames > _MOST_CTC_PER_SECOND * seconds,
+        "too fast": letters > _MOST_LETTERS_PER_SECOND * seconds
+        or ctc_frames > _MOST_CTC_PER_SECOND * seconds,
         "too slow": letters < _LEAST_LETTERS_PER_SECOND * (seconds - _PAUSES),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
@@ -125,7 +135,9 @@ def _checked(clips: Iterable[Clip], held_out: HeldOut, report: Report) -> list[C
     return passed
 
 
-def _counted(sounds: Iterable[ClipAudio], total: int, on_progress: Callable[[int, int], None]) -> Iterator[ClipAudio]:
+def _counted(
+    sounds: Iterable[ClipAudio], total: int, on_progress: Callable[[int, int], None]
+) -> Iterator[ClipAudio]:
     for done, sound in enumerate(sounds, 1):
         yield sound
         on_progress(done, total)
@@ -145,7 +157,9 @@ def _with_text(clips: Iterable[Clip], formatted: Sequence[Path]) -> list[Clip]:
 
 
 def written(text: str, formatted: str = "") -> str:
-    """A transcript with case, marks and spelled-out numbers; where it is empty, ``formatted`` stands for it."""
+    """A transcript with case, marks and spelled-out numbers; where it is empty, ``formatted``
+    stands for it.
+    """
     if not text.strip():
         return spell_numbers(formatted)
     if not is_unformatted(text):

@@ -19,20 +19,30 @@ _MOST_JOINED = 4
 
 
 class Sampler:
-    """Draws pools of batches from clips of ``seconds`` (n_clips,); what it draws depends on nothing but its seed."""
+    """Draws pools of batches from clips of ``seconds`` (n_clips,); what it draws depends on nothing
+    but its seed.
+    """
 
-    def __init__(self, seconds: NDArray[np.float64], weights: Sequence[float], longest: float, seed: int) -> None:
+    def __init__(
+        self, seconds: NDArray[np.float64], weights: Sequence[float], longest: float, seed: int
+    ) -> None:
         """``weights`` say how often each clip is drawn. Raises ``UsageError`` where none could be."""
         self._seconds = seconds
         self._longest = longest
         self._seed = seed
-        self._allowed = np.flatnonzero((seconds <= longest) & (seconds > _SHORTEST) & (np.array(weights) > 0))
+        self._allowed = np.flatnonzero(
+            (seconds <= longest) & (seconds > _SHORTEST) & (np.array(weights) > 0)
+        )
         if not len(self._allowed):
-            raise UsageError(f"No clip of the store with a weight is shorter than {longest:g} s; prepare others.")
+            raise UsageError(
+                f"No clip of the store with a weight is shorter than {longest:g} s; prepare others."
+            )
         chance = np.array(weights, dtype=np.float64)[self._allowed]
         self._edges = np.cumsum(chance / chance.sum())
 
-    def pool(self, number: int, shares: int, batch_seconds: float, joined: float) -> list[list[Item]]:
+    def pool(
+        self, number: int, shares: int, batch_seconds: float, joined: float
+    ) -> list[list[Item]]:
         """``POOL * shares`` batches, for each step from ``number * POOL`` on ``shares`` of them."""
         rng = np.random.default_rng((self._seed, number))
         count = POOL * shares

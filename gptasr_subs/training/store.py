@@ -35,7 +35,9 @@ class AudioStore:
         """Open the store in ``folder``. Raises ``UsageError`` where there is none."""
         self.folder = folder
         if not (folder / _CLIPS_FILE).exists():
-            raise UsageError(f"{folder} holds no store of clips; make one with: gptasr-subs-train prepare")
+            raise UsageError(
+                f"{folder} holds no store of clips; make one with: gptasr-subs-train prepare"
+            )
         self.rows = json.loads((folder / _CLIPS_FILE).read_text(encoding="utf-8"))
         self._samples = np.memmap(folder / _SAMPLES_FILE, dtype=np.int16, mode="r")
 
@@ -69,7 +71,9 @@ class AudioStore:
 
 
 def write_store(sounds: Iterable[ClipAudio], folder: Path) -> None:
-    """Write ``sounds`` at ``SAMPLE_RATE`` into ``folder``. There is no store until all of it is written."""
+    """Write ``sounds`` at ``SAMPLE_RATE`` into ``folder``. There is no store until all of it is
+    written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _CLIPS_FILE).unlink(missing_ok=True)
     rows = []
@@ -77,7 +81,13 @@ def write_store(sounds: Iterable[ClipAudio], folder: Path) -> None:
     temporary = folder / "samples.tmp"
     with temporary.open("wb") as out:
         for clip, samples in sounds:
-            out.write((samples * _FULL_SCALE).round().clip(-_FULL_SCALE, _FULL_SCALE - 1).astype("<i2").tobytes())
+            out.write(
+                (samples * _FULL_SCALE)
+                .round()
+                .clip(-_FULL_SCALE, _FULL_SCALE - 1)
+                .astype("<i2")
+                .tobytes()
+            )
             rows.append(_row(clip, start, len(samples)))
             start += len(samples)
     temporary.replace(folder / _SAMPLES_FILE)

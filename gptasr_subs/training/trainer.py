@@ -50,7 +50,8 @@ class Trainer:
     ) -> None:
         """``folder`` takes ``last.pt``, and training goes on from it where it exists.
 
-        ``sentences(number)`` gives the tokens of a text-only batch; ``old_encoder`` is needed while a phase distils.
+        ``sentences(number)`` gives the tokens of a text-only batch; ``old_encoder`` is needed while
+        a phase distils.
         """
         self.network = network
         self.batches = batches
@@ -81,7 +82,9 @@ class Trainer:
             self._resume()
 
     def run(self, stop_at: int | None = None) -> None:
-        """Train to step ``stop_at`` (the end by default). Raises ``ModelError`` where the loss is no number."""
+        """Train to step ``stop_at`` (the end by default). Raises ``ModelError`` where the loss is
+        no number.
+        """
         end = self.options.steps if stop_at is None else min(stop_at, self.options.steps)
         self.network.train()
         self._reported = (time.monotonic(), self.seconds)
@@ -129,7 +132,9 @@ class Trainer:
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         numbers = self._share({name: value.detach() for name, value in losses.items()})
         if not math.isfinite(numbers["loss"]):
-            raise ModelError(f"The loss of step {self.step} is no number; resume with lower learning rates.")
+            raise ModelError(
+                f"The loss of step {self.step} is no number; resume with lower learning rates."
+            )
         trained = [p for part in self.parts.values() for p in part if p.grad is not None]
         nn.utils.clip_grad_norm_(trained, self.options.max_grad_norm)
         self.optimiser.step()
@@ -159,7 +164,10 @@ class Trainer:
         if phase.encoder_lr:
             inputs, lengths = self.network.speech_encoder.encoder(inputs, lengths)
         masked = mask_time(
-            inputs, lengths, self._frames(self.options.mask_every), self._frames(self.options.mask_seconds)
+            inputs,
+            lengths,
+            self._frames(self.options.mask_every),
+            self._frames(self.options.mask_seconds),
         )
         encoded = Encoded(*self.network.speech_encoder.adapter(masked, lengths))
         losses = {"ctc": ctc_loss(self.network, encoded, batch)}
@@ -192,7 +200,9 @@ class Trainer:
         """``tokens`` (B, U), some replaced by any others; never the first, which begins the text."""
         replaced = torch.rand(tokens.shape, device=tokens.device) < self.options.token_noise
         replaced[:, 0] = False
-        return torch.where(replaced, torch.randint_like(tokens, self.network.config.vocabulary), tokens)
+        return torch.where(
+            replaced, torch.randint_like(tokens, self.network.config.vocabulary), tokens
+        )
 
     def _text_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
         return F.cross_entropy(
@@ -255,7 +265,9 @@ class Trainer:
 
 
 def parameter_groups(network: GptAsr) -> dict[str, list[nn.Parameter]]:
-    """The parts that have a learning rate of their own: encoder, adapter, and the GPT with both heads."""
+    """The parts that have a learning rate of their own: encoder, adapter, and the GPT with both
+    heads.
+    """
     encoder = list(network.speech_encoder.encoder.parameters())
     adapter = list(network.speech_encoder.adapter.parameters())
     known = {id(p) for p in (*encoder, *adapter)}
@@ -270,7 +282,9 @@ def schedule(options: GraftOptions, phase: Phase, step: int) -> float:
 
 
 def mask_time(frames: Tensor, lengths: Tensor, every: int, most: int) -> Tensor:
-    """``frames`` (B, T, C) with stretches of up to ``most`` frames set to 0, one for each ``every`` of a clip."""
+    """``frames`` (B, T, C) with stretches of up to ``most`` frames set to 0, one for each ``every``
+    of a clip.
+    """
     kept = torch.ones(frames.shape[:2])
     for row, length in enumerate(lengths.tolist()):
         for _ in range(int(length) // every):
@@ -299,16 +313,24 @@ def ctc_loss(network: GptAsr, encoded: Encoded, batch: Batch) -> Tensor:
 def read_state(folder: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """``last.pt`` of a run; raises ``ModelError`` where there is none or it is damaged."""
     try:
-        state: dict[str, Any] = torch.load(folder / STATE_FILE, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(
+            folder / STATE_FILE, map_location=device, weights_only=True
+        )
     except FileNotFoundError as error:
-        raise ModelError(f"{folder} holds no {STATE_FILE}; give the folder of a training run.") from error
+        raise ModelError(
+            f"{folder} holds no {STATE_FILE}; give the folder of a training run."
+        ) from error
     except Exception as error:  # whatever the unpickler says
-        raise ModelError(f"{folder / STATE_FILE} cannot be read ({error}); put a copy in its place.") from error
+        raise ModelError(
+            f"{folder / STATE_FILE} cannot be read ({error}); put a copy in its place."
+        ) from error
     return state
 
 
 def _inputs(tokens: Tensor) -> Tensor:
-    """What the GPT reads (B, U) of ``tokens`` (B, U + 1): all but the last, with any token in the empty places."""
+    """What the GPT reads (B, U) of ``tokens`` (B, U + 1): all but the last, with any token in the
+    empty places.
+    """
     return tokens[:, :-1].clamp_min(0)
 
 

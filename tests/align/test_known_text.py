@@ -58,7 +58,8 @@ def shifted(spans: list[Span], lines: list[str], ratio: float, offset: float) ->
 def test_a_script_is_timed_and_what_is_not_said_is_told() -> None:
     emissions, spans = said(LINES)
     words, unspoken = align_script(
-        "One for the money, [a door] \n two for the show: abracadabra!\n" + "\n".join(LINES[2:]), emissions
+        "One for the money, [a door] \n two for the show: abracadabra!\n" + "\n".join(LINES[2:]),
+        emissions,
     )
     assert normalize_text(" ".join(word.text for word in words)) == " ".join(LINES)
     assert unspoken == ["abracadabra!"]
@@ -71,7 +72,9 @@ def test_a_subtitle_comes_back_to_its_voice(each: bool | None) -> None:
     emissions, spans = said(LINES)
     timed = align_cues(shifted(spans, LINES, 1.0, 3.2), emissions, each=each)
     assert [cue.text for cue in timed.cues] == LINES
-    assert [cue.start for cue in timed.cues] == pytest.approx([span.start for span in spans], abs=0.02)
+    assert [cue.start for cue in timed.cues] == pytest.approx(
+        [span.start for span in spans], abs=0.02
+    )
     assert all(cue.end >= span.end - 0.02 for cue, span in zip(timed.cues, spans, strict=True))
     assert timed.shift.offset == pytest.approx(-3.2, abs=0.02) and timed.shift.confidence > 0.9
     assert timed.unspoken == ()
@@ -84,7 +87,9 @@ def test_each_cue_finds_its_own_voice_where_no_one_shift_fits() -> None:
         for span, line, late in zip(spans, LINES, (0, 0.9, -0.4, 1.5), strict=True)
     ]
     timed = align_cues(crooked, emissions, each=True)
-    assert [cue.start for cue in timed.cues] == pytest.approx([span.start for span in spans], abs=0.02)
+    assert [cue.start for cue in timed.cues] == pytest.approx(
+        [span.start for span in spans], abs=0.02
+    )
 
 
 def test_a_cue_that_is_not_said_keeps_its_place_and_is_told() -> None:
@@ -123,7 +128,11 @@ def stretched(cues: list[Cue]) -> list[Cue]:
 
 
 def test_a_stretched_and_shifted_subtitle_of_the_sample_comes_back(
-    model: GptAsrRecognizer, sample: list[Cue], program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: GptAsrRecognizer,
+    sample: list[Cue],
+    program: Program,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(files, "SHIPPED", SHIPPED)
     write(tmp_path / "late.srt", stretched(sample))
@@ -136,9 +145,13 @@ def test_a_stretched_and_shifted_subtitle_of_the_sample_comes_back(
     assert np.median(apart) <= 0.1 and max(apart) <= 0.3
 
 
-def test_fix_with_the_film_times_cues_by_their_voices(program: Program, fake: object, tmp_path: Path) -> None:
+def test_fix_with_the_film_times_cues_by_their_voices(
+    program: Program, fake: object, tmp_path: Path
+) -> None:
     film = make_film(tmp_path / "talk.mp4")
-    write(tmp_path / "late.srt", [Cue(3.5, 5.0, ("one two three",)), Cue(7.5, 8.5, ("four Five.",))])
+    write(
+        tmp_path / "late.srt", [Cue(3.5, 5.0, ("one two three",)), Cue(7.5, 8.5, ("four Five.",))]
+    )
     ended = program("fix", tmp_path / "late.srt", "--video", film, "-o", tmp_path / "fixed.srt")
     assert ended.code == 0, ended.err
     fixed = read(tmp_path / "fixed.srt")
@@ -153,10 +166,16 @@ def test_the_script_of_the_sample_becomes_subtitles(model: GptAsrRecognizer) -> 
     assert all(before.end <= after.start + 1e-9 for before, after in itertools.pairwise(words))
 
 
-def test_problems_are_one_sentence(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_problems_are_one_sentence(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "SHIPPED", SHIPPED)
-    (tmp_path / "strange.txt").write_text("whereas quixotic jugglers vexed many dozens of xylophone buyers " * 5)
-    ended = program("align", "--quiet", SAMPLE, tmp_path / "strange.txt", "-o", tmp_path / "out.srt")
+    (tmp_path / "strange.txt").write_text(
+        "whereas quixotic jugglers vexed many dozens of xylophone buyers " * 5
+    )
+    ended = program(
+        "align", "--quiet", SAMPLE, tmp_path / "strange.txt", "-o", tmp_path / "out.srt"
+    )
     assert ended.code == 1 and "belong together" in one_line(ended.err)
     assert not (tmp_path / "out.srt").exists()
     (tmp_path / "out.srt").write_text("mine")
@@ -172,6 +191,9 @@ def test_a_subtitle_of_real_voices_comes_back(model: GptAsrRecognizer) -> None:
     emissions = compute_emissions(TALK, model)
     for each in (False, True):
         timed = align_cues(stretched(true), emissions, each=each)
-        apart = [abs(cue.start - utterance.start) for cue, utterance in zip(timed.cues, true, strict=True)]
+        apart = [
+            abs(cue.start - utterance.start)
+            for cue, utterance in zip(timed.cues, true, strict=True)
+        ]
         assert np.median(apart) <= 0.1 and np.percentile(apart, 95) <= 0.25
         assert timed.shift.confidence > 0.8

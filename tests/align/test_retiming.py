@@ -40,12 +40,17 @@ def film() -> CtcEmissions:
 @pytest.fixture(scope="module")
 def true() -> list[Cue]:
     """The lines when they are said."""
-    return [Cue(span.start, span.end, (line,)) for line, span in zip(LINES, said(LINES)[1], strict=True)]
+    return [
+        Cue(span.start, span.end, (line,)) for line, span in zip(LINES, said(LINES)[1], strict=True)
+    ]
 
 
 def late(cues: list[Cue], *seconds: float) -> list[Cue]:
     """Each cue late by its own number of seconds."""
-    return [replace(cue, start=cue.start + s, end=cue.end + s) for cue, s in zip(cues, seconds, strict=True)]
+    return [
+        replace(cue, start=cue.start + s, end=cue.end + s)
+        for cue, s in zip(cues, seconds, strict=True)
+    ]
 
 
 def starts(timed: Timed) -> dict[str, float]:
@@ -70,7 +75,9 @@ def assert_true(timed: Timed, true: list[Cue], near: float = 0.05) -> None:
         [3.0, *[60.0] * 11],  # a part of one cue
     ],
 )
-def test_each_part_comes_back_by_its_own_shift(film: CtcEmissions, true: list[Cue], seconds: list[float]) -> None:
+def test_each_part_comes_back_by_its_own_shift(
+    film: CtcEmissions, true: list[Cue], seconds: list[float]
+) -> None:
     timed = align_cues(late(true, *seconds), film)
     assert_true(timed, true)
     assert len(timed.parts) == sum(a != b for a, b in itertools.pairwise(seconds)) + 1
@@ -101,7 +108,9 @@ def test_what_is_right_is_left_as_it_was(film: CtcEmissions, true: list[Cue]) ->
 
 
 @pytest.mark.parametrize("number", [0, 5, 11])
-def test_one_cue_a_little_off_makes_no_part(film: CtcEmissions, true: list[Cue], number: int) -> None:
+def test_one_cue_a_little_off_makes_no_part(
+    film: CtcEmissions, true: list[Cue], number: int
+) -> None:
     cues = late(true, *(0.6 * (k == number) for k in range(len(true))))
     assert list(align_cues(cues, film).cues) == cues
 
@@ -125,20 +134,29 @@ STRANGE = ["nobody saw this ship again", "we shall be back she said", "very cold
 
 
 @pytest.mark.parametrize("begin", [-60.0, -9.0])
-def test_an_intro_that_the_film_has_not_is_left_out(film: CtcEmissions, true: list[Cue], begin: float) -> None:
-    intro = [Cue(60.3 + begin + 3 * k, 62.3 + begin + 3 * k, (text,)) for k, text in enumerate(STRANGE)]
+def test_an_intro_that_the_film_has_not_is_left_out(
+    film: CtcEmissions, true: list[Cue], begin: float
+) -> None:
+    intro = [
+        Cue(60.3 + begin + 3 * k, 62.3 + begin + 3 * k, (text,)) for k, text in enumerate(STRANGE)
+    ]
     timed = align_cues([*intro, *late(true, *[60.0] * len(true))], film)
     assert timed.outside == tuple(STRANGE)
     assert_true(timed, true)
 
 
 def test_credits_after_the_end_are_left_out(film: CtcEmissions, true: list[Cue]) -> None:
-    credits = [Cue(film.seconds + 5 + 3 * k, film.seconds + 7 + 3 * k, (text,)) for k, text in enumerate(STRANGE)]
+    credits = [
+        Cue(film.seconds + 5 + 3 * k, film.seconds + 7 + 3 * k, (text,))
+        for k, text in enumerate(STRANGE)
+    ]
     timed = align_cues([*true, *credits], film)
     assert timed.outside == tuple(STRANGE) and list(timed.cues) == true
 
 
-def test_a_cue_that_reaches_over_an_edge_of_the_film_ends_there(film: CtcEmissions, true: list[Cue]) -> None:
+def test_a_cue_that_reaches_over_an_edge_of_the_film_ends_there(
+    film: CtcEmissions, true: list[Cue]
+) -> None:
     early = replace(true[0], start=true[0].start - 0.5, end=true[0].end)
     last = replace(true[-1], end=film.seconds + 3.0)
     cues = late([early, *true[1:-1], last], *[5.0] * len(true))
@@ -155,8 +173,13 @@ def test_no_cue_is_left_without_time(film: CtcEmissions, true: list[Cue], offset
     assert all(0 <= cue.start < cue.end <= film.seconds for cue in timed.cues)
 
 
-def test_a_scene_that_the_film_has_not_is_told_and_left_out(film: CtcEmissions, true: list[Cue]) -> None:
-    scene = [Cue(true[5].end + 1 + 4 * k, true[5].end + 4 + 4 * k, (text,)) for k, text in enumerate(STRANGE)]
+def test_a_scene_that_the_film_has_not_is_told_and_left_out(
+    film: CtcEmissions, true: list[Cue]
+) -> None:
+    scene = [
+        Cue(true[5].end + 1 + 4 * k, true[5].end + 4 + 4 * k, (text,))
+        for k, text in enumerate(STRANGE)
+    ]
     timed = align_cues([*true[:6], *scene, *late(true[6:], *[20.0] * 6)], film)
     assert timed.unplaced == tuple(STRANGE)
     assert_true(timed, true)
@@ -212,10 +235,16 @@ def test_no_other_way_to_part_them_is_cheaper(lates: list[float], seed: int) -> 
 
     def cost(way: tuple[float, ...]) -> float:
         misses = np.minimum(np.abs(np.array(lates) - way) / scatter, parts._OUTLIER)
-        jumps = [parts._break_prices(np.array(pair))[0, 1] for pair in itertools.pairwise(way) if pair[0] != pair[1]]
+        jumps = [
+            parts._break_prices(np.array(pair))[0, 1]
+            for pair in itertools.pairwise(way)
+            if pair[0] != pair[1]
+        ]
         return float((evidence.weights * misses).sum() + sum(jumps))
 
-    assert price == pytest.approx(min(cost(way) for way in itertools.product(sorted(set(lates)), repeat=len(lates))))
+    assert price == pytest.approx(
+        min(cost(way) for way in itertools.product(sorted(set(lates)), repeat=len(lates)))
+    )
     assert price == pytest.approx(cost(tuple(path.tolist())))
 
 
@@ -223,7 +252,12 @@ def test_fifteen_hundred_cues_take_a_moment() -> None:
     rng = np.random.default_rng(3)
     told = np.cumsum(rng.uniform(2, 6, 1500))
     lates = np.repeat([0.0, 120.0, 240.5], 500)
-    heard = told - lates + rng.normal(0, 0.15, 1500) + (rng.random(1500) < 0.1) * rng.uniform(-9, 9, 1500)
+    heard = (
+        told
+        - lates
+        + rng.normal(0, 0.15, 1500)
+        + (rng.random(1500) < 0.1) * rng.uniform(-9, 9, 1500)
+    )
     found = find_stretches(Evidence(told, heard, np.full(1500, 1.0)))
     assert [stretch.first for stretch in found] == pytest.approx([0, 500, 1000], abs=3)
     assert [stretch.shift.offset for stretch in found] == pytest.approx([0, -120, -240.5], abs=0.03)
@@ -232,22 +266,36 @@ def test_fifteen_hundred_cues_take_a_moment() -> None:
 # The program
 
 
-def test_the_program_tells_each_part(program: Program, fake: FakeRecognizer, tmp_path: Path) -> None:
+def test_the_program_tells_each_part(
+    program: Program, fake: FakeRecognizer, tmp_path: Path
+) -> None:
     names = ["one", "two", "three", "four", "Five.", "Six."]
     rng = np.random.default_rng(2)
     spoken = [[names[k] for k in rng.permutation(6)] for _ in range(8)]
-    words = [(1.0 + 5 * k + 0.5 * j, word) for k, line in enumerate(spoken) for j, word in enumerate(line)]
+    words = [
+        (1.0 + 5 * k + 0.5 * j, word)
+        for k, line in enumerate(spoken)
+        for j, word in enumerate(line)
+    ]
     video = make_film(tmp_path / "talk.mp4", words, seconds=42.0)
     cues = [Cue(1.0 + 5 * k, 4.0 + 5 * k, (" ".join(line),)) for k, line in enumerate(spoken)]
     logo = Cue(0.0, 0.9, ("[a logo]",))
-    write(tmp_path / "tv.srt", [logo, *late(cues, *[0.0] * 4, *[30.0] * 4), Cue(90.0, 92.0, ("Subtitles by me",))])
+    write(
+        tmp_path / "tv.srt",
+        [logo, *late(cues, *[0.0] * 4, *[30.0] * 4), Cue(90.0, 92.0, ("Subtitles by me",))],
+    )
     ended = program("align", video, tmp_path / "tv.srt", "-o", tmp_path / "mended.srt")
     assert ended.code == 0, ended.err
     assert "part 1 (subtitles 1 to 5), is neither early nor late; left as it was" in ended.err
-    assert "part 2 (subtitles 6 to 10), begins 30.0" in ended.err and "mended, give or take 0." in ended.err
+    assert (
+        "part 2 (subtitles 6 to 10), begins 30.0" in ended.err
+        and "mended, give or take 0." in ended.err
+    )
     assert "before or after the film: “Subtitles by me”" in ended.err
     mended = read(tmp_path / "mended.srt")
-    assert [cue.start for cue in mended] == pytest.approx([0.0, *(cue.start for cue in cues)], abs=0.1)
+    assert [cue.start for cue in mended] == pytest.approx(
+        [0.0, *(cue.start for cue in cues)], abs=0.1
+    )
     assert list(mended[1:5]) == cues[:4]
     write(tmp_path / "thin.srt", [Cue(30.0, 31.0, (names[0],))])
     ended = program("align", video, tmp_path / "thin.srt", "-o", tmp_path / "thin.out.srt")

@@ -27,8 +27,15 @@ def one_shift(told: Floats, heard: Floats) -> Shift:
 
 
 @settings(deadline=None)
-@given(st.sampled_from(list(RATIOS.values())), st.floats(-60, 60), st.floats(0, 0.3), st.integers(0, 99))
-def test_words_tell_the_shift_though_some_were_misheard(ratio: float, offset: float, wrong: float, seed: int) -> None:
+@given(
+    st.sampled_from(list(RATIOS.values())),
+    st.floats(-60, 60),
+    st.floats(0, 0.3),
+    st.integers(0, 99),
+)
+def test_words_tell_the_shift_though_some_were_misheard(
+    ratio: float, offset: float, wrong: float, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     told = ratio * STARTS + offset
     heard = (
@@ -44,7 +51,9 @@ def test_words_tell_the_shift_though_some_were_misheard(ratio: float, offset: fl
 
 def test_a_speed_that_nobody_uses_is_found_too() -> None:
     shift = one_shift(1.02 * STARTS + 2, STARTS)
-    assert shift.ratio == pytest.approx(1 / 1.02) and shift.offset == pytest.approx(-2 / 1.02, abs=0.05)
+    assert shift.ratio == pytest.approx(1 / 1.02) and shift.offset == pytest.approx(
+        -2 / 1.02, abs=0.05
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ def spoil_folder(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("spoil", [spoil_text, spoil_empty, make_silent_film, spoil_half, spoil_missing, spoil_folder])
+@pytest.mark.parametrize(
+    "spoil", [spoil_text, spoil_empty, make_silent_film, spoil_half, spoil_missing, spoil_folder]
+)
 def test_a_bad_film_is_one_sentence_and_the_others_are_still_done(
     spoil: Callable[[Path], None], program: Program, fake: FakeRecognizer, folder: Path
 ) -> None:
@@ -65,7 +67,9 @@ def test_a_bug_in_one_film_names_itself_and_does_not_stop_the_next(
     assert "Traceback" in program(folder, "--verbose").err
 
 
-def test_verbose_shows_where_an_expected_error_came_from(program: Program, fake: FakeRecognizer, folder: Path) -> None:
+def test_verbose_shows_where_an_expected_error_came_from(
+    program: Program, fake: FakeRecognizer, folder: Path
+) -> None:
     assert "Traceback" not in program(folder / "nix.mp4").err
     ended = program(folder / "nix.mp4", "--verbose")
     assert ended.code == 1 and "Traceback" in ended.err and "FileNotFoundError" in ended.err
@@ -93,7 +97,9 @@ def test_a_missing_model_is_said_once_for_all_films(program: Program, folder: Pa
     make_film(folder / "second.wav")
     ended = program(folder, "--model", "nix")
     assert ended.code == 1 and one_line(ended.err).startswith("There is no model 'nix'")
-    assert one_line(program(folder, "--model", "small").err).endswith("gptasr-subs models pull small")
+    assert one_line(program(folder, "--model", "small").err).endswith(
+        "gptasr-subs models pull small"
+    )
     assert names_in(folder) == ["second.wav", "talk.wav"]
 
 
@@ -134,7 +140,9 @@ def test_options_that_make_no_sense_exit_with_2_before_any_work(
     assert names_in(folder) == ["talk.wav"] and fake.loads == []  # type: ignore[attr-defined]
 
 
-def test_another_language_is_warned_of(program: Program, fake: FakeRecognizer, folder: Path) -> None:
+def test_another_language_is_warned_of(
+    program: Program, fake: FakeRecognizer, folder: Path
+) -> None:
     ended = program(folder, "--lang", "fr")
     assert ended.code == 0 and ended.err.startswith(
         "The models write English; --lang fr only goes into the file's name."

@@ -26,25 +26,45 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_clean_file_is_said_to_be_clean(program: Program, desk: Path) -> None:
     ended = program("lint", "clean.vtt")
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == "clean.vtt: 0 hard and 0 soft faults in 5 subtitles, 100 % of them without\n"
+    assert (
+        ended.out == "clean.vtt: 0 hard and 0 soft faults in 5 subtitles, 100 % of them without\n"
+    )
 
 
 def test_each_fault_is_one_line_with_its_place(program: Program, desk: Path) -> None:
     ended = program("lint", "talk.en.srt", "clean.vtt")
     assert ended.code == 1
-    assert "talk.en.srt:1 00:00:01.000 hard line-length: a line of 121 characters, at most 42" in ended.out.splitlines()
+    assert (
+        "talk.en.srt:1 00:00:01.000 hard line-length: a line of 121 characters, at most 42"
+        in ended.out.splitlines()
+    )
     assert "talk.en.srt:2 00:00:09.400 hard lines: 3 lines, at most 2" in ended.out.splitlines()
     assert "in 9 subtitles, 22 % of them without" in ended.out and "clean.vtt: 0 hard" in ended.out
     quiet = program("lint", "--quiet", "talk.en.srt")
-    assert quiet.code == 1 and quiet.out.startswith("talk.en.srt: ") and "    3  line-length\n" in quiet.out
+    assert (
+        quiet.code == 1
+        and quiet.out.startswith("talk.en.srt: ")
+        and "    3  line-length\n" in quiet.out
+    )
 
 
 def test_programs_get_json(program: Program, desk: Path) -> None:
     ended = program("lint", "--json", "talk.en.srt", "clean.vtt")
     content = json.loads(ended.out)
     faulty, clean = content["files"]
-    assert (ended.code, clean["file"], clean["hard"], clean["score"], clean["faults"]) == (1, "clean.vtt", 0, 100.0, [])
-    assert content["hard"] == faulty["hard"] == sum(violation["hard"] for violation in faulty["faults"]) > 0
+    assert (ended.code, clean["file"], clean["hard"], clean["score"], clean["faults"]) == (
+        1,
+        "clean.vtt",
+        0,
+        100.0,
+        [],
+    )
+    assert (
+        content["hard"]
+        == faulty["hard"]
+        == sum(violation["hard"] for violation in faulty["faults"])
+        > 0
+    )
     assert sum(faulty["rules"].values()) == len(faulty["faults"])
     assert faulty["faults"][0] == {
         "rule": "line-length", "hard": True, "pair": False, "cue": 1, "start": 1.0,
@@ -97,14 +117,20 @@ def test_soft_faults_alone_are_no_failure(program: Program, desk: Path) -> None:
 def test_norms_and_frame_rate_are_for_the_judge_too(program: Program, desk: Path) -> None:
     assert "line-length" in program("lint", "--preset", "social", "clean.vtt").out
     assert "lines" in program("lint", "--max-lines", "1", "clean.vtt").out
-    assert "gap: followed after 0.083 s, at least 0.167 s" in program("lint", "--fps", "12", "clean.vtt").out
+    assert (
+        "gap: followed after 0.083 s, at least 0.167 s"
+        in program("lint", "--fps", "12", "clean.vtt").out
+    )
 
 
 def test_files_that_cannot_be_read_do_not_hide_the_others(program: Program, desk: Path) -> None:
     (desk / "letter.srt").write_text("Dear Tom")
     ended = program("lint", "letter.srt", "none.srt", "clean.vtt")
     assert ended.code == 1 and "clean.vtt: 0 hard" in ended.out
-    assert "'letter.srt': This is not an SRT file" in ended.err and "'none.srt' could not be read" in ended.err
+    assert (
+        "'letter.srt': This is not an SRT file" in ended.err
+        and "'none.srt' could not be read" in ended.err
+    )
 
 
 def test_fix_writes_beside_the_original_and_leaves_it_alone(program: Program, desk: Path) -> None:

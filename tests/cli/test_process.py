@@ -30,7 +30,9 @@ def test_help_and_version_are_there_and_import_nothing_heavy(tmp_path: Path) -> 
 
 @posix
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_with_nothing_half_written(number: signal.Signals, code: int, folder: Path) -> None:
+def test_a_signal_ends_it_with_nothing_half_written(
+    number: signal.Signals, code: int, folder: Path
+) -> None:
     unblock = {
         "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     }  # a shell's background jobs ignore it
@@ -63,7 +65,9 @@ def test_a_terminal_gets_a_bar_with_the_place_in_the_film_and_the_speed(folder: 
     process = start("-c", SPEAKING, REPOSITORY, folder, stderr=side)
     os.close(side)
     shown: list[bytes] = []
-    reader = threading.Thread(target=lambda: shown.extend(iter(lambda: read_terminal(terminal), b"")))
+    reader = threading.Thread(
+        target=lambda: shown.extend(iter(lambda: read_terminal(terminal), b""))
+    )
     reader.start()
     assert process.wait() == 0
     reader.join()
@@ -106,7 +110,9 @@ def test_places_are_in_words() -> None:
 
 @pytest.mark.slow
 @posix
-def test_a_busy_computer_slows_a_short_clip_by_its_load_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_computer_slows_a_short_clip_by_its_load_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As if no thread spun while it waits."""
     clip = make_film(tmp_path / "clip.wav", [(0.5, "one"), (1.0, "two")], 2.0)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

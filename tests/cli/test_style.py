@@ -18,9 +18,19 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_words_carry_times_and_doubts(film: Path, program: Program, fake: FakeRecognizer) -> None:
-    assert program(film, "--format", "vtt,ass,lrc", "--word-times", "--mark-confidence-below", "0.95").code == 0
-    vtt, ass, lrc = (film.with_suffix(f".en.{end}").read_text(encoding="utf-8") for end in ("vtt", "ass", "lrc"))
-    assert re.search(r"<c.yellow>one</c> <00:00:01.\d{3}><c.yellow>two</c> <00:00:0[12].\d{3}><c.yellow>three</c>", vtt)
+    assert (
+        program(
+            film, "--format", "vtt,ass,lrc", "--word-times", "--mark-confidence-below", "0.95"
+        ).code
+        == 0
+    )
+    vtt, ass, lrc = (
+        film.with_suffix(f".en.{end}").read_text(encoding="utf-8") for end in ("vtt", "ass", "lrc")
+    )
+    assert re.search(
+        r"<c.yellow>one</c> <00:00:01.\d{3}><c.yellow>two</c> <00:00:0[12].\d{3}><c.yellow>three</c>",
+        vtt,
+    )
     assert re.search(r"\{\\kf\d+\}\{\\c&H00FFFF&\}one\{\\c\} ", ass)
     assert re.search(r"\[00:0[01].\d\d\]<00:0[01].\d\d>one <00:01.\d\d>two ", lrc)
 
@@ -31,9 +41,14 @@ def test_without_flags_words_are_plain(film: Path, program: Program, fake: FakeR
     assert ",,one two three\n" in film.with_suffix(".en.ass").read_text(encoding="utf-8")
 
 
-def test_text_may_stand_at_the_top_and_be_large(film: Path, program: Program, fake: FakeRecognizer) -> None:
+def test_text_may_stand_at_the_top_and_be_large(
+    film: Path, program: Program, fake: FakeRecognizer
+) -> None:
     assert program(film, "--format", "srt,vtt,ass,ttml", "--top", "--text-height", "0.1").code == 0
-    made = {end: film.with_suffix(f".en.{end}").read_text(encoding="utf-8") for end in ("srt", "vtt", "ass", "ttml")}
+    made = {
+        end: film.with_suffix(f".en.{end}").read_text(encoding="utf-8")
+        for end in ("srt", "vtt", "ass", "ttml")
+    }
     assert r"{\an8}one two three" in made["srt"] and r"{\an8}one two three" in made["ass"]
     assert " line:0\none two three" in made["vtt"] and 'region="r8"' in made["ttml"]
     assert "Style: Default,Arial,108," in made["ass"] and 'tts:fontSize="150%"' in made["ttml"]

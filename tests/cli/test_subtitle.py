@@ -14,7 +14,15 @@ from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import SPOKEN, make_film, names_in
 from tests.support.tiny import tiny_checkpoint
 
-AWKWARD = ["two words.wav", 'it\'s "so".wav', "100%d.wav", "new\nline.wav", "-rf.wav", "🎬 é.wav", "[bold]x.wav"]
+AWKWARD = [
+    "two words.wav",
+    'it\'s "so".wav',
+    "100%d.wav",
+    "new\nline.wav",
+    "-rf.wav",
+    "🎬 é.wav",
+    "[bold]x.wav",
+]
 
 
 def test_a_film_gets_a_subtitle_beside_it_without_a_command(
@@ -39,7 +47,9 @@ def test_films_and_folders_are_done_in_one_call_with_one_model(
     program: Program, fake: FakeRecognizer, folder: Path, tmp_path: Path
 ) -> None:
     make_film(tmp_path / "alone.mp3")
-    ended = program(tmp_path / "alone.mp3", folder, folder / "talk.wav", "--model", "mine", "--device", "cpu")
+    ended = program(
+        tmp_path / "alone.mp3", folder, folder / "talk.wav", "--model", "mine", "--device", "cpu"
+    )
     assert ended.code == 0
     assert text_of(tmp_path / "alone.en.srt") == text_of(folder / "talk.en.srt") == SPOKEN
     assert ended.err.count("\n") == 2  # the film that was named twice was done once
@@ -48,7 +58,11 @@ def test_films_and_folders_are_done_in_one_call_with_one_model(
 
 @pytest.mark.parametrize("name", AWKWARD)
 def test_awkward_names_work_and_every_line_about_them_is_one_line(
-    name: str, program: Program, fake: FakeRecognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    program: Program,
+    fake: FakeRecognizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_film(tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -69,7 +83,11 @@ def test_names_with_a_leading_dash_come_after_two_dashes(
 
 @pytest.mark.parametrize("name", ["models", "evaluate", "run"])
 def test_a_film_called_like_a_command_is_reached_by_its_folder(
-    name: str, program: Program, fake: FakeRecognizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    program: Program,
+    fake: FakeRecognizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_film(tmp_path / "talk.wav").rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -87,16 +105,29 @@ def test_options_may_stand_anywhere_and_their_values_are_no_commands(
 
 
 def test_a_real_network_at_a_path_runs(program: Program, folder: Path, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "tiny", tiny_checkpoint())  # untrained: it runs, and writes what it likes
-    ended = program(folder, "--model", tmp_path / "tiny", "--device", "cpu", "--format", "json", "--beams", "2")
+    save_checkpoint(
+        tmp_path / "tiny", tiny_checkpoint()
+    )  # untrained: it runs, and writes what it likes
+    ended = program(
+        folder, "--model", tmp_path / "tiny", "--device", "cpu", "--format", "json", "--beams", "2"
+    )
     assert ended.code == 0 and one_line(ended.err).startswith(f"{folder / 'talk.en.json'}: ")
     assert json.loads((folder / "talk.en.json").read_text())["model"] == "tiny"
 
 
-def test_several_formats_and_their_options(program: Program, fake: FakeRecognizer, folder: Path) -> None:
+def test_several_formats_and_their_options(
+    program: Program, fake: FakeRecognizer, folder: Path
+) -> None:
     formats = ("--format", "srt, VTT,json,srt")
-    assert program(folder, *formats, "--max-chars", "9", "--max-lines", "1", "--sdh", "--lang", "en-US").code == 0
-    assert names_in(folder) == [f"talk.en-US.sdh.{end}" for end in ("json", "srt", "vtt")] + ["talk.wav"]
+    assert (
+        program(
+            folder, *formats, "--max-chars", "9", "--max-lines", "1", "--sdh", "--lang", "en-US"
+        ).code
+        == 0
+    )
+    assert names_in(folder) == [f"talk.en-US.sdh.{end}" for end in ("json", "srt", "vtt")] + [
+        "talk.wav"
+    ]
     assert max(len(line) for cue in read(folder / "talk.en-US.sdh.srt") for line in cue.lines) <= 9
 
 
@@ -111,7 +142,9 @@ def test_output_names_the_file_and_output_dir_the_folder(
     assert names_in(folder) == ["talk.wav"]
 
 
-def test_a_dash_writes_to_stdout_and_only_the_subtitles(program: Program, fake: FakeRecognizer, folder: Path) -> None:
+def test_a_dash_writes_to_stdout_and_only_the_subtitles(
+    program: Program, fake: FakeRecognizer, folder: Path
+) -> None:
     ended = program(folder / "talk.wav", "-o", "-")
     assert ended.code == 0 and ended.out.startswith("1\n00:00:01,")
     assert one_line(ended.err).startswith("talk.wav: 2 subtitles; 00:00:08 of audio")
@@ -125,7 +158,9 @@ def test_a_subtitle_that_is_there_is_kept_without_loading_a_model(
     (folder / "talk.en.srt").write_text("mine")
     ended = program(folder)
     assert ended.code == 0 and (folder / "talk.en.srt").read_text() == "mine"
-    assert one_line(ended.err).endswith("talk.en.srt is there already and was kept; --overwrite replaces it.")
+    assert one_line(ended.err).endswith(
+        "talk.en.srt is there already and was kept; --overwrite replaces it."
+    )
     assert fake.loads == []  # type: ignore[attr-defined]
     assert program(folder, "--overwrite").code == 0
     assert text_of(folder / "talk.en.srt") == SPOKEN
@@ -152,7 +187,9 @@ def test_films_of_one_name_in_one_folder_are_told_apart_in_words(
     assert program(folder, "--overwrite").code == 1
 
 
-def test_quiet_says_nothing_but_errors(program: Program, fake: FakeRecognizer, folder: Path) -> None:
+def test_quiet_says_nothing_but_errors(
+    program: Program, fake: FakeRecognizer, folder: Path
+) -> None:
     assert program(folder, "--quiet") == Ended(0, "", "")
     (folder / "bad.mp4").write_text("no film")
     ended = program(folder, "--quiet", "--overwrite")

@@ -22,7 +22,11 @@ def film(tmp_path: Path) -> Path:
 
 
 def tracks(film: Path) -> list[str]:
-    return [stream["tags"]["title"] for stream in inspect(film)["streams"] if stream["codec_type"] == "subtitle"]
+    return [
+        stream["tags"]["title"]
+        for stream in inspect(film)["streams"]
+        if stream["codec_type"] == "subtitle"
+    ]
 
 
 def test_embed_puts_the_subtitles_into_the_film_and_not_beside_it(
@@ -34,17 +38,26 @@ def test_embed_puts_the_subtitles_into_the_film_and_not_beside_it(
     assert tracks(film) == ["English (automatic)"] and embedded_track(film, Track("en"))
 
 
-def test_a_track_that_is_there_is_kept_unless_overwritten(program: Program, fake: FakeRecognizer, film: Path) -> None:
+def test_a_track_that_is_there_is_kept_unless_overwritten(
+    program: Program, fake: FakeRecognizer, film: Path
+) -> None:
     program(film, "--embed")
     before = film.read_bytes()
     ended = program(film, "--embed")
     assert ended.code == 0 and film.read_bytes() == before and len(fake.loads) == 1  # type: ignore[attr-defined]
-    assert one_line(ended.err) == f"{film} holds such a track already, which was kept; --overwrite replaces it."
-    assert program(film, "--embed", "--overwrite").code == 0 and tracks(film) == ["English (automatic)"]
+    assert (
+        one_line(ended.err)
+        == f"{film} holds such a track already, which was kept; --overwrite replaces it."
+    )
+    assert program(film, "--embed", "--overwrite").code == 0 and tracks(film) == [
+        "English (automatic)"
+    ]
     assert program(film, "--embed", "--sdh", "--overwrite").code == 0 and len(tracks(film)) == 2
 
 
-def test_files_are_written_too_where_they_are_asked_for(program: Program, fake: FakeRecognizer, film: Path) -> None:
+def test_files_are_written_too_where_they_are_asked_for(
+    program: Program, fake: FakeRecognizer, film: Path
+) -> None:
     assert program(film, "--embed", "--format", "vtt", "--burn").code == 0
     assert names_in(film.parent) == ["movie.en.vtt", "movie.mkv", "movie.subtitled.mkv"]
     assert tracks(film) == ["English (automatic)"]
@@ -62,19 +75,29 @@ def test_subtitles_that_are_there_go_into_the_film_without_a_model(
     assert names_in(film.parent) == ["movie.en.srt", "movie.mkv", "movie.subtitled.mkv"]
 
 
-def test_what_had_to_be_guessed_is_not_put_into_the_film(program: Program, fake: FakeRecognizer, film: Path) -> None:
+def test_what_had_to_be_guessed_is_not_put_into_the_film(
+    program: Program, fake: FakeRecognizer, film: Path
+) -> None:
     before = film.read_bytes()
-    film.with_name("movie.en.srt").write_bytes("1\n00:00:01,000 --> 00:00:02,000\nCafé naïve\n".encode("cp1252"))
+    film.with_name("movie.en.srt").write_bytes(
+        "1\n00:00:01,000 --> 00:00:02,000\nCafé naïve\n".encode("cp1252")
+    )
     ended = program(film, "--embed")
-    assert ended.code == 1 and "Windows-1252" in ended.err and "is not put into the video" in ended.err
+    assert (
+        ended.code == 1 and "Windows-1252" in ended.err and "is not put into the video" in ended.err
+    )
     assert film.read_bytes() == before
 
 
-def test_a_copy_with_drawn_subtitles_is_no_film_of_a_folder(program: Program, fake: FakeRecognizer, film: Path) -> None:
+def test_a_copy_with_drawn_subtitles_is_no_film_of_a_folder(
+    program: Program, fake: FakeRecognizer, film: Path
+) -> None:
     assert program(film.parent, "--burn", "--burn-quality", "40", "--burn-style", "box").code == 0
     assert find_media(film.parent) == [film]
     ended = program(film.parent, "--burn")
-    assert one_line(ended.err).endswith("movie.subtitled.mkv is there already and was kept; --overwrite replaces it.")
+    assert one_line(ended.err).endswith(
+        "movie.subtitled.mkv is there already and was kept; --overwrite replaces it."
+    )
 
 
 def test_one_film_that_can_hold_no_track_does_not_stop_the_others(
@@ -101,7 +124,9 @@ def test_options_that_make_no_sense(
     assert ended.code == 2 and reason in ended.err and names_in(film.parent) == ["movie.mkv"]
 
 
-def test_what_is_embedded_is_what_was_said(program: Program, fake: FakeRecognizer, film: Path) -> None:
+def test_what_is_embedded_is_what_was_said(
+    program: Program, fake: FakeRecognizer, film: Path
+) -> None:
     program(film, "--embed", "--format", "srt")
     text = film.with_name("movie.en.srt").read_text()
     assert all(word in text for word in SPOKEN.split())
@@ -120,7 +145,9 @@ def test_where_nobody_speaks_the_film_stays_as_it_is(
     assert film.read_bytes() == before and not list(tmp_path.glob("*.subtitled.*"))
 
 
-def test_a_sidecar_without_subtitles_changes_no_film(program: Program, fake: FakeRecognizer, film: Path) -> None:
+def test_a_sidecar_without_subtitles_changes_no_film(
+    program: Program, fake: FakeRecognizer, film: Path
+) -> None:
     film.with_name("movie.en.srt").write_text("")
     before = film.read_bytes()
     ended = program(film, "--embed")
@@ -136,6 +163,8 @@ def test_what_can_be_known_is_said_before_the_film_is_listened_to(
     assert fake.loads == [] and fake.asked == []  # type: ignore[attr-defined]
 
 
-def test_of_a_name_near_the_limit_subtitles_are_written(program: Program, fake: FakeRecognizer, tmp_path: Path) -> None:
+def test_of_a_name_near_the_limit_subtitles_are_written(
+    program: Program, fake: FakeRecognizer, tmp_path: Path
+) -> None:
     long = make_film(tmp_path / ("c" * 248 + ".wav"))
     assert program(long).code == 0 and long.with_suffix(".en.srt").exists()

@@ -82,7 +82,9 @@ def test_the_choice_follows_from_seed_and_clip_and_is_fair() -> None:
     assert chosen != [_chosen(clip, Copies(0.4, seed=1)) for clip in clips]
     found = [codec.name.partition(" ")[0] for codec in chosen if codec]
     assert len(found) / 1500 == pytest.approx(0.4, abs=0.04)
-    assert all(count / len(found) == pytest.approx(1 / 3, abs=0.06) for count in Counter(found).values())
+    assert all(
+        count / len(found) == pytest.approx(1 / 3, abs=0.06) for count in Counter(found).values()
+    )
     assert {codec for codec in chosen if codec} == set(CODECS)
     more = [_chosen(clip, Copies(0.6)) for clip in clips]
     assert all(other == codec for codec, other in zip(chosen, more, strict=True) if codec)
@@ -98,7 +100,9 @@ def test_copies_come_beside_the_clips_each_from_its_own(tmp_path: Path) -> None:
     for clip, samples in clean:
         copy = copies[clip.offset]
         assert len(copy) == len(samples)
-        assert np.corrcoef(loudness(samples), loudness(copy))[0, 1] > 0.95  # its words, when they were said
+        assert (
+            np.corrcoef(loudness(samples), loudness(copy))[0, 1] > 0.95
+        )  # its words, when they were said
 
 
 def test_a_store_with_copies_is_reported_and_the_same_every_time(tmp_path: Path) -> None:
@@ -113,7 +117,10 @@ def test_a_store_with_copies_is_reported_and_the_same_every_time(tmp_path: Path)
 
 def test_the_command_line_makes_copies_of_a_share_and_of_nothing_held_out(tmp_path: Path) -> None:
     sentences = texts(8)
-    train, dev = make_corpus(tmp_path / "train", sentences), make_corpus(tmp_path / "dev", sentences[:2], name="dev")
+    train, dev = (
+        make_corpus(tmp_path / "train", sentences),
+        make_corpus(tmp_path / "dev", sentences[:2], name="dev"),
+    )
     words = ["prepare", str(train), "--dev", str(dev), "--codecs", "1", "--seed", "1"]
     done = CliRunner().invoke(app, [*words, "--store", str(tmp_path / "store")])
     assert done.exit_code == 0, done.output

@@ -36,10 +36,15 @@ class Doubtful(FakeRecognizer):
         if len(self.asked) == self.calls:
             raise KeyboardInterrupt
         for index, words in super().transcribe(clips, batch_size=batch_size, beams=beams):
-            yield index, [Word(w.text, w.start, w.end, 0.3 if w.text == "two" else 0.9) for w in words]
+            yield (
+                index,
+                [Word(w.text, w.start, w.end, 0.3 if w.text == "two" else 0.9) for w in words],
+            )
 
 
-def recording(file: Path, words: Sequence[tuple[float, str]], seconds: float, rate: int = RATE) -> None:
+def recording(
+    file: Path, words: Sequence[tuple[float, str]], seconds: float, rate: int = RATE
+) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(file, say(words, seconds), rate)
 
@@ -63,7 +68,9 @@ def test_clips_get_the_text_that_is_heard_and_keep_the_rest(corpus: Path, tmp_pa
     recognizer = Doubtful()
     report = label(corpus, recognizer, tmp_path / "out", LabelOptions(0.8, batch_size=3, beams=2))
     clips = read_manifest(tmp_path / "out")
-    assert [(c.file, c.offset, c.seconds, c.speaker, c.source, c.licence, c.text) for c in clips] == [
+    assert [
+        (c.file, c.offset, c.seconds, c.speaker, c.source, c.licence, c.text) for c in clips
+    ] == [
         (corpus / "a.wav", 0.0, 2.0, "ann", "radio", "CC0", "one three"),
         (corpus / "e.flac", 5.0, 1.5, "bob", "radio", "CC0", "four"),
         (corpus / "e.flac", 8.5, 1.5, "bob", "radio", "CC0", "one"),
@@ -76,7 +83,12 @@ def test_clips_get_the_text_that_is_heard_and_keep_the_rest(corpus: Path, tmp_pa
 
 def test_without_a_limit_everything_that_is_heard_is_kept(corpus: Path, tmp_path: Path) -> None:
     label(corpus, Doubtful(), tmp_path / "out")
-    assert [clip.text for clip in read_manifest(tmp_path / "out")] == ["one three", "two three", "four", "one"]
+    assert [clip.text for clip in read_manifest(tmp_path / "out")] == [
+        "one three",
+        "two three",
+        "four",
+        "one",
+    ]
 
 
 def test_where_nothing_is_heard_the_clip_is_dropped(tmp_path: Path) -> None:
@@ -97,7 +109,9 @@ def test_a_long_recording_becomes_several_clips(tmp_path: Path) -> None:
     for clip, (start, _) in zip(clips, words, strict=True):
         assert clip.offset <= start < start + 0.4 <= clip.offset + clip.seconds
         assert clip.seconds < 2
-    label(tmp_path / "raw", Doubtful(calls=0), tmp_path / "out")  # it is known, and is not heard again
+    label(
+        tmp_path / "raw", Doubtful(calls=0), tmp_path / "out"
+    )  # it is known, and is not heard again
     assert read_manifest(tmp_path / "out") == clips
 
 
@@ -107,14 +121,22 @@ def test_an_interrupted_labelling_goes_on_where_it_was(tmp_path: Path) -> None:
     for word in ("one", "two"):
         recording(tmp_path / f"{word}.wav", [(0.2, word)], 0.8)
     for number in range(150):
-        shutil.copy(tmp_path / ("one.wav" if number % 3 else "two.wav"), tmp_path / "raw" / f"{number}.wav")
+        shutil.copy(
+            tmp_path / ("one.wav" if number % 3 else "two.wav"), tmp_path / "raw" / f"{number}.wav"
+        )
         lines.append(f"{number}.wav\t\t")
     (tmp_path / "raw" / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     options, heard = LabelOptions(0.5), []
     with pytest.raises(KeyboardInterrupt):
         label(tmp_path / "raw", Doubtful(calls=1), tmp_path / "out", options)
     first = Doubtful()
-    label(tmp_path / "raw", first, tmp_path / "out", options, lambda done, of: heard.append((done, of)))
+    label(
+        tmp_path / "raw",
+        first,
+        tmp_path / "out",
+        options,
+        lambda done, of: heard.append((done, of)),
+    )
     assert heard == [(64, 88), (88, 88)]
     label(tmp_path / "raw", Doubtful(), tmp_path / "whole", options)
     for name in ("manifest.tsv", "dropped.tsv", "report.json"):

@@ -50,7 +50,11 @@ def libritts(root: Path) -> Said:
 def librispeech(root: Path) -> Said:
     for part, chapter in (("train-clean-100", "19/198"), ("test-clean", "61/70968")):
         folder, name = root / part / chapter, chapter.replace("/", "-")
-        lines = [f"{name}-0000 CHAPTER ONE", f"{name}-0001 IT'S SO", f"{name}-0002 NOBODY RECORDED IT"]
+        lines = [
+            f"{name}-0000 CHAPTER ONE",
+            f"{name}-0001 IT'S SO",
+            f"{name}-0002 NOBODY RECORDED IT",
+        ]
         write(folder / f"{name}.trans.txt", "\n".join(lines) + "\n")
         for number in (0, 1):
             sound(folder / f"{name}-000{number}.flac")
@@ -60,7 +64,9 @@ def librispeech(root: Path) -> Said:
 def commonvoice(root: Path) -> Said:
     folder = root / "cv-corpus-17.0-2024-03-15" / "en"
     speaker = "0123456789abcdef" * 8
-    header = "client_id\tpath\tsentence_id\tsentence\tsentence_domain\tup_votes\tdown_votes\tlocale\n"
+    header = (
+        "client_id\tpath\tsentence_id\tsentence\tsentence_domain\tup_votes\tdown_votes\tlocale\n"
+    )
     for part, name, sentence in (
         ("train", "common_voice_en_1", "So, they went home."),
         ("train", "common_voice_en_2", '"He said ""no"""'),
@@ -91,7 +97,8 @@ def tedlium(root: Path) -> Said:
 def ljspeech(root: Path) -> Said:
     folder = root / "LJSpeech-1.1"
     write(
-        folder / "metadata.csv", "LJ001-0001|In 1455, he said|In fourteen fifty-five, he said\nLJ001-0002|Yes.|Yes.\n"
+        folder / "metadata.csv",
+        "LJ001-0001|In 1455, he said|In fourteen fifty-five, he said\nLJ001-0002|Yes.|Yes.\n",
     )
     for number in (1, 2):
         sound(folder / "wavs" / f"LJ001-000{number}.wav", rate=22050)
@@ -117,7 +124,12 @@ def hifitts(root: Path) -> Said:
     folder = root / "hi_fi_tts_v0"
     for speaker, part in (("92", "clean_train"), ("6670", "other_train"), ("92", "clean_dev")):
         name = f"audio/{speaker}_{part[:5]}/104/{part}_0000.flac"
-        row = {"audio_filepath": name, "duration": 1.0, "text": "in nine b c", "text_normalized": "In nine B C."}
+        row = {
+            "audio_filepath": name,
+            "duration": 1.0,
+            "text": "in nine b c",
+            "text_normalized": "In nine B C.",
+        }
         write(folder / f"{speaker}_manifest_{part}.json", json.dumps(row) + "\n")
         sound(folder / name, rate=44100)
     return [("6670", "In nine B C."), ("92", "In nine B C.")]
@@ -132,12 +144,21 @@ def voxforge(root: Path) -> Said:
     original = "a0001 So, he said!\na0002 Quite another thing.\n"
     write(root / "ann-20080714-xyz" / "etc" / "prompts-original", original)
     nobody = "anonymous-20091231-abc"
-    return [("ann", "So, he said!"), ("ann", "HE WENT HOME"), (nobody, "SO HE SAID"), (nobody, "HE WENT HOME")]
+    return [
+        ("ann", "So, he said!"),
+        ("ann", "HE WENT HOME"),
+        (nobody, "SO HE SAID"),
+        (nobody, "HE WENT HOME"),
+    ]
 
 
 def tsv(root: Path) -> Said:
     sound(root / "a b.wav", "bah dee koo")
-    lines = ["file\ttext\tspeaker\toffset\tseconds", "a b.wav\tSo.\tann\t0.2\t0.5", 'a b.wav\t"No."\tbob\t\t']
+    lines = [
+        "file\ttext\tspeaker\toffset\tseconds",
+        "a b.wav\tSo.\tann\t0.2\t0.5",
+        'a b.wav\t"No."\tbob\t\t',
+    ]
     write(root / "manifest.tsv", "\n".join(lines) + "\n")
     return [("ann", "So."), ("bob", '"No."')]
 
@@ -156,17 +177,26 @@ def test_every_layout_is_tested_and_named_in_the_help() -> None:
 
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("in_place", [False, True])
-def test_a_corpus_comes_out_with_speakers_texts_and_sounds(kind: str, in_place: bool, tmp_path: Path) -> None:
+def test_a_corpus_comes_out_with_speakers_texts_and_sounds(
+    kind: str, in_place: bool, tmp_path: Path
+) -> None:
     said = MAKERS[kind](tmp_path / "raw")
-    report = import_corpus(kind, tmp_path / "raw", tmp_path / "out", ImportOptions(in_place=in_place))
+    report = import_corpus(
+        kind, tmp_path / "raw", tmp_path / "out", ImportOptions(in_place=in_place)
+    )
     clips = read_manifest(tmp_path / "out")
     assert [(clip.speaker, clip.text) for clip in clips] == said
     assert bool(list((tmp_path / "out").glob("*.flac"))) is not in_place
     [source] = report.to_dict()["sources"]
-    assert (source["clips"], source["speakers"]) == (len(said), len({speaker for speaker, _ in said}))
+    assert (source["clips"], source["speakers"]) == (
+        len(said),
+        len({speaker for speaker, _ in said}),
+    )
     assert source["hours"] == round(sum(clip.seconds for clip in clips) / 3600, 4) > 0
     assert kind == "tsv" or source["licences"][0]
-    assert json.loads((tmp_path / "out" / REPORT_FILE).read_text(encoding="utf-8")) == report.to_dict()
+    assert (
+        json.loads((tmp_path / "out" / REPORT_FILE).read_text(encoding="utf-8")) == report.to_dict()
+    )
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -179,13 +209,17 @@ def test_shards_hold_the_very_samples_of_the_files(kind: str, tmp_path: Path) ->
     for shard, file in zip(shards, files, strict=True):
         rates = [soundfile.info(clip.file).samplerate for clip in (shard, file)]
         assert rates[0] == rates[1]
-        [(_, copied)], [(_, original)] = (list(read_samples([clip], rates[0])) for clip in (shard, file))
+        [(_, copied)], [(_, original)] = (
+            list(read_samples([clip], rates[0])) for clip in (shard, file)
+        )
         np.testing.assert_array_equal(copied, original)
 
 
 def test_parts_are_chosen_by_name(tmp_path: Path) -> None:
     libritts(tmp_path / "raw")
-    import_corpus("libritts", tmp_path / "raw", tmp_path / "dev", ImportOptions(parts=("dev-clean",)))
+    import_corpus(
+        "libritts", tmp_path / "raw", tmp_path / "dev", ImportOptions(parts=("dev-clean",))
+    )
     assert [clip.text for clip in read_manifest(tmp_path / "dev")] == ["Held out."]
     import_corpus("libritts", tmp_path / "raw" / "dev-clean", tmp_path / "folder")
     assert [clip.text for clip in read_manifest(tmp_path / "folder")] == ["Held out."]
@@ -211,14 +245,20 @@ def test_what_is_dropped_is_told_with_its_reason(tmp_path: Path) -> None:
         ("tedlium", "unknown word"): 1,
         ("tedlium", "no sound"): 1,
     }
-    assert {entry["source"]: entry["clips"] for entry in report["sources"]} == {"librispeech": 2, "tedlium": 1}
+    assert {entry["source"]: entry["clips"] for entry in report["sources"]} == {
+        "librispeech": 2,
+        "tedlium": 1,
+    }
 
 
 def long_corpus(folder: Path, clips: int) -> list[str]:
     sentences = texts(clips)
     for number, text in enumerate(sentences):
         sound(folder / "wavs" / f"LJ{number:03d}.wav", text)
-    write(folder / "metadata.csv", "".join(f"LJ{number:03d}|{text}|{text}\n" for number, text in enumerate(sentences)))
+    write(
+        folder / "metadata.csv",
+        "".join(f"LJ{number:03d}|{text}|{text}\n" for number, text in enumerate(sentences)),
+    )
     return sentences
 
 
@@ -268,8 +308,12 @@ def test_an_interrupted_import_goes_on_where_it_was(in_place: bool, tmp_path: Pa
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     long_corpus(tmp_path / "raw", 120)
     for workers in (1, 4):
-        import_corpus("ljspeech", tmp_path / "raw", tmp_path / str(workers), ImportOptions(workers=workers))
-    one, four = ({file.name: file.read_bytes() for file in (tmp_path / n).iterdir()} for n in ("1", "4"))
+        import_corpus(
+            "ljspeech", tmp_path / "raw", tmp_path / str(workers), ImportOptions(workers=workers)
+        )
+    one, four = (
+        {file.name: file.read_bytes() for file in (tmp_path / n).iterdir()} for n in ("1", "4")
+    )
     assert one == four
 
 
@@ -283,7 +327,9 @@ def test_the_command_line_goes_from_a_corpus_to_a_store(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "ljspeech: 6 clips" in done.stderr and "1 speakers" in done.stderr
     make_corpus(tmp_path / "dev", sentences[:1]).rename(tmp_path / "dev" / "manifest.tsv")
-    done = command("prepare", tmp_path / "corpus", "--store", tmp_path / "store", "--dev", tmp_path / "dev")
+    done = command(
+        "prepare", tmp_path / "corpus", "--store", tmp_path / "store", "--dev", tmp_path / "dev"
+    )
     assert done.exit_code == 0, done.output
     assert "dropped 1 clips" in done.stderr and "held-out text" in done.stderr
     assert len(spoken(AudioStore(tmp_path / "store"))) == 5
@@ -311,7 +357,9 @@ def test_clips_without_text_are_kept_where_asked(tmp_path: Path) -> None:
 
 
 def test_dev_clips_under_other_names_are_kept_out_of_the_store(tmp_path: Path) -> None:
-    """Copied, renamed, re-encoded without loss, cut into shards, with no text or another one: the sound tells."""
+    """Copied, renamed, re-encoded without loss, cut into shards, with no text or another one: the
+    sound tells.
+    """
     sentences = texts(8)
     for number, text in enumerate(sentences):
         sound(tmp_path / "dev" / f"{number}.wav", text)
@@ -319,13 +367,18 @@ def test_dev_clips_under_other_names_are_kept_out_of_the_store(tmp_path: Path) -
         file = tmp_path / "raw" / "wavs" / f"X{number}.wav"
         file.parent.mkdir(parents=True, exist_ok=True)
         kind = ("FLAC", "WAV", "AIFF", "CAF")[number % 4]
-        soundfile.write(file, samples, rate, format=kind, subtype="PCM_24" if number % 2 else "PCM_16")
+        soundfile.write(
+            file, samples, rate, format=kind, subtype="PCM_24" if number % 2 else "PCM_16"
+        )
     others = texts(16, seed=1)[8:]
     rows = [f"X{number}|{text}|{text}" for number, text in enumerate(others)]
     sound(tmp_path / "raw" / "wavs" / "Y.wav", "sow sow sow")
-    write(tmp_path / "raw" / "metadata.csv", "\n".join([*rows, "Y|Sow sow sow.|Sow sow sow."]) + "\n")
     write(
-        tmp_path / "dev" / "manifest.tsv", "path\ttext\n" + "".join(f"{n}.wav\t{t}\n" for n, t in enumerate(sentences))
+        tmp_path / "raw" / "metadata.csv", "\n".join([*rows, "Y|Sow sow sow.|Sow sow sow."]) + "\n"
+    )
+    write(
+        tmp_path / "dev" / "manifest.tsv",
+        "path\ttext\n" + "".join(f"{n}.wav\t{t}\n" for n, t in enumerate(sentences)),
     )
     import_corpus("ljspeech", tmp_path / "raw", tmp_path / "shards")
     import_corpus("ljspeech", tmp_path / "raw", tmp_path / "files", ImportOptions(in_place=True))

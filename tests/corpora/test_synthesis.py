@@ -72,20 +72,34 @@ def test_sentences_are_read_once_and_never_what_is_held_out() -> None:
 def test_sentences_are_chosen_until_each_of_their_words_was_heard_often() -> None:
     heard = ["The ship sails."] * 3
     sentences = ["The ship!", "The KETCH sails.", "A ketch.", "The ketch.", "A ship sails."]
-    assert with_rare_words(sentences, heard, often=2) == ["The KETCH sails.", "A ketch.", "A ship sails."]
+    assert with_rare_words(sentences, heard, often=2) == [
+        "The KETCH sails.",
+        "A ketch.",
+        "A ship sails.",
+    ]
     assert with_rare_words(sentences, heard, often=1) == ["The KETCH sails.", "A ketch."]
     assert with_rare_words(sentences, (), often=1) == ["The ship!", "The KETCH sails.", "A ketch."]
 
 
 def test_a_text_without_a_rare_word_is_refused_for_that_reason(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Old news.\n", encoding="utf-8")
-    (tmp_path / "heard.tsv").write_text("file\ttext\n" + "x.flac\told news\n" * 20, encoding="utf-8")
+    (tmp_path / "heard.tsv").write_text(
+        "file\ttext\n" + "x.flac\told news\n" * 20, encoding="utf-8"
+    )
     words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --new-to {tmp_path}/heard.tsv"
     refused = CliRunner().invoke(app, words.split())
     assert refused.exit_code == 2 and not (tmp_path / "corpus").exists()
-    assert "No sentence has a word that the corpora of --new-to say less than 20 times; give" in refused.stderr
+    assert (
+        "No sentence has a word that the corpora of --new-to say less than 20 times; give"
+        in refused.stderr
+    )
     with pytest.raises(UsageError, match="no sentence that can be read aloud"):
-        synthesise([ToneVoice("ann")], with_rare_words(usable(["5"]), ["old news"]), tmp_path / "corpus", 1.0)
+        synthesise(
+            [ToneVoice("ann")],
+            with_rare_words(usable(["5"]), ["old news"]),
+            tmp_path / "corpus",
+            1.0,
+        )
 
 
 def test_a_text_that_is_held_out_altogether_is_refused_for_that_reason(tmp_path: Path) -> None:
@@ -94,7 +108,10 @@ def test_a_text_that_is_held_out_altogether_is_refused_for_that_reason(tmp_path:
     words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --dev {tmp_path}/dev.tsv"
     refused = CliRunner().invoke(app, words.split())
     assert refused.exit_code == 2 and not (tmp_path / "corpus").exists()
-    assert "All that can be read aloud is held out, for a corpus of --dev says it; give other" in refused.stderr
+    assert (
+        "All that can be read aloud is held out, for a corpus of --dev says it; give other"
+        in refused.stderr
+    )
 
 
 def test_prompts_go_through_all_sentences_round_after_round() -> None:
@@ -104,11 +121,17 @@ def test_prompts_go_through_all_sentences_round_after_round() -> None:
 
 
 def test_prompts_are_joined_and_cut_as_often_as_asked() -> None:
-    mixed = list(islice(utterances(SENTENCES, np.random.default_rng(0), Prompts(joined=0.5, short=0.2)), 2000))
+    mixed = list(
+        islice(
+            utterances(SENTENCES, np.random.default_rng(0), Prompts(joined=0.5, short=0.2)), 2000
+        )
+    )
     assert np.mean([prompt.count(".") > 1 for prompt in mixed]) == pytest.approx(0.5, abs=0.04)
     assert max(prompt.count(".") for prompt in mixed) == 4
     assert all(prompt[0].isupper() and prompt.endswith(".") for prompt in mixed)
-    short = islice(utterances(["One two three four five."], np.random.default_rng(0), Prompts(short=1.0)), 50)
+    short = islice(
+        utterances(["One two three four five."], np.random.default_rng(0), Prompts(short=1.0)), 50
+    )
     assert {len(prompt.split()) for prompt in short} == {1, 2, 3}
 
 
@@ -123,7 +146,9 @@ def test_a_clip_is_trimmed_levelled_and_resampled() -> None:
 
 def corpus(folder: Path, hours: float, *parts: ToneVoice) -> list[tuple[str, str, str]]:
     synthesise(parts, SENTENCES, folder, hours, seed=3, clips_per_shard=4)
-    return [(clip.file.name, clip.speaker, clip.text) for clip in read_manifest(folder / "manifest.tsv")]
+    return [
+        (clip.file.name, clip.speaker, clip.text) for clip in read_manifest(folder / "manifest.tsv")
+    ]
 
 
 def test_an_interrupted_corpus_goes_on_as_it_would_have(tmp_path: Path) -> None:
@@ -142,7 +167,9 @@ def test_clips_lie_where_the_manifest_says(tmp_path: Path) -> None:
     clips = read_manifest(tmp_path / "manifest.tsv")
     assert sum(clip.seconds for clip in clips) >= 0.002 * 3600
     for _, samples in read_samples(clips, SAMPLE_RATE):
-        assert np.abs(samples[: SAMPLE_RATE // 12]).max() < 0.02 * PEAK  # begins with 0.1 s of quiet
+        assert (
+            np.abs(samples[: SAMPLE_RATE // 12]).max() < 0.02 * PEAK
+        )  # begins with 0.1 s of quiet
         assert np.abs(samples).max() == pytest.approx(PEAK, abs=2e-3)
 
 
@@ -162,7 +189,9 @@ def test_a_stop_file_ends_the_run(tmp_path: Path) -> None:
     assert synthesise([ToneVoice("ann")], SENTENCES, tmp_path / "corpus", 1.0, stop_file=stop) == 0
 
 
-def test_a_voice_that_is_not_there_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_voice_that_is_not_there_is_named_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with pytest.raises(UsageError, match="no synthesiser 'siri'; take one of hibari"):
         find_voices(["siri"])
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -172,8 +201,12 @@ def test_a_voice_that_is_not_there_is_named_with_its_remedy(monkeypatch: pytest.
         find_voices([f"kokoro:{tmp_path}"])
 
 
-def kokoro(folder: Path, monkeypatch: pytest.MonkeyPatch, spoken: list[tuple[np.ndarray, ...]]) -> voices.Voice:
-    """Kokoro's voice with four styles of 30 rows, letters for phonemes, and a graph that only takes note."""
+def kokoro(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, spoken: list[tuple[np.ndarray, ...]]
+) -> voices.Voice:
+    """Kokoro's voice with four styles of 30 rows, letters for phonemes, and a graph that only takes
+    note.
+    """
 
     class Hibari:
         def phonemize(self, text: str) -> list[str]:
@@ -193,17 +226,29 @@ def kokoro(folder: Path, monkeypatch: pytest.MonkeyPatch, spoken: list[tuple[np.
     return find_voices([f"kokoro:{folder}"])[0]
 
 
-def test_kokoro_changes_its_speaker_every_three_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kokoro_changes_its_speaker_every_three_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spoken: list[tuple[np.ndarray, ...]] = []
     voice, rng, speakers = kokoro(tmp_path, monkeypatch, spoken), np.random.default_rng(0), []
     for _ in range(60):
         voice.speak("ab ba", rng)
         speakers.append(voice.name)
-    assert [speakers[k] for k in range(0, 60, 3) for _ in range(3)] == speakers and len(set(speakers)) == 20
+    assert [speakers[k] for k in range(0, 60, 3) for _ in range(3)] == speakers and len(
+        set(speakers)
+    ) == 20
     tokens, style, speed = spoken[0]
-    assert tokens.tolist() == [[0, 5, 7, 1, 7, 5, 0]] and style.shape == (1, 256) and 0.8 <= speed[0] <= 1.25
-    levels = np.array([style[0, 0] for _, style, _ in spoken[::3]]) - 0.05  # of row 5, for five symbols
-    assert np.isclose(levels, np.round(levels), atol=1e-4).any()  # some speakers are one of the styles
+    assert (
+        tokens.tolist() == [[0, 5, 7, 1, 7, 5, 0]]
+        and style.shape == (1, 256)
+        and 0.8 <= speed[0] <= 1.25
+    )
+    levels = (
+        np.array([style[0, 0] for _, style, _ in spoken[::3]]) - 0.05
+    )  # of row 5, for five symbols
+    assert np.isclose(
+        levels, np.round(levels), atol=1e-4
+    ).any()  # some speakers are one of the styles
     assert levels.min() < 0 or levels.max() > 3  # some are pushed beyond all of them
     with pytest.raises(ValueError, match="0 symbols"):
         voice.speak("?", rng)
@@ -224,10 +269,14 @@ def test_the_command_line_makes_a_corpus_with_espeak(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     clips = read_manifest(tmp_path / "corpus" / "manifest.tsv")
     assert clips and all(clip.speaker.startswith("espeak") for clip in clips)
-    assert not any(known in clip.text.lower() for clip in clips for known in ("held", "old", "news"))
+    assert not any(
+        known in clip.text.lower() for clip in clips for known in ("held", "old", "news")
+    )
     for _, samples in read_samples(clips, SAMPLE_RATE):
         assert np.abs(samples).max() == pytest.approx(PEAK, abs=2e-3)
 
 
 def test_every_named_voice_says_how_to_get_it() -> None:
-    assert all(remedy.startswith(("install", "pip install")) for _, remedy in voices._MAKERS.values())
+    assert all(
+        remedy.startswith(("install", "pip install")) for _, remedy in voices._MAKERS.values()
+    )

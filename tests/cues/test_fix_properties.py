@@ -26,7 +26,11 @@ def dialogue(draw: st.DrawFn, shortest: float = 0.0) -> list[Cue]:
         words = [f"word{index}x{k}" for k in range(draw(st.integers(1, 12)))]
         seconds = max(shortest, draw(st.sampled_from([0.0, 0.2, 1.0, 2.0, 3.0, 5.0, 9.0])))
         half = (len(words) + 1) // 2
-        lines = [" ".join(words)] if len(words) < 4 else [" ".join(words[:half]), " ".join(words[half:])]
+        lines = (
+            [" ".join(words)]
+            if len(words) < 4
+            else [" ".join(words[:half]), " ".join(words[half:])]
+        )
         cues.append(Cue(now, now + seconds, tuple(lines)))
         now += max(0.0, seconds + draw(st.sampled_from([-0.5, -0.1, 0.0, 2 / 24, 0.3, 1.0, 3.0])))
     return cues
@@ -41,7 +45,9 @@ def signs(draw: st.DrawFn, place: int) -> list[Cue]:
         text = draw(st.sampled_from(_SIGNS))
         if draw(st.booleans()):
             frames = draw(st.integers(1, 20))
-            cues += [Cue(start + 0.04 * k, start + 0.04 * (k + 1), (text,), place) for k in range(frames)]
+            cues += [
+                Cue(start + 0.04 * k, start + 0.04 * (k + 1), (text,), place) for k in range(frames)
+            ]
         else:
             seconds = draw(st.floats(0.1, 20))
             cues += [Cue(start, start + seconds, (text,), place)] * draw(st.integers(1, 4))
@@ -60,12 +66,17 @@ def files(shortest: float = 0.0) -> st.SearchStrategy[list[Cue]]:
 
 def right_ones(cues: list[Cue], norms: Norms) -> list[Cue]:
     """The cues that have no part in any fault."""
-    lane = {place: [cue for cue in cues if cue.position == place] for place in {c.position for c in cues}}
+    lane = {
+        place: [cue for cue in cues if cue.position == place]
+        for place in {c.position for c in cues}
+    }
     right = []
     for own in lane.values():
         violations = lint(own, norms).violations
         faulty = {v.cue - 1 + i for v in violations for i in range(1 + v.pair)}
-        doubled = {own[v.cue - 1].lines for v in violations if v.rule == "double"}  # with the other one
+        doubled = {
+            own[v.cue - 1].lines for v in violations if v.rule == "double"
+        }  # with the other one
         right += [cue for i, cue in enumerate(own) if i not in faulty and cue.lines not in doubled]
     return right
 
@@ -114,4 +125,6 @@ def test_signs_in_another_place_change_nothing_of_dialogue(said: list[Cue], top:
 @given(dialogue(), st.integers(2, 4))
 def test_layers_are_as_if_there_was_one(said: list[Cue], layers: int) -> None:
     said = [replace(cue, end=cue.start + max(0.5, cue.end - cue.start)) for cue in said]
-    assert fix_cues([cue for cue in said for _ in range(layers)], NETFLIX) == fix_cues(said, NETFLIX)
+    assert fix_cues([cue for cue in said for _ in range(layers)], NETFLIX) == fix_cues(
+        said, NETFLIX
+    )

@@ -72,12 +72,20 @@ def test_sentences_go_on(word: str) -> None:
 
 def lay_out(text: str, max_chars: int = 42, max_lines: int = 2) -> tuple[str, ...]:
     words = text.split()
-    layouts = Layouts(words, break_penalties(words), max_chars=max_chars, max_lines=max_lines, max_words=len(words))
+    layouts = Layouts(
+        words,
+        break_penalties(words),
+        max_chars=max_chars,
+        max_lines=max_lines,
+        max_words=len(words),
+    )
     return layouts.lines(0, len(words))
 
 
 def test_text_that_fits_takes_one_line() -> None:
-    assert lay_out("the best emetic is that which is at hand") == ("the best emetic is that which is at hand",)
+    assert lay_out("the best emetic is that which is at hand") == (
+        "the best emetic is that which is at hand",
+    )
 
 
 def test_lines_break_before_a_conjunction_rather_than_in_the_middle() -> None:
@@ -86,7 +94,10 @@ def test_lines_break_before_a_conjunction_rather_than_in_the_middle() -> None:
 
 
 def test_lines_are_even_where_grammar_does_not_mind() -> None:
-    assert lay_out("aaaa bbbb cccc dddd eeee ffff", max_chars=24) == ("aaaa bbbb cccc", "dddd eeee ffff")
+    assert lay_out("aaaa bbbb cccc dddd eeee ffff", max_chars=24) == (
+        "aaaa bbbb cccc",
+        "dddd eeee ffff",
+    )
 
 
 def test_three_lines_are_used_only_when_two_do_not_do() -> None:
@@ -95,7 +106,10 @@ def test_three_lines_are_used_only_when_two_do_not_do() -> None:
 
 
 def test_a_word_longer_than_a_line_stands_alone_and_whole() -> None:
-    assert lay_out("see electroencephalography now", max_chars=10, max_lines=3)[1] == "electroencephalography"
+    assert (
+        lay_out("see electroencephalography now", max_chars=10, max_lines=3)[1]
+        == "electroencephalography"
+    )
 
 
 @settings(deadline=None)
@@ -106,9 +120,13 @@ def test_a_word_longer_than_a_line_stands_alone_and_whole() -> None:
 )
 def test_no_other_lines_are_better(words: list[str], max_lines: int, points: list[float]) -> None:
     max_chars, n = 10, len(words)
-    layouts = Layouts(words, np.array(points[: n + 1]), max_chars=max_chars, max_lines=max_lines, max_words=n)
+    layouts = Layouts(
+        words, np.array(points[: n + 1]), max_chars=max_chars, max_lines=max_lines, max_words=n
+    )
     costs = {}
-    for turns in (set_ for m in range(max_lines) for set_ in itertools.combinations(range(1, n), m)):
+    for turns in (
+        set_ for m in range(max_lines) for set_ in itertools.combinations(range(1, n), m)
+    ):
         edges = [0, *turns, n]
         lines = [" ".join(words[a:b]) for a, b in itertools.pairwise(edges)]
         if all(len(line) <= max_chars or " " not in line for line in lines):

@@ -43,7 +43,9 @@ def test_all_planted_faults_are_found_together() -> None:
         file += [Cue(cue.start + 20 * n, cue.end + 20 * n, cue.lines) for cue in planted]
     report = lint(file)
     found = [(violation.rule, violation.cue) for violation in report.violations]
-    assert set(expected) <= set(found) and found == sorted(found, key=lambda violation: violation[1])
+    assert set(expected) <= set(found) and found == sorted(
+        found, key=lambda violation: violation[1]
+    )
     assert (report.hard, report.soft) == (len(HARD), len(found) - len(HARD))
 
 
@@ -51,14 +53,21 @@ def test_each_preset_has_its_own_limits() -> None:
     cue = Cue(1.0, 3.0, ("We walked along the long river all day,",))  # 39 characters in 2 s
     assert lint([cue], NETFLIX).violations == ()
     assert lint([cue], BBC).rules() == {"line-length": 1, "too-short": 1, "too-fast": 1}
-    assert "240 words a minute, at most 180" in [violation.message for violation in lint([cue], BBC).violations]
+    assert "240 words a minute, at most 180" in [
+        violation.message for violation in lint([cue], BBC).violations
+    ]
     assert lint([cue], SOCIAL).rules() == {"line-length": 1}
 
 
 def test_a_gap_rounded_by_a_format_is_no_fault() -> None:
     for step in (0.001, 0.01):
         cues = [
-            Cue(round(k * 2 / step) * step, round((k * 2 + 2 - 2 / 24) / step) * step, ("So it is.",)) for k in range(9)
+            Cue(
+                round(k * 2 / step) * step,
+                round((k * 2 + 2 - 2 / 24) / step) * step,
+                ("So it is.",),
+            )
+            for k in range(9)
         ]
         assert lint(cues).violations == ()
 
@@ -69,14 +78,19 @@ def test_what_is_shaped_breaks_no_hard_rule(words: list[Word], norms: Norms) -> 
     cues = shape_cues(words, norms)
     report = lint(cues, norms)
     assert report.hard == 0 and "empty" not in report.rules()
-    assert "gap" not in report.rules() or any(crowds(*pair, norms) for pair in itertools.pairwise(cues))
+    assert "gap" not in report.rules() or any(
+        crowds(*pair, norms) for pair in itertools.pairwise(cues)
+    )
 
 
 some_cue = st.builds(
     lambda start, seconds, lines: Cue(start, start + seconds, tuple(lines)),
     st.floats(0, 60),
     st.floats(-1, 12),
-    st.lists(st.sampled_from(["", "-", "the", "<i>we went</i>", "x" * 60, "of the long road " * 4]), max_size=4),
+    st.lists(
+        st.sampled_from(["", "-", "the", "<i>we went</i>", "x" * 60, "of the long road " * 4]),
+        max_size=4,
+    ),
 )
 
 
@@ -84,10 +98,16 @@ some_cue = st.builds(
 @given(st.lists(some_cue, max_size=6), presets)
 def test_a_file_without_hard_faults_keeps_the_hard_rules(cues: list[Cue], norms: Norms) -> None:
     """The rules against a second, plainer way to say the same."""
-    plain = [[line.replace("<i>", "").replace("</i>", "").strip() for line in cue.lines] for cue in cues]
+    plain = [
+        [line.replace("<i>", "").replace("</i>", "").strip() for line in cue.lines] for cue in cues
+    ]
     kept = all(0 < cue.end - cue.start <= norms.max_seconds for cue in cues)
     kept &= all(len(lines) <= norms.max_lines for lines in plain)
-    kept &= all(len(line) <= norms.max_chars or " " not in line for lines in plain for line in lines)
+    kept &= all(
+        len(line) <= norms.max_chars or " " not in line for lines in plain for line in lines
+    )
     kept &= all(a.end <= b.start for a, b in itertools.pairwise(cues))
-    grace = any(norms.max_seconds < cue.end - cue.start <= norms.max_seconds + 0.0101 for cue in cues)
+    grace = any(
+        norms.max_seconds < cue.end - cue.start <= norms.max_seconds + 0.0101 for cue in cues
+    )
     assert grace or (lint(cues, norms).hard == 0) == kept

@@ -20,10 +20,15 @@ FLAGS = [norm.name for norm in fields(Norms) if norm.metadata]
 
 def test_the_docs_show_the_table_of_norms() -> None:
     rows = [
-        [f"`--{name.replace('_', '-')}`", *(f"{round(getattr(norms, name), 3):g}" for norms in PRESETS.values())]
+        [
+            f"`--{name.replace('_', '-')}`",
+            *(f"{round(getattr(norms, name), 3):g}" for norms in PRESETS.values()),
+        ]
         for name in FLAGS
     ]
-    shown = [re.split(r" ?\| ?", line)[1:-2] for line in PAGE.splitlines() if line.startswith("| `--")]
+    shown = [
+        re.split(r" ?\| ?", line)[1:-2] for line in PAGE.splitlines() if line.startswith("| `--")
+    ]
     assert shown == rows
     assert f"| norm | {' | '.join(f'`{name}`' for name in PRESETS)} |" in PAGE
 
@@ -37,7 +42,9 @@ def lines_of(film: Path) -> list[tuple[str, ...]]:
     return [cue.lines for cue in read(film.with_suffix(".en.srt"))]
 
 
-def test_a_preset_is_kept_and_a_flag_beats_it(film: Path, program: Program, fake: FakeRecognizer) -> None:
+def test_a_preset_is_kept_and_a_flag_beats_it(
+    film: Path, program: Program, fake: FakeRecognizer
+) -> None:
     assert program(film).code == 0
     assert lines_of(film) == [("one two three",), ("four Five.",)]
     assert program(film, "--overwrite", "--preset", "social", "--max-chars", "9").code == 0

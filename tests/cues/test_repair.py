@@ -28,7 +28,9 @@ def at(place: int, cues: list[Cue]) -> list[Cue]:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_output_of_another_tool_comes_within_the_norms(preset: str) -> None:
     cues, norms = read(OTHER_TOOL), PRESETS[preset]
-    assert {"lines", "line-length", "overlap", "no-time", "too-long"} <= set(lint(cues, norms).rules())
+    assert {"lines", "line-length", "overlap", "no-time", "too-long"} <= set(
+        lint(cues, norms).rules()
+    )
     fixed = fix_cues(cues, norms)
     report = lint(fixed, norms)
     assert report.hard == 0
@@ -64,10 +66,21 @@ def test_what_is_right_keeps_its_times() -> None:
 text_lines = st.lists(
     st.one_of(
         st.lists(
-            st.sampled_from(["the", "we", "went.", "and", "x" * 50, "[a door slams]", "Mr."]), min_size=1, max_size=25
+            st.sampled_from(["the", "we", "went.", "and", "x" * 50, "[a door slams]", "Mr."]),
+            min_size=1,
+            max_size=25,
         ).map(" ".join),
         st.sampled_from(
-            ["- Who?", "-Me.", "<i>so it is</i>", "<i>open", "", " ", '<font color="red">a b</font>', "♪ la ♪"]
+            [
+                "- Who?",
+                "-Me.",
+                "<i>so it is</i>",
+                "<i>open",
+                "",
+                " ",
+                '<font color="red">a b</font>',
+                "♪ la ♪",
+            ]
         ),
     ),
     max_size=4,
@@ -86,7 +99,9 @@ any_cues = st.lists(
 
 @patiently
 @given(any_cues, presets)
-def test_whatever_the_cues_no_hard_rule_breaks_and_no_word_is_lost(cues: list[Cue], norms: Norms) -> None:
+def test_whatever_the_cues_no_hard_rule_breaks_and_no_word_is_lost(
+    cues: list[Cue], norms: Norms
+) -> None:
     fixed = fix_cues(cues, norms)
     report = lint(fixed, norms)
     assert report.hard == 0
@@ -105,31 +120,51 @@ def test_markup_stays_with_its_words() -> None:
     fixed = fix_cues([Cue(1.0, 7.0, (text,))])
     lines = [line for cue in fixed for line in cue.lines]
     assert len(lines) == 2 and all(len(plain(line)) <= 42 for line in lines)
-    for tag, words in {"i": "that nobody should ever read", "b": "a long line", "u": "line"}.items():
-        inside = " ".join(part for line in lines for part in re.findall(rf"<{tag}>(.*?)</{tag}>", line))
+    for tag, words in {
+        "i": "that nobody should ever read",
+        "b": "a long line",
+        "u": "line",
+    }.items():
+        inside = " ".join(
+            part for line in lines for part in re.findall(rf"<{tag}>(.*?)</{tag}>", line)
+        )
         assert plain(inside).split() == words.split()
 
 
 def test_speakers_keep_their_lines_and_sound_tags_stay_whole() -> None:
     cues = [
-        Cue(1.0, 6.0, ("- Who is there?", "- It is me, the man from the garage.", "- [a door slams] Come in!")),
+        Cue(
+            1.0,
+            6.0,
+            (
+                "- Who is there?",
+                "- It is me, the man from the garage.",
+                "- [a door slams] Come in!",
+            ),
+        ),
         Cue(6.1, 9.0, ("[wind howls in the chimney and the shutters bang] It is cold outside.",)),
     ]
     lines = [line for cue in fix_cues(cues) for line in cue.lines]
-    assert [line for line in lines if line.startswith("-")][:2] == ["- Who is there?", "- It is me,"] or lines[
-        0
-    ] == "- Who is there?"
+    assert [line for line in lines if line.startswith("-")][:2] == [
+        "- Who is there?",
+        "- It is me,",
+    ] or lines[0] == "- Who is there?"
     assert all(line.startswith("- ") or " - " not in line for line in lines)
     assert any("[a door slams]" in line for line in lines)
 
 
 def test_positions_do_not_mix() -> None:
     cues = [Cue(1.0, 2.0, ("Up here",), 8), Cue(2.0, 3.0, ("and down here",), 2)]
-    assert [(cue.lines, cue.position) for cue in fix_cues(cues)] == [(("Up here",), 8), (("and down here",), 2)]
+    assert [(cue.lines, cue.position) for cue in fix_cues(cues)] == [
+        (("Up here",), 8),
+        (("and down here",), 2),
+    ]
 
 
 def test_what_stood_too_short_stays_for_reading_if_there_is_room() -> None:
-    (first, second) = fix_cues([Cue(1.0, 2.0, ("We walked along the river all day.",)), Cue(9.0, 11.0, ("We ran.",))])
+    (first, second) = fix_cues(
+        [Cue(1.0, 2.0, ("We walked along the river all day.",)), Cue(9.0, 11.0, ("We ran.",))]
+    )
     assert (first.start, first.end) == (1.0, pytest.approx(2.7))
     assert second == Cue(9.0, 11.0, ("We ran.",))
 
@@ -140,7 +175,14 @@ def test_what_stood_for_ages_ends_after_the_longest_time() -> None:
 
 def test_one_short_line_for_small_screens() -> None:
     fixed = fix_cues(
-        [Cue(1.0, 6.0, ("They found a broad river that was full of fish and", "of birds and of frogs."))], SOCIAL
+        [
+            Cue(
+                1.0,
+                6.0,
+                ("They found a broad river that was full of fish and", "of birds and of frogs."),
+            )
+        ],
+        SOCIAL,
     )
     assert all(len(cue.lines) == 1 and len(cue.lines[0]) <= 24 for cue in fixed)
 

@@ -40,7 +40,11 @@ def test_layers_that_differ_a_little_in_time_are_one() -> None:
 
 
 def test_what_is_said_twice_stays_twice() -> None:
-    cues = [Cue(1.0, 2.0, ("No.",)), Cue(2.0 + 2 / 24, 3.0, ("No.",)), Cue(3.0 + 2 / 24, 4.0, ("No.",))]
+    cues = [
+        Cue(1.0, 2.0, ("No.",)),
+        Cue(2.0 + 2 / 24, 3.0, ("No.",)),
+        Cue(3.0 + 2 / 24, 4.0, ("No.",)),
+    ]
     assert words_of(fix_cues(cues)) == ["No.", "No.", "No."]
     assert "rolling" not in lint(cues).rules()
 
@@ -52,7 +56,9 @@ def test_two_places_at_one_time_are_no_fault() -> None:
 
 def test_a_long_cue_is_seen_over_all_that_it_covers() -> None:
     cues = [Cue(2.0, 8.6, ("CENTRAL STATION",)), *SPEECH[1:3]]
-    assert [violation.cue for violation in lint(cues).violations if violation.rule == "overlap"] == [1, 3]
+    assert [
+        violation.cue for violation in lint(cues).violations if violation.rule == "overlap"
+    ] == [1, 3]
 
 
 ROLLING = {

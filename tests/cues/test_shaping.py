@@ -48,7 +48,10 @@ def test_hard_rules_hold_whatever_the_words(words: list[Word], norms: Norms) -> 
 @patiently
 @given(
     spoken_words(),
-    st.one_of(presets, st.sampled_from([Norms(fps=25), Norms(min_gap=1.0, gap_frames=0), Norms(long_pause=0.3)])),
+    st.one_of(
+        presets,
+        st.sampled_from([Norms(fps=25), Norms(min_gap=1.0, gap_frames=0), Norms(long_pause=0.3)]),
+    ),
 )
 def test_cues_follow_the_voice(words: list[Word], norms: Norms) -> None:
     cues = shape_cues(words, norms)
@@ -62,11 +65,31 @@ def test_cues_follow_the_voice(words: list[Word], norms: Norms) -> None:
 
 
 def test_a_cue_that_may_not_last_until_the_next_one_does_not_linger() -> None:
-    starts = [0.0, 1.0, 2.0, 2.5, 3.0, 3.75, 4.5, 5.25, 6.125, 7.125, 8.125, 9.125, 10.125, 11.125, 12.125, 13.125]
+    starts = [
+        0.0,
+        1.0,
+        2.0,
+        2.5,
+        3.0,
+        3.75,
+        4.5,
+        5.25,
+        6.125,
+        7.125,
+        8.125,
+        9.125,
+        10.125,
+        11.125,
+        12.125,
+        13.125,
+    ]
     ends = [*starts[1:9], 6.375, *starts[10:], 14.125]
     words = [Word("a", start, end) for start, end in zip(starts, ends, strict=True)]
     first, second = shape_cues(words, Norms(gap_frames=0, min_gap=1.0))
-    assert (first.end, second.start) == (6.875, 7.125)  # its lead-out; 7 s would be neither that nor closed
+    assert (first.end, second.start) == (
+        6.875,
+        7.125,
+    )  # its lead-out; 7 s would be neither that nor closed
 
 
 def crowded(words: list[Word], cues: list[Cue]) -> int:
@@ -75,7 +98,9 @@ def crowded(words: list[Word], cues: list[Cue]) -> int:
 
 
 def assert_times(cue: Cue, own: list[Word], limit: float, norms: Norms) -> None:
-    """In at the first sound, out after the last one: soon, unless there is more to read; never across a long pause."""
+    """In at the first sound, out after the last one: soon, unless there is more to read; never
+    across a long pause.
+    """
     pauses = [b.start - a.end for a, b in itertools.pairwise(own)]
     assert not pauses or max(pauses) < norms.long_pause + EPS
     assert cue.end >= min(own[-1].end, limit, cue.start + norms.max_seconds) - EPS
@@ -89,7 +114,9 @@ def assert_times(cue: Cue, own: list[Word], limit: float, norms: Norms) -> None:
         assert limit + norms.gap - own[-1].end < norms.long_pause
     dark = limit + norms.gap - cue.end
     if norms.gap + EPS < dark < norms.min_gap - EPS:
-        out_of_reach = limit > cue.start + norms.max_seconds - EPS  # to close the gap the cue would last too long
+        out_of_reach = (
+            limit > cue.start + norms.max_seconds - EPS
+        )  # to close the gap the cue would last too long
         assert limit + norms.gap - own[-1].end >= norms.long_pause - EPS or out_of_reach
 
 
@@ -106,7 +133,15 @@ def test_a_cue_without_room_is_refused(room: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("value", [0.0, math.nan])
 @pytest.mark.parametrize(
-    "norm", ["min_seconds", "max_seconds", "max_chars_per_second", "max_words_per_minute", "fps", "long_pause"]
+    "norm",
+    [
+        "min_seconds",
+        "max_seconds",
+        "max_chars_per_second",
+        "max_words_per_minute",
+        "fps",
+        "long_pause",
+    ],
 )
 def test_norms_that_no_cue_can_keep_are_refused(norm: str, value: float) -> None:
     with pytest.raises(UsageError):
@@ -120,7 +155,9 @@ def test_a_talk_is_shaped_as_a_person_would() -> None:
 
 
 def test_without_punctuation_pauses_part_the_sentences() -> None:
-    words = speak("he should go home now [0.5] i really liked that account [0.5] it is what you want so [0.6] i say no")
+    words = speak(
+        "he should go home now [0.5] i really liked that account [0.5] it is what you want so [0.6] i say no"
+    )
     assert texts(shape_cues(words)) == [
         "he should go home now",
         "i really liked that account",
@@ -158,10 +195,13 @@ def test_gaps_are_closed_or_long_enough_to_see(pause: float, gap: float) -> None
 
 
 def test_reading_speed_may_be_counted_in_words() -> None:
-    sentence = "I do so as we go on to it or up to it if it is up to us."  # 19 words: 6.3 s at the BBC's speed
+    # 19 words: 6.3 s at the BBC's speed
+    sentence = "I do so as we go on to it or up to it if it is up to us."
     words = speak(f"{sentence} [1.4] {sentence}")
     first, second = shape_cues(words, BBC)
-    assert first.end == pytest.approx(second.start)  # spoken in 4 s, it stays for all the time there is
+    assert first.end == pytest.approx(
+        second.start
+    )  # spoken in 4 s, it stays for all the time there is
     first, _ = shape_cues(words, NETFLIX)
     assert first.end == pytest.approx(words[18].end + 0.5)
 
@@ -185,14 +225,18 @@ def test_the_gap_follows_the_frame_rate() -> None:
 
 @pytest.mark.parametrize("fps", [1 / 30, 0.1, 1.0, 5.0])
 def test_frames_that_stand_for_seconds_make_no_gaps_of_seconds(fps: float) -> None:
-    words = speak("They found a broad river that was full of fish and of birds and of frogs. [0.2] " * 6)
+    words = speak(
+        "They found a broad river that was full of fish and of birds and of frogs. [0.2] " * 6
+    )
     slow, usual = shape_cues(words, Norms(fps=fps)), shape_cues(words)
     assert [cue.lines for cue in slow] == [cue.lines for cue in usual]
     assert [cue.start for cue in slow] == pytest.approx([cue.start for cue in usual])
     assert [cue.end for cue in slow] == pytest.approx([cue.end for cue in usual], abs=0.1)
 
 
-@pytest.mark.parametrize("norms", [NETFLIX, Norms(fps=0.1), Norms(gap_frames=500), Norms(max_chars=6, max_lines=1)])
+@pytest.mark.parametrize(
+    "norms", [NETFLIX, Norms(fps=0.1), Norms(gap_frames=500), Norms(max_chars=6, max_lines=1)]
+)
 def test_no_cue_is_pushed_on_without_end(norms: Norms) -> None:
     at_once = [Word("voices", 3.0, 3.1)] * 400 + [Word("Then", 30.0, 31.0)]
     cues = shape_cues(at_once, norms)
@@ -215,7 +259,12 @@ def test_nothing_stands_longer_than_seven_seconds() -> None:
 
 
 def test_words_out_of_order_by_a_hair_keep_their_order() -> None:
-    words = [Word("one", 1.0, 1.4), Word("two", 0.98, 1.5), Word("three", 1.45, 1.45), Word("four", 1.4, 1.9)]
+    words = [
+        Word("one", 1.0, 1.4),
+        Word("two", 0.98, 1.5),
+        Word("three", 1.45, 1.45),
+        Word("four", 1.4, 1.9),
+    ]
     (cue,) = shape_cues(words)
     assert (cue.start, cue.lines) == (1.0, ("one two three four",))
     assert cue.end == pytest.approx(2.4)
@@ -243,7 +292,9 @@ def test_a_word_longer_than_a_line_stays_whole() -> None:
 def test_cues_on_one_short_line_for_small_screens() -> None:
     words = speak((GOLDEN / "valley.txt").read_text(encoding="utf-8"))
     assert_hard_rules(shape_cues(words, SOCIAL), words, SOCIAL)
-    assert shape_cues(words, max_chars=24, max_lines=1) == shape_cues(words, Norms(max_chars=24, max_lines=1))
+    assert shape_cues(words, max_chars=24, max_lines=1) == shape_cues(
+        words, Norms(max_chars=24, max_lines=1)
+    )
 
 
 @patiently

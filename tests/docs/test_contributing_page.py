@@ -10,7 +10,10 @@ from tests.support.pages import REPOSITORY, read_page
 
 PACKAGE = REPOSITORY / "gptasr_subs"
 TREE, WALK = read_page("CONTRIBUTING.md").split("\n## ")[1:3]
-ROWS = [re.findall(r"`([a-z]+)(?:/|\.py)`", row) for row in re.findall(r"^\| (`.*?) \|", TREE, re.MULTILINE)]
+ROWS = [
+    re.findall(r"`([a-z]+)(?:/|\.py)`", row)
+    for row in re.findall(r"^\| (`.*?) \|", TREE, re.MULTILINE)
+]
 HEIGHT = {name: -number for number, row in enumerate(ROWS) for name in row}
 
 
@@ -20,7 +23,11 @@ def imports() -> Iterator[tuple[str, str, str]]:
         module = path.relative_to(PACKAGE)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gptasr_subs."):
-                yield str(module), module.parts[0].removesuffix(".py"), (node.module or "").split(".")[1]
+                yield (
+                    str(module),
+                    module.parts[0].removesuffix(".py"),
+                    (node.module or "").split(".")[1],
+                )
 
 
 def test_every_folder_is_in_the_tree() -> None:
@@ -31,7 +38,9 @@ def test_imports_point_down() -> None:
     upward = [
         f"{module} -> {imported}"
         for module, folder, imported in imports()
-        if folder in HEIGHT and folder != imported and HEIGHT[imported] >= HEIGHT[folder] > HEIGHT["types"]
+        if folder in HEIGHT
+        and folder != imported
+        and HEIGHT[imported] >= HEIGHT[folder] > HEIGHT["types"]
     ]
     assert upward == []
 
@@ -40,7 +49,11 @@ def test_folders_know_nothing_of_what_is_not_theirs() -> None:
     known = {(folder, imported) for _, folder, imported in imports()}
     assert known.isdisjoint({("model", other) for other in ("cues", "formats", "media", "speech")})
     assert known.isdisjoint(
-        {(folder, other) for folder in ("cues", "formats") for other in ("media", "speech", "model")}
+        {
+            (folder, other)
+            for folder in ("cues", "formats")
+            for other in ("media", "speech", "model")
+        }
     )
 
 

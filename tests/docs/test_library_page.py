@@ -31,9 +31,12 @@ def test_the_example_runs_with_the_shipped_checkpoint(desk: Path) -> None:
     assert {"talk.en.srt", "talk.vtt"} <= set(names_in(desk))
 
 
-def test_the_example_runs_with_another_recogniser(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_runs_with_another_recogniser(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
-        "gptasr_subs.recognition.loading.load_model", lambda model="default", device="auto": FakeRecognizer()
+        "gptasr_subs.recognition.loading.load_model",
+        lambda model="default", device="auto": FakeRecognizer(),
     )
     names: dict[str, object] = {}
     exec(compile(SNIPPET, "library.md", "exec"), names)
@@ -43,4 +46,6 @@ def test_the_example_runs_with_another_recogniser(desk: Path, monkeypatch: pytes
 
 def test_every_public_name_is_explained() -> None:
     rows = re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)
-    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(gptasr_subs.__all__)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(
+        gptasr_subs.__all__
+    )

@@ -20,7 +20,9 @@ from tests.support.pages import (
 
 PAGES = [str(path.relative_to(REPOSITORY)) for path in all_pages()]
 PACKAGE = REPOSITORY / "gptasr_subs"
-LIVING = [page for page in PAGES if page != "dev/LOG.md"]  # the log speaks of commands that are gone
+LIVING = [
+    page for page in PAGES if page != "dev/LOG.md"
+]  # the log speaks of commands that are gone
 
 
 def anchors(page: Path) -> set[str]:
@@ -59,7 +61,9 @@ def test_modules_in_prose_are_there(page: str) -> None:
 
 
 def test_pictures_are_small() -> None:
-    assert all(path.stat().st_size < 150_000 for path in (REPOSITORY / "docs" / "images").glob("*.png"))
+    assert all(
+        path.stat().st_size < 150_000 for path in (REPOSITORY / "docs" / "images").glob("*.png")
+    )
 
 
 def test_the_changelog_has_the_version_of_the_package() -> None:

@@ -43,11 +43,17 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_works(command: str, program: Program, fake: FakeRecognizer, desk: Path) -> None:
-    arguments = ["0" if word == "eng" else word for word in shlex.split(command)[1:]]  # the film says no language
+def test_each_command_works(
+    command: str, program: Program, fake: FakeRecognizer, desk: Path
+) -> None:
+    arguments = [
+        "0" if word == "eng" else word for word in shlex.split(command)[1:]
+    ]  # the film says no language
     assert program(*arguments).code == 0
 
 
-def test_the_first_command_writes_the_file_that_is_promised(program: Program, fake: FakeRecognizer, desk: Path) -> None:
+def test_the_first_command_writes_the_file_that_is_promised(
+    program: Program, fake: FakeRecognizer, desk: Path
+) -> None:
     program(*shlex.split(README[0])[1:])
     assert README[0] == "gptasr-subs movie.mp4" and "movie.en.srt" in names_in(desk)

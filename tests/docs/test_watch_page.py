@@ -21,7 +21,9 @@ def test_variables_and_rules_are_all_told() -> None:
 
 
 def test_service_files_are_sound() -> None:
-    (unit,), (plist,) = (re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL) for kind in ("ini", "xml"))
+    (unit,), (plist,) = (
+        re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL) for kind in ("ini", "xml")
+    )
     parsed = configparser.ConfigParser(interpolation=None)
     parsed.read_string(unit)
     assert parsed["Service"]["ExecStart"].split()[1:] == ["watch", "%h/Videos"]

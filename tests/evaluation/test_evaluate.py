@@ -14,7 +14,9 @@ from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import make_film
 
 SHORT = [(0.5, "one"), (1.0, "two")]
-LONG = [(1.0 + 10 * n, word) for n, word in enumerate(["one", "two", "three", "four"])]  # three pauses of 9.6 s
+LONG = [
+    (1.0 + 10 * n, word) for n, word in enumerate(["one", "two", "three", "four"])
+]  # three pauses of 9.6 s
 
 
 @pytest.fixture
@@ -33,8 +35,13 @@ def manifest(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_manifest_gives_clips_relative_to_itself_and_ignores_other_columns(tmp_path: Path) -> None:
-    path = manifest(tmp_path, 'seconds\ttext\tpath\tspeaker\n2.5\tsay "hi", it\'s\ta b/c.wav\tann\n\n1\t\td.wav\t\n')
+def test_a_manifest_gives_clips_relative_to_itself_and_ignores_other_columns(
+    tmp_path: Path,
+) -> None:
+    path = manifest(
+        tmp_path,
+        'seconds\ttext\tpath\tspeaker\n2.5\tsay "hi", it\'s\ta b/c.wav\tann\n\n1\t\td.wav\t\n',
+    )
     assert read_manifest(path) == [
         Clip(tmp_path / "a b" / "c.wav", 'say "hi", it\'s', "ann"),
         Clip(tmp_path / "d.wav", "", ""),
@@ -43,13 +50,19 @@ def test_a_manifest_gives_clips_relative_to_itself_and_ignores_other_columns(tmp
 
 def test_a_corpus_in_the_format_of_the_training_is_read(tmp_path: Path) -> None:
     """A folder with a manifest whose clips lie one after the other in a shard."""
-    lines = ["file\toffset\tseconds\tspeaker\ttext", "a.flac\t0.0\t1.5\tann\tSo.", "a.flac\t1.5\t2\tbob\tNo."]
+    lines = [
+        "file\toffset\tseconds\tspeaker\ttext",
+        "a.flac\t0.0\t1.5\tann\tSo.",
+        "a.flac\t1.5\t2\tbob\tNo.",
+    ]
     (tmp_path / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert read_manifest(tmp_path) == [
         Clip(tmp_path / "a.flac", "So.", "ann", Span(0.0, 1.5)),
         Clip(tmp_path / "a.flac", "No.", "bob", Span(1.5, 3.5)),
     ]
-    (tmp_path / "manifest.tsv").write_text("file\ttext\toffset\tseconds\na.flac\tSo.\t1\tlong\n", encoding="utf-8")
+    (tmp_path / "manifest.tsv").write_text(
+        "file\ttext\toffset\tseconds\na.flac\tSo.\t1\tlong\n", encoding="utf-8"
+    )
     with pytest.raises(FormatError, match="no number"):
         read_manifest(tmp_path)
 
@@ -71,7 +84,9 @@ def test_a_manifest_of_windows_is_read(tmp_path: Path) -> None:
         ("path\ttext\na.wav\tone\ttwo\n", "line 2 has 3 columns instead of 2"),
     ],
 )
-def test_a_manifest_that_cannot_be_understood_says_where(text: str, reason: str, tmp_path: Path) -> None:
+def test_a_manifest_that_cannot_be_understood_says_where(
+    text: str, reason: str, tmp_path: Path
+) -> None:
     with pytest.raises(FormatError, match=reason) as error:
         read_manifest(manifest(tmp_path, text))
     assert "clips.tsv" in str(error.value) and "\n" not in str(error.value)
@@ -87,7 +102,9 @@ def test_short_clips_are_recognised_whole_and_in_one_batch(short: Path, tmp_path
     quiet = make_film(
         tmp_path / "quiet.wav", [], 3.0
     )  # no segmentation: what is said in a clip is a matter of the model
-    found = transcribe_clips([short, quiet, short], recognizer, batch_size=7, beams=2, on_progress=done.append)
+    found = transcribe_clips(
+        [short, quiet, short], recognizer, batch_size=7, beams=2, on_progress=done.append
+    )
     assert [heard.text for heard in found] == ["one two", "", "one two"]
     assert [heard.seconds for heard in found] == pytest.approx([2.0, 3.0, 2.0], abs=0.01)
     assert recognizer.asked == [{"clips": 3, "batch_size": 7, "beams": 2}]
@@ -95,7 +112,9 @@ def test_short_clips_are_recognised_whole_and_in_one_batch(short: Path, tmp_path
     assert done == [1, 2, 3]
 
 
-def test_long_clips_are_split_at_their_pauses_and_their_text_joined(long: Path, short: Path) -> None:
+def test_long_clips_are_split_at_their_pauses_and_their_text_joined(
+    long: Path, short: Path
+) -> None:
     recognizer = FakeRecognizer()
     found = transcribe_clips([long, short], recognizer)
     assert [heard.text for heard in found] == ["one two three four", "one two"]
@@ -126,7 +145,12 @@ def test_scores_are_of_all_clips_and_of_each_speaker(short: Path, long: Path) ->
         Clip(short, "", ""),
     ]
     found = evaluate(clips, FakeRecognizer())
-    assert (found.total.words, found.total.substitutions, found.total.deletions, found.total.insertions) == (
+    assert (
+        found.total.words,
+        found.total.substitutions,
+        found.total.deletions,
+        found.total.insertions,
+    ) == (
         10,
         1,
         2,
@@ -151,13 +175,18 @@ def test_case_and_punctuation_count_only_where_the_manifest_has_them(short: Path
 
 
 def test_a_set_without_case_or_marks_has_no_score_as_written(short: Path) -> None:
-    mixed = evaluate([Clip(short, "One two."), Clip(short, "ONE TWO"), Clip(short, "one two")], FakeRecognizer())
+    mixed = evaluate(
+        [Clip(short, "One two."), Clip(short, "ONE TWO"), Clip(short, "one two")], FakeRecognizer()
+    )
     assert mixed.formatted_total is not None and mixed.formatted_total.words == 2
     assert evaluate([Clip(short, "ONE TWO")], FakeRecognizer()).formatted_interval is None
 
 
 def test_clips_are_cut_out_of_their_file(long: Path) -> None:
-    clips = [Clip(long, "two three", span=Span(10.5, 21.8)), Clip(long, "four", span=Span(30.5, 34.0))]
+    clips = [
+        Clip(long, "two three", span=Span(10.5, 21.8)),
+        Clip(long, "four", span=Span(30.5, 34.0)),
+    ]
     clips.append(Clip(long, "one two three four"))
     recognizer = FakeRecognizer()
     found = evaluate(clips, recognizer)
@@ -166,7 +195,9 @@ def test_clips_are_cut_out_of_their_file(long: Path) -> None:
 
 
 def test_what_cannot_be_read_is_named_and_not_scored(short: Path, tmp_path: Path) -> None:
-    found = evaluate([Clip(short, "one two"), Clip(tmp_path / "gone.wav", "three")], FakeRecognizer())
+    found = evaluate(
+        [Clip(short, "one two"), Clip(tmp_path / "gone.wav", "three")], FakeRecognizer()
+    )
     assert found.total.words == 2 and found.total.wer == 0.0
     assert len(found.failures) == 1 and "gone.wav" in str(found.failures[0])
     assert found.to_dict()["failed"] == [str(found.failures[0])]

@@ -24,7 +24,9 @@ def tiny() -> GptAsrRecognizer:
     return GptAsrRecognizer(tiny_checkpoint(2))
 
 
-def test_every_step_asked_for_is_done_even_if_the_network_would_rather_stop(tiny: GptAsrRecognizer) -> None:
+def test_every_step_asked_for_is_done_even_if_the_network_would_rather_stop(
+    tiny: GptAsrRecognizer,
+) -> None:
     network = tiny.checkpoint.model
     encoded = network.encode(torch.randn(2, 80, 64), torch.tensor([64, 64]))
     decoder = IncrementalDecoder(network, encoded, 3)
@@ -35,7 +37,9 @@ def test_every_step_asked_for_is_done_even_if_the_network_would_rather_stop(tiny
     assert decoder.step_count == 11
 
 
-def test_parts_add_up_and_are_told_for_each_clip(tiny: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_add_up_and_are_told_for_each_clip(
+    tiny: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bench, "_run", lambda *_: (0.2, 0.4, 1.4))
     found = measure(tiny, Setting(4, 2, 5, 2.0), runs=3)
     assert (found.front_end, found.prefill, found.steps) == (0.05, 0.1, 0.35)
@@ -53,8 +57,22 @@ def test_settings_are_all_combinations() -> None:
 
 
 def test_the_command_prints_what_it_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "random_recognizer", lambda name, device: GptAsrRecognizer(tiny_checkpoint(2)))
-    arguments = ["bench", "--random", "small", "--batch-size", "2", "--beams", "1,2", "--tokens", "4", "--runs", "1"]
+    monkeypatch.setattr(
+        bench, "random_recognizer", lambda name, device: GptAsrRecognizer(tiny_checkpoint(2))
+    )
+    arguments = [
+        "bench",
+        "--random",
+        "small",
+        "--batch-size",
+        "2",
+        "--beams",
+        "1,2",
+        "--tokens",
+        "4",
+        "--runs",
+        "1",
+    ]
     printed = CliRunner().invoke(app, [*arguments, "--seconds", "2"])
     assert printed.exit_code == 0 and printed.stdout.count("\n2 ") == 2
     told = json.loads(CliRunner().invoke(app, [*arguments, "--seconds", "2", "--json"]).stdout)

@@ -24,7 +24,9 @@ sentences = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=8).map(" ".
         ("", "", WordErrors(0, 0, 0, 0)),
     ],
 )
-def test_each_kind_of_error_is_counted_as_such(said: str, written: str, expected: WordErrors) -> None:
+def test_each_kind_of_error_is_counted_as_such(
+    said: str, written: str, expected: WordErrors
+) -> None:
     assert count_errors(said, written) == expected
 
 

@@ -44,10 +44,14 @@ CUES = (
     Cue(1.0, 4.0, ("Tom & Zoë asked:", "is 3 < 4?")),
     Cue(3661.0, 3661.833, ("Yes.",)),
 )
-DOCUMENT = Document(CUES, WORDS, source="night — 1.mkv", seconds=3700.5, language="en", model="small")
+DOCUMENT = Document(
+    CUES, WORDS, source="night — 1.mkv", seconds=3700.5, language="en", model="small"
+)
 
 
-STYLED = replace(DOCUMENT, style=Style(word_times=True, mark_confidence_below=0.6, text_height=0.09))
+STYLED = replace(
+    DOCUMENT, style=Style(word_times=True, mark_confidence_below=0.6, text_height=0.09)
+)
 
 
 @pytest.mark.parametrize("name", formats.find_formats())
@@ -57,10 +61,14 @@ def test_each_format_is_written_as_its_golden_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["vtt", "ass", "lrc"])
 def test_words_carry_their_times_and_doubts_as_in_the_golden_file(name: str) -> None:
-    assert formats.render(STYLED, name) == (GOLDEN / f"talk.words.{name}").read_bytes().decode("utf-8")
+    assert formats.render(STYLED, name) == (GOLDEN / f"talk.words.{name}").read_bytes().decode(
+        "utf-8"
+    )
 
 
-@pytest.mark.parametrize("name", ["talk.vtt", "talk.words.vtt", "talk.srt", "talk.json", "talk.sbv", "talk.ttml"])
+@pytest.mark.parametrize(
+    "name", ["talk.vtt", "talk.words.vtt", "talk.srt", "talk.json", "talk.sbv", "talk.ttml"]
+)
 def test_golden_files_read_back(name: str) -> None:
     assert formats.read(GOLDEN / name) == list(CUES)
 
@@ -70,7 +78,9 @@ def test_golden_files_of_hundredths_read_back(name: str) -> None:
     assert formats.read(GOLDEN / name) == [CUES[0], replace(CUES[1], end=3661.83)]
 
 
-@pytest.mark.parametrize(("name", "end"), [("talk.tsv", 3661.833), ("talk.lrc", 3661.83), ("talk.words.lrc", 3661.83)])
+@pytest.mark.parametrize(
+    ("name", "end"), [("talk.tsv", 3661.833), ("talk.lrc", 3661.83), ("talk.words.lrc", 3661.83)]
+)
 def test_golden_files_of_single_lines_read_back(name: str, end: float) -> None:
     assert formats.read(GOLDEN / name) == [joined(CUES[0]), replace(CUES[1], end=end)]
 
@@ -107,17 +117,23 @@ traps = st.sampled_from(
 )
 any_line = st.one_of(st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=50), traps)
 any_cue = st.builds(
-    lambda start, length, lines, place: Cue(start / 1000, (start + length) / 1000, tuple(lines), place),
+    lambda start, length, lines, place: Cue(
+        start / 1000, (start + length) / 1000, tuple(lines), place
+    ),
     st.integers(0, 500_000_000),
     st.integers(1, 7000),
     st.lists(any_line, max_size=4),
     st.integers(1, 9),
 )
-patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+patiently = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 def shown(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """What of the lines a player shows: not blank ones, and the line separators of Unicode break lines too."""
+    """What of the lines a player shows: not blank ones, and the line separators of Unicode break
+    lines too.
+    """
     parts = (part.strip() for line in lines for part in re.split("[\u2028\u2029]", line))
     return tuple(part for part in parts if part)
 
@@ -131,34 +147,48 @@ def test_any_text_reads_back_as_written(name: str, cues: list[Cue], tmp_path: Pa
     formats.write(path, cues)
     lines = (lambda cue: cue.lines) if name == "json" else (lambda cue: shown(cue.lines))
     placed = [replace(cue, lines=lines(cue)) for cue in cues]
-    assert formats.read(path) == [cue if cue.lines or name != "srt" else replace(cue, position=2) for cue in placed]
+    assert formats.read(path) == [
+        cue if cue.lines or name != "srt" else replace(cue, position=2) for cue in placed
+    ]
 
 
 @pytest.mark.parametrize("name", ["ass", "ttml"])
 @patiently
 @given(cues=st.lists(any_cue, max_size=5, unique_by=lambda cue: round(cue.start * 100)))
-def test_any_text_and_place_reads_back_from_richer_formats(name: str, cues: list[Cue], tmp_path: Path) -> None:
+def test_any_text_and_place_reads_back_from_richer_formats(
+    name: str, cues: list[Cue], tmp_path: Path
+) -> None:
     cues = [cue for cue in cues if shown(cue.lines)]
     formats.write(tmp_path / f"talk.{name}", cues)
     back = formats.read(tmp_path / f"talk.{name}")
     near = {"ass": 0.0051, "ttml": 0.0001}[name]
     ordered = sorted(cues, key=lambda cue: cue.start)
     for cue, other in zip(back, ordered, strict=True):
-        assert (cue.start, cue.end) == (pytest.approx(other.start, abs=near), pytest.approx(other.end, abs=near))
+        assert (cue.start, cue.end) == (
+            pytest.approx(other.start, abs=near),
+            pytest.approx(other.end, abs=near),
+        )
         assert cue.position == other.position
     assert [letters(cue) for cue in back] == [letters(cue) for cue in ordered]
 
 
 def letters(cue: Cue) -> list[str]:
-    """What is seen of each line; letters that XML cannot hold are marked as broken, and joiners are not seen."""
-    lines = [re.sub("[\ufffe\uffff]", "\ufffd", line.replace("\u2060", "")) for line in map(plain, shown(cue.lines))]
+    """What is seen of each line; letters that XML cannot hold are marked as broken, and joiners are
+    not seen.
+    """
+    lines = [
+        re.sub("[\ufffe\uffff]", "\ufffd", line.replace("\u2060", ""))
+        for line in map(plain, shown(cue.lines))
+    ]
     return list(shown(tuple(lines)))
 
 
 @pytest.mark.parametrize("name", ["sbv", "tsv", "lrc"])
 @patiently
 @given(cues=st.lists(any_cue, max_size=5, unique_by=lambda cue: round(cue.start, -1)))
-def test_any_words_read_back_from_plainer_formats(name: str, cues: list[Cue], tmp_path: Path) -> None:
+def test_any_words_read_back_from_plainer_formats(
+    name: str, cues: list[Cue], tmp_path: Path
+) -> None:
     ordered = sorted((cue for cue in cues if letters(cue)), key=lambda cue: cue.start)
     formats.write(tmp_path / f"talk.{name}", ordered)
     back = formats.read(tmp_path / f"talk.{name}")
@@ -173,25 +203,47 @@ def words_of(cue: Cue) -> str:
 @patiently
 @given(st.lists(any_cue, min_size=1, max_size=4))
 def test_pysrt_reads_the_same(cues: list[Cue]) -> None:
-    items = pysrt.SubRipFile.from_string(formats.render(Document(tuple(cues)), "srt"), error_handling=2)
+    items = pysrt.SubRipFile.from_string(
+        formats.render(Document(tuple(cues)), "srt"), error_handling=2
+    )
     assert [item.start.ordinal for item in items] == [round(cue.start * 1000) for cue in cues]
-    seen = [[line.strip() for line in item.text.replace("\u2060", "").split("\n")] for item in items]
+    seen = [
+        [line.strip() for line in item.text.replace("\u2060", "").split("\n")] for item in items
+    ]
     assert seen == [[line.replace("\u2060", "") for line in placed(cue)] or [""] for cue in cues]
 
 
 def placed(cue: Cue) -> tuple[str, ...]:
     first, *rest = shown(cue.lines) or ("",)
-    return (f"{{\\an{cue.position}}}{first}", *rest) if first and cue.position != 2 else shown(cue.lines)
+    return (
+        (f"{{\\an{cue.position}}}{first}", *rest)
+        if first and cue.position != 2
+        else shown(cue.lines)
+    )
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 @pytest.mark.parametrize("name", ["srt", "vtt", "ass"])
 def test_ffmpeg_reads_the_same(name: str, tmp_path: Path) -> None:
-    cues = [Cue(1.0, 2.5, ("Tom & Zoë:", "a --> b")), Cue(3.25, 4.0, ("42",)), Cue(5.0, 6.0, ("100 % sure",))]
+    cues = [
+        Cue(1.0, 2.5, ("Tom & Zoë:", "a --> b")),
+        Cue(3.25, 4.0, ("42",)),
+        Cue(5.0, 6.0, ("100 % sure",)),
+    ]
     formats.write(tmp_path / f"in.{name}", cues)
-    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / f"in.{name}"), str(tmp_path / "out.srt")]
+    command = [
+        "ffmpeg",
+        "-v",
+        "error",
+        "-i",
+        str(tmp_path / f"in.{name}"),
+        str(tmp_path / "out.srt"),
+    ]
     subprocess.run(command, check=True)
-    seen = [replace(cue, lines=tuple(map(plain, cue.lines))) for cue in formats.read(tmp_path / "out.srt")]
+    seen = [
+        replace(cue, lines=tuple(map(plain, cue.lines)))
+        for cue in formats.read(tmp_path / "out.srt")
+    ]
     assert seen == cues  # ffmpeg adds the size of the letters
 
 
@@ -211,7 +263,9 @@ def test_a_line_like_two_times_stays_text_in_srt() -> None:
 
 
 def test_times_round_to_milliseconds_and_never_lie_before_the_start() -> None:
-    text = formats.render(Document((Cue(-0.2, 0.0004, ("a",)), Cue(59.9996, 359_999.9996, ("b",)))), "vtt")
+    text = formats.render(
+        Document((Cue(-0.2, 0.0004, ("a",)), Cue(59.9996, 359_999.9996, ("b",)))), "vtt"
+    )
     assert "00:00:00.000 --> 00:00:00.000" in text
     assert "00:01:00.000 --> 100:00:00.000" in text
 
@@ -242,7 +296,9 @@ def test_srt_is_read_although(fault: str, end: str, tmp_path: Path) -> None:
 
 def test_a_blank_line_within_a_cue_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "talk.srt"
-    path.write_text("1\n00:00:01,000 --> 00:00:02,000\none\n\ntwo\n\n2\n00:00:03,000 --> 00:00:04,000\nthree\n")
+    path.write_text(
+        "1\n00:00:01,000 --> 00:00:02,000\none\n\ntwo\n\n2\n00:00:03,000 --> 00:00:04,000\nthree\n"
+    )
     assert [cue.lines for cue in formats.read(path)] == [("one", "two"), ("three",)]
 
 
@@ -373,8 +429,17 @@ def test_over_a_hundred_hours_and_every_place_read_back(name: str, tmp_path: Pat
 
 
 def test_places_of_other_tools_are_read_in_vtt(tmp_path: Path) -> None:
-    places = {"line:0": 8, "line:5%": 8, "line:50%": 5, "line:90%,end": 2, "line:-1": 2, "position:10% align:left": 1}
-    text = "WEBVTT\n\n" + "".join(f"00:01.000 --> 00:02.000 {settings}\nx\n\n" for settings in places)
+    places = {
+        "line:0": 8,
+        "line:5%": 8,
+        "line:50%": 5,
+        "line:90%,end": 2,
+        "line:-1": 2,
+        "position:10% align:left": 1,
+    }
+    text = "WEBVTT\n\n" + "".join(
+        f"00:01.000 --> 00:02.000 {settings}\nx\n\n" for settings in places
+    )
     (tmp_path / "a.vtt").write_text(text)
     assert [cue.position for cue in formats.read(tmp_path / "a.vtt")] == list(places.values())
 
@@ -399,15 +464,25 @@ def test_an_empty_file_has_no_cues(tmp_path: Path) -> None:
         ("a.ass", b"a letter to nobody", "not an ASS file"),
         ("a.ttml", b"a letter to nobody", "not a TTML file"),
         ("a.ttml", b"<p/>", "begins with <p>"),
-        ("a.ttml", b'<tt><body><p begin="soon" end="1s">x</p></body></tt>', "time that cannot be read: 'soon'"),
+        (
+            "a.ttml",
+            b'<tt><body><p begin="soon" end="1s">x</p></body></tt>',
+            "time that cannot be read: 'soon'",
+        ),
         ("a.sbv", b"a letter to nobody", "not an SBV file"),
         ("a.lrc", b"a letter to nobody", "not an LRC file"),
         ("a.tsv", b"a letter to nobody", "rows that are not start, end and text"),
         ("a.txt", b"words", "holds no times"),
-        ("a.xyz", b"words", "no subtitle format 'xyz'; choose one of ass, json, lrc, sbv, srt, tsv, ttml, txt, vtt"),
+        (
+            "a.xyz",
+            b"words",
+            "no subtitle format 'xyz'; choose one of ass, json, lrc, sbv, srt, tsv, ttml, txt, vtt",
+        ),
     ],
 )
-def test_what_is_no_subtitle_is_refused_by_name(name: str, content: bytes, reason: str, tmp_path: Path) -> None:
+def test_what_is_no_subtitle_is_refused_by_name(
+    name: str, content: bytes, reason: str, tmp_path: Path
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FormatError, match=reason):
         formats.read(tmp_path / name)
@@ -422,7 +497,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_text_begins_a_paragraph_where_the_voice_rests() -> None:
-    words = (Word("One", 0.0, 0.5), Word("two.", 0.5, 1.0), Word("Three.", 2.9, 3.0), Word("Four.", 5.0, 5.5))
+    words = (
+        Word("One", 0.0, 0.5),
+        Word("two.", 0.5, 1.0),
+        Word("Three.", 2.9, 3.0),
+        Word("Four.", 5.0, 5.5),
+    )
     assert formats.render(Document((), words), "txt") == "One two. Three.\n\nFour.\n"
 
 
@@ -447,11 +527,15 @@ def test_json_holds_all_that_is_known_in_a_fixed_order() -> None:
 
 def test_the_extension_chooses_the_format(tmp_path: Path) -> None:
     formats.write(tmp_path / "talk.VTT", CUES)
-    assert (tmp_path / "talk.VTT").read_text(encoding="utf-8").startswith("WEBVTT\n\n00:00:01.000 -->")
+    assert (
+        (tmp_path / "talk.VTT").read_text(encoding="utf-8").startswith("WEBVTT\n\n00:00:01.000 -->")
+    )
 
 
 def test_a_format_named_beats_the_extension(tmp_path: Path) -> None:
-    formats.write(tmp_path / "talk.part", iter(CUES), iter(WORDS), format="json", source="a.mkv", seconds=9.0)
+    formats.write(
+        tmp_path / "talk.part", iter(CUES), iter(WORDS), format="json", source="a.mkv", seconds=9.0
+    )
     assert json.loads((tmp_path / "talk.part").read_text(encoding="utf-8"))["source"] == "a.mkv"
 
 
@@ -464,7 +548,9 @@ def test_files_have_unix_line_ends_and_no_byte_order_mark(tmp_path: Path) -> Non
 
 
 def test_an_unknown_format_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="choose one of ass, json, lrc, sbv, srt, tsv, ttml, txt, vtt"):
+    with pytest.raises(
+        FormatError, match="choose one of ass, json, lrc, sbv, srt, tsv, ttml, txt, vtt"
+    ):
         formats.write(tmp_path / "talk.doc", CUES)
     assert list(tmp_path.iterdir()) == []
 
@@ -513,7 +599,9 @@ def test_a_plugin_is_a_format_like_any_other(plugins: list[EntryPoint], tmp_path
     assert formats.get_format("shout") is formats.get_format(".loud")
 
 
-@pytest.mark.parametrize("value", ["no_such_module:Format", f"{__name__}:Absent", f"{__name__}:Mute"])
+@pytest.mark.parametrize(
+    "value", ["no_such_module:Format", f"{__name__}:Absent", f"{__name__}:Mute"]
+)
 def test_a_broken_plugin_is_named_and_left_out(
     value: str, plugins: list[EntryPoint], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -530,4 +618,6 @@ def test_a_broken_plugin_does_not_replace_a_built_in(plugins: list[EntryPoint]) 
 
 def test_importing_formats_does_not_import_pysrt() -> None:
     code = "import sys, gptasr_subs.formats; sys.exit('pysrt' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+    )

@@ -158,9 +158,9 @@ def test_what_was_read_of_damage_reads_back_as_it_was_written(name: str) -> None
         written = get_format(name).write(Document(tuple(cues)))
         again = read(name, written.encode())
         assert again.remarks == ()
-        assert [plain(cue.text).split() for cue in again.cues] == [plain(cue.text).split() for cue in cues], (
-            data.decode(errors="replace")
-        )
+        assert [plain(cue.text).split() for cue in again.cues] == [
+            plain(cue.text).split() for cue in cues
+        ], data.decode(errors="replace")
         for cue, same in zip(cues, again.cues, strict=True):
             assert same.start == pytest.approx(max(0.0, cue.start), abs=_NEAR)
 

@@ -36,11 +36,23 @@ def test_numbers_of_cues_are_no_text(number: str) -> None:
 def test_doubled_line_ends_change_nothing(end: str, tmp_path: Path) -> None:
     lines = ["1", TIMES[0], "one", "and more", "", "2", TIMES[1], "two", ""]
     (tmp_path / "a.srt").write_bytes(end.join(lines).encode())
-    assert [cue.lines for cue in formats.read(tmp_path / "a.srt")] == [("one", "and more"), ("two",)]
+    assert [cue.lines for cue in formats.read(tmp_path / "a.srt")] == [
+        ("one", "and more"),
+        ("two",),
+    ]
 
 
 def test_doubled_line_ends_of_webvtt() -> None:
-    lines = ["WEBVTT", "", "00:01.000 --> 00:02.000", "one", "and more", "", "00:03.000 --> 00:04.000", "two"]
+    lines = [
+        "WEBVTT",
+        "",
+        "00:01.000 --> 00:02.000",
+        "one",
+        "and more",
+        "",
+        "00:03.000 --> 00:04.000",
+        "two",
+    ]
     assert texts(Vtt().parse("\n\n".join(lines))) == ["one / and more", "two"]
 
 
@@ -99,7 +111,9 @@ def test_a_missing_end_is_the_next_start_and_told() -> None:
     assert reading.cues[0] == Cue(1.0, 3.0, ("one",)) and "no end" in reading.remarks[0]
 
 
-@pytest.mark.parametrize("line", ["00:00:xx,000 --> 00:00:04,000", "--> 00:00:04,000", "00:00:03 --> later"])
+@pytest.mark.parametrize(
+    "line", ["00:00:xx,000 --> 00:00:04,000", "--> 00:00:04,000", "00:00:03 --> later"]
+)
 def test_times_that_cannot_be_read_are_no_text_and_their_text_is_told(line: str) -> None:
     reading = Srt().parse(f"1\n{TIMES[0]}\none\n\n2\n{line}\ntwo\n")
     assert texts(reading) == ["one"]
@@ -113,7 +127,13 @@ def test_arrows_and_clocks_that_are_said_stay(said: str) -> None:
 
 @pytest.mark.parametrize("name", ["srt", "vtt", "ass", "ttml", "sbv", "lrc"])
 @pytest.mark.parametrize(
-    "said", ["00:00:03,000 – 00:00:04,000", "00:00:xx --> 00:00:04", "0:00:01.000,0:00:02.000", "[00:01.00]x"]
+    "said",
+    [
+        "00:00:03,000 – 00:00:04,000",
+        "00:00:xx --> 00:00:04",
+        "0:00:01.000,0:00:02.000",
+        "[00:01.00]x",
+    ],
 )
 def test_text_like_times_reads_back(name: str, said: str) -> None:
     written = formats.render(Document((Cue(1.0, 2.0, (said,)),)), name)
@@ -150,7 +170,12 @@ def test_sbv_with_damaged_times_is_told() -> None:
 
 
 def test_a_paragraph_of_webvtt_without_times_is_told() -> None:
-    cues = ["00:01.000 --> 00:02.000\none", "and two\nthree", "NOTE y", "00:03.000 --> 00:04.000\nx"]
+    cues = [
+        "00:01.000 --> 00:02.000\none",
+        "and two\nthree",
+        "NOTE y",
+        "00:03.000 --> 00:04.000\nx",
+    ]
     reading = Vtt().parse("\n\n".join(["WEBVTT", *cues]))
     assert texts(reading) == ["one", "x"] and "'and two'" in reading.remarks[0]
 
@@ -169,7 +194,11 @@ LITERAL = "Use the <b> tag, {\\an8} and C:\\New for <i>this</i>"
 
 @pytest.mark.parametrize("name", ["srt", "vtt", "ass", "ttml", "json"])
 def test_text_that_looks_like_markup_stays_text_in_every_format(name: str) -> None:
-    (cue,) = Vtt().parse("WEBVTT\n\n00:01.000 --> 00:02.000\nUse the &lt;b&gt; tag for <i>bold</i> text\n").cues
+    (cue,) = (
+        Vtt()
+        .parse("WEBVTT\n\n00:01.000 --> 00:02.000\nUse the &lt;b&gt; tag for <i>bold</i> text\n")
+        .cues
+    )
     written = formats.render(Document((cue,)), name)
     (back,) = formats.get_format(name).read(written)  # type: ignore[attr-defined]
     assert plain(back.text) == "Use the <b> tag for bold text"
@@ -184,7 +213,10 @@ def test_text_that_looks_like_markup_stays_text_in_every_format(name: str) -> No
         ("one<br>two<br/>three", "one / two / three"),
         ("<span class='x'>one</span>", "one"),
         ("I <3 you and a < b > c", "I <3 you and a < b > c"),
-        ("see <https://example.org> or <jo@example.org>", "see <https://example.org> or <jo@example.org>"),
+        (
+            "see <https://example.org> or <jo@example.org>",
+            "see <https://example.org> or <jo@example.org>",
+        ),
     ],
 )
 def test_tags_of_html_in_subrip(srt: str, text: str) -> None:
@@ -235,7 +267,14 @@ def test_a_drawing_is_no_text_but_what_stands_beside_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "like"), [("a.ssa", "ass"), ("a.dfxp", "ttml"), ("a.xml", "ttml"), ("a.itt", "ttml"), ("a.webvtt", "vtt")]
+    ("name", "like"),
+    [
+        ("a.ssa", "ass"),
+        ("a.dfxp", "ttml"),
+        ("a.xml", "ttml"),
+        ("a.itt", "ttml"),
+        ("a.webvtt", "vtt"),
+    ],
 )
 def test_other_names_of_the_same_formats(name: str, like: str, tmp_path: Path) -> None:
     cues = [Cue(1.0, 2.0, ("Hello.",))]
@@ -246,7 +285,9 @@ def test_other_names_of_the_same_formats(name: str, like: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("like", ["vtt", "ass", "ttml"])
-def test_a_file_under_the_name_of_another_format_is_read_as_what_it_is(like: str, tmp_path: Path) -> None:
+def test_a_file_under_the_name_of_another_format_is_read_as_what_it_is(
+    like: str, tmp_path: Path
+) -> None:
     cues = [Cue(1.0, 2.0, ("Hello.",))]
     (tmp_path / "a.srt").write_text(formats.render(Document(tuple(cues)), like))
     assert formats.read(tmp_path / "a.srt") == cues

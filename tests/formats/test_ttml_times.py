@@ -32,18 +32,28 @@ def parse(paragraphs: str) -> Reading:
         (div('<p begin="1s" end="3s">One.</p>', 'begin="10s"'), [(11, 13, "One.")]),
         (div('<p begin="1s" end="9s">One.</p>', 'end="4s"'), [(1, 4, "One.")]),
         (
-            div('<p><span begin="1s" end="3s">One,</span><br/><span begin="2s" end="3s">two.</span></p>'),
+            div(
+                '<p><span begin="1s" end="3s">One,</span><br/><span begin="2s" end="3s">two.</span></p>'
+            ),
             [(1, 3, "One,"), (2, 3, "two.")],
         ),
         (
-            div('<p begin="10s" end="13s">One <span begin="0.2s">two </span><span begin="1s">three</span></p>'),
+            div(
+                '<p begin="10s" end="13s">One <span begin="0.2s">two </span><span begin="1s">three</span></p>'
+            ),
             [(10, 13, "One two three")],
         ),
         (
-            div('<p dur="2s">a</p><p dur="3s">b</p><p begin="1s" dur="2s">c</p>', 'timeContainer="seq"'),
+            div(
+                '<p dur="2s">a</p><p dur="3s">b</p><p begin="1s" dur="2s">c</p>',
+                'timeContainer="seq"',
+            ),
             [(0, 2, "a"), (2, 5, "b"), (6, 8, "c")],
         ),
-        (div('<p begin="1s">One.</p><p begin="4s" end="6s">Two.</p>'), [(1, 4, "One."), (4, 6, "Two.")]),
+        (
+            div('<p begin="1s">One.</p><p begin="4s" end="6s">Two.</p>'),
+            [(1, 4, "One."), (4, 6, "Two.")],
+        ),
         (div('<p begin="1s">One.</p>'), [(1, 8, "One.")]),
     ],
 )
@@ -73,7 +83,9 @@ def test_times_as_other_programs_write_them(time: str, seconds: float) -> None:
 def test_text_without_any_time_is_told() -> None:
     reading = parse('<p>Lost.</p><p begin="1s" end="2s">Kept.</p>')
     assert [cue.text for cue in reading.cues] == ["Kept."]
-    assert reading.remarks == ("A line of text has no time that can be read and is left out: 'Lost.'.",)
+    assert reading.remarks == (
+        "A line of text has no time that can be read and is left out: 'Lost.'.",
+    )
 
 
 def test_text_beside_a_timed_span_is_told() -> None:

@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import MediaError, UsageError
-from gptasr_subs.jobs.arr import ArrEvent, ArrEventKind, handle, local_path, parse_mapping, read_event
+from gptasr_subs.jobs.arr import (
+    ArrEvent,
+    ArrEventKind,
+    handle,
+    local_path,
+    parse_mapping,
+    read_event,
+)
 from gptasr_subs.jobs.queue import State, open_queue
 
 REPOSITORY = Path(__file__).parents[2]
@@ -21,13 +28,18 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.mark.parametrize("program", ["Sonarr", "Radarr", "Lidarr"])
 @pytest.mark.parametrize("change", [str.lower, str.upper, str])
 def test_every_program_can_test_the_connection(program: str, change: type[str]) -> None:
-    assert read_event({change(f"{program}_EventType"): "Test"}) == ArrEvent(program.lower(), ArrEventKind.TEST)
+    assert read_event({change(f"{program}_EventType"): "Test"}) == ArrEvent(
+        program.lower(), ArrEventKind.TEST
+    )
 
 
 @pytest.mark.parametrize(
     ("facts", "paths"),
     [
-        ({"sonarr_eventtype": "Download", "sonarr_episodefile_path": "/tv/a b's [x].mkv"}, ["/tv/a b's [x].mkv"]),
+        (
+            {"sonarr_eventtype": "Download", "sonarr_episodefile_path": "/tv/a b's [x].mkv"},
+            ["/tv/a b's [x].mkv"],
+        ),
         (
             {"sonarr_eventtype": "Download", "sonarr_episodefile_paths": "/tv/1.mkv|/tv/2.mkv"},
             ["/tv/1.mkv", "/tv/2.mkv"],
@@ -40,7 +52,10 @@ def test_every_program_can_test_the_connection(program: str, change: type[str]) 
             },
             ["D:\\TV\\Übung\\1.mkv", "D:\\TV\\2.mkv"],
         ),
-        ({"radarr_eventtype": "Download", "radarr_moviefile_path": "/films/x.mkv"}, ["/films/x.mkv"]),
+        (
+            {"radarr_eventtype": "Download", "radarr_moviefile_path": "/films/x.mkv"},
+            ["/films/x.mkv"],
+        ),
         (
             {"lidarr_eventtype": "AlbumDownload", "lidarr_addedtrackpaths": "/m/1.flac|/m/2.flac"},
             ["/m/1.flac", "/m/2.flac"],
@@ -54,7 +69,8 @@ def test_imports_name_their_files_once(facts: dict[str, str], paths: list[str]) 
 
 
 @pytest.mark.parametrize(
-    ("program", "files"), [("sonarr", "episodefile"), ("radarr", "moviefile"), ("lidarr", "trackfile")]
+    ("program", "files"),
+    [("sonarr", "episodefile"), ("radarr", "moviefile"), ("lidarr", "trackfile")],
 )
 def test_renamings_name_old_and_new(program: str, files: str) -> None:
     facts = {f"{program}_eventtype": "Rename", f"{program}_{files}_paths": "/a|/b"}
@@ -68,7 +84,11 @@ def test_renamings_name_old_and_new(program: str, files: str) -> None:
 def test_what_does_not_concern_us_is_let_pass(kind: str, tmp_path: Path) -> None:
     event = read_event({"sonarr_eventtype": kind, "sonarr_episodefile_path": "/gone.mkv"})
     with open_queue(tmp_path / "queue") as queue:
-        assert event.kind is ArrEventKind.OTHER and handle(event, queue, {}) == [] and queue.jobs() == []
+        assert (
+            event.kind is ArrEventKind.OTHER
+            and handle(event, queue, {}) == []
+            and queue.jobs() == []
+        )
 
 
 def test_called_by_nobody_is_a_mistake() -> None:
@@ -83,7 +103,11 @@ def test_one_import_told_of_twice_is_one_job(tmp_path: Path) -> None:
     each = [ArrEvent("sonarr", ArrEventKind.IMPORT, (str(film),)) for film in films]
     both = ArrEvent("sonarr", ArrEventKind.IMPORT, tuple(map(str, films)))
     with open_queue(tmp_path / "queue") as queue:
-        assert [len(handle(event, queue, {"language": "en"})) for event in (*each, both)] == [1, 1, 0]
+        assert [len(handle(event, queue, {"language": "en"})) for event in (*each, both)] == [
+            1,
+            1,
+            0,
+        ]
         for _ in films:  # and also when they are done already
             job = queue.claim("worker")
             assert job is not None
@@ -104,7 +128,14 @@ def test_sidecars_and_waiting_jobs_follow_a_renaming(tmp_path: Path) -> None:
     for folder in (old.parent, new.parent):
         folder.mkdir()
     old.touch()
-    names = ["old.en.srt", "old.de.forced.vtt", "old.srt", "older.en.srt", "old.sample.srt", "old.nfo"]
+    names = [
+        "old.en.srt",
+        "old.de.forced.vtt",
+        "old.srt",
+        "older.en.srt",
+        "old.sample.srt",
+        "old.nfo",
+    ]
     for name in names:
         (old.parent / name).write_text(name)
     with open_queue(tmp_path / "queue") as queue:
@@ -121,19 +152,32 @@ def test_sidecars_and_waiting_jobs_follow_a_renaming(tmp_path: Path) -> None:
     assert {path.name for path in old.parent.iterdir()} == set(names[3:])
 
 
-def test_a_sidecar_of_the_new_name_is_not_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sidecar_of_the_new_name_is_not_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "a.en.srt").write_text("old")
     (tmp_path / "b.en.srt").write_text("new")
     with open_queue(tmp_path / "queue") as queue:
         handle(
-            ArrEvent("sonarr", ArrEventKind.RENAME, (str(tmp_path / "b.mkv"),), (str(tmp_path / "a.mkv"),)), queue, {}
+            ArrEvent(
+                "sonarr",
+                ArrEventKind.RENAME,
+                (str(tmp_path / "b.mkv"),),
+                (str(tmp_path / "a.mkv"),),
+            ),
+            queue,
+            {},
         )
-    assert (tmp_path / "a.en.srt").read_text() == "old" and (tmp_path / "b.en.srt").read_text() == "new"
+    assert (tmp_path / "a.en.srt").read_text() == "old" and (
+        tmp_path / "b.en.srt"
+    ).read_text() == "new"
     assert "b.en.srt' is there already" in caplog.text
 
 
 def test_folders_are_translated_also_those_of_windows() -> None:
-    mapping = parse_mapping(["/tv=/mnt/media/tv", "D:\\Films=/mnt/films", "\\\\nas\\music\\=/mnt/music"])
+    mapping = parse_mapping(
+        ["/tv=/mnt/media/tv", "D:\\Films=/mnt/films", "\\\\nas\\music\\=/mnt/music"]
+    )
     for there, here in [
         ("/tv/Show/1.mkv", "/mnt/media/tv/Show/1.mkv"),
         ("/tvs/1.mkv", "/tvs/1.mkv"),
@@ -146,12 +190,20 @@ def test_folders_are_translated_also_those_of_windows() -> None:
 
 
 def test_a_file_that_is_not_here_says_so(tmp_path: Path) -> None:
-    with open_queue(tmp_path / "queue") as queue, pytest.raises(MediaError, match=r"Sonarr names the file .*--map"):
+    with (
+        open_queue(tmp_path / "queue") as queue,
+        pytest.raises(MediaError, match=r"Sonarr names the file .*--map"),
+    ):
         handle(ArrEvent("sonarr", ArrEventKind.IMPORT, ("D:\\TV\\1.mkv",)), queue, {})
 
 
 def script(folder: Path, *arguments: str, **facts: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "GPTASR_SUBS_DATA": str(folder / "data"), **facts}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY),
+        "GPTASR_SUBS_DATA": str(folder / "data"),
+        **facts,
+    }
     command = [sys.executable, "-m", "gptasr_subs", "arr", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -160,9 +212,13 @@ def test_the_script_enqueues_and_ends_at_once_however_many_call_it(tmp_path: Pat
     films = [tmp_path / f"{number}.mkv" for number in range(4)]
     for film in films:
         film.touch()
-    calls = [{"sonarr_eventtype": "Download", "sonarr_episodefile_path": str(film)} for film in films] * 2
+    calls = [
+        {"sonarr_eventtype": "Download", "sonarr_episodefile_path": str(film)} for film in films
+    ] * 2
     with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(lambda facts: script(tmp_path, "--format", "srt, vtt", **facts), calls))
+        done = list(
+            pool.map(lambda facts: script(tmp_path, "--format", "srt, vtt", **facts), calls)
+        )
     assert [process.returncode for process in done] == [0] * len(calls), done
     with open_queue(tmp_path / "data" / "queue-1.sqlite3") as queue:
         assert sorted(job.path for job in queue.jobs()) == films
@@ -174,20 +230,33 @@ def test_the_script_answers_a_test_and_names_mistakes(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (0, "gptasr-subs is ready for Radarr.\n")
     ended = script(tmp_path)
     assert ended.returncode == 2 and ended.stderr.count("\n") == 1
-    ended = script(tmp_path, "--map", "E:\\=/nowhere", radarr_eventtype="Download", radarr_moviefile_path="E:\\x.mkv")
+    ended = script(
+        tmp_path,
+        "--map",
+        "E:\\=/nowhere",
+        radarr_eventtype="Download",
+        radarr_moviefile_path="E:\\x.mkv",
+    )
     assert ended.returncode == 1 and "'/nowhere/x.mkv', which is not there" in ended.stderr
 
 
 def test_the_script_loads_nothing_heavy(tmp_path: Path) -> None:
     code = "import sys, gptasr_subs.cli.main, gptasr_subs.jobs.arr; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     assert not {"torch", "numpy", "transformers", "rich.console"} & set(done.stdout.split())
     film = tmp_path / "x.mkv"
     film.touch()
     before = os.times()
-    assert script(tmp_path, radarr_eventtype="Download", radarr_moviefile_path=str(film)).returncode == 0
+    assert (
+        script(tmp_path, radarr_eventtype="Download", radarr_moviefile_path=str(film)).returncode
+        == 0
+    )
     after = os.times()
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    spent = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     assert spent < 1.0  # seconds of work; how long it takes depends on what else runs
 
 

@@ -45,7 +45,9 @@ def run(film: Path, parent: Connection) -> None:
 
 
 def started(film: Path, permits: int) -> tuple[multiprocessing.process.BaseProcess, Connection]:
-    context = multiprocessing.get_context("fork")  # what is imported need not be imported twenty times
+    context = multiprocessing.get_context(
+        "fork"
+    )  # what is imported need not be imported twenty times
     ours, theirs = context.Pipe()
     for _ in range(permits):
         ours.send(True)
@@ -78,7 +80,9 @@ def test_twenty_kills_end_in_the_same_bytes_and_nothing_is_recognised_twice_but_
         permits = chance.randrange(3)
         process, child = started(film, permits)
         seen = list(windows_told(child, permits))
-        time.sleep(chance.random() * (0.02 if permits else 0.3))  # waits for nothing: leaves the moment to chance
+        time.sleep(
+            chance.random() * (0.02 if permits else 0.3)
+        )  # waits for nothing: leaves the moment to chance
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL and names_in(tmp_path) == ["talk.wav"]
@@ -91,6 +95,10 @@ def test_twenty_kills_end_in_the_same_bytes_and_nothing_is_recognised_twice_but_
         later = {window for others in runs[number + 1 :] for window in others}
         assert not later & set(windows[:-1])
     disturbed = outputs(film)
-    subtitle(film, FakeRecognizer(), options=Options(formats=OPTIONS.formats, overwrite=True, journal=False))
+    subtitle(
+        film,
+        FakeRecognizer(),
+        options=Options(formats=OPTIONS.formats, overwrite=True, journal=False),
+    )
     assert disturbed == outputs(film)
     assert len({window for windows in runs for window in windows}) == len(TALK)

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import QueueError
-from gptasr_subs.jobs.queue import FIRST_DELAY, LEASE, MAX_ATTEMPTS, Job, Queue, State, open_queue, queue_path
+from gptasr_subs.jobs.queue import (
+    FIRST_DELAY,
+    LEASE,
+    MAX_ATTEMPTS,
+    Job,
+    Queue,
+    State,
+    open_queue,
+    queue_path,
+)
 
 
 class Clock:
@@ -43,7 +52,11 @@ def test_a_job_is_there_after_everything_was_closed(tmp_path: Path) -> None:
     with open_queue() as queue:
         (job,) = queue.jobs()
     assert job == added and queue_path().exists()
-    assert (job.path, job.options, job.priority) == (Path("film.mkv").absolute(), {"formats": ["srt"]}, 2)
+    assert (job.path, job.options, job.priority) == (
+        Path("film.mkv").absolute(),
+        {"formats": ["srt"]},
+        2,
+    )
     assert (job.state, job.attempts, job.reason) == (State.WAITING, 0, "")
 
 
@@ -57,13 +70,17 @@ def test_a_film_that_is_open_is_not_put_in_twice_and_one_that_is_over_is(queue: 
     again = queue.add("a.mkv", {"language": "de"})
     assert (again.id, again.priority, again.options) == (first.id, 1, {"language": "de"})
     job = take(queue)
-    assert queue.add("a.mkv", {"language": "fr"}).options == {"language": "de"}  # it runs with those it began with
+    assert queue.add("a.mkv", {"language": "fr"}).options == {
+        "language": "de"
+    }  # it runs with those it began with
     queue.finish(job, State.DONE)
     assert queue.add("a.mkv").id != first.id
     assert len(queue.jobs()) == 2
 
 
-def test_higher_priorities_come_first_then_those_that_came_first(queue: Queue, clock: Clock) -> None:
+def test_higher_priorities_come_first_then_those_that_came_first(
+    queue: Queue, clock: Clock
+) -> None:
     for name, priority in [("a", 0), ("b", 0), ("c", 5), ("d", 5)]:
         clock.now += 1
         queue.add(name, priority=priority)
@@ -72,7 +89,9 @@ def test_higher_priorities_come_first_then_those_that_came_first(queue: Queue, c
     assert queue.claim("me") is None
 
 
-def test_failures_are_tried_again_later_and_later_and_then_given_up(queue: Queue, clock: Clock) -> None:
+def test_failures_are_tried_again_later_and_later_and_then_given_up(
+    queue: Queue, clock: Clock
+) -> None:
     queue.add("a")
     for attempt in range(1, MAX_ATTEMPTS):
         queue.fail(take(queue), "the disk is full", retry=True)
@@ -94,7 +113,9 @@ def test_what_cannot_get_better_is_given_up_at_once(queue: Queue) -> None:
     assert queue.jobs()[0].state is State.FAILED
 
 
-def test_a_worker_that_is_silent_loses_its_job_and_one_that_speaks_keeps_it(queue: Queue, clock: Clock) -> None:
+def test_a_worker_that_is_silent_loses_its_job_and_one_that_speaks_keeps_it(
+    queue: Queue, clock: Clock
+) -> None:
     queue.add("a")
     job = take(queue, "dead")
     clock.now += LEASE - 1

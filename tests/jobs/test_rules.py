@@ -32,14 +32,20 @@ def test_a_plain_film_passes_all_rules_in_order(film: Candidate) -> None:
     assert decided(film) == ""
 
 
-@pytest.mark.parametrize("name", ["S01E1.en.srt", "S01E1.eng.vtt", "S01E1.en.sdh.srt", "S01E1.en-US.ass"])
-def test_subtitles_in_the_language_skip_the_film_unless_overwritten(name: str, film: Candidate) -> None:
+@pytest.mark.parametrize(
+    "name", ["S01E1.en.srt", "S01E1.eng.vtt", "S01E1.en.sdh.srt", "S01E1.en-US.ass"]
+)
+def test_subtitles_in_the_language_skip_the_film_unless_overwritten(
+    name: str, film: Candidate
+) -> None:
     film.path.with_name(name).write_text("")
     assert decided(film) == "subtitle file" and repr(name) in decide(film).reason
     assert decided(Candidate(film.path, Options(overwrite=True))) == ""
 
 
-@pytest.mark.parametrize("name", ["S01E10.en.srt", "S01E1.de.srt", "S01E1.srt", "S01E1.en.forced.srt", "S01E1.en.txt"])
+@pytest.mark.parametrize(
+    "name", ["S01E10.en.srt", "S01E1.de.srt", "S01E1.srt", "S01E1.en.forced.srt", "S01E1.en.txt"]
+)
 def test_those_of_another_film_language_or_kind_do_not(name: str, film: Candidate) -> None:
     film.path.with_name(name).write_text("")
     assert decided(film) == ""
@@ -52,7 +58,9 @@ def test_forced_subtitles_count_where_forced_ones_are_asked_for(film: Candidate)
 
 def test_a_text_track_in_the_language_skips_it(tmp_path: Path) -> None:
     sound = tone(1.0)
-    assert decided(Candidate(make_media(tmp_path / "a.mkv", sound, subtitles=["eng"]))) == "text track"
+    assert (
+        decided(Candidate(make_media(tmp_path / "a.mkv", sound, subtitles=["eng"]))) == "text track"
+    )
     assert decided(Candidate(make_media(tmp_path / "b.mkv", sound, subtitles=["ger"]))) == ""
     assert decided(Candidate(tmp_path / "a.mkv", Options(overwrite=True))) == ""
 
@@ -65,9 +73,14 @@ def test_only_films_with_sound_in_the_language(tmp_path: Path) -> None:
     limits = Limits(audio="en")
     asked = Candidate(two, Options(audio_track=0), limits=limits)
     assert decided(asked) == "spoken language"  # the track that is listened to counts, not any
-    described = make_media(tmp_path / "d.mkv", Track(sound, "ger"), Track(sound, "eng", "Audio Description"))
+    described = make_media(
+        tmp_path / "d.mkv", Track(sound, "ger"), Track(sound, "eng", "Audio Description")
+    )
     assert decided(Candidate(described, limits=limits)) == "spoken language"
-    assert [decided(Candidate(path, limits=limits)) for path in (two, other, unknown)] == ["", *["spoken language"] * 2]
+    assert [decided(Candidate(path, limits=limits)) for path in (two, other, unknown)] == [
+        "",
+        *["spoken language"] * 2,
+    ]
     assert (
         "de" in decide(Candidate(other, limits=limits)).reason
         or "ger" in decide(Candidate(other, limits=limits)).reason
@@ -128,19 +141,31 @@ def test_what_is_no_media_is_an_error_and_not_a_verdict(tmp_path: Path) -> None:
         decide(Candidate(tmp_path / "a.mkv"))
 
 
-def test_explain_says_what_would_happen_and_which_rule_decided(program: Program, film: Candidate) -> None:
+def test_explain_says_what_would_happen_and_which_rule_decided(
+    program: Program, film: Candidate
+) -> None:
     ended = program("explain", film.path)
     target = film.path.with_name("S01E1.en.srt")
-    assert ended.code == 0 and ended.out.splitlines()[-1] == f"{film.path} would get subtitles: {target}"
+    assert (
+        ended.code == 0
+        and ended.out.splitlines()[-1] == f"{film.path} would get subtitles: {target}"
+    )
     ended = program("explain", film.path, "--length", "5-")
-    assert "the rule 'length' decided: it lasts 8 s, less than the 300 s asked for." in ended.out.splitlines()[-1]
+    assert (
+        "the rule 'length' decided: it lasts 8 s, less than the 300 s asked for."
+        in ended.out.splitlines()[-1]
+    )
     assert len(ended.out.splitlines()) == len(RULES) + 1
     assert program("explain", film.path.with_name("nix.mkv")).code == 1
     assert program("explain", film.path, "--length", "5").code == 2
 
 
-@pytest.mark.parametrize("name", ["film.temp.mkv", "film.mkv.part", ".film.mkv", "#recycle/film.mkv", "notes.txt"])
-def test_explain_knows_what_a_watch_leaves_alone_by_name(name: str, program: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["film.temp.mkv", "film.mkv.part", ".film.mkv", "#recycle/film.mkv", "notes.txt"]
+)
+def test_explain_knows_what_a_watch_leaves_alone_by_name(
+    name: str, program: Program, tmp_path: Path
+) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     make_film(tmp_path / "a.mkv").rename(tmp_path / name)
     ended = program("explain", tmp_path / name)

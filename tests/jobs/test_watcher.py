@@ -108,7 +108,9 @@ def test_names_tell_what_is_a_film(name: str, wanted: bool, tmp_path: Path) -> N
         assert decide(Candidate(tmp_path / name, root=tmp_path)).rule in ("name", "own output")
 
 
-def test_a_title_that_may_be_a_mark_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_title_that_may_be_a_mark_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "harry.potter.part.mkv").write_bytes(b"")
     assert not list(find_arrived(tmp_path))
     assert "'.part' in its name says that it is not complete; rename it if it is" in caplog.text
@@ -122,7 +124,9 @@ def test_films_of_one_name_all_reach_the_queue(tmp_path: Path) -> None:
     (tmp_path / "subs" / "e1.en.srt").write_text("of one of them")
     options = Options(output_dir=tmp_path / "subs")
     arrivals = Arrivals(stable_seconds=0.1)
-    watcher = Watcher([tmp_path / "lib"], tmp_path / "queue", options=options, arrivals=arrivals, tick=0.05)
+    watcher = Watcher(
+        [tmp_path / "lib"], tmp_path / "queue", options=options, arrivals=arrivals, tick=0.05
+    )
     watcher.start()
     try:
         wait_for(watcher.is_settled)
@@ -170,7 +174,9 @@ def test_what_cannot_be_read_is_held_longer_and_what_is_gone_forgotten(tmp_path:
 
 
 @pytest.mark.parametrize("poll", [0.0, 0.1])
-def test_what_is_there_what_comes_and_what_moves_is_queued_once(poll: float, tmp_path: Path) -> None:
+def test_what_is_there_what_comes_and_what_moves_is_queued_once(
+    poll: float, tmp_path: Path
+) -> None:
     root, queue_path = tmp_path / "films", tmp_path / "queue"
     (root / "season").mkdir(parents=True)
     make_film(root / "season" / "there.wav")
@@ -190,9 +196,9 @@ def test_what_is_there_what_comes_and_what_moves_is_queued_once(poll: float, tmp
         wait_for(lambda: open_paths(queue_path).get("inside.wav") == "waiting")
     with open_queue(queue_path) as queue:
         waiting = Counter(job.path.name for job in queue.jobs(State.WAITING))
-    assert {name: waiting[name] for name in ("there.wav", "renamed.wav", "inside.wav")} == dict.fromkeys(
-        ("there.wav", "renamed.wav", "inside.wav"), 1
-    )
+    assert {
+        name: waiting[name] for name in ("there.wav", "renamed.wav", "inside.wav")
+    } == dict.fromkeys(("there.wav", "renamed.wav", "inside.wav"), 1)
     assert waiting["subtitled.wav"] == 0
 
 
@@ -205,10 +211,15 @@ def test_a_film_that_moves_takes_its_subtitles_along(tmp_path: Path) -> None:
     with watching(root, queue_path):
         (root / "a.wav").rename(root / "to" / "b.wav")
         wait_for(
-            lambda: all((root / "to" / f"b{end}").exists() for end in (".en.srt", ".en.sdh.vtt", ".de.srt", ".srt"))
+            lambda: all(
+                (root / "to" / f"b{end}").exists()
+                for end in (".en.srt", ".en.sdh.vtt", ".de.srt", ".srt")
+            )
         )
         make_film(root / "last.wav")
-        wait_for(lambda: open_paths(queue_path) == {"last.wav": "waiting"})  # and nothing of the film that moved
+        wait_for(
+            lambda: open_paths(queue_path) == {"last.wav": "waiting"}
+        )  # and nothing of the film that moved
     assert (root / "ab.en.srt").exists()
 
 
@@ -230,7 +241,9 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 class Tree:
-    """Puts films into a tree in every way there is, and remembers which of them are good and which are bad."""
+    """Puts films into a tree in every way there is, and remembers which of them are good and which
+    are bad.
+    """
 
     def __init__(self, root: Path, outside: Path, seed: int) -> None:
         self._root, self._outside, self._chance = root, outside, random.Random(seed)
@@ -242,7 +255,14 @@ class Tree:
 
     def add(self, number: int) -> None:
         """One more file, by the next way in turn."""
-        ways = (self.copy_slowly, self.rename, self.move_across, self.truncate, self.copy_text, self.move_in)
+        ways = (
+            self.copy_slowly,
+            self.rename,
+            self.move_across,
+            self.truncate,
+            self.copy_text,
+            self.move_in,
+        )
         path = self._root / f"folder {number % 5}" / f"film {number}.mp4"
         ways[number % len(ways)](path)
 
@@ -317,7 +337,11 @@ def watch_a_tree(tmp_path: Path, files: int, seconds: float, poll: float) -> Non
     assert {text_of(path.with_name(f"{path.stem}.en.srt")) for path in tree.good} == {"one two"}
     assert all(when >= {**tree.good, **tree.bad}[event.media] for event, when in events)
     names = {path for path in root.rglob("*") if path.is_file()}
-    assert names == {*tree.good, *tree.bad, *(path.with_name(f"{path.stem}.en.srt") for path in tree.good)}
+    assert names == {
+        *tree.good,
+        *tree.bad,
+        *(path.with_name(f"{path.stem}.en.srt") for path in tree.good),
+    }
 
 
 @pytest.mark.parametrize("poll", [0.0, 0.2])
@@ -333,11 +357,15 @@ def test_two_hundred_films_in_a_minute(poll: float, tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_watch_and_the_job_goes_on_later(number: signal.Signals, folder: Path) -> None:
+def test_a_signal_ends_the_watch_and_the_job_goes_on_later(
+    number: signal.Signals, folder: Path
+) -> None:
     script = WAITING.replace("yield from ()", "yield from super().transcribe(clips, **options)")
     unblock = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     arguments = (REPOSITORY, "watch", folder, "--settle", "0.1")
-    process = start("-c", script, *arguments, stdin=subprocess.PIPE, stdout=-1, stderr=-1, **unblock)
+    process = start(
+        "-c", script, *arguments, stdin=subprocess.PIPE, stdout=-1, stderr=-1, **unblock
+    )
     assert process.stdout and process.stdout.readline() == "working\n"
     process.send_signal(number)
     _, err = process.communicate("go on\n", timeout=DEADLINE)

@@ -34,10 +34,14 @@ def quiet() -> Hooks:
 
 
 def worker(queue: Queue, model: FakeRecognizer | None = None, **settings: object) -> Worker:
-    return Worker(queue, model or FakeRecognizer(), hooks=settings.pop("hooks", quiet()), **settings)  # type: ignore[arg-type]
+    return Worker(
+        queue, model or FakeRecognizer(), hooks=settings.pop("hooks", quiet()), **settings
+    )  # type: ignore[arg-type]
 
 
-def test_a_job_ends_as_a_subtitle_with_its_own_options(queue: Queue, folder: Path, tmp_path: Path) -> None:
+def test_a_job_ends_as_a_subtitle_with_its_own_options(
+    queue: Queue, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "subs").mkdir()
     queue.add(folder / "talk.wav", {"formats": ["vtt"], "output_dir": str(tmp_path / "subs")})
     worker(queue).run()
@@ -50,7 +54,10 @@ def test_what_is_there_is_skipped_and_why_is_kept(queue: Queue, folder: Path) ->
     queue.add(folder / "talk.wav")
     worker(queue).run()
     (job,) = queue.jobs()
-    assert job.state is State.SKIPPED and job.reason == "subtitle file: 'talk.en.sdh.srt' is there already"
+    assert (
+        job.state is State.SKIPPED
+        and job.reason == "subtitle file: 'talk.en.sdh.srt' is there already"
+    )
 
 
 def test_no_media_fails_at_once_and_a_full_disk_is_tried_again(
@@ -81,7 +88,10 @@ def test_two_films_do_not_share_one_file_of_subtitles(queue: Queue, tmp_path: Pa
     worker(queue, options=Options(output_dir=tmp_path / "subs")).run()
     states = {job.path: (job.state, job.reason) for job in queue.jobs()}
     assert states[films[0]][0] is State.DONE and states[films[1]][0] is State.FAILED
-    assert f"the same 'e1.en.srt' as '{films[0]}'; give each folder its own --output-dir" in states[films[1]][1]
+    assert (
+        f"the same 'e1.en.srt' as '{films[0]}'; give each folder its own --output-dir"
+        in states[films[1]][1]
+    )
     films[0].unlink()
     (tmp_path / "subs" / "e1.en.srt").unlink()
     queue.retry(next(job.id for job in queue.jobs(State.FAILED)))
@@ -126,7 +136,9 @@ class Acting(FakeRecognizer):
             yield index, next(super().transcribe([clip]))[1]
 
 
-def test_told_to_stop_it_ends_after_the_window_and_the_next_worker_goes_on(queue: Queue, tmp_path: Path) -> None:
+def test_told_to_stop_it_ends_after_the_window_and_the_next_worker_goes_on(
+    queue: Queue, tmp_path: Path
+) -> None:
     film = make_film(tmp_path / "long.wav", LONG_TALK, 19.0)
     queue.add(film)
     stopping = worker(queue, model := Acting(lambda: stopping.stop()))
@@ -140,7 +152,9 @@ def test_told_to_stop_it_ends_after_the_window_and_the_next_worker_goes_on(queue
     assert queue.jobs()[0].state is State.DONE
 
 
-def test_a_cancelled_job_stops_while_it_runs(queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_job_stops_while_it_runs(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gptasr_subs.jobs.worker.LEASE", 0.06)
     film = make_film(tmp_path / "long.wav", LONG_TALK, 19.0)
     job = queue.add(film)
@@ -158,7 +172,10 @@ def test_a_cancelled_job_stops_while_it_runs(queue: Queue, tmp_path: Path, monke
     def cancel() -> None:
         queue.cancel(job.id)
         assert noticed.wait(60)
-        time.sleep(0.05)  # only makes it likelier that the flag is set before this window ends; both ways are right
+        time.sleep(
+            0.05
+            # only makes it likelier that the flag is set before this window ends; both ways are right
+        )
 
     worker(queue, model := Acting(cancel)).run()
     assert queue.get(job.id).state is State.CANCELLED and 3 <= len(model.heard) < len(LONG_TALK)
@@ -168,7 +185,11 @@ def test_a_cancelled_job_stops_while_it_runs(queue: Queue, tmp_path: Path, monke
 def test_commands_and_notifiers_get_the_facts(queue: Queue, folder: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     facts = tmp_path / "facts"
-    hooks = Hooks(f"env > '{facts}'", f"echo \"$GPTASR_MEDIA $GPTASR_REASON\" > '{facts}.bad'", {"mine": events.append})
+    hooks = Hooks(
+        f"env > '{facts}'",
+        f"echo \"$GPTASR_MEDIA $GPTASR_REASON\" > '{facts}.bad'",
+        {"mine": events.append},
+    )
     (folder / "bad 'n'.mkv").write_text("text")
     queue.add(folder / "talk.wav")
     queue.add(folder / "bad 'n'.mkv")
@@ -182,12 +203,17 @@ def test_commands_and_notifiers_get_the_facts(queue: Queue, folder: Path, tmp_pa
     assert [event.state for event in events] == ["done", "failed"]
 
 
-def test_the_plain_command_tells_too(program: Program, fake: FakeRecognizer, folder: Path, tmp_path: Path) -> None:
+def test_the_plain_command_tells_too(
+    program: Program, fake: FakeRecognizer, folder: Path, tmp_path: Path
+) -> None:
     (folder / "bad.mkv").write_text("text")
     told = tmp_path / "told"
     command = f"echo $GPTASR_STATE $GPTASR_MEDIA >> '{told}'"
     assert program(folder, "--on-done", command, "--on-error", command).code == 1
-    assert told.read_text().splitlines() == [f"failed {folder / 'bad.mkv'}", f"done {folder / 'talk.wav'}"]
+    assert told.read_text().splitlines() == [
+        f"failed {folder / 'bad.mkv'}",
+        f"done {folder / 'talk.wav'}",
+    ]
 
 
 def test_a_broken_hook_is_reported_and_breaks_nothing(
@@ -260,7 +286,10 @@ def test_jobs_are_added_listed_shown_run_retried_and_cancelled(
     (folder / "bad.mkv").write_text("text")
     added = program("jobs", "add", folder, "--priority", "3")
     assert added.code == 0 and added.err.count("job ") == 2
-    assert [line.split()[1] for line in program("jobs", "list").out.splitlines()[1:]] == ["waiting", "waiting"]
+    assert [line.split()[1] for line in program("jobs", "list").out.splitlines()[1:]] == [
+        "waiting",
+        "waiting",
+    ]
     assert '"priority": 3' in program("jobs", "show", "1").out
     ran = program("jobs", "run")
     assert ran.code == 0 and "talk.en.srt" in ran.err and "no media" in ran.err
@@ -269,5 +298,8 @@ def test_jobs_are_added_listed_shown_run_retried_and_cancelled(
     assert len(failed) == 2 and "bad.mkv" in failed[1]
     assert program("jobs", "retry", failed[1].split()[0]).err.endswith("waiting.\n")
     assert program("jobs", "cancel", failed[1].split()[0]).err.endswith("cancelled.\n")
-    assert program("jobs", "show", "99").code == 1 and program("jobs", "list", "--state", "nix").code == 2
+    assert (
+        program("jobs", "show", "99").code == 1
+        and program("jobs", "list", "--state", "nix").code == 2
+    )
     assert program("jobs", "add", folder / "nix.mkv").code == 1

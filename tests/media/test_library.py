@@ -39,7 +39,15 @@ def test_hidden_files_and_folders_are_skipped(tmp_path: Path) -> None:
 
 
 def test_recycle_bins_and_incomplete_files_are_skipped(tmp_path: Path) -> None:
-    make(tmp_path, "#recycle/a.mp4", "@eaDir/b.mp4", "$RECYCLE.BIN/c.mp4", "d.temp.mp4", "_UNPACK_e/e.mp4", "f.mp4")
+    make(
+        tmp_path,
+        "#recycle/a.mp4",
+        "@eaDir/b.mp4",
+        "$RECYCLE.BIN/c.mp4",
+        "d.temp.mp4",
+        "_UNPACK_e/e.mp4",
+        "f.mp4",
+    )
     assert find_media(tmp_path) == [tmp_path / "f.mp4"]
     assert find_media(tmp_path / "#recycle") == [tmp_path / "#recycle" / "a.mp4"]
 
@@ -76,7 +84,9 @@ def test_a_closed_folder_is_an_error_and_one_below_a_warning(
     make(tmp_path, "talk.mp4", "closed/secret.mp4")
     scandir = os.scandir
 
-    def refuse(path: str) -> object:  # the rights themselves do not stop root, who may run these tests
+    def refuse(
+        path: str,
+    ) -> object:  # the rights themselves do not stop root, who may run these tests
         if Path(path).name == "closed":
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)

@@ -40,14 +40,18 @@ from tests.support.media_maker import (
 )
 
 BEEPS = place(6, (1, tone(0.5)), (4, tone(0.5)), floor=0)  # onsets at 1 and 4 s
-CODEC_DELAY = 0.03  # s; what lossy codecs put before the sound, which players do not take away either
+CODEC_DELAY = (
+    0.03  # s; what lossy codecs put before the sound, which players do not take away either
+)
 
 
 @pytest.fixture(params=["ffprobe", "ffmpeg alone", "imageio-ffmpeg"])
 def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Each of the ways to have ffmpeg, one after the other."""
     real = shutil.which
-    hidden = {"ffprobe": [], "ffmpeg alone": ["ffprobe"], "imageio-ffmpeg": ["ffprobe", "ffmpeg"]}[request.param]
+    hidden = {"ffprobe": [], "ffmpeg alone": ["ffprobe"], "imageio-ffmpeg": ["ffprobe", "ffmpeg"]}[
+        request.param
+    ]
     if not real("ffmpeg") and request.param != "imageio-ffmpeg":
         pytest.skip("no ffmpeg is installed")
     monkeypatch.setattr(shutil, "which", lambda name: None if name in hidden else real(name))
@@ -65,7 +69,9 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Track(tone(2, 220), language="en-US", channels=2),
     )
     path = tmp_path_factory.mktemp("film") / "film.mkv"
-    return make_media(path, *tracks, video=5, fps="30000/1001", size="96x64", subtitles=["eng", "ger"])
+    return make_media(
+        path, *tracks, video=5, fps="30000/1001", size="96x64", subtitles=["eng", "ger"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +79,9 @@ def beeps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_wav(tmp_path_factory.mktemp("beeps") / "beeps.wav", BEEPS)
 
 
-def test_streams_are_counted_in_the_order_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_are_counted_in_the_order_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = """Input #0, mov,mp4, from 'x':
   Duration: 00:00:05.04, start: 0.000000, bitrate: 100 kb/s
   Stream group #0:0[0x6]: Track Reference:
@@ -83,7 +91,11 @@ def test_streams_are_counted_in_the_order_of_the_file(tmp_path: Path, monkeypatc
   Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s (default)
 """
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(probing, "run_probe", lambda command, path: subprocess.CompletedProcess(command, 1, "", told))
+    monkeypatch.setattr(
+        probing,
+        "run_probe",
+        lambda command, path: subprocess.CompletedProcess(command, 1, "", told),
+    )
     (tmp_path / "x").write_bytes(b"x")
     assert [track.language for track in probe(tmp_path / "x").audio] == ["eng", "fre"]
     find_ffmpeg.cache_clear()
@@ -94,7 +106,11 @@ def test_probe_tells_what_is_in_a_film(tools: str, film: Path) -> None:
     assert info.duration == pytest.approx(5, abs=0.05)
     assert info.fps == pytest.approx(29.97, abs=0.01)
     assert (info.width, info.height) == (96, 64)
-    assert [(a.index, a.language, a.channels) for a in info.audio] == [(0, "eng", 1), (1, "fre", 1), (2, "en-US", 2)]
+    assert [(a.index, a.language, a.channels) for a in info.audio] == [
+        (0, "eng", 1),
+        (1, "fre", 1),
+        (2, "en-US", 2),
+    ]
     assert [a.default for a in info.audio] == [False, True, False]
     assert [a.commentary for a in info.audio] == [True, False, False]
     assert info.audio[0].title == "Director's commentary: part (1)"
@@ -102,13 +118,22 @@ def test_probe_tells_what_is_in_a_film(tools: str, film: Path) -> None:
 
 
 def test_probe_tells_codecs(tools: str, tmp_path: Path) -> None:
-    path = make_media(tmp_path / "a.mkv", tone(1), Track(tone(1)), options=["-c:a:0", "flac", "-c:a:1", "pcm_s16le"])
+    path = make_media(
+        tmp_path / "a.mkv",
+        tone(1),
+        Track(tone(1)),
+        options=["-c:a:0", "flac", "-c:a:1", "pcm_s16le"],
+    )
     assert [a.codec for a in probe(path).audio] == ["flac", "pcm_s16le"]
 
 
 @pytest.mark.parametrize(("layout", "channels"), [("5.1", 6), ("7.1", 8), ("quad", 4), ("3.0", 3)])
 def test_probe_counts_the_channels(tools: str, tmp_path: Path, layout: str, channels: int) -> None:
-    path = make_media(tmp_path / "a.flac", Track(tone(1), channels=channels), options=["-af", f"aformat=cl={layout}"])
+    path = make_media(
+        tmp_path / "a.flac",
+        Track(tone(1), channels=channels),
+        options=["-af", f"aformat=cl={layout}"],
+    )
     assert probe(path).audio[0].channels == channels
 
 
@@ -143,15 +168,35 @@ def test_a_cover_picture_is_no_video(tools: str, tmp_path: Path) -> None:
         ("", "", None),
     ],
 )
-def test_a_rate_is_believed_where_the_picture_moves_evenly(mean: str, base: str, even: float | None) -> None:
-    video = {"codec_type": "video", "avg_frame_rate": mean, "r_frame_rate": base, "width": 64, "height": 48}
+def test_a_rate_is_believed_where_the_picture_moves_evenly(
+    mean: str, base: str, even: float | None
+) -> None:
+    video = {
+        "codec_type": "video",
+        "avg_frame_rate": mean,
+        "r_frame_rate": base,
+        "width": 64,
+        "height": 48,
+    }
     assert probing._media_info({"streams": [video]}).even_fps == pytest.approx(even, abs=0.01)
 
 
 @pytest.mark.parametrize(("rate", "even"), [("25", True), ("1", False), ("1/4", False)])
-def test_a_still_picture_has_no_even_rate(tools: str, tmp_path: Path, rate: str, even: bool) -> None:
+def test_a_still_picture_has_no_even_rate(
+    tools: str, tmp_path: Path, rate: str, even: bool
+) -> None:
     path = tmp_path / "still.mkv"
-    run_ffmpeg("-f", "lavfi", "-i", f"color=gray:s=64x48:r={rate}:d=16", "-f", "lavfi", "-i", "sine=d=16", str(path))
+    run_ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        f"color=gray:s=64x48:r={rate}:d=16",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=d=16",
+        str(path),
+    )
     info = probe(path)
     assert (info.even_fps is not None) == even and info.width == 64
 
@@ -160,20 +205,26 @@ def test_a_still_picture_has_no_even_rate(tools: str, tmp_path: Path, rate: str,
 
 
 @pytest.mark.parametrize("extension", ["mkv", "mp4", "mov", "ts", "m2ts", "mpg"])
-def test_sound_that_starts_late_comes_after_silence(tools: str, tmp_path: Path, extension: str) -> None:
+def test_sound_that_starts_late_comes_after_silence(
+    tools: str, tmp_path: Path, extension: str
+) -> None:
     path = make_media(tmp_path / f"late.{extension}", Track(tone(2), late=3.0), video=6)
     sound = decode_audio(path)
     assert onsets(sound)[0] == pytest.approx(3.0, abs=CODEC_DELAY)
 
 
 def test_the_silence_before_late_sound_is_exact(tools: str, tmp_path: Path) -> None:
-    path = make_media(tmp_path / "late.mkv", Track(tone(2), late=3.0), video=6, options=["-c:a", "pcm_s16le"])
+    path = make_media(
+        tmp_path / "late.mkv", Track(tone(2), late=3.0), video=6, options=["-c:a", "pcm_s16le"]
+    )
     sound = decode_audio(path)
     assert onsets(sound)[0] == pytest.approx(3.0, abs=0.001)
     assert not sound[: round(2.99 * RATE)].any()
 
 
-def test_sound_that_starts_so_late_that_ffmpeg_would_not_look_for_it(tools: str, tmp_path: Path) -> None:
+def test_sound_that_starts_so_late_that_ffmpeg_would_not_look_for_it(
+    tools: str, tmp_path: Path
+) -> None:
     path = make_media(tmp_path / "late.ts", Track(tone(2), late=12.0), video=15)
     assert onsets(decode_audio(path))[0] == pytest.approx(12.0, abs=CODEC_DELAY)
 
@@ -199,7 +250,9 @@ def test_decoding_from_a_start_continues_the_timeline(
 
 @pytest.mark.parametrize("extension", ["mkv", "mp4", "ts"])
 @pytest.mark.parametrize("start", [1.0, 4.0])
-def test_a_start_in_a_film_with_late_sound(tools: str, tmp_path: Path, extension: str, start: float) -> None:
+def test_a_start_in_a_film_with_late_sound(
+    tools: str, tmp_path: Path, extension: str, start: float
+) -> None:
     sound = place(4, (0, tone(0.5)), (3, tone(0.5)), floor=0)  # heard at 3 and 6 s
     path = make_media(tmp_path / f"late.{extension}", Track(sound, late=3.0), video=8)
     rest = np.concatenate(list(decode_blocks(path, start=start)))
@@ -237,8 +290,12 @@ def test_several_channels_become_one(tmp_path: Path) -> None:
     np.testing.assert_allclose(sound, BEEPS, atol=1e-4)
 
 
-@pytest.mark.parametrize(("track", "hertz"), [(0, 440), (1, 880), ("2", 220), ("fr", 880), (None, 220)])
-def test_the_track_asked_for_is_decoded(tools: str, film: Path, track: int | str | None, hertz: float) -> None:
+@pytest.mark.parametrize(
+    ("track", "hertz"), [(0, 440), (1, 880), ("2", 220), ("fr", 880), (None, 220)]
+)
+def test_the_track_asked_for_is_decoded(
+    tools: str, film: Path, track: int | str | None, hertz: float
+) -> None:
     sound = decode_audio(film, track=track)[RATE // 2 : RATE // 2 + RATE]
     assert np.argmax(np.abs(np.fft.rfft(sound))) == pytest.approx(hertz, abs=1)
 
@@ -307,7 +364,9 @@ def test_ffmpeg_ends_with_the_generator(
     assert threading.active_count() == threads
 
 
-def test_ffmpeg_ends_when_its_user_fails(beeps: Path, children: list[subprocess.Popen[bytes]]) -> None:
+def test_ffmpeg_ends_when_its_user_fails(
+    beeps: Path, children: list[subprocess.Popen[bytes]]
+) -> None:
     def use() -> None:
         for _ in decode_blocks(beeps, block_seconds=1):
             raise ZeroDivisionError
@@ -343,7 +402,9 @@ def test_sound_that_is_cut_short_is_decoded_up_to_there_with_a_warning(
     assert "damaged" in caplog.text and "short.mkv" in caplog.text
 
 
-def test_damage_in_the_middle_costs_no_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_in_the_middle_costs_no_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     sound = place(20, (2, tone(1)), (16, tone(1)), floor=0.01)
     path = make_media(tmp_path / "damaged.mkv", sound, options=["-c:a", "aac"])
     data = bytearray(path.read_bytes())
@@ -354,7 +415,9 @@ def test_damage_in_the_middle_costs_no_time(tmp_path: Path, caplog: pytest.LogCa
     assert "damaged" in caplog.text
 
 
-def test_a_whole_file_decodes_without_a_warning(tools: str, film: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_whole_file_decodes_without_a_warning(
+    tools: str, film: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     decode_audio(film)
     assert not caplog.records
 
@@ -417,7 +480,9 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
         probe(tmp_path / "pipe")
 
 
-def test_without_any_ffmpeg_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, beeps: Path) -> None:
+def test_without_any_ffmpeg_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, beeps: Path
+) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     find_ffmpeg.cache_clear()
@@ -429,7 +494,10 @@ def test_without_any_ffmpeg_the_error_says_what_to_install(monkeypatch: pytest.M
 
 
 def tracks(*languages: str) -> MediaInfo:
-    return MediaInfo(1.0, tuple(AudioTrack(index, "aac", 2, language) for index, language in enumerate(languages)))
+    return MediaInfo(
+        1.0,
+        tuple(AudioTrack(index, "aac", 2, language) for index, language in enumerate(languages)),
+    )
 
 
 @pytest.mark.parametrize("wanted", ["en", "eng", "EN", "en-GB", "en_US"])
@@ -452,7 +520,12 @@ def test_commentary_is_taken_only_if_asked_for_or_alone() -> None:
 
 def test_without_a_wish_the_default_track_is_taken_else_the_first() -> None:
     assert choose_track(tracks("ger", "eng"), None, "fr") == 0
-    assert choose_track(MediaInfo(1.0, (*tracks("ger").audio, AudioTrack(1, "aac", 2, default=True))), None) == 1
+    assert (
+        choose_track(
+            MediaInfo(1.0, (*tracks("ger").audio, AudioTrack(1, "aac", 2, default=True))), None
+        )
+        == 1
+    )
 
 
 def test_without_a_wish_the_language_of_the_model_goes_before_the_default() -> None:
@@ -495,12 +568,17 @@ def test_titles_say_what_is_about_the_film_or_without_voices(title: str, tmp_pat
 )
 def test_other_titles_do_not(title: str, tmp_path: Path) -> None:
     first = Track(tone(1), "eng", title, marks="default")
-    assert choose_track(probe(make_media(tmp_path / "film.mkv", first, Track(tone(1), "eng"))), None) == 0
+    assert (
+        choose_track(probe(make_media(tmp_path / "film.mkv", first, Track(tone(1), "eng"))), None)
+        == 0
+    )
 
 
 def test_a_title_tells_the_language_where_no_tag_does(tmp_path: Path) -> None:
     film = make_media(
-        tmp_path / "film.mkv", Track(tone(1), title="Deutsch German 2.0"), Track(tone(1), title="English")
+        tmp_path / "film.mkv",
+        Track(tone(1), title="Deutsch German 2.0"),
+        Track(tone(1), title="English"),
     )
     assert [track.language for track in probe(film).audio] == ["de", "en"]
     assert choose_track(probe(film), None) == 1
@@ -514,8 +592,12 @@ def test_names_that_are_no_utf_8_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wanted", [2, "2", "-1", "fr", "und", ""])
-def test_a_track_that_is_not_there_is_refused_with_a_list_of_those_that_are(wanted: int | str) -> None:
-    with pytest.raises(MediaError, match=r"--audio-track from: 0: eng, aac; 1: language unknown, aac\."):
+def test_a_track_that_is_not_there_is_refused_with_a_list_of_those_that_are(
+    wanted: int | str,
+) -> None:
+    with pytest.raises(
+        MediaError, match=r"--audio-track from: 0: eng, aac; 1: language unknown, aac\."
+    ):
         choose_track(tracks("eng", ""), wanted)
 
 
@@ -536,23 +618,38 @@ OPPOSITE = [
 
 
 @pytest.mark.parametrize(("layout", "name"), OPPOSITE)
-def test_channels_that_cancel_in_their_mean_are_heard(layout: str, name: str, tmp_path: Path) -> None:
+def test_channels_that_cancel_in_their_mean_are_heard(
+    layout: str, name: str, tmp_path: Path
+) -> None:
     sound = decode_audio(panned(tmp_path / name, layout))
     assert onsets(sound) == pytest.approx([1, 4], abs=0.06)
 
 
 @pytest.mark.parametrize(
-    "layout", ["5.1|FC=c0", "7.1|FC=c0", "stereo|c0=c0|c1=0*c0", "stereo|c0=0*c0|c1=c0", "3.0|FC=c0"]
+    "layout",
+    ["5.1|FC=c0", "7.1|FC=c0", "stereo|c0=c0|c1=0*c0", "stereo|c0=0*c0|c1=c0", "3.0|FC=c0"],
 )
 def test_a_voice_in_one_channel_is_heard_as_before(layout: str, tmp_path: Path) -> None:
     film = panned(tmp_path / "a.flac", layout)
     plain = tmp_path / "plain.wav"
-    run_ffmpeg("-i", str(film), "-af", "aresample=rematrix_maxval=1", "-ac", "1", "-c:a", "pcm_f32le", str(plain))
+    run_ffmpeg(
+        "-i",
+        str(film),
+        "-af",
+        "aresample=rematrix_maxval=1",
+        "-ac",
+        "1",
+        "-c:a",
+        "pcm_f32le",
+        str(plain),
+    )
     assert decode_audio(film) == pytest.approx(decode_audio(plain), abs=1e-4)
 
 
 @pytest.mark.parametrize("music", [0.0, 0.03, 0.05])
-def test_a_voice_that_cancels_is_heard_under_music_that_does_not(music: float, tmp_path: Path) -> None:
+def test_a_voice_that_cancels_is_heard_under_music_that_does_not(
+    music: float, tmp_path: Path
+) -> None:
     voice = place(10, (1, speech(3)), (6, speech(3)), floor=0)
     both = np.stack([voice + music * chords(10, level=1.0), -voice + music * chords(10, level=1.0)])
     raw = tmp_path / "both.f32"
@@ -569,28 +666,59 @@ def test_a_wide_mix_of_a_film_stays_the_mean(tmp_path: Path) -> None:
     raw = tmp_path / "both.f32"
     both.T.astype("<f4").tofile(raw)
     film = tmp_path / "film.wav"
-    run_ffmpeg("-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", str(raw), "-c:a", "pcm_f32le", str(film))
+    run_ffmpeg(
+        "-f", "f32le", "-ar", str(RATE), "-ac", "2", "-i", str(raw), "-c:a", "pcm_f32le", str(film)
+    )
     assert decode_audio(film) == pytest.approx(both.mean(0), abs=1e-5)
 
 
-def test_a_playlist_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_playlist_that_never_ends_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = write_wav(tmp_path / "source.wav", BEEPS)
     playlist = tmp_path / "live.m3u8"
-    run_ffmpeg("-i", str(source), "-c:a", "aac", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", str(playlist))
+    run_ffmpeg(
+        "-i",
+        str(source),
+        "-c:a",
+        "aac",
+        "-f",
+        "hls",
+        "-hls_time",
+        "2",
+        "-hls_list_size",
+        "0",
+        str(playlist),
+    )
     whole = playlist.read_text()
     assert len(decode_audio(playlist)) / RATE == pytest.approx(6, abs=0.2)
     playlist.write_text(whole.replace("#EXT-X-ENDLIST\n", ""))
     monkeypatch.setattr(decode, "SILENCE_LIMIT", 1.0)
     with pytest.raises(
-        MediaError, match=r"live.m3u8' has given no more audio for 1 s, after \d s of it: run again when"
+        MediaError,
+        match=r"live.m3u8' has given no more audio for 1 s, after \d s of it: run again when",
     ):
         decode_audio(playlist)
 
 
-def test_a_part_of_a_playlist_that_is_lost_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_part_of_a_playlist_that_is_lost_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     source = write_wav(tmp_path / "source.wav", BEEPS)
     playlist = tmp_path / "film.m3u8"
-    run_ffmpeg("-i", str(source), "-c:a", "aac", "-f", "hls", "-hls_time", "2", "-hls_list_size", "0", str(playlist))
+    run_ffmpeg(
+        "-i",
+        str(source),
+        "-c:a",
+        "aac",
+        "-f",
+        "hls",
+        "-hls_time",
+        "2",
+        "-hls_list_size",
+        "0",
+        str(playlist),
+    )
     decode_audio(playlist)
     assert "damaged" not in caplog.text
     (tmp_path / "film1.ts").unlink()
@@ -611,7 +739,9 @@ def test_only_while_somebody_waits_patience_ends() -> None:
     child.communicate()
 
 
-def test_a_broken_cover_is_no_damage_of_the_audio(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_cover_is_no_damage_of_the_audio(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cover = tmp_path / "cover.jpg"
     run_ffmpeg("-f", "lavfi", "-i", "testsrc=s=320x240", "-frames:v", "1", str(cover))
     source = write_wav(tmp_path / "source.wav", BEEPS)
@@ -619,7 +749,9 @@ def test_a_broken_cover_is_no_damage_of_the_audio(tmp_path: Path, caplog: pytest
     inputs = ["-i", str(source), "-i", str(cover), "-map", "0", "-map", "1"]
     run_ffmpeg(*inputs, "-ar", "44100", "-c:v", "copy", "-disposition:v", "attached_pic", str(song))
     picture = cover.read_bytes()
-    song.write_bytes(song.read_bytes().replace(picture[600:], b"\xff\xc4" * (len(picture[600:]) // 2)))
+    song.write_bytes(
+        song.read_bytes().replace(picture[600:], b"\xff\xc4" * (len(picture[600:]) // 2))
+    )
     assert onsets(decode_audio(song)) == pytest.approx([1, 4], abs=0.06)
     assert "damaged" not in caplog.text
 
@@ -633,7 +765,16 @@ def test_a_header_without_audio_is_named_as_such(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["drm.mp4", "drm.m4b", "fast.mp4"])
 def test_encrypted_audio_is_named_as_such(name: str, tmp_path: Path) -> None:
     key = "00112233445566778899aabbccddeeff"
-    told = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", key, "-f", "mp4"]
+    told = [
+        "-encryption_scheme",
+        "cenc-aes-ctr",
+        "-encryption_key",
+        key,
+        "-encryption_kid",
+        key,
+        "-f",
+        "mp4",
+    ]
     told += ["-movflags", "+faststart"] if name == "fast.mp4" else []
     film = make_media(tmp_path / name, tone(2), options=["-c:a", "aac", *told])
     with pytest.raises(MediaError, match=r"is encrypted \(DRM\).*give a copy without protection"):
@@ -641,6 +782,10 @@ def test_encrypted_audio_is_named_as_such(name: str, tmp_path: Path) -> None:
 
 
 def test_the_telling_line_of_ffmpeg_is_told_without_addresses() -> None:
-    lines = ["[mp4 @ 0x55aa] Could not find tag for codec pcm_s16le", "Error initializing output stream 0:0 --", ""]
+    lines = [
+        "[mp4 @ 0x55aa] Could not find tag for codec pcm_s16le",
+        "Error initializing output stream 0:0 --",
+        "",
+    ]
     assert complaint(lines) == "Could not find tag for codec pcm_s16le"
     assert complaint(["Conversion failed!"]) == "Conversion failed!" and complaint([]) == ""

@@ -27,14 +27,40 @@ CUTS = [0.92, 4.2, 6.52]
 
 
 def make_cut_film(path: Path) -> Path:
-    """The usual talk, with a picture that changes at ``CUTS``: moving, then of one colour, then moving again."""
+    """The usual talk, with a picture that changes at ``CUTS``: moving, then of one colour, then
+    moving again.
+    """
     seconds = [b - a for a, b in itertools.pairwise([0.0, *CUTS, TALK_SECONDS])]
-    pictures = ["testsrc=s=320x240", "color=navy:s=320x240", "mandelbrot=s=320x240", "color=white:s=320x240"]
-    sound = make_media(path.with_suffix(".wav"), place(TALK_SECONDS, (0.0, say(TALK, TALK_SECONDS))))
+    pictures = [
+        "testsrc=s=320x240",
+        "color=navy:s=320x240",
+        "mandelbrot=s=320x240",
+        "color=white:s=320x240",
+    ]
+    sound = make_media(
+        path.with_suffix(".wav"), place(TALK_SECONDS, (0.0, say(TALK, TALK_SECONDS)))
+    )
     inputs = [word for picture in pictures for word in ("-f", "lavfi", "-i", f"{picture}:r=25")]
-    parts = [f"[{k}:v]trim=duration={length:.2f},setsar=1[v{k}];" for k, length in enumerate(seconds)]
-    joined = "".join(parts) + "".join(f"[v{k}]" for k in range(len(seconds))) + f"concat=n={len(seconds)}[v]"
-    told = ["-filter_complex", joined, "-map", "[v]", "-map", "4:a", "-c:a", "pcm_s16le", "-pix_fmt", "yuv420p"]
+    parts = [
+        f"[{k}:v]trim=duration={length:.2f},setsar=1[v{k}];" for k, length in enumerate(seconds)
+    ]
+    joined = (
+        "".join(parts)
+        + "".join(f"[v{k}]" for k in range(len(seconds)))
+        + f"concat=n={len(seconds)}[v]"
+    )
+    told = [
+        "-filter_complex",
+        joined,
+        "-map",
+        "[v]",
+        "-map",
+        "4:a",
+        "-c:a",
+        "pcm_s16le",
+        "-pix_fmt",
+        "yuv420p",
+    ]
     run_ffmpeg(*inputs, "-i", str(sound), *told, str(path))
     return path
 
@@ -59,14 +85,20 @@ def test_sound_alone_has_no_picture(tmp_path: Path) -> None:
         find_shot_changes(make_film(tmp_path / "talk.wav"))
 
 
-def test_subtitles_begin_and_end_with_the_cuts_of_the_film(film: Path, program: Program, fake: FakeRecognizer) -> None:
+def test_subtitles_begin_and_end_with_the_cuts_of_the_film(
+    film: Path, program: Program, fake: FakeRecognizer
+) -> None:
     assert program(film, "--shot-changes").code == 0
     first, second = read(film.with_suffix(".en.srt"))
     assert first.start == pytest.approx(0.92, abs=0.011)  # the voice begins at 1.0
-    assert second.end == pytest.approx(6.52 - 2 / 25, abs=0.011)  # it ends at 5.9, and half a second is for reading
+    assert second.end == pytest.approx(
+        6.52 - 2 / 25, abs=0.011
+    )  # it ends at 5.9, and half a second is for reading
     assert program(film, "--overwrite").code == 0
     first, second = read(film.with_suffix(".en.srt"))
-    assert first.start == pytest.approx(1.0, abs=0.03) and second.end == pytest.approx(6.4, abs=0.03)
+    assert first.start == pytest.approx(1.0, abs=0.03) and second.end == pytest.approx(
+        6.4, abs=0.03
+    )
 
 
 def test_the_search_for_cuts_is_a_stage_of_its_own(film: Path, tmp_path: Path) -> None:
@@ -77,7 +109,9 @@ def test_the_search_for_cuts_is_a_stage_of_its_own(film: Path, tmp_path: Path) -
     assert places[-1].done == pytest.approx(places[-1].total, abs=0.1)
 
 
-def test_sound_alone_is_subtitled_without_cuts(tmp_path: Path, program: Program, fake: FakeRecognizer) -> None:
+def test_sound_alone_is_subtitled_without_cuts(
+    tmp_path: Path, program: Program, fake: FakeRecognizer
+) -> None:
     ended = program(make_film(tmp_path / "talk.wav"), "--shot-changes")
     assert ended.code == 0 and "talk.en.srt" in one_line(ended.err)
 
@@ -92,7 +126,19 @@ def test_slides_have_the_cues_of_their_sound(
     slides = tmp_path / "slides.mkv"
     picture = f"testsrc=s=64x48:r={30 if rate == 'vfr' else rate}:d=16"
     picture += ",select='not(mod(n,47))'" if rate == "vfr" else ""
-    run_ffmpeg("-f", "lavfi", "-i", picture, "-i", str(sound), "-fps_mode", "vfr", "-c:a", "pcm_s16le", str(slides))
+    run_ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        picture,
+        "-i",
+        str(sound),
+        "-fps_mode",
+        "vfr",
+        "-c:a",
+        "pcm_s16le",
+        str(slides),
+    )
     assert program(sound).code == 0
     ended = program(slides, *flags)
     assert ended.code == 0, ended.err
@@ -124,7 +170,11 @@ def test_cues_move_to_cuts_that_are_near(shots: list[float], start: float, end: 
 
 
 def test_no_voice_is_cut_off_for_a_cut() -> None:
-    words = [*speak("He went home so early that"), Word("nobody.", 3.0, 3.3), Word("Yes.", 3.45, 4.5)]
+    words = [
+        *speak("He went home so early that"),
+        Word("nobody.", 3.0, 3.3),
+        Word("Yes.", 3.45, 4.5),
+    ]
     plain, snapped = shape_cues(words), shape_cues(words, shots=[3.3])
     assert [cue.lines for cue in plain] == [cue.lines for cue in snapped]
     assert [cue.start for cue in plain] == [cue.start for cue in snapped]
@@ -132,7 +182,9 @@ def test_no_voice_is_cut_off_for_a_cut() -> None:
 
 @patiently
 @given(spoken_words(), presets, st.lists(st.floats(0, 150), max_size=60).map(sorted))
-def test_hard_rules_hold_whatever_the_cuts(words: list[Word], norms: Norms, shots: list[float]) -> None:
+def test_hard_rules_hold_whatever_the_cuts(
+    words: list[Word], norms: Norms, shots: list[float]
+) -> None:
     cues = shape_cues(words, norms, shots=shots)
     assert_hard_rules(cues, words, norms)
     assert [cue.lines for cue in cues] == [cue.lines for cue in shape_cues(words, norms)]

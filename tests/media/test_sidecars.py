@@ -18,7 +18,13 @@ def test_the_language_follows_the_base() -> None:
 
 
 def test_the_language_is_written_as_players_expect() -> None:
-    for tag, written in [("eng", "en"), ("GER", "de"), ("en-US", "en-US"), ("pt_BR", "pt-BR"), ("haw", "haw")]:
+    for tag, written in [
+        ("eng", "en"),
+        ("GER", "de"),
+        ("en-US", "en-US"),
+        ("pt_BR", "pt-BR"),
+        ("haw", "haw"),
+    ]:
         assert sidecar_path(FILM, tag, "srt").name == f"Alien.1979.{written}.srt"
 
 
@@ -78,7 +84,9 @@ def test_does_not_count(name: str, tmp_path: Path) -> None:
 def test_forced_subtitles_are_asked_for_alone(tmp_path: Path) -> None:
     for name in ("a.en.srt", "a.en.forced.srt"):
         (tmp_path / name).touch()
-    assert existing_subtitles(tmp_path / "a.mkv", "en", forced=True) == [tmp_path / "a.en.forced.srt"]
+    assert existing_subtitles(tmp_path / "a.mkv", "en", forced=True) == [
+        tmp_path / "a.en.forced.srt"
+    ]
 
 
 def test_another_folder_may_be_searched(tmp_path: Path) -> None:
@@ -87,7 +95,9 @@ def test_another_folder_may_be_searched(tmp_path: Path) -> None:
     assert existing_subtitles(tmp_path / "none" / "a.mkv", "en") == []
 
 
-@pytest.mark.parametrize("name", ["a.srt", "a.en.srt", "a.pt-BR.forced.vtt", "a.de.sdh.ass", "a.english.srt"])
+@pytest.mark.parametrize(
+    "name", ["a.srt", "a.en.srt", "a.pt-BR.forced.vtt", "a.de.sdh.ass", "a.english.srt"]
+)
 def test_every_sidecar_follows_its_film(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(name)
     assert move_sidecars(tmp_path / "a.mkv", tmp_path / "b.c.mkv") == [tmp_path / f"b.c{name[1:]}"]
@@ -104,7 +114,9 @@ def test_a_sidecar_whose_new_name_is_taken_stays_and_that_is_said(
     assert "c.en.srt' is there already" in caplog.text
 
 
-def test_sidecars_that_cannot_follow_stay_and_that_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_sidecars_that_cannot_follow_stay_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "a.en.srt").touch()
     assert move_sidecars(tmp_path / "a.mkv", tmp_path / "gone" / "a.mkv") == []
     assert (tmp_path / "a.en.srt").exists() and "could not follow its video" in caplog.text
@@ -113,7 +125,9 @@ def test_sidecars_that_cannot_follow_stay_and_that_is_said(tmp_path: Path, caplo
 @pytest.mark.parametrize("name", ["a.nfo", "ab.en.srt", "a.part two.srt", "a.en.de.srt", "a.mkv"])
 def test_what_is_no_sidecar_stays(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
-    assert sidecars(tmp_path / "a.mkv") == move_sidecars(tmp_path / "a.mkv", tmp_path / "b.mkv") == []
+    assert (
+        sidecars(tmp_path / "a.mkv") == move_sidecars(tmp_path / "a.mkv", tmp_path / "b.mkv") == []
+    )
 
 
 def test_letters_composed_or_not_are_the_same_name(tmp_path: Path) -> None:

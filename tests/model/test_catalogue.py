@@ -44,7 +44,10 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     vocabulary = tiny_checkpoint().tokenizer.to_json().encode()
     weights, norms = saved(tiny_network(2).state_dict()), saved(torch.linspace(-5.0, -1.0, 80))
     with file_server(Home(dict(zip(FILES, (weights, vocabulary, norms), strict=True)))) as home:
-        remotes = tuple(RemoteFile(name, f"{home.address}/{name}", f"https://page.invalid/{name}") for name in FILES)
+        remotes = tuple(
+            RemoteFile(name, f"{home.address}/{name}", f"https://page.invalid/{name}")
+            for name in FILES
+        )
         monkeypatch.setitem(models.PUBLISHED, "small", Published(80 << 20, "", remotes))
         yield home
 
@@ -54,7 +57,12 @@ def entry(name: str) -> models.CatalogueEntry:
 
 
 def test_the_published_models_are_listed_with_size_and_how_to_get_them() -> None:
-    assert [entry.name for entry in list_models()] == ["medium", "medium-distilled", "small", "large"]
+    assert [entry.name for entry in list_models()] == [
+        "medium",
+        "medium-distilled",
+        "small",
+        "large",
+    ]
     assert entry("medium").size == 173 * models.MIB
     assert entry("medium-distilled").size == 97 * models.MIB
     assert "no public home" in entry("medium").home
@@ -62,14 +70,19 @@ def test_the_published_models_are_listed_with_size_and_how_to_get_them() -> None
     assert entry("large").wer == "6.57 % LibriSpeech test-clean, 16 beams"
 
 
-def test_shipped_and_own_checkpoints_are_listed_with_their_measured_rates(tmp_path: Path, cache: Path) -> None:
+def test_shipped_and_own_checkpoints_are_listed_with_their_measured_rates(
+    tmp_path: Path, cache: Path
+) -> None:
     measured = replace(tiny_checkpoint(), metadata={"wer": {"talks": 12.34, "films": 30.0}})
     save_checkpoint(tmp_path / "shipped" / "default", measured)
     begun = {"encoder": {"name": "Moonshine base", "licence": "MIT"}}
     save_checkpoint(cache / "mine", replace(tiny_checkpoint(), metadata=begun))
     (cache / "empty").mkdir()
     assert [entry.name for entry in list_models()] == ["default", *models.PUBLISHED, "mine"]
-    assert (entry("default").home, entry("default").wer) == ("shipped", "12.3 % talks, 30.0 % films")
+    assert (entry("default").home, entry("default").wer) == (
+        "shipped",
+        "12.3 % talks, 30.0 % films",
+    )
     files = (tmp_path / "shipped" / "default").iterdir()
     assert entry("default").size == sum(file.stat().st_size for file in files)
     assert entry("mine").home == f"in {cache / 'mine'}; encoder begun with Moonshine base (MIT)"
@@ -84,7 +97,9 @@ def test_a_pulled_model_is_found_by_name_and_listed_as_there(home: Home, cache: 
     assert load_checkpoint("small").config.layers == 2
     assert entry("small").home == f"in {folder}"
     assert entry("small").size == sum(map(len, home.files.values()))
-    assert {(name, total) for name, _, total in steps} == {(name, len(data)) for name, data in home.files.items()}
+    assert {(name, total) for name, _, total in steps} == {
+        (name, len(data)) for name, data in home.files.items()
+    }
 
 
 def test_what_is_there_is_not_fetched_again(home: Home) -> None:
@@ -105,10 +120,18 @@ def test_a_failed_fetch_says_what_to_do_by_hand(home: Home, cache: Path) -> None
     with pytest.raises(ModelError) as error:
         pull("small")
     text = str(error.value)
-    assert "'mel_norms.pth' of the model 'small' could not be fetched (its home answered 404 Not Found)" in text
-    assert "https://page.invalid/mel_norms.pth" in text and str(cache / "small" / "mel_norms.pth") in text
+    assert (
+        "'mel_norms.pth' of the model 'small' could not be fetched (its home answered 404 Not Found)"
+        in text
+    )
+    assert (
+        "https://page.invalid/mel_norms.pth" in text
+        and str(cache / "small" / "mel_norms.pth") in text
+    )
     assert "\n" not in text
-    assert entry("small").home == "gptasr-subs models pull small"  # half a model is not offered as one
+    assert (
+        entry("small").home == "gptasr-subs models pull small"
+    )  # half a model is not offered as one
 
 
 def test_a_fetch_that_was_cut_off_is_resumed_by_the_same_command(home: Home, cache: Path) -> None:
@@ -124,7 +147,9 @@ def test_a_fetch_that_was_cut_off_is_resumed_by_the_same_command(home: Home, cac
 
 def test_another_network_under_the_address_is_removed_and_said(home: Home, cache: Path) -> None:
     home.files["small.pth"] = saved(torch.nn.Linear(3, 4).state_dict())
-    with pytest.raises(ModelError, match=r"is not that model and was removed.*https://page\.invalid/small\.pth"):
+    with pytest.raises(
+        ModelError, match=r"is not that model and was removed.*https://page\.invalid/small\.pth"
+    ):
         pull("small")
     assert names_in(cache / "small") == []
 
@@ -139,7 +164,9 @@ def test_what_a_person_put_there_by_hand_is_never_removed(home: Home, cache: Pat
 
 @pytest.mark.parametrize("name", ["medium", "medium-distilled"])
 def test_models_without_a_public_home_say_so(name: str) -> None:
-    with pytest.raises(ModelError, match=f"No public home of the model '{name}' is known; choose small or large"):
+    with pytest.raises(
+        ModelError, match=f"No public home of the model '{name}' is known; choose small or large"
+    ):
         pull(name)
 
 
@@ -152,5 +179,11 @@ def test_unknown_models_are_not_fetched(name: str) -> None:
 def test_every_published_model_with_a_home_has_weights_first_and_its_companions() -> None:
     for name in ("small", "large"):
         files = models.PUBLISHED[name].files
-        assert [file.name for file in files] == [f"{name}.pth", "bpe_lowercase_asr_256.json", "mel_norms.pth"]
-        assert all(file.url.startswith("https://") and file.page.startswith("https://") for file in files)
+        assert [file.name for file in files] == [
+            f"{name}.pth",
+            "bpe_lowercase_asr_256.json",
+            "mel_norms.pth",
+        ]
+        assert all(
+            file.url.startswith("https://") and file.page.startswith("https://") for file in files
+        )

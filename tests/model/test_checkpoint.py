@@ -108,11 +108,18 @@ def test_half_precision_takes_half_the_space(tmp_path: Path) -> None:
     assert sizes[1] / sizes[0] == pytest.approx(2, abs=0.1)
 
 
-def test_a_checkpoint_is_found_by_folder_file_and_name(no_cache: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_checkpoint_is_found_by_folder_file_and_name(
+    no_cache: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     save_checkpoint(no_cache / "mine", tiny_checkpoint())
     save_checkpoint(tmp_path / "shipped" / "default", replace(tiny_checkpoint(), name="shipped"))
     monkeypatch.setattr(module, "SHIPPED", tmp_path / "shipped")
-    for place in ("mine", no_cache / "mine", no_cache / "mine" / "model.json", no_cache / "mine" / "model.safetensors"):
+    for place in (
+        "mine",
+        no_cache / "mine",
+        no_cache / "mine" / "model.json",
+        no_cache / "mine" / "model.safetensors",
+    ):
         assert load_checkpoint(place).name == "tiny"
     assert load_checkpoint().name == "shipped"
 
@@ -138,10 +145,14 @@ def test_every_published_configuration_is_recognised_by_its_shapes(name: str) ->
 
 
 def published_state(generation: int) -> tuple[GptAsr, dict[str, Tensor]]:
-    """A state dict as the published files hold it: old buffers and a copy of the network for inference in it."""
+    """A state dict as the published files hold it: old buffers and a copy of the network for
+    inference in it.
+    """
     network = tiny_network(generation)
     state = dict(network.state_dict())
-    state |= {f"gpt.h.{layer}.attn.bias": torch.ones(1, 1, 92, 92, dtype=torch.uint8) for layer in (0, 1)}
+    state |= {
+        f"gpt.h.{layer}.attn.bias": torch.ones(1, 1, 92, 92, dtype=torch.uint8) for layer in (0, 1)
+    }
     state |= {f"gpt.h.{layer}.attn.masked_bias": torch.tensor(-1e4) for layer in (0, 1)}
     state |= {
         "inference_model.lm_head.1.bias": torch.zeros(40),
@@ -151,7 +162,9 @@ def published_state(generation: int) -> tuple[GptAsr, dict[str, Tensor]]:
 
 
 def write_companions(folder: Path) -> None:
-    (folder / "bpe_lowercase_asr_256.json").write_text(tiny_checkpoint().tokenizer.to_json(), encoding="utf-8")
+    (folder / "bpe_lowercase_asr_256.json").write_text(
+        tiny_checkpoint().tokenizer.to_json(), encoding="utf-8"
+    )
     torch.save(torch.linspace(-5.0, -1.0, 80), folder / "mel_norms.pth")
 
 
@@ -162,19 +175,23 @@ def test_published_weights_load_with_what_carries_nothing_left_out(
 ) -> None:
     network, state = published_state(generation)
     path = tmp_path / f"some{suffix}"
-    save_file({name: value.clone() for name, value in state.items()}, path) if suffix == ".safetensors" else torch.save(
-        state, path
-    )
+    save_file(
+        {name: value.clone() for name, value in state.items()}, path
+    ) if suffix == ".safetensors" else torch.save(state, path)
     write_companions(tmp_path)
     loaded = load_published(path, HEADS)
     assert loaded.name == "some"
     assert loaded.config.start_token == loaded.config.vocabulary - 1
-    expected = replace(network.config, front_end=loaded.config.front_end, start_token=loaded.config.start_token)
+    expected = replace(
+        network.config, front_end=loaded.config.front_end, start_token=loaded.config.start_token
+    )
     assert loaded.config == expected
     for name, value in network.state_dict().items():
         torch.testing.assert_close(loaded.model.state_dict()[name], value)
     if generation == 2:
-        assert loaded.config.front_end.scale == pytest.approx(torch.linspace(-5.0, -1.0, 80).tolist())
+        assert loaded.config.front_end.scale == pytest.approx(
+            torch.linspace(-5.0, -1.0, 80).tolist()
+        )
 
 
 def test_published_weights_are_found_in_a_folder_beside_their_constants(no_cache: Path) -> None:
@@ -252,9 +269,20 @@ def spoil_text(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [spoil_list, spoil_optimizer, spoil_network, spoil_shapes, spoil_layer, spoil_half, spoil_empty, spoil_text],
+    [
+        spoil_list,
+        spoil_optimizer,
+        spoil_network,
+        spoil_shapes,
+        spoil_layer,
+        spoil_half,
+        spoil_empty,
+        spoil_text,
+    ],
 )
-def test_files_that_are_no_gpt_asr_weights_are_refused(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+def test_files_that_are_no_gpt_asr_weights_are_refused(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
     spoil(tmp_path / "model.pth")
     with pytest.raises(ModelError) as error:
         load_checkpoint(tmp_path / "model.pth")

@@ -11,7 +11,11 @@ from transformers import GPT2Config, GPT2Model
 
 import gptasr_subs as gs
 from gptasr_subs.media.decode import decode_audio
-from gptasr_subs.model.alignment.cross_attention import attention_to_positions, choose_heads, token_positions
+from gptasr_subs.model.alignment.cross_attention import (
+    attention_to_positions,
+    choose_heads,
+    token_positions,
+)
 from gptasr_subs.model.alignment.words import words_by_tokens
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
@@ -23,7 +27,9 @@ BEGINS = [2, 5, 6, 11, 20, 26]
 
 
 def planted(begins: list[int], positions: int, seed: int = 0, strength: float = 8.0) -> FloatArray:
-    """Attention (3, 4, U, N): noise, but for heads (1, 2) and (2, 0), which look from where a token begins on."""
+    """Attention (3, 4, U, N): noise, but for heads (1, 2) and (2, 0), which look from where a token
+    begins on.
+    """
     rng = np.random.default_rng(seed)
     attention = rng.random((3, 4, len(begins), positions)).astype(np.float32)
     for token, (first, after) in enumerate(zip(begins, [*begins[1:], positions], strict=True)):
@@ -73,7 +79,9 @@ def looking(network: GptAsr, step: int) -> None:
 def test_attention_planted_in_a_network_is_read_off_it() -> None:
     network = tiny_network(2)
     looking(network, step=3)
-    attention = attention_to_positions(network, Encoded(torch.zeros(1, 16, 64), torch.tensor([16])), [7, 8, 9, 10])
+    attention = attention_to_positions(
+        network, Encoded(torch.zeros(1, 16, 64), torch.tensor([16])), [7, 8, 9, 10]
+    )
     assert attention.shape == (2, 4, 5, 16)
     assert attention[0, 0].argmax(-1).tolist() == [0, 3, 6, 9, 12]
 
@@ -84,25 +92,40 @@ def test_attention_is_that_of_the_library(generation: int) -> None:
     mel = torch.randn(1, 80, 160, generator=torch.Generator().manual_seed(1))
     encoded = network.encode(mel, torch.tensor([160]))
     attention = attention_to_positions(network, encoded, [5, 6, 7])
-    size = {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 512, "vocab_size": network.config.vocabulary}
+    size = {
+        "n_embd": 64,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 512,
+        "vocab_size": network.config.vocabulary,
+    }
     library = GPT2Model(GPT2Config(**size, attn_implementation="eager")).eval()
     with torch.no_grad():
         library.wpe.weight.zero_()  # generation 2 has none
-    state = {name: value for name, value in network.gpt.state_dict().items() if name != "wpe.weight"}
+    state = {
+        name: value for name, value in network.gpt.state_dict().items() if name != "wpe.weight"
+    }
     assert not library.load_state_dict(state, strict=False).unexpected_keys
     if network.gpt.wpe is not None:
         library.wpe.weight.data[: len(network.gpt.wpe.weight)] = network.gpt.wpe.weight
     prefix, _ = network.prefix(encoded)
     text = network.embed_text(torch.tensor([[network.config.start_token, 5, 6, 7]]))
     with torch.no_grad():
-        whole = library(inputs_embeds=torch.cat([prefix, text], 1), output_attentions=True).attentions
+        whole = library(
+            inputs_embeds=torch.cat([prefix, text], 1), output_attentions=True
+        ).attentions
     expected = torch.cat(whole)[:, :, prefix.shape[1] :, : encoded.features.shape[1]]
     np.testing.assert_allclose(attention, expected.numpy(), atol=1e-5)
 
 
 def test_words_reach_to_the_token_behind_them() -> None:
-    words = words_by_tokens(["He", "llo", " ", "you", "."], [-0.1] * 5, [0.1, 0.3, 0.5, 0.8, 1.0, 1.4], 1.5)
-    assert [(word.text, word.start, word.end) for word in words] == [("Hello", 0.1, 0.5), ("you.", 0.8, 1.4)]
+    words = words_by_tokens(
+        ["He", "llo", " ", "you", "."], [-0.1] * 5, [0.1, 0.3, 0.5, 0.8, 1.0, 1.4], 1.5
+    )
+    assert [(word.text, word.start, word.end) for word in words] == [
+        ("Hello", 0.1, 0.5),
+        ("you.", 0.8, 1.4),
+    ]
 
 
 def test_a_checkpoint_without_ctc_times_words_by_attention() -> None:
@@ -112,13 +135,19 @@ def test_a_checkpoint_without_ctc_times_words_by_attention() -> None:
     assert all(0 <= word.start <= word.end <= 1 for word in words)
 
 
-def test_on_the_shipped_checkpoint_attention_agrees_with_ctc(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_the_shipped_checkpoint_attention_agrees_with_ctc(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     recognizer = gs.load_model("default", device="cpu")
     clip = decode_audio(SAMPLE)[: 12 * 22050]
     ((_, by_ctc),) = recognizer.transcribe([clip])
-    monkeypatch.setattr("gptasr_subs.model.alignment.words.align_words", lambda *given, **options: [])
+    monkeypatch.setattr(
+        "gptasr_subs.model.alignment.words.align_words", lambda *given, **options: []
+    )
     ((_, by_attention),) = recognizer.transcribe([clip])
     assert [word.text for word in by_attention] == [word.text for word in by_ctc]
-    apart = np.array([one.start - other.start for one, other in zip(by_attention, by_ctc, strict=True)])
+    apart = np.array(
+        [one.start - other.start for one, other in zip(by_attention, by_ctc, strict=True)]
+    )
     assert np.median(np.abs(apart)) < 0.2
     assert all(isinstance(word, Word) and 0 < word.confidence <= 1 for word in by_attention)

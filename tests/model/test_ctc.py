@@ -66,9 +66,15 @@ def test_score_counts_every_path_within_the_clip() -> None:
     log_probs = random_log_probs(5, 0)[:, :4].log_softmax(-1)
     paths = itertools.product(range(4), repeat=5)
     wanted = ctc.encode("ab")
-    total = sum(math.exp(sum(log_probs[t, c] for t, c in enumerate(p))) for p in paths if collapse(p) == wanted)
+    total = sum(
+        math.exp(sum(log_probs[t, c] for t, c in enumerate(p)))
+        for p in paths
+        if collapse(p) == wanted
+    )
     padded = torch.cat([log_probs, torch.full((3, 4), -1.0)])[None]
-    assert ctc.score(padded, torch.tensor([5]), ["ab"]).item() == pytest.approx(math.log(total), abs=1e-4)
+    assert ctc.score(padded, torch.tensor([5]), ["ab"]).item() == pytest.approx(
+        math.log(total), abs=1e-4
+    )
 
 
 def test_score_of_no_text_is_that_of_blanks_and_too_much_text_is_impossible() -> None:
@@ -92,12 +98,17 @@ def test_alignment_is_the_best_of_all_paths(seed: int, targets: list[int]) -> No
     expected = stretches(best)
     assert [(a.first, a.last) for a in found] == [(first, last) for first, last, _ in expected]
     for aligned, (first, last, index) in zip(found, expected, strict=True):
-        assert aligned.posterior == pytest.approx(np.exp(values[first : last + 1, index]).mean(), rel=1e-4)
+        assert aligned.posterior == pytest.approx(
+            np.exp(values[first : last + 1, index]).mean(), rel=1e-4
+        )
 
 
 def stretches(path: Sequence[int]) -> list[tuple[int, int, int]]:
     """First frame, last frame and class of every run of one class, blanks left out."""
-    runs = [(index, list(frames)) for index, frames in itertools.groupby(range(len(path)), key=lambda t: path[t])]
+    runs = [
+        (index, list(frames))
+        for index, frames in itertools.groupby(range(len(path)), key=lambda t: path[t])
+    ]
     return [(frames[0], frames[-1], index) for index, frames in runs if index]
 
 

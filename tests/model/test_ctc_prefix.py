@@ -62,11 +62,19 @@ def write(scorer: CtcPrefixScorer, tokens: list[int]) -> float:
     return total
 
 
-@pytest.mark.parametrize("texts", [("a",), ("a", "b"), ("a", "a"), ("ab", "b"), ("aab",), ("b", "ba")])
+@pytest.mark.parametrize(
+    "texts", [("a",), ("a", "b"), ("a", "a"), ("ab", "b"), ("aab",), ("b", "ba")]
+)
 def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str, ...]) -> None:
     log_probs = heard(6)
     scorer = CtcPrefixScorer(
-        log_probs, torch.tensor([6]), beam_size=1, token_labels=tokens_of(*texts), stop=STOP, weight=1.0, bonus=0.0
+        log_probs,
+        torch.tensor([6]),
+        beam_size=1,
+        token_labels=tokens_of(*texts),
+        stop=STOP,
+        weight=1.0,
+        bonus=0.0,
     )
     prefix = "".join(texts)
     expected = probability(log_probs[0], lambda text: text.startswith(prefix))
@@ -77,7 +85,13 @@ def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str,
 def test_the_stop_token_leaves_the_ctc_score_of_the_whole_text(text: str) -> None:
     log_probs = heard(7, seed=1)
     scorer = CtcPrefixScorer(
-        log_probs, torch.tensor([7]), beam_size=1, token_labels=tokens_of(*text), stop=STOP, weight=1.0, bonus=0.0
+        log_probs,
+        torch.tensor([7]),
+        beam_size=1,
+        token_labels=tokens_of(*text),
+        stop=STOP,
+        weight=1.0,
+        bonus=0.0,
     )
     expected = float(ctc.score(log_probs, torch.tensor([7]), [text])[0])
     assert write(scorer, [*range(1, len(text) + 1), STOP]) == pytest.approx(expected, abs=1e-4)
@@ -87,10 +101,22 @@ def test_frames_beyond_a_clip_change_nothing() -> None:
     log_probs = heard(5, seed=2)
     longer = torch.cat([log_probs, heard(4, seed=3)], 1)
     alone = CtcPrefixScorer(
-        log_probs, torch.tensor([5]), beam_size=1, token_labels=tokens_of("a", "b"), stop=STOP, weight=1.0, bonus=0.0
+        log_probs,
+        torch.tensor([5]),
+        beam_size=1,
+        token_labels=tokens_of("a", "b"),
+        stop=STOP,
+        weight=1.0,
+        bonus=0.0,
     )
     padded = CtcPrefixScorer(
-        longer, torch.tensor([5]), beam_size=1, token_labels=tokens_of("a", "b"), stop=STOP, weight=1.0, bonus=0.0
+        longer,
+        torch.tensor([5]),
+        beam_size=1,
+        token_labels=tokens_of("a", "b"),
+        stop=STOP,
+        weight=1.0,
+        bonus=0.0,
     )
     assert write(padded, [1, 2, STOP]) == pytest.approx(write(alone, [1, 2, STOP]), abs=1e-4)
 
@@ -99,13 +125,25 @@ def test_weight_and_bonus_scale_what_is_given() -> None:
     log_probs = heard(6, seed=4)
     plain = write(
         CtcPrefixScorer(
-            log_probs, torch.tensor([6]), beam_size=1, token_labels=tokens_of("ab"), stop=STOP, weight=1.0, bonus=0.0
+            log_probs,
+            torch.tensor([6]),
+            beam_size=1,
+            token_labels=tokens_of("ab"),
+            stop=STOP,
+            weight=1.0,
+            bonus=0.0,
         ),
         [1],
     )
     scaled = write(
         CtcPrefixScorer(
-            log_probs, torch.tensor([6]), beam_size=1, token_labels=tokens_of("ab"), stop=STOP, weight=0.5, bonus=0.25
+            log_probs,
+            torch.tensor([6]),
+            beam_size=1,
+            token_labels=tokens_of("ab"),
+            stop=STOP,
+            weight=0.5,
+            bonus=0.25,
         ),
         [1],
     )
@@ -130,16 +168,27 @@ def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
 def test_each_beam_goes_on_from_the_candidate_it_took() -> None:
     log_probs = heard(6, clips=2, seed=5)
     scorer = CtcPrefixScorer(
-        log_probs, torch.tensor([6, 6]), beam_size=2, token_labels=tokens_of("a", "b"), stop=STOP, weight=1.0, bonus=0.0
+        log_probs,
+        torch.tensor([6, 6]),
+        beam_size=2,
+        token_labels=tokens_of("a", "b"),
+        stop=STOP,
+        weight=1.0,
+        bonus=0.0,
     )
     given(scorer, [[[1, 2], [1, 2]]] * 2)
-    scorer.select(torch.tensor([[1, 0], [0, 3]]))  # clip 0: b, a; clip 1: a, and the second beam's b
+    scorer.select(
+        torch.tensor([[1, 0], [0, 3]])
+    )  # clip 0: b, a; clip 1: a, and the second beam's b
     scorer.retain(torch.tensor([1]))
     gained = given(scorer, [[[2], [1]]])[0, :, 0].tolist()
     prefix = {
-        text: probability(log_probs[1], lambda t, text=text: t.startswith(text)) for text in ("a", "b", "ab", "ba")
+        text: probability(log_probs[1], lambda t, text=text: t.startswith(text))
+        for text in ("a", "b", "ab", "ba")
     }
-    assert gained == pytest.approx([prefix["ab"] - prefix["a"], prefix["ba"] - prefix["b"]], abs=1e-4)
+    assert gained == pytest.approx(
+        [prefix["ab"] - prefix["a"], prefix["ba"] - prefix["b"]], abs=1e-4
+    )
 
 
 def test_tokens_are_spelled_as_they_add_to_the_text() -> None:

@@ -11,14 +11,25 @@ from torch import Tensor
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import beam_search, cut_loop, loop_period
-from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions, Hypothesis, _rescored, decode, token_limit
+from gptasr_subs.model.decoding.decode import (
+    Decoded,
+    DecodingOptions,
+    Hypothesis,
+    _rescored,
+    decode,
+    token_limit,
+)
 from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.model.tokenizer import CharacterTokenizer
 from tests.support.searches import STEPS, eager_to_stop, ragged_mels
 from tests.support.tiny import plain_beam_search, tiny_network
 
 OPTIONS = DecodingOptions(
-    beam_size=3, max_tokens=STEPS, min_ctc_letters=0, min_ctc_margin=-math.inf, min_ctc_log_prob=-math.inf
+    beam_size=3,
+    max_tokens=STEPS,
+    min_ctc_letters=0,
+    min_ctc_margin=-math.inf,
+    min_ctc_log_prob=-math.inf,
 )
 
 
@@ -29,10 +40,17 @@ def test_search_finds_what_a_plain_search_finds(generation: int, beams: int, see
     network = eager_to_stop(generation, seed)
     mel, lengths = ragged_mels(generation)
     with torch.inference_mode():
-        found = beam_search(network, network.encode(mel, lengths), [STEPS] * 4, beams, early_stop_margin=math.inf)
+        found = beam_search(
+            network, network.encode(mel, lengths), [STEPS] * 4, beams, early_stop_margin=math.inf
+        )
     stop = network.config.stop_token
-    for clip, plain in zip(found, plain_beam_search(network, mel, lengths, beams, STEPS), strict=True):
-        expected = {(tuple(t for t in tokens if t != stop), stop in tokens): score for tokens, score in plain}
+    for clip, plain in zip(
+        found, plain_beam_search(network, mel, lengths, beams, STEPS), strict=True
+    ):
+        expected = {
+            (tuple(t for t in tokens if t != stop), stop in tokens): score
+            for tokens, score in plain
+        }
         got = {(beam.tokens, beam.ended): beam.log_prob for beam in clip}
         assert got == pytest.approx(expected, abs=1e-3)
         for beam in clip:
@@ -42,18 +60,28 @@ def test_search_finds_what_a_plain_search_finds(generation: int, beams: int, see
 
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_what_the_network_writes_without_the_sound_counts_as_much_as_is_asked(beams: int, seed: int) -> None:
+def test_what_the_network_writes_without_the_sound_counts_as_much_as_is_asked(
+    beams: int, seed: int
+) -> None:
     network = eager_to_stop(2, seed)
     mel, lengths = ragged_mels(2)
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
-        found = beam_search(network, encoded, [STEPS] * 4, beams, early_stop_margin=math.inf, ilm_weight=0.7)
+        found = beam_search(
+            network, encoded, [STEPS] * 4, beams, early_stop_margin=math.inf, ilm_weight=0.7
+        )
         without = beam_search(network, encoded, [STEPS] * 4, beams, early_stop_margin=math.inf)
     stop = network.config.stop_token
-    for clip, plain in zip(found, plain_beam_search(network, mel, lengths, beams, STEPS, 0.7), strict=True):
+    for clip, plain in zip(
+        found, plain_beam_search(network, mel, lengths, beams, STEPS, 0.7), strict=True
+    ):
         expected = {tuple(t for t in tokens if t != stop): score for tokens, score in plain}
-        assert {beam.tokens: beam.log_prob + beam.ilm_log_prob for beam in clip} == pytest.approx(expected, abs=1e-3)
-    assert [[beam.tokens for beam in clip] for clip in found] != [[beam.tokens for beam in clip] for clip in without]
+        assert {beam.tokens: beam.log_prob + beam.ilm_log_prob for beam in clip} == pytest.approx(
+            expected, abs=1e-3
+        )
+    assert [[beam.tokens for beam in clip] for clip in found] != [
+        [beam.tokens for beam in clip] for clip in without
+    ]
 
 
 @pytest.mark.parametrize("generation", [1, 2])
@@ -61,7 +89,9 @@ def test_what_the_network_writes_without_the_sound_counts_as_much_as_is_asked(be
 def test_the_plain_search_meets_stops_at_many_steps_and_limits(generation: int, seed: int) -> None:
     network = eager_to_stop(generation, seed)
     mel, lengths = ragged_mels(generation)
-    beams = [tokens for clip in plain_beam_search(network, mel, lengths, 3, STEPS) for tokens, _ in clip]
+    beams = [
+        tokens for clip in plain_beam_search(network, mel, lengths, 3, STEPS) for tokens, _ in clip
+    ]
     ended = {len(tokens) for tokens in beams if network.config.stop_token in tokens}
     assert len(ended) >= 3
     assert any(network.config.stop_token not in tokens for tokens in beams)
@@ -73,10 +103,13 @@ def test_the_search_ends_early_where_the_best_cannot_change() -> None:
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
         early, late = (
-            beam_search(network, encoded, [STEPS] * 4, 3, early_stop_margin=margin) for margin in (0.0, math.inf)
+            beam_search(network, encoded, [STEPS] * 4, 3, early_stop_margin=margin)
+            for margin in (0.0, math.inf)
         )
     assert [clip[0].tokens for clip in early] == [clip[0].tokens for clip in late]
-    assert sum(beam.ended for clip in early for beam in clip) < sum(beam.ended for clip in late for beam in clip)
+    assert sum(beam.ended for clip in early for beam in clip) < sum(
+        beam.ended for clip in late for beam in clip
+    )
 
 
 @pytest.mark.parametrize("generation", [1, 2])
@@ -86,13 +119,19 @@ def test_one_clip_or_many_in_a_batch_are_equal(generation: int) -> None:
     tokenizer = CharacterTokenizer()
     together = decode(network, tokenizer, mel, lengths, OPTIONS)
     for row, length in enumerate(lengths.tolist()):
-        (alone,) = decode(network, tokenizer, mel[row, None, :, :length], lengths[row, None], OPTIONS)
+        (alone,) = decode(
+            network, tokenizer, mel[row, None, :, :length], lengths[row, None], OPTIONS
+        )
         assert [h.tokens for h in alone.hypotheses] == [h.tokens for h in together[row].hypotheses]
-        assert alone.hypotheses[0].score == pytest.approx(together[row].hypotheses[0].score, abs=1e-3)
+        assert alone.hypotheses[0].score == pytest.approx(
+            together[row].hypotheses[0].score, abs=1e-3
+        )
 
 
 @pytest.mark.parametrize(("generation", "alone"), [(1, False), (2, False), (2, True)])
-def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(generation: int, alone: bool) -> None:
+def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(
+    generation: int, alone: bool
+) -> None:
     network = tiny_network(generation)
     mel, lengths = ragged_mels(generation)
     tokens = torch.randint(2, 40, (4, 2, 6), generator=torch.Generator().manual_seed(0))
@@ -137,7 +176,9 @@ def test_the_cache_grows_past_its_first_size() -> None:
     with torch.inference_mode():
         decoder = IncrementalDecoder(network, network.encode(mel, lengths), 1)
         got = torch.stack([decoder.step(tokens[:, :, step])[:, 0] for step in range(40)], 1)
-        torch.testing.assert_close(got, network(mel, tokens[:, 0], lengths).log_softmax(-1), atol=2e-4, rtol=0)
+        torch.testing.assert_close(
+            got, network(mel, tokens[:, 0], lengths).log_softmax(-1), atol=2e-4, rtol=0
+        )
 
 
 @pytest.mark.parametrize("beams", [2, 6])
@@ -175,7 +216,8 @@ def test_more_beams_never_find_a_worse_best() -> None:
     with torch.inference_mode():
         encoded = network.encode(mel, lengths)
         greedy, wide = (
-            beam_search(network, encoded, [STEPS] * 4, beams, early_stop_margin=math.inf) for beams in (1, 30)
+            beam_search(network, encoded, [STEPS] * 4, beams, early_stop_margin=math.inf)
+            for beams in (1, 30)
         )
     for one, many in zip(greedy, wide, strict=True):
         assert max(beam.log_prob for beam in many) >= one[0].log_prob - 1e-4
@@ -214,7 +256,9 @@ def test_token_limit_follows_the_clip_and_the_network() -> None:
         ([], 0, []),
     ],
 )
-def test_loops_are_found_and_cut_to_one_turn(tokens: list[int], period: int, kept: list[int]) -> None:
+def test_loops_are_found_and_cut_to_one_turn(
+    tokens: list[int], period: int, kept: list[int]
+) -> None:
     assert loop_period(tokens) == period
     assert cut_loop(tokens) == kept
 
@@ -271,7 +315,13 @@ def test_word_bonus_favours_more_words() -> None:
     network = tiny_network(1)
     mel, lengths = ragged_mels(1)
     plain, paid = (
-        decode(network, CharacterTokenizer(), mel, lengths, replace(OPTIONS, beam_size=2, word_bonus=bonus))
+        decode(
+            network,
+            CharacterTokenizer(),
+            mel,
+            lengths,
+            replace(OPTIONS, beam_size=2, word_bonus=bonus),
+        )
         for bonus in (0.0, 7.0)
     )
     for before, after in zip(plain, paid, strict=True):
@@ -303,8 +353,13 @@ def test_ctc_checkpoints_decode_alike_alone_and_together() -> None:
     options = replace(OPTIONS, ctc_weight=0.3)
     together = decode(network, CharacterTokenizer(), mel, lengths, options)
     for row, length in enumerate(lengths.tolist()):
-        (alone,) = decode(network, CharacterTokenizer(), mel[row, None, :, :length], lengths[row, None], options)
+        (alone,) = decode(
+            network, CharacterTokenizer(), mel[row, None, :, :length], lengths[row, None], options
+        )
         assert [h.tokens for h in alone.hypotheses] == [h.tokens for h in together[row].hypotheses]
         torch.testing.assert_close(
-            torch.tensor(ctc_frames(alone)), torch.tensor(ctc_frames(together[row])), atol=1e-4, rtol=0
+            torch.tensor(ctc_frames(alone)),
+            torch.tensor(ctc_frames(together[row])),
+            atol=1e-4,
+            rtol=0,
         )

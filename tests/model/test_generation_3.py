@@ -28,7 +28,9 @@ def sounds(*seconds: float) -> list[torch.Tensor]:
 def padded(clips: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     lengths = torch.tensor([clip.shape[1] for clip in clips])
     longest = int(lengths.max())
-    return torch.stack([torch.nn.functional.pad(clip, (0, longest - clip.shape[1])) for clip in clips]), lengths
+    return torch.stack(
+        [torch.nn.functional.pad(clip, (0, longest - clip.shape[1])) for clip in clips]
+    ), lengths
 
 
 @torch.inference_mode()
@@ -41,7 +43,9 @@ def test_positions_do_not_depend_on_the_batch() -> None:
         alone = network.encode(clip[None], torch.tensor([clip.shape[1]]))
         assert alone.lengths is not None and int(alone.lengths) == int(together.lengths[row])
         size = int(alone.lengths)
-        torch.testing.assert_close(together.features[row, :size], alone.features[0, :size], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            together.features[row, :size], alone.features[0, :size], atol=1e-4, rtol=1e-4
+        )
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.2, 1.0, 3.8])
@@ -73,7 +77,9 @@ def test_a_checkpoint_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 def test_clips_decode_to_the_same_text_alone_and_together() -> None:
     checkpoint = tiny_checkpoint(3)
-    options = DecodingOptions(beam_size=3, max_tokens=8, ilm_weight=0.2, min_ctc_log_prob=-1e9, min_ctc_margin=-1e9)
+    options = DecodingOptions(
+        beam_size=3, max_tokens=8, ilm_weight=0.2, min_ctc_log_prob=-1e9, min_ctc_margin=-1e9
+    )
     clips = sounds(1.5, 0.7)
     together = decode(checkpoint.model, checkpoint.tokenizer, *padded(clips), options)
     for clip, found in zip(clips, together, strict=True):
@@ -105,7 +111,9 @@ def test_a_prepared_network_encodes_and_decodes(dtype: torch.dtype) -> None:
     for row, size in enumerate(plain.lengths.tolist()):
         expected, found = plain.features[row, :size], prepared.features[row, :size].float()
         assert float((found - expected).norm() / expected.norm()) < 0.03
-    found = decode(checkpoint.model, checkpoint.tokenizer, *clips, DecodingOptions(beam_size=3, max_tokens=8))
+    found = decode(
+        checkpoint.model, checkpoint.tokenizer, *clips, DecodingOptions(beam_size=3, max_tokens=8)
+    )
     assert len(found) == 3
 
 

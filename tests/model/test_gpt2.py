@@ -21,9 +21,17 @@ def test_mel_filters_are_those_of_the_library(front: FrontEnd) -> None:
     from transformers.audio_utils import mel_filter_bank
 
     bank = mel_filter_bank(
-        front.n_fft // 2 + 1, front.n_mels, 0.0, front.f_max, front.sample_rate, "slaney", front.mel_scale
+        front.n_fft // 2 + 1,
+        front.n_mels,
+        0.0,
+        front.f_max,
+        front.sample_rate,
+        "slaney",
+        front.mel_scale,
     )
-    torch.testing.assert_close(mel_filters(front), torch.from_numpy(bank.T).float(), atol=1e-7, rtol=0)
+    torch.testing.assert_close(
+        mel_filters(front), torch.from_numpy(bank.T).float(), atol=1e-7, rtol=0
+    )
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -39,14 +47,18 @@ def test_layers_give_what_those_of_the_library_give_with_the_same_state_dict(mas
         mask[1, 3:6] = 0
     with torch.inference_mode():
         expected = theirs(inputs_embeds=embedded, attention_mask=mask).last_hidden_state
-        torch.testing.assert_close(ours(embedded, mask if masked else None), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            ours(embedded, mask if masked else None), expected, atol=1e-4, rtol=1e-4
+        )
 
 
 def test_fresh_weights_are_as_loud_as_those_of_the_library() -> None:
     sizes = SIZES | {"n_embd": 128}
     theirs = transformers.GPT2Model(transformers.GPT2Config(**sizes)).state_dict()
     ours = Gpt2(30, 128, 3, 4, 20).state_dict()
-    assert {name: value.shape for name, value in ours.items()} == {name: value.shape for name, value in theirs.items()}
+    assert {name: value.shape for name, value in ours.items()} == {
+        name: value.shape for name, value in theirs.items()
+    }
     for name, value in ours.items():
         if value.ndim > 1:
             assert float(value.std()) == pytest.approx(float(theirs[name].std()), rel=0.1)

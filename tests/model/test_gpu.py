@@ -26,7 +26,9 @@ def test_the_search_finds_what_it_finds_on_the_processor(generation: int, beams:
     there = beam_search(network, network.encode(mel.cuda(), lengths.cuda()), [STEPS] * 4, beams)
     for one, other in zip(here, there, strict=True):
         assert [beam.tokens for beam in other] == [beam.tokens for beam in one]
-        assert [beam.log_prob for beam in other] == pytest.approx([beam.log_prob for beam in one], abs=1e-2)
+        assert [beam.log_prob for beam in other] == pytest.approx(
+            [beam.log_prob for beam in one], abs=1e-2
+        )
 
 
 def test_speed_and_memory_can_be_measured() -> None:

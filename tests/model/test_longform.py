@@ -34,7 +34,9 @@ def test_words_are_found_at_their_frames() -> None:
     log_probs, firsts = speak(WORDS)
     found = find_words(log_probs, spelled(WORDS))
     assert [place and place.first for place in found] == firsts
-    assert [place and place.last for place in found] == [f + 2 * len(w) - 2 for f, w in zip(firsts, WORDS, strict=True)]
+    assert [place and place.last for place in found] == [
+        f + 2 * len(w) - 2 for f, w in zip(firsts, WORDS, strict=True)
+    ]
     assert all(place and place.posterior == pytest.approx(0.95, abs=0.01) for place in found)
 
 
@@ -71,10 +73,16 @@ def test_no_sound_or_no_text_finds_nothing() -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.sampled_from(["a", "aa", "to", "tot", "otto"]), max_size=12), st.integers(1, 40), st.integers(0, 99))
+@given(
+    st.lists(st.sampled_from(["a", "aa", "to", "tot", "otto"]), max_size=12),
+    st.integers(1, 40),
+    st.integers(0, 99),
+)
 def test_whatever_is_heard_words_keep_their_order(words: list[str], frames: int, seed: int) -> None:
     noise = np.random.default_rng(seed).normal(size=(frames, ctc.CLASSES)).astype(np.float32)
-    found = find_words(noise - np.log(np.exp(noise).sum(1, keepdims=True)), spelled(words), Penalties(band=6))
+    found = find_words(
+        noise - np.log(np.exp(noise).sum(1, keepdims=True)), spelled(words), Penalties(band=6)
+    )
     places = [place for place in found if place]
     assert len(found) == len(words)
     assert all(place.first <= place.last < frames and 0 <= place.posterior <= 1 for place in places)

@@ -38,7 +38,11 @@ def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     tensors, folder = load_file(source), tmp_path_factory.mktemp("published")
     with safe_open(source, "pt") as file:
         heads = json.loads(file.metadata()["config"])["heads"]
-    weights = {name.removeprefix("weights."): value for name, value in tensors.items() if name.startswith("weights.")}
+    weights = {
+        name.removeprefix("weights."): value
+        for name, value in tensors.items()
+        if name.startswith("weights.")
+    }
     save_file(weights, folder / "model.safetensors")
     if request.param == 2:
         vocabulary = "bpe_lowercase_asr_256.json"
@@ -68,7 +72,9 @@ def test_cached_steps_agree_with_teacher_forcing(recorded: Recorded) -> None:
     with torch.inference_mode():
         decoder = IncrementalDecoder(checkpoint.model, checkpoint.model.encode(tensors["mel"]), 1)
         steps = [decoder.step(tokens[:, step, None])[:, 0] for step in range(tokens.shape[1])]
-    torch.testing.assert_close(torch.stack(steps, 1), tensors["logits"].log_softmax(-1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        torch.stack(steps, 1), tensors["logits"].log_softmax(-1), atol=1e-4, rtol=0
+    )
 
 
 @pytest.mark.parametrize(("beams", "expected"), [(1, "greedy_tokens"), (4, "beam4_tokens")])
@@ -79,7 +85,13 @@ def test_tokens_and_scores_agree_alone_and_in_a_batch(
     checkpoint, tensors = recorded
     mel = tensors["mel"][rows]
     options = DecodingOptions(beam_size=beams, max_tokens=STEPS)
-    found = decode(checkpoint.model, checkpoint.tokenizer, mel, torch.full((len(rows),), mel.shape[-1]), options)
+    found = decode(
+        checkpoint.model,
+        checkpoint.tokenizer,
+        mel,
+        torch.full((len(rows),), mel.shape[-1]),
+        options,
+    )
     best = [clip.hypotheses[0] for clip in found]
     assert [list(hypothesis.tokens) for hypothesis in best] == tensors[expected][rows].tolist()
     if beams == 4:
@@ -97,7 +109,9 @@ def test_a_longer_neighbour_in_the_batch_changes_nothing(recorded: Recorded) -> 
     padded[2] = torch.randn(mel.shape[1], most, generator=torch.Generator().manual_seed(0))
     lengths = torch.tensor([frames, frames, most])
     with torch.inference_mode():
-        found = beam_search(checkpoint.model, checkpoint.model.encode(padded, lengths), [STEPS] * 3, 4)
+        found = beam_search(
+            checkpoint.model, checkpoint.model.encode(padded, lengths), [STEPS] * 3, 4
+        )
     assert [list(clip[0].tokens) for clip in found[:2]] == tensors["beam4_tokens"][:2].tolist()
 
 

@@ -41,7 +41,9 @@ def model() -> GptAsrRecognizer:
     return gs.load_model("default", device="cpu")
 
 
-def test_the_sample_is_written_with_at_most_a_quarter_of_its_words_wrong(model: GptAsrRecognizer) -> None:
+def test_the_sample_is_written_with_at_most_a_quarter_of_its_words_wrong(
+    model: GptAsrRecognizer,
+) -> None:
     document = recognize_file(SAMPLE, model)
     said = normalize((REPOSITORY / "examples" / "sample.txt").read_text(encoding="utf-8"))
     assert count_errors(said, normalize(" ".join(word.text for word in document.words))).wer <= 25
@@ -56,13 +58,17 @@ def test_its_words_and_cues_are_in_order_and_inside_the_film(model: GptAsrRecogn
 
 
 @pytest.mark.parametrize("sound", SILENCES)
-def test_where_nobody_speaks_nothing_is_written(sound: str, model: GptAsrRecognizer, tmp_path: Path) -> None:
+def test_where_nobody_speaks_nothing_is_written(
+    sound: str, model: GptAsrRecognizer, tmp_path: Path
+) -> None:
     run_ffmpeg("-f", "lavfi", "-i", SILENCES[sound], "-t", "20", str(tmp_path / "quiet.wav"))
     assert recognize_file(tmp_path / "quiet.wav", model).words == ()
 
 
 @pytest.mark.slow
-def test_ten_minutes_of_music_noise_and_silence_have_no_words(model: GptAsrRecognizer, tmp_path: Path) -> None:
+def test_ten_minutes_of_music_noise_and_silence_have_no_words(
+    model: GptAsrRecognizer, tmp_path: Path
+) -> None:
     sounds = [*SILENCES.values(), *MUSIC.values()]
     sources = [word for sound in sounds for word in ("-f", "lavfi", "-t", "60", "-i", sound)]
     joined = f"concat=n={len(sounds)}:v=0:a=1"
@@ -76,7 +82,10 @@ def test_ten_minutes_of_music_noise_and_silence_have_no_words(model: GptAsrRecog
 @pytest.mark.skipif(not NOISES.exists(), reason="the recorded noises are not at hand")
 def test_recorded_noises_have_no_words(model: GptAsrRecognizer) -> None:
     noises = sorted(NOISES.glob("noise-*.flac"))
-    found = {noise.name: " ".join(word.text for word in recognize_file(noise, model).words) for noise in noises}
+    found = {
+        noise.name: " ".join(word.text for word in recognize_file(noise, model).words)
+        for noise in noises
+    }
     assert len(noises) > 10
     assert {name: text for name, text in found.items() if text} == {}
 

@@ -28,7 +28,9 @@ OWN = train_bpe(TEXTS, 50)
 
 
 def published_like() -> BpeTokenizer:
-    """A vocabulary of the published form: lower case, spaces a token of their own, an unknown token."""
+    """A vocabulary of the published form: lower case, spaces a token of their own, an unknown
+    token.
+    """
     letters = ["[STOP]", "[UNK]", "[SPACE]", *"!',.?", *"abcdefghijklmnopqrstuvwxyz", "th", "the"]
     vocabulary = {token: index for index, token in enumerate(letters)}
     backend = Backend(BPE(vocabulary, [("t", "h"), ("th", "e")], unk_token="[UNK]"))
@@ -40,7 +42,19 @@ def published_like() -> BpeTokenizer:
 def test_generation_1_symbols_stand_where_its_weights_expect_them() -> None:
     tokenizer = CharacterTokenizer()
     assert tokenizer.size == 148
-    places = {"_": 0, "-": 1, "!": 2, "'": 3, " ": 11, "A": 12, "Z": 37, "a": 38, "z": 63, "@AA": 64, "@ZH": 147}
+    places = {
+        "_": 0,
+        "-": 1,
+        "!": 2,
+        "'": 3,
+        " ": 11,
+        "A": 12,
+        "Z": 37,
+        "a": 38,
+        "z": 63,
+        "@AA": 64,
+        "@ZH": 147,
+    }
     assert {symbol: tokenizer.symbols.index(symbol) for symbol in places} == places
     assert len(set(tokenizer.symbols)) == 148
 
@@ -72,7 +86,11 @@ def test_trained_vocabulary_reserves_stop_and_start_and_keeps_to_its_size() -> N
 
 
 def test_first_word_and_later_words_share_their_tokens() -> None:
-    assert OWN.encode("the long the") == [*OWN.encode("the"), *OWN.encode("long"), *OWN.encode("the")]
+    assert OWN.encode("the long the") == [
+        *OWN.encode("the"),
+        *OWN.encode("long"),
+        *OWN.encode("the"),
+    ]
 
 
 def test_special_tokens_cannot_be_written_by_the_text() -> None:
@@ -80,19 +98,30 @@ def test_special_tokens_cannot_be_written_by_the_text() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from(sorted({c for text in TEXTS for c in text})), max_size=40).map("".join))
+@given(
+    st.lists(st.sampled_from(sorted({c for text in TEXTS for c in text})), max_size=40).map("".join)
+)
 def test_what_the_alphabet_can_write_reads_back(text: str) -> None:
     assert OWN.decode(OWN.encode(text)) == " ".join(text.split())
 
 
 @pytest.mark.parametrize(
-    "tokenizer", [CharacterTokenizer(), OWN, published_like()], ids=["characters", "own", "published"]
+    "tokenizer",
+    [CharacterTokenizer(), OWN, published_like()],
+    ids=["characters", "own", "published"],
 )
 def test_pieces_join_to_the_text_and_json_reads_back(tokenizer: Tokenizer) -> None:
     tokens = tokenizer.encode("it's the long day?")
-    assert "".join(tokenizer.pieces(tokens)).strip() == tokenizer.decode(tokens) == "it's the long day?"
+    assert (
+        "".join(tokenizer.pieces(tokens)).strip()
+        == tokenizer.decode(tokens)
+        == "it's the long day?"
+    )
     again = tokenizer_from_json(tokenizer.to_json())
-    assert (again.encode("the short day"), again.size) == (tokenizer.encode("the short day"), tokenizer.size)
+    assert (again.encode("the short day"), again.size) == (
+        tokenizer.encode("the short day"),
+        tokenizer.size,
+    )
     json.loads(tokenizer.to_json())
 
 

@@ -43,7 +43,9 @@ def test_confidence_is_low_where_other_words_are_heard() -> None:
 
 def test_offsets_move_edges_but_neighbours_meet_in_the_middle() -> None:
     log_probs = planted(60, (10, "oh"), (14, "no"), (40, "man"))
-    oh, no, man = align_words("oh no man", log_probs, FRAME, seconds=1.8, start_offset=-0.06, end_offset=0.1)
+    oh, no, man = align_words(
+        "oh no man", log_probs, FRAME, seconds=1.8, start_offset=-0.06, end_offset=0.1
+    )
     assert oh.start == pytest.approx(10 * FRAME - 0.06)
     assert oh.end == no.start == pytest.approx((13 * FRAME + 0.1 + 14 * FRAME - 0.06) / 2)
     assert (no.end, man.start) == pytest.approx((17 * FRAME + 0.1, 40 * FRAME - 0.06))
@@ -92,12 +94,16 @@ def assert_in_order(words: list[Word], seconds: float) -> None:
     st.floats(-0.3, 0.3),
 )
 @example(["well-known"] * 8, 0, 0.0, 0.0)
-def test_times_are_in_order_and_in_the_clip(texts: list[str], seed: int, start: float, end: float) -> None:
+def test_times_are_in_order_and_in_the_clip(
+    texts: list[str], seed: int, start: float, end: float
+) -> None:
     frames = 100  # the longest text needs 95
     noise = np.random.default_rng(seed).normal(size=(frames, ctc.CLASSES)).astype(np.float32)
     log_probs = noise - np.log(np.exp(noise).sum(1, keepdims=True))
     seconds = frames * FRAME
-    words = align_words(" ".join(texts), log_probs, FRAME, seconds=seconds, start_offset=start, end_offset=end)
+    words = align_words(
+        " ".join(texts), log_probs, FRAME, seconds=seconds, start_offset=start, end_offset=end
+    )
     assert_in_order(words, seconds)
     if any(ctc.encode(text) for text in texts):
         assert " ".join(word.text for word in words) == " ".join(texts)
@@ -105,12 +111,18 @@ def test_times_are_in_order_and_in_the_clip(texts: list[str], seed: int, start: 
 
 def test_spread_words_share_the_voiced_part_by_length() -> None:
     words = spread_words("abcd ef gh", [0.5, 0.6, 0.7], Span(1.0, 3.0))
-    assert words == [Word("abcd", 1.0, 2.0, 0.5), Word("ef", 2.0, 2.5, 0.6), Word("gh", 2.5, 3.0, 0.7)]
+    assert words == [
+        Word("abcd", 1.0, 2.0, 0.5),
+        Word("ef", 2.0, 2.5, 0.6),
+        Word("gh", 2.5, 3.0, 0.7),
+    ]
     assert spread_words("", [], Span(0.0, 1.0)) == []
 
 
 def test_token_probabilities_become_word_confidences() -> None:
-    confidences = word_confidences([" He", "llo", "", " the"], [math.log(0.9), math.log(0.4), 0.0, math.log(0.5)])
+    confidences = word_confidences(
+        [" He", "llo", "", " the"], [math.log(0.9), math.log(0.4), 0.0, math.log(0.5)]
+    )
     assert confidences == pytest.approx([(0.9**2 * 0.4**3) ** (1 / 5), 0.5])
 
 

@@ -35,21 +35,50 @@ def film(tmp_path: Path) -> Path:
 
 def lit(path: Path, seconds: float) -> tuple[float, float]:
     """The share of bright pixels in the upper and the lower half of a picture."""
-    command = [find_ffmpeg(), "-v", "error", "-i", f"file:{path}", "-ss", str(seconds), "-frames:v", "1"]
-    done = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "gray", "-"], check=True, capture_output=True)
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-i",
+        f"file:{path}",
+        "-ss",
+        str(seconds),
+        "-frames:v",
+        "1",
+    ]
+    done = subprocess.run(
+        [*command, "-f", "rawvideo", "-pix_fmt", "gray", "-"], check=True, capture_output=True
+    )
     picture = np.frombuffer(done.stdout, np.uint8).reshape(HEIGHT, WIDTH) > 128
     return float(picture[: HEIGHT // 2].mean()), float(picture[HEIGHT // 2 :].mean())
 
 
 def sound_hash(path: Path) -> bytes:
-    command = [find_ffmpeg(), "-v", "error", "-i", f"file:{path}", "-map", "0:a", "-c", "copy", "-f", "hash", "-"]
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-i",
+        f"file:{path}",
+        "-map",
+        "0:a",
+        "-c",
+        "copy",
+        "-f",
+        "hash",
+        "-",
+    ]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 @pytest.mark.parametrize("style", ["outline", "box", "Fontsize=24,PrimaryColour=&H00FFFF&"])
-def test_text_is_drawn_below_while_the_cue_lasts_and_the_sound_is_copied(style: str, film: Path) -> None:
+def test_text_is_drawn_below_while_the_cue_lasts_and_the_sound_is_copied(
+    style: str, film: Path
+) -> None:
     target, heard = burned_path(film), []
-    burn(film, CUES, target, style=style, on_progress=lambda done, total: heard.append((done, total)))
+    burn(
+        film, CUES, target, style=style, on_progress=lambda done, total: heard.append((done, total))
+    )
     assert target.name == film.stem + ".subtitled.mp4"
     assert lit(target, 0.5) == lit(target, 2.5) == (0.0, 0.0)
     above, below = lit(target, 1.5)
@@ -100,7 +129,9 @@ CAMERAS = [
 
 
 @pytest.mark.parametrize(("name", "options", "codec"), CAMERAS)
-def test_the_audio_of_cameras_is_copied(name: str, options: list[str], codec: str, tmp_path: Path) -> None:
+def test_the_audio_of_cameras_is_copied(
+    name: str, options: list[str], codec: str, tmp_path: Path
+) -> None:
     film = make_media(tmp_path / name, tone(1), video=1, options=options)
     burn(film, [Cue(0.2, 0.8, ("Hello",))], burned_path(film))
     assert probe(burned_path(film)).audio[0].codec == codec
@@ -108,7 +139,9 @@ def test_the_audio_of_cameras_is_copied(name: str, options: list[str], codec: st
 
 
 def test_audio_that_the_container_does_not_take_stays_without_loss(tmp_path: Path) -> None:
-    film = make_media(tmp_path / "film.mkv", tone(1), tone(1), video=1, options=["-c:a", "pcm_s16le"])
+    film = make_media(
+        tmp_path / "film.mkv", tone(1), tone(1), video=1, options=["-c:a", "pcm_s16le"]
+    )
     target = tmp_path / "film.subtitled.mp4"
     burn(film, [Cue(0.2, 0.8, ("Hello",))], target)
     assert [track.codec for track in probe(target).audio] == ["alac", "alac"]

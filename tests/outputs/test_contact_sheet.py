@@ -18,8 +18,17 @@ from tests.support.films import make_film, names_in
 
 pytest.importorskip("PIL")
 
-CUES = [Cue(1.0, 3.0, ("one two three",)), Cue(5.0, 6.0, ("four Five.",)), Cue(40.0, 41.0, ("behind the end",))]
-WORDS = [Word("one", 1.0, 1.4), Word("two", 1.5, 1.9), Word("three", 2.0, 2.4), Word("four", 5.0, 5.4)]
+CUES = [
+    Cue(1.0, 3.0, ("one two three",)),
+    Cue(5.0, 6.0, ("four Five.",)),
+    Cue(40.0, 41.0, ("behind the end",)),
+]
+WORDS = [
+    Word("one", 1.0, 1.4),
+    Word("two", 1.5, 1.9),
+    Word("three", 2.0, 2.4),
+    Word("four", 5.0, 5.4),
+]
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +58,24 @@ def test_it_shows_frames_sound_words_and_cues(film: Path) -> None:
 def test_without_words_and_cues_there_is_the_timeline(film: Path) -> None:
     picture = pixels(draw_preview(film, Sight([])))
     legend = slice(-30, None)
-    assert count(picture[: legend.start], drawing._CUE) == count(picture[: legend.start], drawing._WORD) == 0
+    assert (
+        count(picture[: legend.start], drawing._CUE)
+        == count(picture[: legend.start], drawing._WORD)
+        == 0
+    )
     assert count(picture, drawing._WAVE) > 1000
 
 
 def test_sound_without_a_picture_has_no_frames(film: Path, tmp_path: Path) -> None:
     sound = make_film(tmp_path / "talk.wav")
-    assert len(pixels(draw_preview(sound, Sight(CUES)))) < len(pixels(draw_preview(film, Sight(CUES))))
+    assert len(pixels(draw_preview(sound, Sight(CUES)))) < len(
+        pixels(draw_preview(film, Sight(CUES)))
+    )
 
 
-def test_the_command_writes_it_beside_the_film(program: Program, fake: FakeRecognizer, tmp_path: Path) -> None:
+def test_the_command_writes_it_beside_the_film(
+    program: Program, fake: FakeRecognizer, tmp_path: Path
+) -> None:
     film = make_film(tmp_path / "talk.mp4")
     ended = program("preview", film, "--frames", "2", "--seconds", "8")
     assert ended.code == 0 and "talk.preview.png" in one_line(ended.err)
@@ -68,7 +85,9 @@ def test_the_command_writes_it_beside_the_film(program: Program, fake: FakeRecog
     assert "x.png" in names_in(tmp_path)
 
 
-def test_without_pillow_it_says_what_to_install(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pillow_it_says_what_to_install(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(name: str) -> None:
         raise ImportError(name)
 

@@ -42,13 +42,19 @@ needs_ffprobe = pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ff
 
 @pytest.fixture
 def rich(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A film of this kind with everything a film can have: tracks, chapters, cover, font, time code, metadata."""
+    """A film of this kind with everything a film can have: tracks, chapters, cover, font, time
+    code, metadata.
+    """
     kind = getattr(request, "param", "mkv")
     (tmp_path / "facts").write_text(FACTS)
     (tmp_path / "font.ttf").write_bytes(bytes(range(256)) * 8)
-    run_ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32", "-frames:v", "1", str(tmp_path / "cover.jpg"))
+    run_ffmpeg(
+        "-f", "lavfi", "-i", "color=red:s=32x32", "-frames:v", "1", str(tmp_path / "cover.jpg")
+    )
     sounds = (Sound(tone(4), language="fre"), Sound(tone(4, 880), language="eng", late=0.5))
-    plain = make_media(tmp_path / f"plain.{kind}", *sounds, video=4, subtitles=["ger"], options=text_codec(kind))
+    plain = make_media(
+        tmp_path / f"plain.{kind}", *sounds, video=4, subtitles=["ger"], options=text_codec(kind)
+    )
     film = tmp_path / "folder" / f'it\'s "100%": [é].{kind}'
     film.parent.mkdir()
     inputs = ["-i", str(plain), "-i", str(tmp_path / "facts"), "-i", str(tmp_path / "cover.jpg")]
@@ -65,7 +71,9 @@ def rich(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
         "timecode=01:00:00:00",
     ]
     if kind == "mkv":
-        for number, (name, mime) in enumerate([("font.ttf", "font/ttf"), ("cover.jpg", "image/jpeg")]):
+        for number, (name, mime) in enumerate(
+            [("font.ttf", "font/ttf"), ("cover.jpg", "image/jpeg")]
+        ):
             told += ["-attach", str(tmp_path / name), f"-metadata:s:t:{number}", f"mimetype={mime}"]
     else:
         told += ["-map", "2", "-disposition:v:1", "attached_pic"]
@@ -78,32 +86,75 @@ def text_codec(kind: str) -> list[str]:
 
 
 def facts_of(path: Path) -> dict[str, Any]:
-    command = ["ffprobe", "-v", "error", "-show_streams", "-show_format", "-show_chapters", "-of", "json"]
+    command = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-show_streams",
+        "-show_format",
+        "-show_chapters",
+        "-of",
+        "json",
+    ]
     done = subprocess.run([*command, f"file:{path}"], check=True, capture_output=True)
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
 def hashes_of(path: Path) -> list[str]:
     """The hash of every stream's packets, each stream by itself."""
-    command = [find_ffmpeg(), "-v", "error", "-i", f"file:{path}", "-map", "0", "-c", "copy", "-copy_unknown"]
-    done = subprocess.run([*command, "-f", "streamhash", "-hash", "sha256", "-"], check=True, capture_output=True)
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-i",
+        f"file:{path}",
+        "-map",
+        "0",
+        "-c",
+        "copy",
+        "-copy_unknown",
+    ]
+    done = subprocess.run(
+        [*command, "-f", "streamhash", "-hash", "sha256", "-"], check=True, capture_output=True
+    )
     return sorted(line.split(",", 1)[1] for line in done.stdout.decode().splitlines())
 
 
 def extracted(path: Path, number: int) -> str:
-    command = [find_ffmpeg(), "-v", "error", "-i", f"file:{path}", "-map", f"0:s:{number}", "-f", "srt", "-"]
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-i",
+        f"file:{path}",
+        "-map",
+        f"0:s:{number}",
+        "-f",
+        "srt",
+        "-",
+    ]
     return subprocess.run(command, check=True, capture_output=True).stdout.decode()
 
 
 def general(facts: dict[str, Any]) -> dict[str, str]:
-    """Tags of the whole film; the time code is one of its picture's, which some of ffmpeg's readers repeat here."""
+    """Tags of the whole film; the time code is one of its picture's, which some of ffmpeg's readers
+    repeat here.
+    """
     return {name: value for name, value in facts["format"]["tags"].items() if name != "timecode"}
 
 
 def likeness(stream: dict[str, Any]) -> dict[str, Any]:
     """What must not change about a stream that was there before."""
-    tags = {name.lower(): value for name, value in stream.get("tags", {}).items() if name.lower() != "duration"}
-    wanted = {"codec_name": stream.get("codec_name"), "tags": tags, "disposition": stream["disposition"]}
+    tags = {
+        name.lower(): value
+        for name, value in stream.get("tags", {}).items()
+        if name.lower() != "duration"
+    }
+    wanted = {
+        "codec_name": stream.get("codec_name"),
+        "tags": tags,
+        "disposition": stream["disposition"],
+    }
     if stream["codec_type"] == "data":  # the chapters' track and the time code, written anew
         wanted["tags"].pop("handler_name", None)
     return wanted
@@ -121,12 +172,20 @@ def test_every_other_stream_is_the_same_bit_for_bit_and_all_facts_are_kept(rich:
     assert [kind.partition(",")[0] for kind in remaining] == ["s"]
     texts = [stream for stream in after["streams"] if stream["codec_type"] == "subtitle"]
     assert len(texts) == 2 and texts[1]["tags"]["language"] == "eng"
-    assert "English (automatic, SDH)" in (texts[1]["tags"].get("title"), texts[1]["tags"].get("handler_name"))
+    assert "English (automatic, SDH)" in (
+        texts[1]["tags"].get("title"),
+        texts[1]["tags"].get("handler_name"),
+    )
     assert texts[1]["disposition"]["default"] == 0
-    assert texts[1]["disposition"]["hearing_impaired"] == (rich.suffix != ".mov")  # which has no place for it
+    assert texts[1]["disposition"]["hearing_impaired"] == (
+        rich.suffix != ".mov"
+    )  # which has no place for it
     others = [likeness(stream) for stream in after["streams"] if stream is not texts[1]]
     assert sorted(map(str, others)) == sorted(str(likeness(stream)) for stream in before["streams"])
-    assert [chapter["tags"] for chapter in after["chapters"]] == [{"title": "First"}, {"title": "Second"}]
+    assert [chapter["tags"] for chapter in after["chapters"]] == [
+        {"title": "First"},
+        {"title": "Second"},
+    ]
     assert general(after) == general(before)
     assert names_in(rich.parent) == [rich.name]
 
@@ -141,10 +200,14 @@ def test_the_track_has_the_cues_at_their_times(kind: str, tmp_path: Path) -> Non
     assert "00:00:02,250 --> 00:00:03,000\nZoë & friends" in text
 
 
-def test_a_track_is_found_by_language_and_use_and_replaced_by_its_like(tools: str, tmp_path: Path) -> None:
+def test_a_track_is_found_by_language_and_use_and_replaced_by_its_like(
+    tools: str, tmp_path: Path
+) -> None:
     film = make_media(tmp_path / "film.mkv", tone(4), video=4, subtitles=["eng", "ger"])
     assert embedded_track(film, Track("en")) and embedded_track(film, Track("de"))
-    assert not embedded_track(film, Track("fr")) and not embedded_track(film, Track("en", forced=True))
+    assert not embedded_track(film, Track("fr")) and not embedded_track(
+        film, Track("en", forced=True)
+    )
     embed(film, CUES, Track("en", forced=True))
     assert embedded_track(film, Track("en", forced=True))
     embed(film, CUES[:1], Track("en", forced=True))
@@ -165,12 +228,16 @@ def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 def test_what_is_no_container_of_text_is_one_sentence(tmp_path: Path) -> None:
     film = make_media(tmp_path / "film.avi", tone(2), video=2)
-    with pytest.raises(MediaError, match=r"film.avi' cannot hold a subtitle track; convert it to one of m4v, mkv"):
+    with pytest.raises(
+        MediaError, match=r"film.avi' cannot hold a subtitle track; convert it to one of m4v, mkv"
+    ):
         embed(film, CUES, Track())
 
 
 @pytest.mark.parametrize("failure", ["changed", "killed", "interrupted", "full"])
-def test_the_film_stays_as_it_was_whatever_fails(failure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_film_stays_as_it_was_whatever_fails(
+    failure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "films"
     folder.mkdir()
     film = make_media(tmp_path / "film.mkv", tone(2), video=2).rename(folder / "film.mkv")
@@ -187,7 +254,13 @@ def test_the_film_stays_as_it_was_whatever_fails(failure: str, tmp_path: Path, m
     monkeypatch.setattr(embedding, "_hashes", spoiled)
     if failure == "full":
         monkeypatch.setattr(embedding, "_SPARE_BYTES", 1 << 60)
-    expected = KeyboardInterrupt if failure == "interrupted" else OutputError if failure == "full" else MediaError
+    expected = (
+        KeyboardInterrupt
+        if failure == "interrupted"
+        else OutputError
+        if failure == "full"
+        else MediaError
+    )
     with pytest.raises(expected) as error:
         embed(film, CUES, Track())
     assert failure == "interrupted" or "film.mkv" in str(error.value)
@@ -222,14 +295,18 @@ def test_when_and_where_a_film_was_made_stays(kind: str, tmp_path: Path) -> None
             assert after["format"]["tags"][name] == value
     assert after["format"]["tags"]["creation_time"].startswith(MADE)
     made = [stream["tags"].get("creation_time", "") for stream in facts["streams"]]
-    assert [stream["tags"].get("creation_time", "") for stream in after["streams"]][: len(made)] == made
+    assert [stream["tags"].get("creation_time", "") for stream in after["streams"]][
+        : len(made)
+    ] == made
 
 
 @needs_ffprobe
 def test_what_a_film_says_of_itself_and_ffmpeg_cannot_keep_stops_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = make_media(tmp_path / "film.mp4", tone(2), video=2, options=["-metadata", "title=Garden"])
+    film = make_media(
+        tmp_path / "film.mp4", tone(2), video=2, options=["-metadata", "title=Garden"]
+    )
     before = film.read_bytes()
     monkeypatch.setattr(embedding, "_writer_options", lambda muxer, facts: {"map_metadata": "-1"})
     with pytest.raises(MediaError, match=r"cannot keep what '.*film.mp4' says of itself \(title\)"):
@@ -252,4 +329,6 @@ def test_times_and_attributes_of_a_film_stay_and_its_links_are_named(
     assert film.stat().st_mtime_ns == 10**18
     assert os.listxattr(film) == noted
     assert (tmp_path / "seed.mkv").read_bytes() == seed
-    assert "film.mkv' has 1 more name (hard links): what stands there stays as it was" in caplog.text
+    assert (
+        "film.mkv' has 1 more name (hard links): what stands there stays as it was" in caplog.text
+    )

@@ -39,12 +39,16 @@ def options(**more: object) -> Options:
 
 
 def test_the_file_grows_and_ends_as_it_would_have_been(tmp_path: Path) -> None:
-    film = make_film(tmp_path / "long.wav", [*TALK, *[(start + 130, text) for start, text in TALK[:20]]], 172.0)
+    film = make_film(
+        tmp_path / "long.wav", [*TALK, *[(start + 130, text) for start, text in TALK[:20]]], 172.0
+    )
     subtitle(film, FakeRecognizer(), options=options(output=tmp_path / "whole.srt"))
     recognizer = Watching(tmp_path / "long.en.srt")
     subtitle(film, recognizer, options=options(progressive=True))
     assert recognizer.seen[0] is None
-    assert recognizer.seen[1][0] == pytest.approx(1.0, abs=0.1) and 60 < recognizer.seen[1][-1] < 200
+    assert (
+        recognizer.seen[1][0] == pytest.approx(1.0, abs=0.1) and 60 < recognizer.seen[1][-1] < 200
+    )
     assert (tmp_path / "long.en.srt").read_bytes() == (tmp_path / "whole.srt").read_bytes()
 
 
@@ -69,9 +73,13 @@ def test_a_run_that_fails_leaves_what_was_there_before(
     assert names_in(tmp_path) == ["long.en.srt"] * bool(before) + ["long.wav"]
 
 
-def test_listening_begins_where_it_is_told_and_what_is_before_comes_last(film: Path, tmp_path: Path) -> None:
+def test_listening_begins_where_it_is_told_and_what_is_before_comes_last(
+    film: Path, tmp_path: Path
+) -> None:
     recognizer, places = Watching(tmp_path / "long.en.srt"), []
-    subtitle(film, recognizer, options=options(progressive=True, start=50.5), on_progress=places.append)
+    subtitle(
+        film, recognizer, options=options(progressive=True, start=50.5), on_progress=places.append
+    )
     assert 50 < recognizer.seen[1][0] < 52 and recognizer.seen[1][-1] > 105
     cues = read(tmp_path / "long.en.srt")
     assert cues[0].start == pytest.approx(1.0, abs=0.1) and cues[-1].start > 125
@@ -84,10 +92,25 @@ def test_listening_begins_where_it_is_told_and_what_is_before_comes_last(film: P
 
 def test_a_beginning_after_the_end_listens_to_all(film: Path, tmp_path: Path) -> None:
     subtitle(film, FakeRecognizer(), options=options(start=1000.0))
-    assert len(" ".join(" ".join(cue.lines) for cue in read(tmp_path / "long.en.srt")).split()) == len(TALK)
+    assert len(
+        " ".join(" ".join(cue.lines) for cue in read(tmp_path / "long.en.srt")).split()
+    ) == len(TALK)
 
 
-def test_on_the_command_line(program: Program, fake: FakeRecognizer, folder: Path, tmp_path: Path) -> None:
-    ended = program(folder / "talk.wav", "--progressive", "--from", "4", "--output", tmp_path / "x.srt", "--quiet")
-    assert ended.code == 0 and [cue.lines for cue in read(tmp_path / "x.srt")] == [("one two three",), ("four Five.",)]
+def test_on_the_command_line(
+    program: Program, fake: FakeRecognizer, folder: Path, tmp_path: Path
+) -> None:
+    ended = program(
+        folder / "talk.wav",
+        "--progressive",
+        "--from",
+        "4",
+        "--output",
+        tmp_path / "x.srt",
+        "--quiet",
+    )
+    assert ended.code == 0 and [cue.lines for cue in read(tmp_path / "x.srt")] == [
+        ("one two three",),
+        ("four Five.",),
+    ]
     assert program(folder / "talk.wav", "--from", "-1").code == 2

@@ -26,7 +26,9 @@ from tests.support.fake_recognizer import FakeRecognizer, say
 from tests.support.films import TALK, TALK_SECONDS, make_film, make_silent_film, names_in
 from tests.support.media_maker import RATE
 
-LONG_TALK = [(2.0 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(100)]  # 200 s: three groups
+LONG_TALK = [
+    (2.0 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(100)
+]  # 200 s: three groups
 NEAR = 0.06  # seconds by which a codec and frames of 10 ms may move a word
 
 
@@ -48,7 +50,9 @@ def test_words_have_their_text_at_their_time_and_cues_are_made_of_them(film: Pat
     assert document.seconds == pytest.approx(TALK_SECONDS, abs=0.1)
 
 
-def test_the_subtitle_is_written_beside_the_film_and_nothing_else_is(film: Path, tmp_path: Path) -> None:
+def test_the_subtitle_is_written_beside_the_film_and_nothing_else_is(
+    film: Path, tmp_path: Path
+) -> None:
     result = subtitle(film, FakeRecognizer())
     assert names_in(tmp_path) == ["talk.en.srt", "talk.mp4"]
     assert (result.written, result.kept, result.media) == ((tmp_path / "talk.en.srt",), (), film)
@@ -82,7 +86,9 @@ def test_silence_gives_a_subtitle_without_a_cue(tmp_path: Path) -> None:
     assert result.document is not None and result.document.words == ()
 
 
-def test_a_subtitle_that_is_there_is_kept_and_nothing_is_recognised(film: Path, tmp_path: Path) -> None:
+def test_a_subtitle_that_is_there_is_kept_and_nothing_is_recognised(
+    film: Path, tmp_path: Path
+) -> None:
     (tmp_path / "talk.en.srt").write_text("mine")
     recognizer = FakeRecognizer()
     result = subtitle(film, recognizer)
@@ -99,7 +105,9 @@ def test_overwrite_replaces_it(film: Path, tmp_path: Path) -> None:
 
 def test_of_several_formats_only_the_missing_ones_are_written(film: Path, tmp_path: Path) -> None:
     (tmp_path / "talk.en.srt").write_text("mine")
-    result = subtitle(film, FakeRecognizer(), options=Options(formats=("srt", "vtt", "txt", "json")))
+    result = subtitle(
+        film, FakeRecognizer(), options=Options(formats=("srt", "vtt", "txt", "json"))
+    )
     assert [path.name for path in result.written] == ["talk.en.vtt", "talk.en.txt", "talk.en.json"]
     assert [path.name for path in result.kept] == ["talk.en.srt"]
     words = json.loads((tmp_path / "talk.en.json").read_text())["words"]
@@ -126,12 +134,16 @@ def test_targets_carry_language_flags_and_folder() -> None:
     assert target_paths(film, Options(forced=True, output_dir=Path("subs"))) == {
         "srt": Path("subs/talk.v2.en.forced.srt")
     }
-    assert target_paths(film, Options(output=Path("subs/mine.vtt"))) == {"vtt": Path("subs/mine.vtt")}
+    assert target_paths(film, Options(output=Path("subs/mine.vtt"))) == {
+        "vtt": Path("subs/mine.vtt")
+    }
     with pytest.raises(FormatError, match="no subtitle format 'doc'"):
         target_paths(film, Options(output=Path("mine.doc")))
 
 
-@pytest.mark.parametrize("kind", ["text", "empty", "no audio", "cut short", "nothing there", "folder"])
+@pytest.mark.parametrize(
+    "kind", ["text", "empty", "no audio", "cut short", "nothing there", "folder"]
+)
 def test_bad_media_is_one_sentence_and_leaves_nothing(kind: str, tmp_path: Path) -> None:
     film = tmp_path / "bad.mp4"
     if kind == "text":
@@ -154,7 +166,9 @@ def test_bad_media_is_one_sentence_and_leaves_nothing(kind: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), KeyboardInterrupt(), MemoryError()])
-def test_a_recogniser_that_fails_half_way_leaves_nothing(error: BaseException, tmp_path: Path) -> None:
+def test_a_recogniser_that_fails_half_way_leaves_nothing(
+    error: BaseException, tmp_path: Path
+) -> None:
     film = make_film(tmp_path / "long.wav", LONG_TALK, 202.0)
     with pytest.raises(type(error)):
         subtitle(film, FakeRecognizer(fails=error, after=1))
@@ -171,7 +185,9 @@ def test_a_folder_that_is_not_there_is_said_before_the_work(film: Path, tmp_path
 def test_a_folder_without_rights_is_said_before_the_work(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the rights themselves do not stop root
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: False
+    )  # the rights themselves do not stop root
     recognizer = FakeRecognizer()
     with pytest.raises(OutputError, match="is not writable"):
         subtitle(film, recognizer)

@@ -32,7 +32,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-    if sys.platform != "linux" or os.geteuid() != 0 or subprocess.run(command, check=False).returncode:
+    if (
+        sys.platform != "linux"
+        or os.geteuid() != 0
+        or subprocess.run(command, check=False).returncode
+    ):
         pytest.skip("only root of Linux may make a disk")
     try:
         yield disk
@@ -54,7 +58,9 @@ def deaf() -> FakeRecognizer:
     return FakeRecognizer(fails=AssertionError("recognised again"))
 
 
-def test_a_full_disk_leaves_the_old_file_and_what_was_recognised(small_disk: Path, folder: Path) -> None:
+def test_a_full_disk_leaves_the_old_file_and_what_was_recognised(
+    small_disk: Path, folder: Path
+) -> None:
     options = Options(output_dir=small_disk, overwrite=True)
     (small_disk / "talk.en.srt").write_text("old")
     filler = fill(small_disk)
@@ -68,14 +74,20 @@ def test_a_full_disk_leaves_the_old_file_and_what_was_recognised(small_disk: Pat
 
 
 def test_a_journal_on_a_full_disk_costs_only_the_journal(
-    small_disk: Path, program: Program, fake: FakeRecognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
+    small_disk: Path,
+    program: Program,
+    fake: FakeRecognizer,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(small_disk))
     fill(small_disk)
     ended = program(folder)
     assert ended.code == 0 and text_of(folder / "talk.en.srt") == SPOKEN
     warning, _ = ended.err.splitlines()
-    assert warning.startswith("The journal") and "disk is full); work goes on without it." in warning
+    assert (
+        warning.startswith("The journal") and "disk is full); work goes on without it." in warning
+    )
 
 
 def test_a_read_only_disk_is_said_before_the_work(
@@ -100,14 +112,18 @@ class Meanwhile(FakeRecognizer):
         self._act()
 
 
-def test_a_folder_that_vanishes_meanwhile_costs_no_second_recognition(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_that_vanishes_meanwhile_costs_no_second_recognition(
+    folder: Path, tmp_path: Path
+) -> None:
     share = tmp_path / "share"
     share.mkdir()
     options = Options(output_dir=share)
     with pytest.raises(OutputError, match="folder does not exist"):
         subtitle(folder / "talk.wav", Meanwhile(share.rmdir), options=options)
     share.mkdir()
-    subtitle(folder / "talk.wav", Meanwhile(lambda: pytest.fail("recognised again")), options=options)
+    subtitle(
+        folder / "talk.wav", Meanwhile(lambda: pytest.fail("recognised again")), options=options
+    )
     assert text_of(share / "talk.en.srt") == SPOKEN
 
 
@@ -125,7 +141,10 @@ def test_a_corrupted_stretch_costs_that_stretch_only(suffix: str, tmp_path: Path
     words = recognize_file(film, FakeRecognizer()).words
     before = [(word.start, word.text) for word in words if word.start < 26]
     after = [(word.start, word.text) for word in words if word.start > 36]
-    for heard, said in ((before, [w for w in PLAN if w[0] < 26]), (after, [w for w in PLAN if w[0] > 36])):
+    for heard, said in (
+        (before, [w for w in PLAN if w[0] < 26]),
+        (after, [w for w in PLAN if w[0] > 36]),
+    ):
         assert [text for _, text in heard] == [text for _, text in said]
         assert [start for start, _ in heard] == pytest.approx([start for start, _ in said], abs=0.1)
 
@@ -158,7 +177,9 @@ def run_on_mutated(count: int, seed: int, tmp_path: Path) -> None:
     kinds = [".mp4", ".mkv", ".wav", ".mp3", ".ts", ".ogg", ".flac", ".m4a"]
     words = [(0.3, "one"), (1.0, "two")]
     (tmp_path / "whole").mkdir()
-    whole = [make_film(tmp_path / "whole" / f"film{kind}", words, 2.0).read_bytes() for kind in kinds]
+    whole = [
+        make_film(tmp_path / "whole" / f"film{kind}", words, 2.0).read_bytes() for kind in kinds
+    ]
     chance, before, outcomes = random.Random(seed), children(), [0, 0]
     for number in range(count):
         folder = tmp_path / str(number)

@@ -17,7 +17,12 @@ TALK = Path(__file__).parents[3] / "shared" / "media" / "talk.mkv"
 def test_the_measure_sees_late_starts_early_ends_and_cues_over_silence() -> None:
     utterances, silence = [Span(1, 3), Span(4, 6)], [Span(6.2, 10)]
     words = [Word("one", 1.1, 2), Word("two", 2, 2.9), Word("three", 4.3, 5), Word("four", 8, 9)]
-    cues = [Cue(1.1, 2, ("one",)), Cue(2, 2.9, ("two",)), Cue(4.3, 6.6, ("three",)), Cue(8, 9, ("four",))]
+    cues = [
+        Cue(1.1, 2, ("one",)),
+        Cue(2, 2.9, ("two",)),
+        Cue(4.3, 6.6, ("three",)),
+        Cue(8, 9, ("four",)),
+    ]
     timing = measure(words, cues, utterances, silence)
     assert timing.starts == pytest.approx((0.1, 0.3))
     assert timing.ends == pytest.approx((-0.1, 0.6))

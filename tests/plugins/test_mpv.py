@@ -25,10 +25,13 @@ PATIENCE = 60.0
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which("mpv") or not hasattr(socket, "AF_UNIX"), reason="needs mpv and POSIX"),
+    pytest.mark.skipif(
+        not shutil.which("mpv") or not hasattr(socket, "AF_UNIX"), reason="needs mpv and POSIX"
+    ),
 ]
 
-# The real program with the fake recogniser, which waits for somebody to open a pipe before its second group of windows.
+# The real program with the fake recogniser, which waits for somebody to open a pipe before its
+# second group of windows.
 PROGRAM = """#!{python}
 import sys
 sys.path.insert(0, {repository!r})
@@ -56,9 +59,25 @@ class Mpv:
 
     def __init__(self, film: Path, program: Path, position: float, *more: str) -> None:
         address = str(program.with_name("mpv.sock"))
-        options = ["--no-config", "--vo=null", "--ao=null", "--keep-open=yes", "--no-terminal", "--osc=no"]
-        options += [f"--input-ipc-server={address}", f"--script={SCRIPT}", f"--start={position}", "--sid=no"]
-        options += [f"--script-opts=gptasr-subs-program={program}", f"--log-file={program}.log", *more]
+        options = [
+            "--no-config",
+            "--vo=null",
+            "--ao=null",
+            "--keep-open=yes",
+            "--no-terminal",
+            "--osc=no",
+        ]
+        options += [
+            f"--input-ipc-server={address}",
+            f"--script={SCRIPT}",
+            f"--start={position}",
+            "--sid=no",
+        ]
+        options += [
+            f"--script-opts=gptasr-subs-program={program}",
+            f"--log-file={program}.log",
+            *more,
+        ]
         folders = {name: str(program.parent) for name in ("TMPDIR", "GPTASR_SUBS_CACHE")}
         environment = {**os.environ, **folders}
         self.process = subprocess.Popen(["mpv", *options, "--", str(film)], env=environment)
@@ -82,7 +101,11 @@ class Mpv:
         """The value of a watched property once it is as it should be."""
         for line in self._lines:
             news = json.loads(line)
-            if news.get("event") == "property-change" and news["name"] == name and until(news.get("data")):
+            if (
+                news.get("event") == "property-change"
+                and news["name"] == name
+                and until(news.get("data"))
+            ):
                 return news["data"]
         raise AssertionError("mpv has ended")
 
@@ -92,7 +115,11 @@ class Mpv:
         while True:
             text = self.wait("sub-text", until=bool)
             self.tell("get_property", "time-pos")
-            answer = next(news for news in map(json.loads, self._lines) if "request_id" in news and "data" in news)
+            answer = next(
+                news
+                for news in map(json.loads, self._lines)
+                if "request_id" in news and "data" in news
+            )
             if start <= answer["data"] <= end:
                 return answer["data"], text.split()
 
@@ -137,7 +164,9 @@ def assert_said(heard: tuple[float, list[str]]) -> None:
 def test_a_cue_is_shown_while_the_rest_is_still_listened_to(mpv: Mpv, desk: Path) -> None:
     assert_said(mpv.cue_between(20.0, 130.0))
     assert "--progressive --from 20." in (desk / "log").read_text()
-    with (desk / "pipe").open("w"):  # opens only when the program waits there: the rest was not listened to yet
+    with (desk / "pipe").open(
+        "w"
+    ):  # opens only when the program waits there: the rest was not listened to yet
         pass
     mpv.tell("seek", 190, "absolute", "exact")
     assert_said(mpv.cue_between(189.5, 202.0))

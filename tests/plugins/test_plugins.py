@@ -21,17 +21,36 @@ TEMPLATE = REPOSITORY / "plugins" / "template"
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [EntryPoint("odd", "no_such_package:thing", f"gptasr_subs.{kind}") for kind in ("formats", "recognizers")]
-    monkeypatch.setattr("gptasr_subs.plugins.entry_points", lambda group: [p for p in points if p.group == group])
+    points = [
+        EntryPoint("odd", "no_such_package:thing", f"gptasr_subs.{kind}")
+        for kind in ("formats", "recognizers")
+    ]
+    monkeypatch.setattr(
+        "gptasr_subs.plugins.entry_points", lambda group: [p for p in points if p.group == group]
+    )
     find_formats.cache_clear()
 
 
-def test_the_list_says_what_there_is_and_what_cannot_be_used(program: Program, broken: None) -> None:
+def test_the_list_says_what_there_is_and_what_cannot_be_used(
+    program: Program, broken: None
+) -> None:
     ended = program("plugins")
     lines = [line.split() for line in ended.out.splitlines()]
     assert ended.code == 0 and lines[0] == ["KIND", "NAME", "PACKAGE"]
-    assert ["formats", "srt", "gptasr-subs"] in lines and ["recognizers", "gptasr", "gptasr-subs"] in lines
-    left_out = ["left", "out:", "ModuleNotFoundError:", "No", "module", "named", "'no_such_package'"]
+    assert ["formats", "srt", "gptasr-subs"] in lines and [
+        "recognizers",
+        "gptasr",
+        "gptasr-subs",
+    ] in lines
+    left_out = [
+        "left",
+        "out:",
+        "ModuleNotFoundError:",
+        "No",
+        "module",
+        "named",
+        "'no_such_package'",
+    ]
     assert ["formats", "odd", "gptasr-subs", *left_out] in lines
     assert ["recognizers", "odd", "gptasr-subs", *left_out] in lines
 
@@ -47,7 +66,9 @@ def test_a_broken_plugin_is_named_and_the_command_goes_on(
 def test_a_recogniser_that_is_not_there_is_one_sentence(program: Program, folder: Path) -> None:
     ended = program(folder, "--model", "nix:tiny")
     assert ended.code == 1
-    assert one_line(ended.err).startswith("No installed package offers the recogniser 'nix'; there are: ")
+    assert one_line(ended.err).startswith(
+        "No installed package offers the recogniser 'nix'; there are: "
+    )
 
 
 def test_the_language_reaches_recognisers_of_other_packages_without_a_warning(
@@ -85,13 +106,20 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
     assert (tmp_path / "gptasr-subs.log").read_text() == "queued.wav: done queued.en.md\n"
     pytest.importorskip("yt_dlp")
     told = run(
-        program.with_name("python"), "-m", "yt_dlp", "--ignore-config", "--verbose", "--list-impersonate-targets"
+        program.with_name("python"),
+        "-m",
+        "yt_dlp",
+        "--ignore-config",
+        "--verbose",
+        "--list-impersonate-targets",
     )
     assert "GptasrSubsPP" in told
 
 
 def install(folder: Path, *projects: Path) -> Path:
-    """A fresh virtual environment with wheels of these projects; what they depend on is that of this environment."""
+    """A fresh virtual environment with wheels of these projects; what they depend on is that of
+    this environment.
+    """
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
@@ -107,7 +135,9 @@ def install(folder: Path, *projects: Path) -> Path:
 
 
 def run(program: Path, *arguments: str, **facts: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | facts
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+    } | facts
     environment |= {name: str(program.parent) for name in ("GPTASR_SUBS_CACHE", "GPTASR_SUBS_DATA")}
     piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     done = subprocess.run([program, *arguments], env=environment, cwd=program.parent, **piped)  # type: ignore[call-overload]

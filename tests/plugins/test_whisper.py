@@ -26,7 +26,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin, as if it were installed."""
     monkeypatch.syspath_prepend(str(REPOSITORY / "plugins" / "whisper"))
     points = [EntryPoint("whisper", "gptasr_subs_whisper:load", "gptasr_subs.recognizers")]
-    monkeypatch.setattr("gptasr_subs.plugins.entry_points", lambda group: [p for p in points if p.group == group])
+    monkeypatch.setattr(
+        "gptasr_subs.plugins.entry_points", lambda group: [p for p in points if p.group == group]
+    )
 
 
 @pytest.fixture
@@ -38,21 +40,41 @@ def tiny() -> str:
 
 def test_a_film_is_subtitled_by_whisper(program: Program, tiny: str, tmp_path: Path) -> None:
     run_ffmpeg("-t", "10", "-i", str(SAMPLE), "-c", "copy", str(tmp_path / "talk.mp4"))
-    ended = program(tmp_path / "talk.mp4", "--model", f"whisper:{tiny}", "--device", "cpu", "--format", "srt,json")
+    ended = program(
+        tmp_path / "talk.mp4",
+        "--model",
+        f"whisper:{tiny}",
+        "--device",
+        "cpu",
+        "--format",
+        "srt,json",
+    )
     assert ended.code == 0, ended.err
     heard = json.loads((tmp_path / "talk.en.json").read_text())
     assert heard["model"] == "whisper-model-en"
     beginning = " ".join(TEXT.read_text().splitlines()[:3])
-    said, heard_text = normalize(beginning).split(), normalize(text_of(tmp_path / "talk.en.srt")).split()
-    assert len(heard_text) > 15 and count_errors(" ".join(said[: len(heard_text)]), " ".join(heard_text)).wer < 10
+    said, heard_text = (
+        normalize(beginning).split(),
+        normalize(text_of(tmp_path / "talk.en.srt")).split(),
+    )
+    assert (
+        len(heard_text) > 15
+        and count_errors(" ".join(said[: len(heard_text)]), " ".join(heard_text)).wer < 10
+    )
     words = heard["words"]
-    assert all(0 <= word["start"] <= word["end"] <= 10.1 and 0 < word["confidence"] <= 1 for word in words)
+    assert all(
+        0 <= word["start"] <= word["end"] <= 10.1 and 0 < word["confidence"] <= 1 for word in words
+    )
     assert all(left["end"] <= right["start"] for left, right in pairwise(words))
 
 
-def test_what_it_cannot_do_is_one_sentence(program: Program, tiny: str, folder: Path, tmp_path: Path) -> None:
+def test_what_it_cannot_do_is_one_sentence(
+    program: Program, tiny: str, folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "mine.en").symlink_to(tiny)
-    ended = program(folder, "--model", f"whisper:{tmp_path / 'mine.en'}", "--lang", "de", "--device", "cpu")
+    ended = program(
+        folder, "--model", f"whisper:{tmp_path / 'mine.en'}", "--lang", "de", "--device", "cpu"
+    )
     assert ended.code == 1 and "knows English only" in one_line(ended.err)
     ended = program(folder, "--model", f"whisper:{tiny}", "--lang", "tlh", "--device", "cpu")
     assert ended.code == 1 and "does not know the language 'tlh'" in one_line(ended.err)
@@ -64,7 +86,10 @@ class Told:
     """A model that hears what it is told to."""
 
     def __init__(self, *parts: tuple[str, float, float]) -> None:
-        words = [SimpleNamespace(word=word, start=start, end=end, probability=0.5) for word, start, end in parts]
+        words = [
+            SimpleNamespace(word=word, start=start, end=end, probability=0.5)
+            for word, start, end in parts
+        ]
         self.segments = [SimpleNamespace(words=words), SimpleNamespace(words=None)]
         self.asked: dict[str, object] = {}
 
@@ -93,4 +118,6 @@ def test_parts_of_words_are_joined_and_times_are_put_in_order() -> None:
 def test_it_imports_nothing_heavy_before_it_is_used() -> None:
     import gptasr_subs_whisper
 
-    assert gptasr_subs_whisper.__file__ and "ctranslate2" not in vars(sys.modules["gptasr_subs_whisper"])
+    assert gptasr_subs_whisper.__file__ and "ctranslate2" not in vars(
+        sys.modules["gptasr_subs_whisper"]
+    )

@@ -44,23 +44,50 @@ yt_dlp.main()
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("site")
     make_film(folder / "talk.mp4")
-    run_ffmpeg("-i", str(folder / "talk.mp4"), "-c:a", "libopus", "-c:v", "libvpx", str(folder / "talk.webm"))
+    run_ffmpeg(
+        "-i",
+        str(folder / "talk.mp4"),
+        "-c:a",
+        "libopus",
+        "-c:v",
+        "libvpx",
+        str(folder / "talk.webm"),
+    )
     make_silent_film(folder / "mute.mp4")
-    home = Home({path.name: path.read_bytes() for path in folder.iterdir()}, content_type="video/mp4")
+    home = Home(
+        {path.name: path.read_bytes() for path in folder.iterdir()}, content_type="video/mp4"
+    )
     home.files |= {f"{name}.mp4": home.files["talk.mp4"] for name in ("one", "two", "three")}
     home.files["talk.en.vtt"] = b"WEBVTT\n\n00:01.000 --> 00:02.000\nFrom the site.\n"
     with file_server(home):
-        feed = FEED.format("".join(ITEM.format(name, home.address) for name in ("one", "two", "three")))
-        home.files["feed.xml"], home.content_types["feed.xml"] = feed.encode(), "application/rss+xml"
+        feed = FEED.format(
+            "".join(ITEM.format(name, home.address) for name in ("one", "two", "three"))
+        )
+        home.files["feed.xml"], home.content_types["feed.xml"] = (
+            feed.encode(),
+            "application/rss+xml",
+        )
         yield home
 
 
 def download(folder: Path, *arguments: str, options: str = "") -> subprocess.CompletedProcess[str]:
     """Run yt-dlp in a folder; ``options`` are those of the post-processor."""
     paths = [REPOSITORY / "plugins" / "yt-dlp", REPOSITORY]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "HOME": str(folder.parent)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "HOME": str(folder.parent),
+    }
     use = ["--use-postprocessor", "GptasrSubs" + (f":{options}" if options else "")]
-    command = [sys.executable, "-c", PROGRAM, str(REPOSITORY), "--ignore-config", "--no-mtime", *use]
+    command = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        str(REPOSITORY),
+        "--ignore-config",
+        "--no-mtime",
+        *use,
+    ]
     command += ["-o", "%(title)s.%(ext)s", *arguments]
     folder.mkdir(exist_ok=True)
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
@@ -68,11 +95,24 @@ def download(folder: Path, *arguments: str, options: str = "") -> subprocess.Com
 
 def tracks(path: Path) -> list[tuple[str, str, str]]:
     """Codec, language and title of the text tracks, by ffprobe."""
-    command = ["ffprobe", "-v", "error", "-show_streams", "-select_streams", "s", "-of", "json", str(path)]
+    command = [
+        "ffprobe",
+        "-v",
+        "error",
+        "-show_streams",
+        "-select_streams",
+        "s",
+        "-of",
+        "json",
+        str(path),
+    ]
     streams = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["streams"]
     tags = [{name.lower(): value for name, value in stream["tags"].items()} for stream in streams]
     titles = [tag.get("title") or tag.get("handler_name", "") for tag in tags]
-    return [(s["codec_name"], tag["language"], title) for s, tag, title in zip(streams, tags, titles, strict=True)]
+    return [
+        (s["codec_name"], tag["language"], title)
+        for s, tag, title in zip(streams, tags, titles, strict=True)
+    ]
 
 
 def said(path: Path) -> str:
@@ -80,16 +120,30 @@ def said(path: Path) -> str:
 
 
 def test_a_sidecar_is_written_and_named_as_yt_dlp_names_its_own(site: Home, tmp_path: Path) -> None:
-    done = download(tmp_path / "d", f"{site.address}/talk.mp4", "-P", "temp:parts", options="lang=en;model=mine")
+    done = download(
+        tmp_path / "d", f"{site.address}/talk.mp4", "-P", "temp:parts", options="lang=en;model=mine"
+    )
     assert done.returncode == 0, done.stderr
-    assert [name for name in names_in(tmp_path / "d") if name != "parts"] == ["talk.en.srt", "talk.mp4"]
-    assert said(tmp_path / "d" / "talk.en.srt") == SPOKEN and tracks(tmp_path / "d" / "talk.mp4") == []
+    assert [name for name in names_in(tmp_path / "d") if name != "parts"] == [
+        "talk.en.srt",
+        "talk.mp4",
+    ]
+    assert (
+        said(tmp_path / "d" / "talk.en.srt") == SPOKEN and tracks(tmp_path / "d" / "talk.mp4") == []
+    )
     assert "a model is loaded: mine auto en" in done.stdout
-    assert '[GptasrSubs] Making subtitles for "' in done.stdout and "[GptasrSubs] Wrote 2 subtitles to" in done.stdout
+    assert (
+        '[GptasrSubs] Making subtitles for "' in done.stdout
+        and "[GptasrSubs] Wrote 2 subtitles to" in done.stdout
+    )
 
 
-@pytest.mark.parametrize("choice", [("-P", "subtitle:subs"), ("-o", "subtitle:subs/%(title)s.%(ext)s")])
-def test_subtitles_lie_where_somebody_wants_those_of_sites(choice: list[str], site: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "choice", [("-P", "subtitle:subs"), ("-o", "subtitle:subs/%(title)s.%(ext)s")]
+)
+def test_subtitles_lie_where_somebody_wants_those_of_sites(
+    choice: list[str], site: Home, tmp_path: Path
+) -> None:
     done = download(tmp_path / "d", f"{site.address}/talk.mp4", *choice)
     assert done.returncode == 0, done.stderr
     assert names_in(tmp_path / "d") == ["subs", "talk.mp4"]
@@ -108,7 +162,10 @@ def test_embedded_and_kept(site: Home, tmp_path: Path) -> None:
     done = download(tmp_path / "d", f"{site.address}/talk.mp4", "--embed-subs", "--write-subs")
     assert done.returncode == 0, done.stderr
     assert names_in(tmp_path / "d") == ["talk.en.srt", "talk.mp4"]
-    assert len(tracks(tmp_path / "d" / "talk.mp4")) == 1 and said(tmp_path / "d" / "talk.en.srt") == SPOKEN
+    assert (
+        len(tracks(tmp_path / "d" / "talk.mp4")) == 1
+        and said(tmp_path / "d" / "talk.en.srt") == SPOKEN
+    )
 
 
 @pytest.mark.slow
@@ -136,8 +193,16 @@ def test_after_the_move_the_sidecar_lies_beside_the_film(site: Home, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert names_in(tmp_path / "d" / "films") == ["parts", "talk.en.srt", "talk.mp4"]
     before = download(tmp_path / "e", *arguments)
-    assert before.returncode == 0 and names_in(tmp_path / "e" / "films") == ["parts", "talk.en.srt", "talk.mp4"]
-    assert names_in(tmp_path / "e" / "films" / "parts") == names_in(tmp_path / "d" / "films" / "parts") == []
+    assert before.returncode == 0 and names_in(tmp_path / "e" / "films") == [
+        "parts",
+        "talk.en.srt",
+        "talk.mp4",
+    ]
+    assert (
+        names_in(tmp_path / "e" / "films" / "parts")
+        == names_in(tmp_path / "d" / "films" / "parts")
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,7 +228,13 @@ def test_a_subtitle_that_fails_is_yt_dlps_error_in_one_sentence(
 @pytest.mark.slow
 @pytest.mark.parametrize("force", [False, True])
 def test_what_the_site_gives_is_kept_unless_forced(force: bool, site: Home, tmp_path: Path) -> None:
-    film = {"id": "talk", "title": "talk", "ext": "mp4", "url": f"{site.address}/talk.mp4", "extractor": "generic"}
+    film = {
+        "id": "talk",
+        "title": "talk",
+        "ext": "mp4",
+        "url": f"{site.address}/talk.mp4",
+        "extractor": "generic",
+    }
     film |= {"subtitles": {"en": [{"url": f"{site.address}/talk.en.vtt", "ext": "vtt"}]}}  # type: ignore[dict-item]
     (tmp_path / "talk.info.json").write_text(json.dumps(film))
     arguments = ["--load-info-json", str(tmp_path / "talk.info.json"), "--write-subs"]
@@ -174,12 +245,28 @@ def test_what_the_site_gives_is_kept_unless_forced(force: bool, site: Home, tmp_
 
 
 @pytest.mark.slow
-def test_what_is_cut_out_of_the_film_is_cut_out_of_the_subtitles(site: Home, tmp_path: Path) -> None:
-    film = {"id": "talk", "title": "talk", "ext": "mp4", "url": f"{site.address}/talk.mp4", "extractor": "generic"}
+def test_what_is_cut_out_of_the_film_is_cut_out_of_the_subtitles(
+    site: Home, tmp_path: Path
+) -> None:
+    film = {
+        "id": "talk",
+        "title": "talk",
+        "ext": "mp4",
+        "url": f"{site.address}/talk.mp4",
+        "extractor": "generic",
+    }
     names = [("Talk", 0, 4), ("Sponsor", 4, 8)]
-    film |= {"duration": 8, "chapters": [{"title": t, "start_time": a, "end_time": b} for t, a, b in names]}  # type: ignore[dict-item]
+    film |= {
+        "duration": 8,
+        "chapters": [{"title": t, "start_time": a, "end_time": b} for t, a, b in names],
+    }  # type: ignore[dict-item]
     (tmp_path / "talk.info.json").write_text(json.dumps(film))
-    arguments = ["--load-info-json", str(tmp_path / "talk.info.json"), "--remove-chapters", "Sponsor"]
+    arguments = [
+        "--load-info-json",
+        str(tmp_path / "talk.info.json"),
+        "--remove-chapters",
+        "Sponsor",
+    ]
     done = download(tmp_path / "d", *arguments)
     assert done.returncode == 0, done.stderr
     (cue,) = read(tmp_path / "d" / "talk.en.srt")
@@ -205,7 +292,15 @@ def test_yt_dlp_starts_as_fast_as_before() -> None:
     ]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "plugins" / "yt-dlp")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    rows = [line.removeprefix("import time:").split("|") for line in done.stderr.splitlines() if "|" in line]
-    cost = next(int(total) for _, total, name in rows if name.strip() == "yt_dlp_plugins.postprocessor.gptasr_subs")
+    rows = [
+        line.removeprefix("import time:").split("|")
+        for line in done.stderr.splitlines()
+        if "|" in line
+    ]
+    cost = next(
+        int(total)
+        for _, total, name in rows
+        if name.strip() == "yt_dlp_plugins.postprocessor.gptasr_subs"
+    )
     assert cost < 50_000  # microseconds
     assert not any(name.strip().startswith(("gptasr_subs", "torch", "numpy")) for *_, name in rows)

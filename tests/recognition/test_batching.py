@@ -45,7 +45,9 @@ def test_a_gpu_takes_as_many_as_its_free_memory_holds(monkeypatch: pytest.Monkey
         (0, 8, 2, []),
     ],
 )
-def test_every_worker_gets_like_much(count: int, size: int, workers: int, expected: list[list[int]]) -> None:
+def test_every_worker_gets_like_much(
+    count: int, size: int, workers: int, expected: list[list[int]]
+) -> None:
     assert split_batches(range(count), size, workers) == expected
 
 
@@ -61,7 +63,9 @@ def test_several_work_at_once_and_results_keep_their_order(monkeypatch: pytest.M
     assert torch.get_num_threads() == before
 
 
-def test_an_error_in_one_batch_comes_out_and_stops_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_one_batch_comes_out_and_stops_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(batches, "count_workers", lambda device: 2)
     done = []
 

@@ -40,7 +40,11 @@ AGAIN = Options(overwrite=True)
 
 
 def window(start: float, value: float = 0.5) -> Window:
-    return Window(Span(start, start + 2.0), np.full(2 * RATE, value, np.float32), (Span(start + 0.5, start + 1.5),))
+    return Window(
+        Span(start, start + 2.0),
+        np.full(2 * RATE, value, np.float32),
+        (Span(start + 0.5, start + 1.5),),
+    )
 
 
 @pytest.fixture
@@ -67,7 +71,9 @@ def test_words_come_back_as_they_were_to_the_last_bit(media: Path) -> None:
 
 
 @pytest.mark.parametrize("other", [("other weights", 0), ("weights", 5)])
-def test_other_weights_and_another_search_hear_for_themselves(other: tuple[str, int], media: Path) -> None:
+def test_other_weights_and_another_search_hear_for_themselves(
+    other: tuple[str, int], media: Path
+) -> None:
     with open_journal() as journal:
         film = journal.record(media, None, "weights", 0)
         film.recall(window(0))
@@ -102,7 +108,10 @@ def test_a_finished_film_comes_back_whole_until_it_changes(media: Path) -> None:
         film.finish(Transcript("small", 7.5, (recognized,)))
         again = journal.record(media, "eng", "weights", 0).finished()
         assert again is not None and (again.model, again.seconds) == ("small", 7.5)
-        assert again.windows[0].span == recognized.span and again.windows[0].speech == recognized.speech
+        assert (
+            again.windows[0].span == recognized.span
+            and again.windows[0].speech == recognized.speech
+        )
         assert [word.text for word in again.words] == ["Zoë", "b"]
         assert journal.record(media, 1, "weights", 0).finished() is None
         media = media.rename(media.with_name("renamed.mkv"))
@@ -133,7 +142,10 @@ def test_it_stays_within_its_bounds_and_the_oldest_leave_first(tmp_path: Path) -
             film.recall(window(0, number / 100))
             film.store(window(0, number / 100), texts)
         names = [Path(entry.media).stem for entry in journal.entries()]
-        assert names == [str(number) for number in range(19, 19 - len(names), -1)] and 2 <= len(names) <= 6
+        assert (
+            names == [str(number) for number in range(19, 19 - len(names), -1)]
+            and 2 <= len(names) <= 6
+        )
         assert journal.prune(0) == len(names)
         assert journal.ask("SELECT count(*) FROM windows") == [(0,)]
     assert journal_path().stat().st_size < 100_000
@@ -146,7 +158,9 @@ def test_windows_of_two_films_with_the_same_sound_survive_the_older_one(tmp_path
             film = journal.record(tmp_path / name, None, "weights", 0)
             if film.recall(window(0)) is None:
                 film.store(window(0), WORDS)
-        journal.ask("DELETE FROM windows WHERE film = (SELECT id FROM films WHERE media LIKE '%a.mkv')")
+        journal.ask(
+            "DELETE FROM windows WHERE film = (SELECT id FROM films WHERE media LIKE '%a.mkv')"
+        )
         assert film.recall(window(0)) == WORDS
 
 
@@ -159,10 +173,17 @@ def test_a_second_run_recognises_nothing_and_writes_the_same(film: Path) -> None
     assert [film.with_name(f"talk.en.{end}").read_bytes() for end in options.formats] == first
 
 
-def test_other_cues_need_neither_the_model_nor_the_sound(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_cues_need_neither_the_model_nor_the_sound(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = recognize_file(film, FakeRecognizer()).words
-    monkeypatch.setattr("gptasr_subs.pipeline.recognize.decode_blocks", lambda *_, **__: pytest.fail("decoded again"))
-    document = recognize_file(film, FakeRecognizer(), options=Options(norms=replace(NETFLIX, max_chars=9, max_lines=1)))
+    monkeypatch.setattr(
+        "gptasr_subs.pipeline.recognize.decode_blocks",
+        lambda *_, **__: pytest.fail("decoded again"),
+    )
+    document = recognize_file(
+        film, FakeRecognizer(), options=Options(norms=replace(NETFLIX, max_chars=9, max_lines=1))
+    )
     assert document.words == words and max(len(cue.text) for cue in document.cues) <= 9
 
 
@@ -181,7 +202,9 @@ def test_a_copy_is_known_by_its_sound(film: Path) -> None:
     assert copy.with_name("copy.en.srt").read_bytes() == film.with_name("talk.en.srt").read_bytes()
 
 
-def test_after_a_failure_only_the_rest_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_failure_only_the_rest_is_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gptasr_subs.recognition.windows._FIRST_GROUP", 5.0)
     film = make_film(tmp_path / "long.wav", LONG_TALK, 42.0)
     first, second = FakeRecognizer(fails=KeyboardInterrupt(), after=1), FakeRecognizer()
@@ -204,16 +227,25 @@ class Choking(FakeRecognizer):
         yield from found.items()
 
 
-def test_a_window_that_fails_alone_costs_only_itself(film: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_window_that_fails_alone_costs_only_itself(
+    film: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     subtitle(film, Choking())
     assert text_of(film.with_name("talk.en.srt")) == "one two three"
     (record,) = caplog.records
-    assert "talk.wav' has no subtitles at 4.7-6.2 s" in record.getMessage() and "choked" in record.getMessage()
+    assert (
+        "talk.wav' has no subtitles at 4.7-6.2 s" in record.getMessage()
+        and "choked" in record.getMessage()
+    )
     with open_journal() as journal:
-        assert [(entry.windows, entry.failed, entry.finished) for entry in journal.entries()] == [(2, 1, False)]
+        assert [(entry.windows, entry.failed, entry.finished) for entry in journal.entries()] == [
+            (2, 1, False)
+        ]
     again = Choking()
     subtitle(film, again, options=AGAIN)  # tries the one that failed, alone
-    assert text_of(film.with_name("talk.en.srt")) == "one two three" and again.asked[0]["clips"] == 1
+    assert (
+        text_of(film.with_name("talk.en.srt")) == "one two three" and again.asked[0]["clips"] == 1
+    )
 
 
 def test_a_recogniser_that_hears_nothing_at_all_is_an_error(tmp_path: Path) -> None:
@@ -277,7 +309,9 @@ def test_rows_that_are_cut_short_are_noticed(table: str, column: str, film: Path
     assert film.with_name("talk.en.srt").read_bytes() == expected
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody may write to")
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="needs a folder that nobody may write to"
+)
 def test_a_cache_folder_that_cannot_be_written_breaks_nothing(
     film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -316,9 +350,12 @@ def test_two_processes_write_into_it_at_once(media: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [lambda film: os.utime(film, ns=(1, 1)), Path.unlink, lambda film: film.write_bytes(b"x")]
+    "change",
+    [lambda film: os.utime(film, ns=(1, 1)), Path.unlink, lambda film: film.write_bytes(b"x")],
 )
-def test_a_film_that_changes_while_it_is_read_is_refused(change: Callable[[Path], object], film: Path) -> None:
+def test_a_film_that_changes_while_it_is_read_is_refused(
+    change: Callable[[Path], object], film: Path
+) -> None:
     class Meanwhile(FakeRecognizer):
         def transcribe(self, clips, *, batch_size=0, beams=0):  # type: ignore[no-untyped-def]
             if film.exists():
@@ -338,10 +375,15 @@ def test_real_weights_are_known_by_what_they_hold(tmp_path: Path) -> None:
     weights = tmp_path / "two" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     assert checkpoint_identity(tmp_path / "one") != checkpoint_identity(tmp_path / "two")
-    assert lazy_model(tmp_path / "one", "cpu").identity == lazy_model(tmp_path / "one", "cpu").load().identity
+    assert (
+        lazy_model(tmp_path / "one", "cpu").identity
+        == lazy_model(tmp_path / "one", "cpu").load().identity
+    )
 
 
-def test_another_number_format_may_find_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_number_format_may_find_other_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save_checkpoint(tmp_path, tiny_checkpoint())
     usual = lazy_model(tmp_path, "cpu").identity
     monkeypatch.setenv("GPTASR_SUBS_PRECISION", "float32")
@@ -359,7 +401,9 @@ finally:
 """
 
 
-def test_new_cues_of_a_known_film_come_without_loading_torch(program: Program, film: Path, tmp_path: Path) -> None:
+def test_new_cues_of_a_known_film_come_without_loading_torch(
+    program: Program, film: Path, tmp_path: Path
+) -> None:
     save_checkpoint(tmp_path / "tiny", tiny_checkpoint())
     options = [str(film), "--model", str(tmp_path / "tiny"), "--device", "cpu", "--overwrite"]
     assert program(*options).code == 0
@@ -369,7 +413,9 @@ def test_new_cues_of_a_known_film_come_without_loading_torch(program: Program, f
     assert film.with_name("talk.en.vtt").exists()
 
 
-def test_what_is_on_record_is_listed_and_forgotten(program: Program, fake: FakeRecognizer, folder: Path) -> None:
+def test_what_is_on_record_is_listed_and_forgotten(
+    program: Program, fake: FakeRecognizer, folder: Path
+) -> None:
     program(folder)
     ended = program("cache")
     header, row = ended.out.splitlines()

@@ -31,7 +31,11 @@ from gptasr_subs.types import FloatArray, Word
 from tests.support.tiny import tiny_checkpoint, tiny_config
 
 RATE = 22050
-SAID = {300.0: "hello there", 1100.0: "good day", 0.0: ""}  # the text of each tone, and of near silence
+SAID = {
+    300.0: "hello there",
+    1100.0: "good day",
+    0.0: "",
+}  # the text of each tone, and of near silence
 TRAINING_STEPS = 150
 
 
@@ -47,7 +51,9 @@ def taught_checkpoint() -> Checkpoint:
     texts = list(SAID.values())
     tokenizer = train_bpe(texts, 40)
     network = GptAsr(tiny_config(2, ctc=True, vocabulary=tokenizer.size))
-    mel = LogMel(network.config.front_end)(torch.from_numpy(np.stack([sound(pitch) for pitch in SAID])))
+    mel = LogMel(network.config.front_end)(
+        torch.from_numpy(np.stack([sound(pitch) for pitch in SAID]))
+    )
     lengths = torch.full((len(SAID),), mel.shape[-1])
     tokens = [torch.tensor([1, *tokenizer.encode(text), 0]) for text in texts]
     padded = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=-100)
@@ -57,11 +63,16 @@ def taught_checkpoint() -> Checkpoint:
         assert network.ctc_head is not None and encoded.lengths is not None
         spelled = -ctc.score(network.ctc_head(encoded.features), encoded.lengths * 3, texts).mean()
         logits = network.read(encoded, padded[:, :-1].clamp_min(0))
-        loss = F.cross_entropy(logits.transpose(1, 2), padded[:, 1:], ignore_index=-100) + 0.1 * spelled
+        loss = (
+            F.cross_entropy(logits.transpose(1, 2), padded[:, 1:], ignore_index=-100)
+            + 0.1 * spelled
+        )
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    return Checkpoint("taught", network.config, network.eval(), tokenizer, decoding=DecodingOptions(beam_size=2))
+    return Checkpoint(
+        "taught", network.config, network.eval(), tokenizer, decoding=DecodingOptions(beam_size=2)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +82,28 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> GptAsrRecognizer:
     return load_model(folder, device="cpu")
 
 
-def heard(recognizer: GptAsrRecognizer, clips: Sequence[FloatArray], **how: int) -> list[list[Word]]:
+def heard(
+    recognizer: GptAsrRecognizer, clips: Sequence[FloatArray], **how: int
+) -> list[list[Word]]:
     found = dict(recognizer.transcribe(clips, **how))
     assert sorted(found) == list(range(len(clips)))
     return [found[index] for index in range(len(clips))]
 
 
-@pytest.mark.parametrize("how", [{}, {"beams": 1}, {"batch_size": 1}, {"batch_size": 2, "beams": 3}])
-def test_taught_sounds_give_their_words_back_in_any_batch(taught: GptAsrRecognizer, how: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "how", [{}, {"beams": 1}, {"batch_size": 1}, {"batch_size": 2, "beams": 3}]
+)
+def test_taught_sounds_give_their_words_back_in_any_batch(
+    taught: GptAsrRecognizer, how: dict[str, int]
+) -> None:
     clips = [sound(1100.0), sound(0.0), sound(300.0), sound(1100.0)]
     words = heard(taught, clips, **how)
-    assert [" ".join(word.text for word in clip) for clip in words] == ["good day", "", "hello there", "good day"]
+    assert [" ".join(word.text for word in clip) for clip in words] == [
+        "good day",
+        "",
+        "hello there",
+        "good day",
+    ]
     for clip in words:
         assert all(0 <= word.start < word.end <= 1.0 and word.confidence > 0.3 for word in clip)
         assert all(left.end <= right.start for left, right in pairwise(clip))
@@ -89,10 +111,14 @@ def test_taught_sounds_give_their_words_back_in_any_batch(taught: GptAsrRecogniz
 
 def test_empty_and_very_short_clips_are_no_trouble(taught: GptAsrRecognizer) -> None:
     assert heard(taught, []) == []
-    assert heard(taught, [np.zeros(0, np.float32), np.zeros(1, np.float32), np.zeros(300, np.float32)]) == [[], [], []]
+    assert heard(
+        taught, [np.zeros(0, np.float32), np.zeros(1, np.float32), np.zeros(300, np.float32)]
+    ) == [[], [], []]
 
 
-def test_the_longest_clip_fits_and_a_longer_one_is_refused_in_a_sentence(taught: GptAsrRecognizer) -> None:
+def test_the_longest_clip_fits_and_a_longer_one_is_refused_in_a_sentence(
+    taught: GptAsrRecognizer,
+) -> None:
     longest = np.zeros(int(taught.max_seconds * RATE), np.float32)
     assert heard(taught, [longest]) == [[]]
     with pytest.raises(ModelError, match="split it"):
@@ -104,7 +130,9 @@ def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(place, "count_workers", lambda device: 1)
 
 
-def test_long_clips_come_first_and_share_batches(taught: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_clips_come_first_and_share_batches(
+    taught: GptAsrRecognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one_worker(monkeypatch)
     batches: list[list[int]] = []
     decode = taught._decode
@@ -122,7 +150,12 @@ def test_long_clips_come_first_and_share_batches(taught: GptAsrRecognizer, monke
     ("error", "advice"),
     [
         (torch.cuda.OutOfMemoryError("out of memory"), "The GPU .* fewer beams, or --device cpu"),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "fewer beams"),
+        (
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            ),
+            "fewer beams",
+        ),
         (MemoryError(), "fewer beams"),
     ],
 )
@@ -216,7 +249,9 @@ def fail(*arguments: str) -> None:
     raise ValueError("no such thing")
 
 
-def test_what_has_no_prefix_or_is_a_file_belongs_to_gptasr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_no_prefix_or_is_a_file_belongs_to_gptasr(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert split_model("whisper:tiny.en") == ("whisper", "tiny.en")
     for name in ("default", "C:\\models\\mine", "/models/a:b", Path("x")):
@@ -226,9 +261,7 @@ def test_what_has_no_prefix_or_is_a_file_belongs_to_gptasr(tmp_path: Path, monke
 
 
 def test_importing_the_seam_does_not_import_torch() -> None:
-    code = (
-        "import sys, gptasr_subs.recognition.gptasr; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    )
+    code = "import sys, gptasr_subs.recognition.gptasr; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -241,14 +274,19 @@ def test_what_a_model_takes_is_known_before_it_is_loaded() -> None:
 
     lazy = lazy_model("default", "cpu")
     watched = LazyRecognizer(load, describe=lambda: described_config("default"))
-    assert (watched.sample_rate, watched.max_seconds) == (lazy.load().sample_rate, lazy.load().max_seconds)
+    assert (watched.sample_rate, watched.max_seconds) == (
+        lazy.load().sample_rate,
+        lazy.load().max_seconds,
+    )
     assert not loads
     watched.begin()
     assert watched.load() is watched.load()
     assert loads == [1]
 
 
-def test_what_goes_wrong_while_loading_ahead_is_said_where_the_model_is_needed(tmp_path: Path) -> None:
+def test_what_goes_wrong_while_loading_ahead_is_said_where_the_model_is_needed(
+    tmp_path: Path,
+) -> None:
     lazy = lazy_model(tmp_path / "nothing", "cpu")
     lazy.begin()
     with pytest.raises(ModelError, match="There is no model"):

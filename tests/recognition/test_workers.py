@@ -87,7 +87,9 @@ def test_what_no_copy_can_be_made_for_is_done_here(monkeypatch: pytest.MonkeyPat
 
 
 def test_closing_early_ends_the_copies() -> None:
-    results: Iterator[int] = run_in_processes(lambda item: os.getpid() if item < 2 else signal.pause(), range(4), 2)  # type: ignore[func-returns-value, return-value]
+    results: Iterator[int] = run_in_processes(
+        lambda item: os.getpid() if item < 2 else signal.pause(), range(4), 2
+    )  # type: ignore[func-returns-value, return-value]
     processes = [next(results), next(results)]
     results.close()  # type: ignore[attr-defined]
     for process in processes:
@@ -95,7 +97,9 @@ def test_closing_early_ends_the_copies() -> None:
             os.kill(process, 0)
 
 
-def test_a_signal_amid_the_copying_is_heard_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_amid_the_copying_is_heard_when_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     happened: list[str] = []
     make = forked._copy
 

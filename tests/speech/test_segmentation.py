@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptasr_subs.speech.segmentation import SegmentationOptions, Window, segment_blocks, split_speech
+from gptasr_subs.speech.segmentation import (
+    SegmentationOptions,
+    Window,
+    segment_blocks,
+    split_speech,
+)
 from gptasr_subs.types import FloatArray, Span
 from tests.support.media_maker import RATE, chords, noise, place, silence, speech, tone
 
@@ -18,7 +23,9 @@ EDGE = 0.06  # s; an edge of speech is found this well
 
 PHRASES = (Span(2.0, 3.5), Span(6.0, 6.4), Span(9.0, 14.0), Span(14.3, 17.0), Span(25.0, 26.0))
 MONOLOGUE = speech(25)
-TALK = place(30.0, *((phrase.start, speech(phrase.seconds, seed=n)) for n, phrase in enumerate(PHRASES)))
+TALK = place(
+    30.0, *((phrase.start, speech(phrase.seconds, seed=n)) for n, phrase in enumerate(PHRASES))
+)
 
 
 def windows_of(sound: FloatArray, rate: int = RATE, **options: float) -> list[Window]:
@@ -27,7 +34,11 @@ def windows_of(sound: FloatArray, rate: int = RATE, **options: float) -> list[Wi
 
 def is_covered(phrase: Span, windows: list[Window]) -> bool:
     """Whether no moment of the phrase lies outside all windows."""
-    spans = [window.span for window in windows if window.span.end > phrase.start and window.span.start < phrase.end]
+    spans = [
+        window.span
+        for window in windows
+        if window.span.end > phrase.start and window.span.start < phrase.end
+    ]
     whole = spans and spans[0].start <= phrase.start and spans[-1].end >= phrase.end
     return bool(whole) and all(before.end == after.start for before, after in pairwise(spans))
 
@@ -99,7 +110,9 @@ NO_SPEECH = {
     "one long chord": chords(30, each=30),
     "chords": chords(30),
     "fast chords": chords(30, each=0.5),
-    "swelling noise": (noise(30, 0.05, 1) * (1.05 + np.sin(np.arange(30 * RATE) / RATE))).astype(np.float32),
+    "swelling noise": (noise(30, 0.05, 1) * (1.05 + np.sin(np.arange(30 * RATE) / RATE))).astype(
+        np.float32
+    ),
 }
 
 
@@ -108,7 +121,9 @@ def test_without_speech_there_is_no_window(kind: str) -> None:
     assert windows_of(NO_SPEECH[kind]) == []
 
 
-@pytest.mark.parametrize("kind", ["silence", "pink noise", "white noise", "chords", "one long chord"])
+@pytest.mark.parametrize(
+    "kind", ["silence", "pink noise", "white noise", "chords", "one long chord"]
+)
 def test_between_speech_they_cost_at_most_the_padding_and_half_a_second(kind: str) -> None:
     sound = place(50, (2, speech(6)), (8, NO_SPEECH[kind]), (38, speech(6, seed=1)))
     windows = windows_of(sound)
@@ -118,9 +133,19 @@ def test_between_speech_they_cost_at_most_the_padding_and_half_a_second(kind: st
 
 
 @pytest.mark.parametrize("kind", ["white noise", "pink noise", "one long chord"])
-def test_speech_is_reported_without_the_noise_that_stops_before_it_or_begins_behind_it(kind: str) -> None:
-    sound = place(30, (0, NO_SPEECH[kind][: 10 * RATE]), (10.15, speech(4)), (14.3, NO_SPEECH[kind][: 15 * RATE]))
-    part = max((part for window in windows_of(sound) for part in window.speech), key=lambda part: part.seconds)
+def test_speech_is_reported_without_the_noise_that_stops_before_it_or_begins_behind_it(
+    kind: str,
+) -> None:
+    sound = place(
+        30,
+        (0, NO_SPEECH[kind][: 10 * RATE]),
+        (10.15, speech(4)),
+        (14.3, NO_SPEECH[kind][: 15 * RATE]),
+    )
+    part = max(
+        (part for window in windows_of(sound) for part in window.speech),
+        key=lambda part: part.seconds,
+    )
     assert (part.start, part.end) == pytest.approx((10.15, 14.15), abs=EDGE)
 
 
@@ -150,7 +175,9 @@ def test_no_sound_at_all_gives_no_window() -> None:
 
 def phrases_apart(count: int, seconds: float, pause: float) -> tuple[FloatArray, list[Span]]:
     """Phrases with the same pause after each, in a film that starts with a second of room tone."""
-    phrases = [Span(1 + n * (seconds + pause), 1 + n * (seconds + pause) + seconds) for n in range(count)]
+    phrases = [
+        Span(1 + n * (seconds + pause), 1 + n * (seconds + pause) + seconds) for n in range(count)
+    ]
     sounds = [(phrase.start, speech(seconds, seed=n)) for n, phrase in enumerate(phrases)]
     return place(phrases[-1].end + 1, *sounds), phrases
 
@@ -162,12 +189,18 @@ def test_long_speech_is_cut_only_in_pauses_however_short(pause: float) -> None:
     assert len(windows) > 2
     for before, after in pairwise(windows):
         assert before.span.end == pytest.approx(after.span.start, abs=0.1)
-        assert any(p.end - EDGE < before.span.end < n.start + EDGE for p, n in pairwise(phrases)), before.span
+        assert any(p.end - EDGE < before.span.end < n.start + EDGE for p, n in pairwise(phrases)), (
+            before.span
+        )
 
 
 def test_the_longest_of_several_pauses_is_chosen() -> None:
     sound = place(
-        24, (1, speech(9)), (10.1, speech(1.9, seed=1)), (12.22, speech(2, seed=2)), (14.3, speech(8, seed=3))
+        24,
+        (1, speech(9)),
+        (10.1, speech(1.9, seed=1)),
+        (12.22, speech(2, seed=2)),
+        (14.3, speech(8, seed=3)),
     )
     assert 12.0 < windows_of(sound)[0].span.end < 12.22
 
@@ -186,14 +219,20 @@ def test_a_cut_leaves_no_mere_scrap() -> None:
 
 
 def test_a_cut_leaves_no_mere_scrap_before_a_pause_either() -> None:
-    """The voice falls quiet 6.2 s in: a cut there would leave so little of the phrase that it counts as a click."""
+    """The voice falls quiet 6.2 s in: a cut there would leave so little of the phrase that it
+    counts as a click.
+    """
     phrases = Span(0.0, 6.25), Span(7.25, 8.25)
-    sound = place(9.25, *((phrase.start, MONOLOGUE[: round(phrase.seconds * RATE)]) for phrase in phrases))
+    sound = place(
+        9.25, *((phrase.start, MONOLOGUE[: round(phrase.seconds * RATE)]) for phrase in phrases)
+    )
     assert all(is_covered(phrase, windows_of(sound, max_seconds=4.0)) for phrase in phrases)
 
 
 def test_a_pause_too_short_for_both_paddings_is_split_in_the_middle() -> None:
-    before, after = windows_of(place(24, (1, speech(13)), (14.4, speech(8, seed=1))), shortest_pause=0.25)
+    before, after = windows_of(
+        place(24, (1, speech(13)), (14.4, speech(8, seed=1))), shortest_pause=0.25
+    )
     assert before.span.end == after.span.start == pytest.approx(14.2, abs=EDGE)
 
 
@@ -201,8 +240,12 @@ def test_a_pause_too_short_for_both_paddings_is_split_in_the_middle() -> None:
 @given(st.lists(st.integers(0, len(TALK)), max_size=12))
 def test_the_size_of_the_blocks_does_not_matter(cuts: list[int]) -> None:
     whole, pieces = windows_of(TALK), list(segment_blocks(np.split(TALK, sorted(cuts)), RATE))
-    assert [(window.span, window.speech) for window in pieces] == [(window.span, window.speech) for window in whole]
-    assert all(np.array_equal(one.samples, other.samples) for one, other in zip(pieces, whole, strict=True))
+    assert [(window.span, window.speech) for window in pieces] == [
+        (window.span, window.speech) for window in whole
+    ]
+    assert all(
+        np.array_equal(one.samples, other.samples) for one, other in zip(pieces, whole, strict=True)
+    )
 
 
 @pytest.mark.parametrize("frames", [401, 500, 633, 999])
@@ -212,7 +255,9 @@ def test_where_the_film_begins_does_not_matter(frames: int) -> None:
     for window, expected in zip(windows_of(later), windows_of(TALK), strict=True):
         shift = frames * hop / RATE
         for found, before in zip(window.speech, expected.speech, strict=True):
-            assert (found.start, found.end) == pytest.approx((before.start + shift, before.end + shift), abs=0.02)
+            assert (found.start, found.end) == pytest.approx(
+                (before.start + shift, before.end + shift), abs=0.02
+            )
 
 
 @st.composite

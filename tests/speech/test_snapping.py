@@ -23,11 +23,17 @@ def times(words: list[Word]) -> list[tuple[float, float]]:
 def snapped(
     words: list[tuple[float, float]], *speech: tuple[float, float], reach: float = 1.0
 ) -> list[tuple[float, float]]:
-    return times(snap_words([word(*edges) for edges in words], [Span(*edges) for edges in speech], reach))
+    return times(
+        snap_words([word(*edges) for edges in words], [Span(*edges) for edges in speech], reach)
+    )
 
 
 def test_the_first_word_begins_and_the_last_ends_with_the_speech() -> None:
-    assert snapped([(1.2, 1.5), (1.6, 1.9), (2.0, 2.4)], (1.0, 2.7)) == [(1.0, 1.5), (1.6, 1.9), (2.0, 2.7)]
+    assert snapped([(1.2, 1.5), (1.6, 1.9), (2.0, 2.4)], (1.0, 2.7)) == [
+        (1.0, 1.5),
+        (1.6, 1.9),
+        (2.0, 2.7),
+    ]
 
 
 def test_edges_that_reach_into_silence_move_inwards() -> None:
@@ -91,7 +97,9 @@ def test_snapping_twice_changes_nothing_more(reach: float) -> None:
 def intervals(draw: st.DrawFn, least: float) -> list[tuple[float, float]]:
     """Edges in order, one interval after the other, each at least so long."""
     found, now = [], 0.0
-    for gap, length in draw(st.lists(st.tuples(st.floats(0, 1.5), st.floats(least, 1.5)), max_size=12)):
+    for gap, length in draw(
+        st.lists(st.tuples(st.floats(0, 1.5), st.floats(least, 1.5)), max_size=12)
+    ):
         start = now + gap
         now = start + length
         found.append((start, now))
@@ -99,7 +107,9 @@ def intervals(draw: st.DrawFn, least: float) -> list[tuple[float, float]]:
 
 
 @given(intervals(0.0), intervals(0.01), st.floats(0, 2))
-@example([(7.2, 7.2), (7.6, 8.6)], [(7.0, 7.66)], 1.0)  # its begin goes back, for there is a word before
+@example(
+    [(7.2, 7.2), (7.6, 8.6)], [(7.0, 7.66)], 1.0
+)  # its begin goes back, for there is a word before
 def test_no_word_crosses_another_goes_far_or_loses_its_length(
     edges: list[tuple[float, float]], speech: list[tuple[float, float]], reach: float
 ) -> None:

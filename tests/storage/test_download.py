@@ -44,7 +44,10 @@ def test_what_was_cut_off_goes_on_where_it_stopped(home: Home, tmp_path: Path) -
     assert names_in(tmp_path) == ["weights.pth.part"]
     home.stop_after = None
     steps: list[tuple[int, int | None]] = []
-    assert fetch(remote(home), tmp_path, lambda done, total: steps.append((done, total))).read_bytes() == DATA
+    assert (
+        fetch(remote(home), tmp_path, lambda done, total: steps.append((done, total))).read_bytes()
+        == DATA
+    )
     assert home.asked[-1] == ("/weights.pth", f"bytes={HALF}-")
     assert steps[0][0] > HALF and steps[-1] == (len(DATA), len(DATA))
     assert names_in(tmp_path) == ["weights.pth"]
@@ -62,7 +65,9 @@ def test_a_part_that_is_the_whole_is_not_fetched_again(home: Home, tmp_path: Pat
     assert len(home.asked) == 1
 
 
-def test_a_part_that_is_too_long_is_of_another_file_and_starts_anew(home: Home, tmp_path: Path) -> None:
+def test_a_part_that_is_too_long_is_of_another_file_and_starts_anew(
+    home: Home, tmp_path: Path
+) -> None:
     (tmp_path / "weights.pth.part").write_bytes(DATA + b"more")
     assert fetch(remote(home), tmp_path).read_bytes() == DATA
 
@@ -70,7 +75,10 @@ def test_a_part_that_is_too_long_is_of_another_file_and_starts_anew(home: Home, 
 def test_a_length_nobody_told_is_no_failure(home: Home, tmp_path: Path) -> None:
     home.says_length = False
     steps: list[tuple[int, int | None]] = []
-    assert fetch(remote(home), tmp_path, lambda done, total: steps.append((done, total))).read_bytes() == DATA
+    assert (
+        fetch(remote(home), tmp_path, lambda done, total: steps.append((done, total))).read_bytes()
+        == DATA
+    )
     assert steps[-1] == (len(DATA), None)
 
 
@@ -92,7 +100,9 @@ def test_a_web_page_is_not_taken_for_the_file(home: Home, tmp_path: Path) -> Non
 def test_a_missing_file_and_a_missing_server_are_told_apart(home: Home, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="answered 404 Not Found"):
         fetch(remote(home, path="moved"), tmp_path)
-    gone = RemoteFile("weights.pth", "http://127.0.0.1:9/weights.pth", "")  # the port where everything is discarded
+    gone = RemoteFile(
+        "weights.pth", "http://127.0.0.1:9/weights.pth", ""
+    )  # the port where everything is discarded
     with pytest.raises(DownloadError, match="refused"):
         fetch(gone, tmp_path)
     assert names_in(tmp_path) == []

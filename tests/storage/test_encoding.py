@@ -69,7 +69,9 @@ def test_half_a_letter_of_utf_16_is_said() -> None:
     assert "damaged" in decoded.assumed
 
 
-def test_an_assumption_is_a_warning_that_names_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_assumption_is_a_warning_that_names_the_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "old.srt").write_bytes("Café naïve, garçon".encode("cp1252"))
     with caplog.at_level(logging.WARNING):
         assert read_text(tmp_path / "old.srt") == "Café naïve, garçon"

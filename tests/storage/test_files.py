@@ -35,7 +35,9 @@ def test_awkward_names_are_written(name: str, tmp_path: Path) -> None:
     assert (tmp_path / name).read_text() == "text"
 
 
-def test_the_old_file_stands_until_the_new_one_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_file_stands_until_the_new_one_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "talk.srt"
     path.write_text("old")
     seen = []
@@ -70,9 +72,16 @@ def test_a_write_that_stops_half_way_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [(errno.ENOSPC, "the disk is full"), (errno.EROFS, "read-only"), (errno.EACCES, "may not"), (errno.EIO, "error")],
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "may not"),
+        (errno.EIO, "error"),
+    ],
 )
-def test_each_failure_says_what_to_do(code: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_failure_says_what_to_do(
+    code: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(descriptor: int) -> None:
         raise OSError(code, os.strerror(code))
 
@@ -82,7 +91,9 @@ def test_each_failure_says_what_to_do(code: int, reason: str, tmp_path: Path, mo
     assert names_in(tmp_path) == []
 
 
-def test_an_interrupt_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(descriptor: int) -> None:
         raise KeyboardInterrupt
 
@@ -144,7 +155,12 @@ def test_owner_and_group_stay(mode: int, tmp_path: Path) -> None:
     path.chmod(mode)
     write_atomically(path, "new")
     facts = path.stat()
-    assert (path.read_text(), facts.st_uid, facts.st_gid, stat.S_IMODE(facts.st_mode)) == ("new", 1234, 5678, mode)
+    assert (path.read_text(), facts.st_uid, facts.st_gid, stat.S_IMODE(facts.st_mode)) == (
+        "new",
+        1234,
+        5678,
+        mode,
+    )
 
 
 @posix

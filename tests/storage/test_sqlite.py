@@ -26,13 +26,18 @@ def test_many_that_begin_a_database_at_once_all_get_it(tmp_path: Path) -> None:
     forking = multiprocessing.get_context("fork")
     for number in range(ROUNDS):
         path, together = tmp_path / str(number) / "things", forking.Barrier(OPENERS)
-        openers = [forking.Process(target=write, args=(path, opener, together)) for opener in range(OPENERS)]
+        openers = [
+            forking.Process(target=write, args=(path, opener, together))
+            for opener in range(OPENERS)
+        ]
         for opener in openers:
             opener.start()
         for opener in openers:
             opener.join()
         assert [opener.exitcode for opener in openers] == [0] * OPENERS
-        assert open_database(path, SCHEMA, 1).execute("SELECT count(*) FROM things").fetchone() == (OPENERS,)
+        assert open_database(path, SCHEMA, 1).execute("SELECT count(*) FROM things").fetchone() == (
+            OPENERS,
+        )
 
 
 def test_patience_ends(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ CHAR_SECONDS = 1 / 14  # an ordinary voice
 EPS = 1e-6
 
 
-patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # other work may hold the machine
+patiently = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # other work may hold the machine
 
 
 def speak(text: str, *, start: float = 1.0, char_seconds: float = CHAR_SECONDS) -> list[Word]:
@@ -42,13 +44,20 @@ def tokens_of(words: list[Word]) -> list[str]:
 
 
 def assert_hard_rules(cues: list[Cue], words: list[Word], norms: Norms = NETFLIX) -> None:
-    assert [token for cue in cues for line in cue.lines for token in line.split()] == tokens_of(words)
+    assert [token for cue in cues for line in cue.lines for token in line.split()] == tokens_of(
+        words
+    )
     for cue in cues:
         assert 1 <= len(cue.lines) <= norms.max_lines
         assert all(len(line) <= norms.max_chars or " " not in line for line in cue.lines)
-        assert math.isfinite(cue.end) and 0 <= cue.start < cue.end <= cue.start + norms.max_seconds + EPS
+        assert (
+            math.isfinite(cue.end)
+            and 0 <= cue.start < cue.end <= cue.start + norms.max_seconds + EPS
+        )
     for cue, following in itertools.pairwise(cues):
-        assert following.start - cue.end >= (0 if crowds(cue, following, norms) else norms.gap - EPS)
+        assert following.start - cue.end >= (
+            0 if crowds(cue, following, norms) else norms.gap - EPS
+        )
 
 
 def crowds(cue: Cue, following: Cue, norms: Norms) -> bool:
@@ -81,7 +90,20 @@ def any_norms(draw: st.DrawFn) -> Norms:
 some_text = st.one_of(
     st.text("abc", min_size=1, max_size=14),
     st.sampled_from(
-        ["the", "and", "not", "I", "Mr.", "end.", "well,", "x" * 60, "", " ", " two parts ", "line\nbreak"]
+        [
+            "the",
+            "and",
+            "not",
+            "I",
+            "Mr.",
+            "end.",
+            "well,",
+            "x" * 60,
+            "",
+            " ",
+            " two parts ",
+            "line\nbreak",
+        ]
     ),
     st.text(max_size=5),
 )
@@ -91,7 +113,9 @@ some_text = st.one_of(
 def wild_words(draw: st.DrawFn) -> list[Word]:
     """Words with any times a broken recogniser could give them."""
     times = st.one_of(st.floats(-10, 1e5), st.sampled_from([0.0, math.nan, math.inf, -math.inf]))
-    return [Word(draw(some_text), draw(times), draw(times)) for _ in range(draw(st.integers(0, 40)))]
+    return [
+        Word(draw(some_text), draw(times), draw(times)) for _ in range(draw(st.integers(0, 40)))
+    ]
 
 
 @st.composite
@@ -99,7 +123,11 @@ def spoken_words(draw: st.DrawFn) -> list[Word]:
     """Words in order, at the speed of a voice, with pauses between."""
     words, now = [], draw(st.floats(0, 100))
     for _ in range(draw(st.integers(1, 60))):
-        text = draw(st.one_of(st.text("abcd.,", min_size=1, max_size=12), st.sampled_from(["the", "and", "went."])))
+        text = draw(
+            st.one_of(
+                st.text("abcd.,", min_size=1, max_size=12), st.sampled_from(["the", "and", "went."])
+            )
+        )
         end = now + draw(st.floats(0.05, 1.0))
         words.append(Word(text, now, end))
         now = end + draw(st.one_of(st.just(0.0), st.floats(0, 0.3), st.floats(0, 3.0)))
@@ -140,7 +168,10 @@ FAULTS: dict[str, tuple[list[Cue], int]] = {
     "long-word": ([Cue(10.0, 14.0, ("Donaudampfschifffahrtselektrizitätenhauptbetriebswerk",))], 0),
     "orphan": ([Cue(10.0, 13.0, ("We walked along the river all", "day."))], 0),
     "unbalanced": ([Cue(10.0, 14.0, ("We walked along the long river all day,", "and ran."))], 0),
-    "split-phrase": ([Cue(10.0, 12.0, ("We walked along the",)), Cue(12.0 + 2 / 24, 14.0, ("river all day.",))], 0),
+    "split-phrase": (
+        [Cue(10.0, 12.0, ("We walked along the",)), Cue(12.0 + 2 / 24, 14.0, ("river all day.",))],
+        0,
+    ),
 }
 
 

@@ -12,7 +12,14 @@ from gptasr_subs.types import FloatArray, Word
 from tests.support.media_maker import RATE
 
 WORD_SECONDS = 0.4
-PITCHES = {"one": 100.0, "two": 125.0, "three": 155.0, "four": 190.0, "Five.": 230.0, "Six.": 280.0}  # Hz
+PITCHES = {
+    "one": 100.0,
+    "two": 125.0,
+    "three": 155.0,
+    "four": 190.0,
+    "Five.": 230.0,
+    "Six.": 280.0,
+}  # Hz
 
 _FRAME = RATE // 100
 _QUIET = 0.02  # RMS under which a frame is a pause
@@ -20,7 +27,9 @@ _GAP_FRAMES = 8  # pauses shorter than this lie within a word
 
 
 def say(words: Iterable[tuple[float, str]], seconds: float, level: float = 0.3) -> FloatArray:
-    """Samples (n_samples,) of ``seconds`` in which each word of ``PITCHES`` sounds from its time on for 0.4 s."""
+    """Samples (n_samples,) of ``seconds`` in which each word of ``PITCHES`` sounds from its time on
+    for 0.4 s.
+    """
     sound = np.zeros(round(seconds * RATE), dtype=np.float32)
     for start, text in words:
         syllable = level * _syllable(PITCHES[text])
@@ -30,7 +39,9 @@ def say(words: Iterable[tuple[float, str]], seconds: float, level: float = 0.3) 
 
 
 def _syllable(pitch: float) -> FloatArray:
-    """Harmonics under a resonance that glides from 400 to 2200 Hz and back, so that it passes for a voice."""
+    """Harmonics under a resonance that glides from 400 to 2200 Hz and back, so that it passes for a
+    voice.
+    """
     time = np.arange(round(WORD_SECONDS * RATE)) / RATE
     resonance = 1300 - 900 * np.cos(2 * np.pi * time / (WORD_SECONDS / 2))
     harmonics = np.arange(1, int(5000 / pitch))[:, None] * pitch
@@ -49,7 +60,9 @@ class FakeRecognizer:
     name = "fake"
     sample_rate = RATE
 
-    def __init__(self, max_seconds: float = 16.25, fails: BaseException | None = None, after: int = 0) -> None:
+    def __init__(
+        self, max_seconds: float = 16.25, fails: BaseException | None = None, after: int = 0
+    ) -> None:
         self.max_seconds = max_seconds
         self.asked: list[dict[str, int]] = []  # the options of every call
         self.heard: list[float] = []  # seconds of every clip
@@ -69,7 +82,9 @@ class FakeRecognizer:
     frame_seconds = 0.02
 
     def ctc_log_probs(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
-        """As the protocol of recognisers that follow a text says: the letters of each word from its beginning on."""
+        """As the protocol of recognisers that follow a text says: the letters of each word from its
+        beginning on.
+        """
         return [self._letters(clip) for clip in clips]
 
     def _letters(self, clip: FloatArray) -> FloatArray:
@@ -78,9 +93,9 @@ class FakeRecognizer:
             word = _word(clip, *burst)
             letters, first = ctc.encode(word.text), round(word.start / self.frame_seconds)
             heard[first : first + 2 * len(letters) : 2] = letters
-        return np.log(np.where(np.arange(ctc.CLASSES) == heard[:, None], 0.9, 0.1 / (ctc.CLASSES - 1))).astype(
-            np.float32
-        )
+        return np.log(
+            np.where(np.arange(ctc.CLASSES) == heard[:, None], 0.9, 0.1 / (ctc.CLASSES - 1))
+        ).astype(np.float32)
 
 
 def _bursts(clip: FloatArray) -> list[tuple[int, int]]:

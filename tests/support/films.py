@@ -17,7 +17,9 @@ TALK_SECONDS = 8.0
 _PICTURE = (".mp4", ".mkv", ".mov")
 
 
-def make_film(path: Path, words: Sequence[tuple[float, str]] = TALK, seconds: float = TALK_SECONDS) -> Path:
+def make_film(
+    path: Path, words: Sequence[tuple[float, str]] = TALK, seconds: float = TALK_SECONDS
+) -> Path:
     """A film (or a sound file, by its extension) in which the words are spoken."""
     path.write_bytes(_film(path.suffix, tuple(words), seconds))
     return path

@@ -30,14 +30,21 @@ def tone(seconds: float, hertz: float = 440.0, level: float = 0.3) -> FloatArray
 
 
 def chords(seconds: float, each: float = 2.0, level: float = 0.1) -> FloatArray:
-    """Sustained major and minor chords, a new one every ``each`` seconds, with six harmonics a note."""
+    """Sustained major and minor chords, a new one every ``each`` seconds, with six harmonics a
+    note.
+    """
     rng = np.random.default_rng(7)
-    parts = [_chord(each, 110 * 2 ** (rng.integers(12) / 12), rng) for _ in range(int(seconds / each) + 1)]
+    parts = [
+        _chord(each, 110 * 2 ** (rng.integers(12) / 12), rng)
+        for _ in range(int(seconds / each) + 1)
+    ]
     return _with_level(np.concatenate(parts)[: round(seconds * RATE)], level)
 
 
 def noise(seconds: float, level: float = 0.03, slope: float = 0.0, seed: int = 0) -> FloatArray:
-    """Steady noise of RMS ``level``; its power falls with frequency to the power of ``slope`` (1 is pink, 2 brown)."""
+    """Steady noise of RMS ``level``; its power falls with frequency to the power of ``slope`` (1 is
+    pink, 2 brown).
+    """
     samples = round(seconds * RATE)
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(samples))
     hertz = np.maximum(np.fft.rfftfreq(samples, 1 / RATE), 20)
@@ -45,7 +52,8 @@ def noise(seconds: float, level: float = 0.03, slope: float = 0.0, seed: int = 0
 
 
 def speech(seconds: float, level: float = 0.1, seed: int = 0) -> FloatArray:
-    """Sound that changes as speech does, without a pause: voiced syllables of gliding pitch under two gliding formants.
+    """Sound that changes as speech does, without a pause: voiced syllables of gliding pitch under
+    two gliding formants.
 
     Every fifth syllable begins with a hiss. First and last sample are within 10 ms of full level.
     """
@@ -53,11 +61,16 @@ def speech(seconds: float, level: float = 0.1, seed: int = 0) -> FloatArray:
     count = max(1, round(seconds / SYLLABLE))
     syllables = [_syllable(seconds / count, rng, hiss=index % 5 == 4) for index in range(count)]
     sound = np.concatenate(syllables)
-    return _with_level(np.pad(sound, (0, max(0, round(seconds * RATE) - len(sound))))[: round(seconds * RATE)], level)
+    return _with_level(
+        np.pad(sound, (0, max(0, round(seconds * RATE) - len(sound))))[: round(seconds * RATE)],
+        level,
+    )
 
 
 def place(seconds: float, *sounds: tuple[float, FloatArray], floor: float = 0.0005) -> FloatArray:
-    """``sounds``, each from its time (s) on, in ``seconds`` of room tone of RMS ``floor`` (0 for true silence)."""
+    """``sounds``, each from its time (s) on, in ``seconds`` of room tone of RMS ``floor`` (0 for
+    true silence).
+    """
     whole = noise(seconds, floor, seed=99) if floor else silence(seconds)
     for start, sound in sounds:
         begin = round(start * RATE)
@@ -67,7 +80,9 @@ def place(seconds: float, *sounds: tuple[float, FloatArray], floor: float = 0.00
 
 @dataclass(frozen=True)
 class Track:
-    """A sound track of a media file; ``late`` seconds is when it starts, ``marks`` as of ffmpeg's -disposition."""
+    """A sound track of a media file; ``late`` seconds is when it starts, ``marks`` as of ffmpeg's
+    -disposition.
+    """
 
     sound: FloatArray
     language: str = ""
@@ -88,22 +103,32 @@ def make_media(
 ) -> Path:
     """A media file of any kind ffmpeg writes, by the extension of ``path``.
 
-    ``video``: seconds of picture; ``subtitles``: the languages of text tracks; ``options`` go before the output.
+    ``video``: seconds of picture; ``subtitles``: the languages of text tracks; ``options`` go
+    before the output.
     """
-    inputs, told = _sound_inputs(path, [track if isinstance(track, Track) else Track(track) for track in tracks])
+    inputs, told = _sound_inputs(
+        path, [track if isinstance(track, Track) else Track(track) for track in tracks]
+    )
     if video:
         inputs += ["-f", "lavfi", "-i", f"testsrc=duration={video}:rate={fps}:size={size}"]
         told += ["-map", f"{len(tracks)}:v", "-pix_fmt", "yuv420p"]
     first_text = len(tracks) + bool(video)
     for index, language in enumerate(subtitles):
         inputs += ["-i", f"file:{_text_file(path.with_name(f'{index}.srt'))}"]
-        told += ["-map", f"{first_text + index}:s", f"-metadata:s:s:{index}", f"language={language}"]
+        told += [
+            "-map",
+            f"{first_text + index}:s",
+            f"-metadata:s:s:{index}",
+            f"language={language}",
+        ]
     run_ffmpeg(*inputs, *told, *options, _address(path))
     return path
 
 
 def cut_hole(source: Path, path: Path, start: float, end: float) -> Path:
-    """A copy in which the sound between two times (s) is missing, while the time stamps after it stay."""
+    """A copy in which the sound between two times (s) is missing, while the time stamps after it
+    stay.
+    """
     kept = f"aselect=lt(t\\,{start})+gte(t\\,{end})"
     run_ffmpeg("-i", _address(source), "-af", kept, "-c:a", "pcm_s16le", _address(path))
     return path
@@ -126,7 +151,9 @@ def run_ffmpeg(*arguments: str) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def onsets(sound: FloatArray, rate: int = RATE, level: float = 0.05, apart: float = 0.1) -> list[float]:
+def onsets(
+    sound: FloatArray, rate: int = RATE, level: float = 0.05, apart: float = 0.1
+) -> list[float]:
     """When sound louder than ``level`` begins after at least ``apart`` seconds without any."""
     loud = np.flatnonzero(np.abs(sound) > level) / rate
     return [float(loud[0]), *loud[1:][np.diff(loud) > apart].tolist()] if len(loud) else []
@@ -165,7 +192,9 @@ def _chord(seconds: float, root: float, rng: np.random.Generator) -> FloatArray:
     notes = [root, root * 2 ** (rng.choice([3, 4]) / 12), root * 2 ** (7 / 12)]
     partials = [(note * harmonic, 1 / harmonic) for note in notes for harmonic in range(1, 7)]
     time = _times(seconds)
-    sound = sum(gain * np.sin(2 * np.pi * hertz * time + rng.uniform(0, 6)) for hertz, gain in partials)
+    sound = sum(
+        gain * np.sin(2 * np.pi * hertz * time + rng.uniform(0, 6)) for hertz, gain in partials
+    )
     return np.minimum(1, np.minimum(time, seconds - time) / 0.02) * sound
 
 
@@ -174,7 +203,10 @@ def _syllable(seconds: float, rng: np.random.Generator, hiss: bool) -> FloatArra
     along = time / seconds
     pitch = np.linspace(*rng.uniform(100, 180, 2), len(time))
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
-    formants = [np.linspace(*rng.uniform(300, 900, 2), len(time)), np.linspace(*rng.uniform(1000, 2500, 2), len(time))]
+    formants = [
+        np.linspace(*rng.uniform(300, 900, 2), len(time)),
+        np.linspace(*rng.uniform(1000, 2500, 2), len(time)),
+    ]
     voice = np.zeros(len(time))
     for harmonic in range(1, 30):
         gain = sum(np.exp(-(((harmonic * pitch - formant) / 200) ** 2)) for formant in formants)

@@ -40,7 +40,10 @@ def blocks(page: str, language: str) -> list[str]:
 def shown_commands(page: str) -> list[str]:
     """The lines of shell blocks that call one of our programs, without comments."""
     lines = (re.sub(r"\s+#.*", "", line) for line in _lines(page))
-    ours = (f"gptasr-subs-train {line.partition(_TRAIN)[2]}" if _TRAIN in line else line for line in lines)
+    ours = (
+        f"gptasr-subs-train {line.partition(_TRAIN)[2]}" if _TRAIN in line else line
+        for line in lines
+    )
     return [line for line in ours if line.split(" ")[0] in PROGRAMS]
 
 
@@ -52,7 +55,9 @@ def _lines(page: str) -> list[str]:
 def inline_commands(page: str) -> list[str]:
     """Our commands amid the prose."""
     prose = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
-    return [" ".join(code.split()) for code in re.findall(r"`(gptasr-subs(?:-train)? [^`]+)`", prose)]
+    return [
+        " ".join(code.split()) for code in re.findall(r"`(gptasr-subs(?:-train)? [^`]+)`", prose)
+    ]
 
 
 def find_command(line: str) -> tuple[Any, list[str]]:
@@ -82,5 +87,8 @@ def all_commands() -> Iterator[tuple[str, Any]]:
 def options_of(command: Any) -> set[str]:
     """The long options of a command."""
     return {
-        name for param in command.params for name in (*param.opts, *param.secondary_opts) if name.startswith("--")
+        name
+        for param in command.params
+        for name in (*param.opts, *param.secondary_opts)
+        if name.startswith("--")
     } | {"--help"}

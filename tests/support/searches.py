@@ -20,5 +20,10 @@ def ragged_mels(generation: int) -> tuple[Tensor, Tensor]:
 
 def eager_to_stop(generation: int, seed: int) -> GptAsr:
     """Different clips and beams of it stop at different steps, some never."""
-    stops = {(1, 0): 143, (1, 1): 6, (2, 0): 26, (2, 1): 9}  # tokens that these random weights like now and then
+    stops = {
+        (1, 0): 143,
+        (1, 1): 6,
+        (2, 0): 26,
+        (2, 1): 9,
+    }  # tokens that these random weights like now and then
     return tiny_network(generation, seed=seed, stop_token=stops[generation, seed])

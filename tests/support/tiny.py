@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from gptasr_subs.model.checkpoint import Checkpoint
-from gptasr_subs.model.config import GENERATION_1, GENERATION_2, SAMPLES, AdapterConfig, EncoderConfig, ModelConfig
+from gptasr_subs.model.config import (
+    GENERATION_1,
+    GENERATION_2,
+    SAMPLES,
+    AdapterConfig,
+    EncoderConfig,
+    ModelConfig,
+)
 from gptasr_subs.model.ctc import CLASSES
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.tokenizer import CharacterTokenizer, Tokenizer, train_bpe
@@ -16,7 +23,9 @@ from gptasr_subs.model.tokenizer import CharacterTokenizer, Tokenizer, train_bpe
 TEXTS = ["hello there", "good day to you", "what's the matter?", "well, well-known"]
 
 
-def tiny_config(generation: int, *, ctc: bool = False, vocabulary: int = 40, start_token: int = 1) -> ModelConfig:
+def tiny_config(
+    generation: int, *, ctc: bool = False, vocabulary: int = 40, start_token: int = 1
+) -> ModelConfig:
     first = generation == 1
     if generation == 3:
         return _tiny_graft(ctc=ctc, vocabulary=vocabulary)
@@ -53,14 +62,23 @@ def tiny_network(
 ) -> GptAsr:
     """Random weights, large enough that the sound matters and that rounding cannot change a choice.
 
-    Drawn here and not by the layers themselves, so that they do not depend on the version of any library.
+    Drawn here and not by the layers themselves, so that they do not depend on the version of any
+    library.
     """
-    network = GptAsr(replace(tiny_config(generation, ctc=ctc, vocabulary=vocabulary), stop_token=stop_token)).eval()
+    network = GptAsr(
+        replace(tiny_config(generation, ctc=ctc, vocabulary=vocabulary), stop_token=stop_token)
+    ).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in sorted(network.named_parameters()):
             if weight.ndim > 1:
-                size = 0.3 if "text_head" in name else 0.1 if "gpt" in name else weight[0].numel() ** -0.5
+                size = (
+                    0.3
+                    if "text_head" in name
+                    else 0.1
+                    if "gpt" in name
+                    else weight[0].numel() ** -0.5
+                )
                 weight.copy_(size * torch.randn(weight.shape, generator=generator))
             elif name.endswith("bias"):
                 weight.zero_()
@@ -75,10 +93,19 @@ def tiny_checkpoint(generation: int = 2, *, ctc: bool = True) -> Checkpoint:
 
 @torch.no_grad()
 def plain_beam_search(
-    network: GptAsr, mel: Tensor, lengths: Tensor | None, beams: int, steps: int, ilm_weight: float = 0.0
+    network: GptAsr,
+    mel: Tensor,
+    lengths: Tensor | None,
+    beams: int,
+    steps: int,
+    ilm_weight: float = 0.0,
 ) -> list[list[tuple[list[int], float]]]:
-    """Tokens (stop token included) and score of each beam, all ended or ``steps`` long, one forward pass a beam."""
-    rows = [(mel[row, None], None if lengths is None else lengths[row, None]) for row in range(len(mel))]
+    """Tokens (stop token included) and score of each beam, all ended or ``steps`` long, one forward
+    pass a beam.
+    """
+    rows = [
+        (mel[row, None], None if lengths is None else lengths[row, None]) for row in range(len(mel))
+    ]
     return [_plain_search(network, *row, beams, steps, ilm_weight) for row in rows]
 
 
@@ -97,6 +124,8 @@ def _plain_search(
             log_probs = network(mel, read, length)[0, -1].log_softmax(-1)
             if ilm_weight:
                 log_probs = log_probs + ilm_weight * network.lm_logits(read)[0, -1].log_softmax(-1)
-            candidates += [([*tokens, token], score + value) for token, value in enumerate(log_probs.tolist())]
+            candidates += [
+                ([*tokens, token], score + value) for token, value in enumerate(log_probs.tolist())
+            ]
         found = sorted(candidates, key=lambda candidate: -candidate[1])[:beams]
     return found

@@ -24,7 +24,10 @@ def say(text: str) -> FloatArray:
     """The tones of ``text``'s words with short gaps, and a little noise under all of it."""
     rng = np.random.default_rng(len(text))
     time = np.arange(round(WORD_SECONDS * RATE)) / RATE
-    tones = [0.3 * np.sin(2 * np.pi * PITCHES[word] * time) * np.hanning(len(time)) for word in _words(text)]
+    tones = [
+        0.3 * np.sin(2 * np.pi * PITCHES[word] * time) * np.hanning(len(time))
+        for word in _words(text)
+    ]
     gap = np.zeros(RATE // 20)
     sound = np.concatenate([gap, *(part for tone in tones for part in (tone, gap))])
     return (sound + 0.001 * rng.normal(size=len(sound))).astype(np.float32)
@@ -60,7 +63,10 @@ def make_corpus(folder: Path, sentences: Sequence[str], name: str = "tones") -> 
 
 def make_store(folder: Path, clips: int = 12) -> AudioStore:
     """A store of a corpus of so many clips."""
-    write_store(read_samples(read_manifest(make_corpus(folder, texts(clips))), SAMPLE_RATE), folder / "store")
+    write_store(
+        read_samples(read_manifest(make_corpus(folder, texts(clips))), SAMPLE_RATE),
+        folder / "store",
+    )
     return AudioStore(folder / "store")
 
 

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptasr_subs.training.augmentation import add_noise, augment, change_speed, equalise, level, reverberate
+from gptasr_subs.training.augmentation import (
+    add_noise,
+    augment,
+    change_speed,
+    equalise,
+    level,
+    reverberate,
+)
 from gptasr_subs.training.noise import Noises, make_noises
 from gptasr_subs.training.options import Augmentation
 from gptasr_subs.training.store import SAMPLE_RATE
@@ -60,7 +67,9 @@ def test_a_room_prolongs_and_neither_delays_nor_amplifies() -> None:
 
 def test_a_telephone_keeps_its_band_alone() -> None:
     rng = np.random.default_rng(0)
-    assert level(equalise(tone(1000), 0.0, telephone=True, rng=rng)) == pytest.approx(level(tone(1000)), abs=0.1)
+    assert level(equalise(tone(1000), 0.0, telephone=True, rng=rng)) == pytest.approx(
+        level(tone(1000)), abs=0.1
+    )
     assert level(equalise(tone(6000), 0.0, telephone=True, rng=rng)) == -55.0
 
 

@@ -25,7 +25,9 @@ SPANS = (Span(0.3, 0.6), Span(0.7, 1.0), Span(1.2, 1.7), Span(2.0, 2.4))
 
 
 class Late(GptAsrRecognizer):
-    """Hears every word of ``WORDS`` in its span, but its first letter and all others ``seconds`` later."""
+    """Hears every word of ``WORDS`` in its span, but its first letter and all others ``seconds``
+    later.
+    """
 
     def __init__(self, seconds: float, sure: float = 0.99) -> None:
         super().__init__(tiny_checkpoint())
@@ -78,7 +80,12 @@ def test_only_the_offsets_of_a_checkpoint_change(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("flite"), reason="flite is not installed")
 def test_flite_tells_where_its_words_are() -> None:
-    lines = ["too short", "In 1990 nobody had one.", "The cat sat on the mat.", "We saw them walk along the road."]
+    lines = [
+        "too short",
+        "In 1990 nobody had one.",
+        "The cat sat on the mat.",
+        "We saw them walk along the road.",
+    ]
     found = list(read_by_flite(lines, 2))
     assert [len(spoken.words) for spoken in found] == [6, 7]
     for spoken in found:
@@ -92,7 +99,9 @@ def test_flite_tells_where_its_words_are() -> None:
         assert inside.mean() > 10 * before.mean()
 
 
-def test_without_flite_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_flite_one_sentence_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="install the program flite"):
         list(read_by_flite(["The cat sat on the mat."], 1))

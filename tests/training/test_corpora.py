@@ -28,7 +28,9 @@ CLIP = Clip(Path("a.flac"), 0.0, 2.0, "s", "tones", "CC0", "So they all went hom
 
 def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
     clips = [
-        Clip(tmp_path / "a b.flac", 0.0, 1.25, "Ann", "one", "CC BY 4.0", 'She said "no", naïvely.'),
+        Clip(
+            tmp_path / "a b.flac", 0.0, 1.25, "Ann", "one", "CC BY 4.0", 'She said "no", naïvely.'
+        ),
         Clip(tmp_path / "deep" / "c.opus", 3.5, 0.75, "", "two", "", ""),
     ]
     write_manifest(tmp_path / "m.tsv", clips)
@@ -39,7 +41,9 @@ def test_a_manifest_of_path_and_text_alone_takes_whole_files(tmp_path: Path) -> 
     soundfile.write(tmp_path / "x.wav", say("bah dee"), RATE)
     (tmp_path / "dev.tsv").write_text("path\ttext\nx.wav\tbah dee\n", encoding="utf-8")
     [clip] = read_manifest(tmp_path / "dev.tsv")
-    assert clip == Clip(tmp_path / "x.wav", 0.0, len(say("bah dee")) / RATE, "", "dev", "", "bah dee")
+    assert clip == Clip(
+        tmp_path / "x.wav", 0.0, len(say("bah dee")) / RATE, "", "dev", "", "bah dee"
+    )
 
 
 def test_a_manifest_that_makes_no_sense_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -116,7 +120,13 @@ def test_the_report_counts_hours_speakers_and_reasons(tmp_path: Path) -> None:
     seconds = [clip.seconds for clip in read_manifest(manifest)]
     hours = [round(part / 3600, 4) for part in (sum(seconds[1:]), seconds[0])]
     [source], [dropped] = report["sources"], report["dropped"]
-    assert source == {"source": "tones", "clips": 3, "hours": hours[0], "speakers": 2, "licences": ["CC0"]}
+    assert source == {
+        "source": "tones",
+        "clips": 3,
+        "hours": hours[0],
+        "speakers": 2,
+        "licences": ["CC0"],
+    }
     assert dropped == {"reason": "no transcript", "source": "tones", "clips": 1, "hours": hours[1]}
     assert json.loads((tmp_path / "store" / REPORT_FILE).read_text(encoding="utf-8")) == report
 
@@ -149,7 +159,9 @@ def test_a_clip_is_dropped_for_its_reason(changes: dict[str, object], reason: st
 def test_transcripts_take_case_from_another_one_of_the_same_clip(tmp_path: Path) -> None:
     manifest = make_corpus(tmp_path, ["bah dee koo"])
     formatted = tmp_path / "formatted.tsv"
-    formatted.write_text("file\toffset\tseconds\ttext\ntones.flac\t0.000\t1\tBah, Dee koo!\n", encoding="utf-8")
+    formatted.write_text(
+        "file\toffset\tseconds\ttext\ntones.flac\t0.000\t1\tBah, Dee koo!\n", encoding="utf-8"
+    )
     prepare([manifest], tmp_path / "store", formatted=[formatted])
     assert AudioStore(tmp_path / "store").text(0) == "Bah, Dee koo!"
 
@@ -185,21 +197,32 @@ def test_a_plain_transcript_becomes_a_sentence(plain: str, expected: str) -> Non
 @pytest.mark.parametrize(
     ("plain", "formatted", "expected"),
     [
-        ("we saw mister hale and i left", "We saw Mr. Hale, and I left", "We saw Mr. Hale, and I left."),
+        (
+            "we saw mister hale and i left",
+            "We saw Mr. Hale, and I left",
+            "We saw Mr. Hale, and I left.",
+        ),
         ("so he went to rome", "So, he went to Rome?", "So, he went to Rome?"),
         ("he went to roam alone", "He went to Rome, alone;", "He went to roam alone."),
-        ("it was in nineteen oh one he said", "It was in 1901, he said", "It was in nineteen oh one, he said."),
+        (
+            "it was in nineteen oh one he said",
+            "It was in 1901, he said",
+            "It was in nineteen oh one, he said.",
+        ),
         ("one two three four", "Something else entirely.", "One two three four."),
         ("quite so", "“Quite so.”", "Quite so."),
         ("", "Hello.", ""),
     ],
 )
-def test_case_and_marks_are_borrowed_where_the_words_agree(plain: str, formatted: str, expected: str) -> None:
+def test_case_and_marks_are_borrowed_where_the_words_agree(
+    plain: str, formatted: str, expected: str
+) -> None:
     assert borrow_case(plain, formatted) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "plain"), [("hello you", True), ("HELLO YOU", True), ("Hello", False), ("well, no", False)]
+    ("text", "plain"),
+    [("hello you", True), ("HELLO YOU", True), ("Hello", False), ("well, no", False)],
 )
 def test_plain_means_one_case_and_no_marks(text: str, plain: bool) -> None:
     assert is_unformatted(text) is plain
@@ -241,11 +264,19 @@ def test_coloured_noise_falls_with_its_slope() -> None:
 
 def test_only_noises_of_a_manifest_count_that_are_long_enough(tmp_path: Path) -> None:
     for name, seconds in (("a", 2.5), ("b", 2.5), ("c", 0.5)):
-        soundfile.write(tmp_path / f"{name}.flac", np.random.default_rng(0).normal(0, 0.1, round(seconds * RATE)), RATE)
+        soundfile.write(
+            tmp_path / f"{name}.flac",
+            np.random.default_rng(0).normal(0, 0.1, round(seconds * RATE)),
+            RATE,
+        )
     lines = ["file\tkind\tseconds", "a.flac\tnoise\t2.5", "b.flac\trir\t2.5", "c.flac\tnoise\t0.5"]
     (tmp_path / "noise.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = read_noises(tmp_path / "noise.tsv")
-    assert [len(noise) for noise in found.noises] == [len(room) for room in found.rooms] == [round(2.5 * RATE)]
+    assert (
+        [len(noise) for noise in found.noises]
+        == [len(room) for room in found.rooms]
+        == [round(2.5 * RATE)]
+    )
     (tmp_path / "noise.tsv").write_text("\n".join([lines[0], lines[3]]) + "\n", encoding="utf-8")
     with pytest.raises(UsageError, match="names no noise"):
         read_noises(tmp_path / "noise.tsv")

@@ -78,7 +78,9 @@ def make_trainer(
 ) -> Trainer:
     begun = tiny_start(store)
     torch.manual_seed(0)
-    batches = Batches(store, read_noises(None), begun.tokenizer, begun.config, options, rank=rank, world=world)
+    batches = Batches(
+        store, read_noises(None), begun.tokenizer, begun.config, options, rank=rank, world=world
+    )
     encoder = begun.model.speech_encoder.encoder
     front = begun.config.front_end
     batches.cache = FrameCache(folder / f"cache{rank}", store, front, encoder, identity="tiny")
@@ -100,7 +102,9 @@ def weights(trainer: Trainer) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kills", [(3, 7), (1, 5)])
-def test_a_killed_run_resumes_as_if_it_had_not_been(store: AudioStore, tmp_path: Path, kills: tuple[int, int]) -> None:
+def test_a_killed_run_resumes_as_if_it_had_not_been(
+    store: AudioStore, tmp_path: Path, kills: tuple[int, int]
+) -> None:
     """It is killed between two saves, so that steps are done again; in every phase."""
     whole = make_trainer(store, tmp_path / "whole")
     losses = losses_of(whole)
@@ -125,7 +129,9 @@ def test_each_phase_trains_the_parts_it_names(store: AudioStore, tmp_path: Path)
             {
                 name
                 for name, part in trainer.parts.items()
-                if any(not torch.equal(old, new) for old, new in zip(before[name], part, strict=True))
+                if any(
+                    not torch.equal(old, new) for old, new in zip(before[name], part, strict=True)
+                )
             }
         )
     assert changed == [{"adapter"}, {"adapter", "gpt"}, {"adapter", "gpt", "encoder"}]
@@ -147,7 +153,9 @@ def test_masks_hide_stretches_of_each_clip() -> None:
     assert not hidden[1].any()
 
 
-def test_a_failed_save_leaves_the_last_one(store: AudioStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_leaves_the_last_one(
+    store: AudioStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = make_trainer(store, tmp_path)
     trainer.run(2)
     before = (tmp_path / STATE_FILE).read_bytes()
@@ -162,7 +170,9 @@ def test_a_failed_save_leaves_the_last_one(store: AudioStore, tmp_path: Path, mo
     assert (tmp_path / STATE_FILE).read_bytes() == before
 
 
-def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(store: AudioStore, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(
+    store: AudioStore, tmp_path: Path
+) -> None:
     trainer = make_trainer(store, tmp_path)
     trainer.run(2)
     before = (tmp_path / STATE_FILE).read_bytes()
@@ -173,7 +183,9 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(store: AudioSt
     assert (tmp_path / STATE_FILE).read_bytes() == before
 
 
-def test_evaluation_sees_averaged_weights_and_changes_none(store: AudioStore, tmp_path: Path) -> None:
+def test_evaluation_sees_averaged_weights_and_changes_none(
+    store: AudioStore, tmp_path: Path
+) -> None:
     trainer = make_trainer(store, tmp_path / "one", replace(PLAN, evaluate_every=2))
     seen: list[int] = []
 
@@ -190,11 +202,14 @@ def test_evaluation_sees_averaged_weights_and_changes_none(store: AudioStore, tm
 
 def met(rank: int, folder: Path) -> AbstractContextManager[None]:
     meeting = f"file://{folder / 'meeting'}"
-    return joined("gloo", init_method=meeting, timeout=timedelta(seconds=120), world_size=2, rank=rank)
+    return joined(
+        "gloo", init_method=meeting, timeout=timedelta(seconds=120), world_size=2, rank=rank
+    )
 
 
 def second_process(corpus: Path, folder: Path) -> None:
-    faulthandler.enable()  # a crash in gloo's own threads would else leave no trace but the exit code
+    # a crash in gloo's own threads would else leave no trace but the exit code
+    faulthandler.enable()
     torch.set_num_threads(1)
     with met(1, folder):
         group = weakref.ref(dist.group.WORLD)
@@ -202,7 +217,9 @@ def second_process(corpus: Path, folder: Path) -> None:
     assert group() is None, "its threads would outlive it"
 
 
-def test_two_processes_end_with_the_same_weights_and_hear_twice_as_much(store: AudioStore, tmp_path: Path) -> None:
+def test_two_processes_end_with_the_same_weights_and_hear_twice_as_much(
+    store: AudioStore, tmp_path: Path
+) -> None:
     (tmp_path / "two").mkdir()
     child = multiprocessing.get_context("spawn").Process(
         target=second_process, args=(store.folder, tmp_path / "two"), daemon=True
@@ -219,7 +236,9 @@ def test_two_processes_end_with_the_same_weights_and_hear_twice_as_much(store: A
     assert np.isfinite(weights(two)).all() and not np.array_equal(weights(two), weights(one))
 
 
-def test_a_cache_of_frames_is_filled_once_and_holds_what_the_encoder_gives(store: AudioStore, tmp_path: Path) -> None:
+def test_a_cache_of_frames_is_filled_once_and_holds_what_the_encoder_gives(
+    store: AudioStore, tmp_path: Path
+) -> None:
     begun = tiny_start(store)
     encoder = begun.model.speech_encoder.encoder
     front = begun.config.front_end
@@ -248,7 +267,9 @@ def test_batches_hold_what_is_said(store: AudioStore, tmp_path: Path) -> None:
         spelled = [len(ctc.encode(text)) for text in said]
         assert batch.spelled_lengths.tolist() == spelled and len(batch.spelled) == sum(spelled)
         assert (batch.tokens[:, 0] == trainer.network.config.start_token).all()
-        assert ((batch.tokens == 0).sum(1) == 1).all() and (batch.tokens[batch.tokens < 0] == NO_TOKEN).all()
+        assert ((batch.tokens == 0).sum(1) == 1).all() and (
+            batch.tokens[batch.tokens < 0] == NO_TOKEN
+        ).all()
 
 
 def test_the_old_encoder_gives_a_position_for_each_new_one(store: AudioStore) -> None:
@@ -275,7 +296,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_encoder(folder / "encoder", encoder, encoder=build_encoder(encoder), facts=facts)
     held_out = texts(12)[:2]
     make_corpus(folder / "dev", held_out, name="dev")
-    (folder / "texts.txt").write_text("\n".join([*TEXTS, held_out[0], "In 1999."]) + "\n", encoding="utf-8")
+    (folder / "texts.txt").write_text(
+        "\n".join([*TEXTS, held_out[0], "In 1999."]) + "\n", encoding="utf-8"
+    )
     return folder
 
 
@@ -313,9 +336,13 @@ def test_a_graft_runs_is_exported_and_is_gone_on_with(workshop: Path, tmp_path: 
     assert made.metadata["encoder"]["name"] == "Tiny" and made.metadata["steps"] == 9
     loaded = load_checkpoint(tmp_path / "mine")
     averaged = read_state(workshop / "run")["average"]["final_norm.weight"]
-    torch.testing.assert_close(loaded.model.final_norm.weight.detach(), averaged, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(
+        loaded.model.final_norm.weight.detach(), averaged, atol=1e-3, rtol=1e-3
+    )
     further = replace(
-        plan(workshop, "further"), onto=str(tmp_path / "mine"), options=replace(PLAN, adapter=Phase(0), text=Phase(0))
+        plan(workshop, "further"),
+        onto=str(tmp_path / "mine"),
+        options=replace(PLAN, adapter=Phase(0), text=Phase(0)),
     )
     assert torch.equal(start(further).model.final_norm.weight, loaded.model.final_norm.weight)
     assert train(further).step == 3
@@ -337,7 +364,12 @@ def test_a_score_counts_the_words_that_differ(workshop: Path) -> None:
     assert len(clips) == 2 and len(clips[0][0]) <= len(clips[1][0])
     found = score(checkpoint.model.eval(), checkpoint.tokenizer, "dev", clips)
     assert found.text > 0 and set(found.to_dict()) == {"dev/ctc", "dev/text", "dev/cased"}
-    assert read_dev_set(workshop / "dev" / "dev.tsv", replace(checkpoint.config, max_mel_frames=1536), 10) == []
+    assert (
+        read_dev_set(
+            workshop / "dev" / "dev.tsv", replace(checkpoint.config, max_mel_frames=1536), 10
+        )
+        == []
+    )
 
 
 def test_curves_keep_the_last_point_of_each(tmp_path: Path) -> None:
@@ -363,7 +395,11 @@ def test_a_recipe_sets_what_it_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("seeds = 1", "no option"), ("[full]\nlr = 'high'", "sets lr"), ("seed =", "not a recipe in TOML")],
+    [
+        ("seeds = 1", "no option"),
+        ("[full]\nlr = 'high'", "sets lr"),
+        ("seed =", "not a recipe in TOML"),
+    ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")

@@ -55,18 +55,30 @@ def workshop(tmp_path: Path) -> Path:
     encoder = tiny_start(AudioStore(tmp_path / "store")).config.encoder
     assert encoder is not None
     torch.manual_seed(0)
-    save_encoder(tmp_path / "encoder", encoder, encoder=build_encoder(encoder), facts={"name": "Tiny"})
+    save_encoder(
+        tmp_path / "encoder", encoder, encoder=build_encoder(encoder), facts={"name": "Tiny"}
+    )
     (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
     return tmp_path
 
 
 def words(folder: Path, run: str) -> list[str]:
-    options = {"encoder": "encoder", "onto": "onto", "store": "store", "out": run, "recipe": "recipe.toml"}
-    named = [part for option, name in options.items() for part in (f"--{option}", str(folder / name))]
+    options = {
+        "encoder": "encoder",
+        "onto": "onto",
+        "store": "store",
+        "out": run,
+        "recipe": "recipe.toml",
+    }
+    named = [
+        part for option, name in options.items() for part in (f"--{option}", str(folder / name))
+    ]
     return ["graft", *named, "--device", "cpu"]
 
 
-def start(folder: Path, run: str, launcher: Sequence[str] = (sys.executable,)) -> subprocess.Popen[str]:
+def start(
+    folder: Path, run: str, launcher: Sequence[str] = (sys.executable,)
+) -> subprocess.Popen[str]:
     command = [*launcher, "-m", "gptasr_subs.cli.train", *words(folder, run)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -86,7 +98,9 @@ def kill_after(child: subprocess.Popen[str], step: int, seconds: float) -> None:
 
 
 def losses(run: Path) -> dict[int, set[str]]:
-    """All losses ever reported of each step: more than one, where a kill had it done twice, must be equal."""
+    """All losses ever reported of each step: more than one, where a kill had it done twice, must be
+    equal.
+    """
     found: defaultdict[int, set[str]] = defaultdict(set)
     for line in (run / CURVES_FILE).read_text(encoding="utf-8").splitlines():
         step, name, value = line.split("\t")
@@ -115,13 +129,22 @@ def test_a_graft_killed_at_random_ends_as_if_it_had_not_been(workshop: Path) -> 
     states = [read_state(workshop / run) for run in ("whole", "killed")]
     assert [state["step"] for state in states] == [STEPS, STEPS]
     for part in ("network", "average"):
-        assert all(torch.equal(value, states[1][part][name]) for name, value in states[0][part].items())
+        assert all(
+            torch.equal(value, states[1][part][name]) for name, value in states[0][part].items()
+        )
     assert not list((workshop / "killed").glob("*.tmp"))
 
 
 @pytest.mark.slow
 def test_torchrun_shares_the_work(workshop: Path) -> None:
-    together = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    together = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+    ]
     children = (start(workshop, "one"), start(workshop, "two", launcher=together))
     for child in children:
         _, said = child.communicate(timeout=600)
@@ -138,7 +161,9 @@ def test_the_command_line_grafts_and_exports(workshop: Path) -> None:
     assert done.exit_code == 0 and "step 12 of 12" in done.stderr, done.output
     log = (workshop / "run" / "log.txt").read_text(encoding="utf-8")
     assert "12 clips, from step 0" in log and "12 clips, from step 5" in log
-    done = CliRunner().invoke(app, ["export", str(workshop / "run"), str(workshop / "mine"), "--name", "mine"])
+    done = CliRunner().invoke(
+        app, ["export", str(workshop / "run"), str(workshop / "mine"), "--name", "mine"]
+    )
     assert done.exit_code == 0, done.output
     checkpoint = load_checkpoint(workshop / "mine")
     assert checkpoint.name == "mine" and checkpoint.metadata["encoder"]["name"] == "Tiny"
@@ -149,9 +174,18 @@ def test_the_page_on_training_names_only_options_that_exist() -> None:
     page = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     lines = re.findall(r"gptasr-subs-train (\w+) (.*)|gptasr_subs\.cli\.train (\w+) (.*)", page)
     used = {
-        (name or other, option) for name, rest, other, more in lines for option in re.findall(r"--[\w-]+", rest + more)
+        (name or other, option)
+        for name, rest, other, more in lines
+        for option in re.findall(r"--[\w-]+", rest + more)
     }
     commands = get_command(app).commands  # type: ignore[attr-defined]
     known = {(name, o) for name, part in commands.items() for p in part.params for o in p.opts}
-    assert {name for name, _ in used} >= {"import", "synthesise", "label", "prepare", "graft", "calibrate"}
+    assert {name for name, _ in used} >= {
+        "import",
+        "synthesise",
+        "label",
+        "prepare",
+        "graft",
+        "calibrate",
+    }
     assert used <= known

@@ -34,7 +34,9 @@ class Layout(NamedTuple):
 
 
 LAYOUTS: dict[str, Layout] = {
-    "commonvoice": Layout(commonvoice.read, "train.tsv, dev.tsv, test.tsv, validated.tsv and clips/"),
+    "commonvoice": Layout(
+        commonvoice.read, "train.tsv, dev.tsv, test.tsv, validated.tsv and clips/"
+    ),
     "hifitts": Layout(hifitts.read, "92_manifest_clean_train.json and its like, and audio/"),
     "librispeech": Layout(librispeech.read, "PART/SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt"),
     "libritts": Layout(libritts.read, "PART/SPEAKER/CHAPTER/*.normalized.txt"),

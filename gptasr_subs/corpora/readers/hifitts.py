@@ -23,4 +23,6 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
             for row in map(json.loads, filter(str.strip, read_text(table).splitlines())):
                 file = folder / row["audio_filepath"]
                 text = row.get("text_normalized") or row["text"]
-                yield Utterance(Clip(file, speaker=speaker, source="hifitts", licence="CC BY 4.0", text=text))
+                yield Utterance(
+                    Clip(file, speaker=speaker, source="hifitts", licence="CC BY 4.0", text=text)
+                )

@@ -22,7 +22,11 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
     folder = first_folder(root, "legacy", "*/legacy", holding="*/stm")
     for table in sorted([*folder.glob("*/stm/*.stm"), *folder.glob("stm/*.stm")]):
         if is_wanted(part_above(table, folder, 2), parts):
-            lines = (line for line in read_text(table).splitlines() if line.strip() and not line.startswith(";;"))
+            lines = (
+                line
+                for line in read_text(table).splitlines()
+                if line.strip() and not line.startswith(";;")
+            )
             yield from (_segment(table.parents[1] / "sph", line) for line in lines)
 
 

@@ -22,4 +22,6 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
             text = row.get("raw_text") or row.get("normalized_text", "")
             file = folder / name[:4] / f"{name}.ogg"
             speaker = row.get("speaker_id", "")
-            yield Utterance(Clip(file, speaker=speaker, source="voxpopuli", licence="CC0", text=text))
+            yield Utterance(
+                Clip(file, speaker=speaker, source="voxpopuli", licence="CC0", text=text)
+            )

@@ -6,12 +6,17 @@ from gptasr_subs.formats import Document
 
 
 class Notes:
-    """What the entry point names: a class that is made without arguments. With ``read`` it could be read back, too."""
+    """What the entry point names: a class that is made without arguments. With ``read`` it could be
+    read back, too.
+    """
 
     name = "notes"
     extension = "md"
 
     def write(self, document: Document) -> str:
         """The whole file. ``document`` has cues, words, source, seconds, language and model."""
-        points = [f"- {int(cue.start // 60)}:{int(cue.start % 60):02d} {' '.join(cue.lines)}" for cue in document.cues]
+        points = [
+            f"- {int(cue.start // 60)}:{int(cue.start % 60):02d} {' '.join(cue.lines)}"
+            for cue in document.cues
+        ]
         return "\n".join([f"# {document.source}", "", *points, ""])

@@ -9,8 +9,12 @@ from gptasr_subs.types import FloatArray, Word
 
 
 def load(model: str, device: str, language: str) -> Recognizer:
-    """What the entry point names. ``model`` is what follows the colon of --model; empty means your usual one."""
-    return Counter(model or "Window")  # load the network here, and import what is heavy here, not above
+    """What the entry point names. ``model`` is what follows the colon of --model; empty means your
+    usual one.
+    """
+    return Counter(
+        model or "Window"
+    )  # load the network here, and import what is heavy here, not above
 
 
 class Counter:
@@ -26,8 +30,13 @@ class Counter:
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
     ) -> Iterator[tuple[int, list[Word]]]:
-        """Yield each clip's number and words, in any order; times are seconds from the start of the clip."""
+        """Yield each clip's number and words, in any order; times are seconds from the start of the
+        clip.
+        """
         for index, clip in enumerate(clips):  # float32 (n_samples,) in [-1, 1]
             self._count += 1
             middle, end = len(clip) / self.sample_rate / 2, len(clip) / self.sample_rate
-            yield index, [Word(self._word, 0.0, middle, 0.5), Word(f"{self._count}.", middle, end, 0.5)]
+            yield (
+                index,
+                [Word(self._word, 0.0, middle, 0.5), Word(f"{self._count}.", middle, end, 0.5)],
+            )

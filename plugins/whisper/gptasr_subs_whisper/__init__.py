@@ -23,19 +23,29 @@ def load(model: str, device: str, language: str) -> Recognizer:
 
     model, kind, code = model or USUAL, choose_device(device), shortest_code(language)
     if Path(model).name.endswith(".en") and code != "en":
-        raise ModelError(f"The Whisper model {model!r} knows English only; leave out '.en' for --lang {language}.")
+        raise ModelError(
+            f"The Whisper model {model!r} knows English only; leave out '.en' for --lang {language}."
+        )
     processor = "cuda" if kind.startswith("cuda") else "cpu"
     try:
-        whisper = WhisperModel(model, device=processor, compute_type="int8" if processor == "cpu" else "default")
-    except Exception as error:  # it has many ways to say that there is no such model, or no network to fetch it
+        whisper = WhisperModel(
+            model, device=processor, compute_type="int8" if processor == "cpu" else "default"
+        )
+    except (
+        Exception
+    ) as error:  # it has many ways to say that there is no such model, or no network to fetch it
         raise ModelError(
             f"The Whisper model {model!r} cannot be loaded ({error}); give a name that faster-whisper knows, with a "
             "network the first time, or the folder of a converted model."
         ) from error
     if code not in whisper.supported_languages:
-        raise ModelError(f"The Whisper model {model!r} does not know the language {language!r}; choose another --lang.")
+        raise ModelError(
+            f"The Whisper model {model!r} does not know the language {language!r}; choose another --lang."
+        )
     place = str(Path(model).resolve()) if Path(model).exists() else model
-    return Whisper(whisper, f"whisper-{Path(model).name}-{code}", code, f"faster-whisper {place} {processor}")
+    return Whisper(
+        whisper, f"whisper-{Path(model).name}-{code}", code, f"faster-whisper {place} {processor}"
+    )
 
 
 class Whisper:
@@ -47,14 +57,17 @@ class Whisper:
     def __init__(self, model: Any, name: str, language: str, identity: str = "") -> None:
         """``model`` is faster-whisper's, ``language`` an ISO 639-1 code.
 
-        ``identity`` tells its results from those of other models in the journal; without one nothing is remembered.
+        ``identity`` tells its results from those of other models in the journal; without one
+        nothing is remembered.
         """
         self.name, self.identity, self._model, self._language = name, identity, model, language
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
     ) -> Iterator[tuple[int, list[Word]]]:
-        """Words of each clip with times and probabilities; one clip at a time, whatever the batch size."""
+        """Words of each clip with times and probabilities; one clip at a time, whatever the batch
+        size.
+        """
         for index, clip in enumerate(clips):
             segments, _ = self._model.transcribe(
                 clip,
@@ -66,7 +79,9 @@ class Whisper:
             yield index, self._words(segments, len(clip) / self.sample_rate)
 
     def _words(self, segments: Iterable[Any], seconds: float) -> list[Word]:
-        """Parts of a word ("-known", "'s") are joined to it; times stay inside the clip, and in order."""
+        """Parts of a word ("-known", "'s") are joined to it; times stay inside the clip, and in
+        order.
+        """
         words: list[Word] = []
         for part in (part for segment in segments for part in segment.words or ()):
             text, last = part.word.strip(), words[-1] if words else None
@@ -74,7 +89,9 @@ class Whisper:
             end = min(max(part.end, start), seconds)
             joined = not part.word.startswith(" ") and self._language not in _WITHOUT_SPACES
             if last and joined:
-                words[-1] = Word(last.text + text, last.start, end, min(last.confidence, part.probability))
+                words[-1] = Word(
+                    last.text + text, last.start, end, min(last.confidence, part.probability)
+                )
             elif text:
                 words.append(Word(text, start, end, part.probability))
         return words

@@ -42,14 +42,20 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
 
     @PostProcessor._restrict_to(images=False)
     def run(self, info: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
-        """Write the subtitle beside the video and tell yt-dlp of it, so that it is embedded, moved and cut along."""
+        """Write the subtitle beside the video and tell yt-dlp of it, so that it is embedded, moved
+        and cut along.
+        """
         from gptasr_subs.errors import GptasrError
 
         if "filepath" not in info:
-            raise PostProcessingError("GptasrSubs needs a downloaded file; write when=post_process or when=after_move")
+            raise PostProcessingError(
+                "GptasrSubs needs a downloaded file; write when=post_process or when=after_move"
+            )
         there = self._given_by_the_site(info)
         if there and not self._force:
-            self.to_screen(f'The site gave subtitles in "{there}"; none are made (force=1 makes them all the same)')
+            self.to_screen(
+                f'The site gave subtitles in "{there}"; none are made (force=1 makes them all the same)'
+            )
             return [], info
         try:
             path = self._subtitle(info)
@@ -57,7 +63,9 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
             raise PostProcessingError(f"No subtitles were made: {error}") from error
         except Exception as error:
             what = " ".join(f"{type(error).__name__}: {error}".split())
-            raise PostProcessingError(f"No subtitles were made because of a mistake in gptasr-subs ({what})") from error
+            raise PostProcessingError(
+                f"No subtitles were made because of a mistake in gptasr-subs ({what})"
+            ) from error
         return [], self._registered(info, path)
 
     def _given_by_the_site(self, info: dict[str, Any]) -> str:
@@ -72,7 +80,10 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         from gptasr_subs.pipeline.recognize import recognize_file
         from gptasr_subs.storage.files import write_atomically
 
-        options, format = self._options(), get_format(self._format or ("vtt" if info["ext"] == "webm" else "srt"))
+        options, format = (
+            self._options(),
+            get_format(self._format or ("vtt" if info["ext"] == "webm" else "srt")),
+        )
         film = info["filepath"]
         path: str = subtitles_filename(film, self._lang, format.extension, info["ext"])
         if Path(path).exists() and not (self._force or self.get_param("overwrites")):
@@ -83,7 +94,9 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
 
             self._recognizer = load_model(self._model, self._device, self._lang)
         self.to_screen(f'Making subtitles for "{film}"')
-        document = recognize_file(Path(film), self._recognizer, options=options, on_progress=self._teller())
+        document = recognize_file(
+            Path(film), self._recognizer, options=options, on_progress=self._teller()
+        )
         write_atomically(path, render(document, format.name))
         self.to_screen(f'Wrote {len(document.cues)} subtitles to "{path}"')
         return path
@@ -95,9 +108,13 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         from gptasr_subs.pipeline.options import Options
 
         if self._unknown:
-            raise UsageError(f"GptasrSubs has no option {self._unknown}; see docs/integrations.md of gptasr-subs.")
+            raise UsageError(
+                f"GptasrSubs has no option {self._unknown}; see docs/integrations.md of gptasr-subs."
+            )
         if self._preset not in PRESETS:
-            raise UsageError(f"There is no preset {self._preset!r}; choose one of {', '.join(PRESETS)}.")
+            raise UsageError(
+                f"There is no preset {self._preset!r}; choose one of {', '.join(PRESETS)}."
+            )
         track = int(self._track) if self._track.isdecimal() else self._track or None
         options = Options(language=self._lang, audio_track=track, norms=PRESETS[self._preset])
         check_options(options, self._model)
@@ -124,7 +141,10 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
             "filepath": path,
             "name": f"{language_name(self._lang)} (automatic)",
         }
-        info["requested_subtitles"] = {**(info.get("requested_subtitles") or {}), self._lang: subtitle}
+        info["requested_subtitles"] = {
+            **(info.get("requested_subtitles") or {}),
+            self._lang: subtitle,
+        }
         info.setdefault("__files_to_move", {})[path] = self._place(info, path)
         return info
 
@@ -133,5 +153,9 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         if not any("subtitle" in (self.get_param(name) or {}) for name in ("paths", "outtmpl")):
             return ""
         base = self._downloader.prepare_filename(info, "subtitle")
-        place: str = subtitles_filename(base, self._lang, path.rpartition(".")[2], info["ext"]) if base else ""
+        place: str = (
+            subtitles_filename(base, self._lang, path.rpartition(".")[2], info["ext"])
+            if base
+            else ""
+        )
         return place
