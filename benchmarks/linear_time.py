@@ -1,4 +1,6 @@
-"""Time and peak memory of whole commands from 5 minutes to 3 hours of sound, as a table and a plot (needs matplotlib).
+"""Time and peak memory of whole commands from 5 minutes to 3 hours of audio: a table and a plot.
+
+Needs matplotlib.
 
 python benchmarks/linear_time.py talk.mp4 docs/images/linear_time.svg
 """

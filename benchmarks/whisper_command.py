@@ -1,4 +1,4 @@
-"""The other side of ``against_whisper.py``: a film to SRT with faster-whisper's batched pipeline, settings its own."""
+"""The other side of ``against_whisper.py``: a film to SRT by faster-whisper's batched pipeline."""
 
 from __future__ import annotations
 

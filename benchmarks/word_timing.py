@@ -2,9 +2,10 @@
 
     python benchmarks/word_timing.py talk.mkv talk.truth.json [--whisper MODEL] [--model PATH]
 
-prints the table of docs/timing.md. A recogniser gets words wrong, so utterances are told apart by time and not by text:
-a word belongs to the utterance that it overlaps most, or, where it overlaps none, to the nearest within a second. A cue
-counts as the beginning of an utterance if its first word is the first of that utterance's, and as its end likewise.
+prints the table of docs/timing.md. A recogniser gets words wrong, so utterances are told apart by
+time and not by text: a word belongs to the utterance that it overlaps most, or, where it overlaps
+none, to the nearest within a second. A cue counts as the beginning of an utterance if its first
+word is the first of that utterance's, and as its end likewise.
 """
 
 from __future__ import annotations
@@ -27,9 +28,7 @@ NEAR = 0.25  # seconds that either edge of a cue may be off
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds from first sounds to their cues' starts and from last sounds to their ends; cues
-    where nobody speaks.
-    """
+    """Seconds from first sounds to cue starts and last sounds to cue ends; cues without speech."""
 
     starts: tuple[float, ...]
     ends: tuple[float, ...]

@@ -125,9 +125,9 @@ def _paint_bird(draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
 def make_video(scene: Path, video: Path) -> None:
     """The picture for as long as the voice of the sample speaks."""
     run_ffmpeg(
-        "-loop", "1", "-framerate", "24", "-i", scene, "-i", SAMPLE, "-map", "0:v", "-map", "1:a", "-shortest",
-        "-c:v", "libx264", "-preset", "veryfast", "-tune", "stillimage", "-crf", "16", "-pix_fmt", "yuv420p",
-        "-c:a", "copy", video,
+        "-loop", "1", "-framerate", "24", "-i", scene, "-i", SAMPLE, "-map", "0:v", "-map", "1:a",
+        "-c:v", "libx264", "-preset", "veryfast", "-tune", "stillimage", "-crf", "16",
+        "-pix_fmt", "yuv420p", "-c:a", "copy", "-shortest", video,
     )  # fmt: skip
 
 

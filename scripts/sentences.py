@@ -2,9 +2,10 @@
 
     python scripts/sentences.py BOOK.txt ... --out sentences.txt --dev DEV.tsv --rare rare.txt
 
-Quotation marks go, dashes become commas; what has digits, other symbols or acronyms is left out, and so is every
-sentence that shares five words in a row with a text of a ``--dev`` manifest. ``--rare`` takes those short ones that
-have a word which the chosen sentences before them say less than 12 times: material for a synthesiser.
+Quotation marks go, dashes become commas; what has digits, other symbols or acronyms is left out,
+and so is every sentence that shares five words in a row with a text of a ``--dev`` manifest.
+``--rare`` takes those short ones that have a word which the chosen sentences before them say less
+than 12 times: material for a synthesiser.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Word error rate and speed of a checkpoint at several settings of its search, on dev sets.
 
-    python scripts/tune_search.py CHECKPOINT DEV.tsv ... --beams 1,2,4,8 --ctc 0.2,0.3 --ilm 0.2,0.4 --char 0.3,0.5
+    python scripts/tune_search.py CHECKPOINT DEV.tsv ... --beams 1,2,4,8 --ctc 0.2,0.3 --ilm 0.2,0.4
 
-Prints a line a setting: the WER of each set in percent, their mean, and the seconds of audio for each second of work.
-Every combination is tried. The last lines name the best mean, and the fastest setting within half a point of it.
+Prints a line a setting: the WER of each set in percent, their mean, and the seconds of audio for
+each second of work. Every combination is tried. The last lines name the best mean, and the fastest
+setting within half a point of it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class Scored:
     def __str__(self) -> str:
         """One line of the table."""
         chosen = self.options
-        setting = f"{chosen.beam_size} {chosen.ctc_weight:4.2f} {chosen.ilm_weight:4.2f} {chosen.char_bonus:4.2f}"
-        return f"{setting}  {'  '.join(f'{rate:5.1f}' for rate in self.rates)}  {self.mean:6.2f}  {self.rtfx:5.0f}x"
+        weights = f"{chosen.ctc_weight:4.2f} {chosen.ilm_weight:4.2f} {chosen.char_bonus:4.2f}"
+        rates = "  ".join(f"{rate:5.1f}" for rate in self.rates)
+        return f"{chosen.beam_size} {weights}  {rates}  {self.mean:6.2f}  {self.rtfx:5.0f}x"
 
 
 def settings(usual: DecodingOptions, given: argparse.Namespace) -> Iterator[DecodingOptions]:

@@ -21,9 +21,7 @@ from tests.support.films import make_film
 
 @pytest.fixture(autouse=True)
 def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program allows copies of its process; what comes after it in these tests does not want
-    them.
-    """
+    """Undo that the program allows forking, which later tests do not want."""
     monkeypatch.setattr(forked, "_allowed", False)
 
 
@@ -40,9 +38,8 @@ def program(
 ) -> Program:
     """Run ``gptasr-subs`` with these arguments in this process."""
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
-    monkeypatch.setattr(
-        progress, "_LINE_SECONDS", math.inf
-    )  # or a slow machine says more than a fast one
+    # or a slow machine says more than a fast one
+    monkeypatch.setattr(progress, "_LINE_SECONDS", math.inf)
 
     def run(*arguments: str | Path) -> Ended:
         monkeypatch.setattr(sys, "argv", ["gptasr-subs", *map(str, arguments)])

@@ -116,7 +116,7 @@ def _timed(
 
 
 def say_timed(timed: Timed, name: str) -> None:
-    """What was wrong with the times of the subtitle ``name``, part by part, and what was left out."""
+    """Say what was wrong with the times of the subtitle ``name``, and what was left out."""
     if not timed.parts:
         echo_error(
             f"Too little of {name} is heard to tell whether it is early or late; left as it was."
@@ -131,9 +131,8 @@ def say_timed(timed: Timed, name: str) -> None:
     if timed.outside:
         echo_error(f"Left out, being before or after the film: {_quoted(timed.outside)}.")
     if timed.astray:
-        echo_error(
-            f"Heard at another time, but left with their neighbours; check them: {_quoted(timed.astray)}."
-        )
+        phrases = _quoted(timed.astray)
+        echo_error(f"Heard at another time, but left with their neighbours; check them: {phrases}.")
     if timed.unplaced:
         echo_error(f"Left out, for at this break the film has no room: {_quoted(timed.unplaced)}.")
 
@@ -146,10 +145,9 @@ def _verdict(part: Part) -> str:
 def _say_unspoken(phrases: tuple[str, ...], left_out: bool) -> None:
     """What of the text was not found in the audio."""
     if phrases:
-        words = sum(len(phrase.split()) for phrase in phrases)
-        echo_error(
-            f"Not heard{' and left out' if left_out else ''} ({plural(words, 'word')}): {_quoted(phrases)}."
-        )
+        words = plural(sum(len(phrase.split()) for phrase in phrases), "word")
+        not_found = "Not found in the audio and left out" if left_out else "Not found in the audio"
+        echo_error(f"{not_found} ({words}): {_quoted(phrases)}.")
 
 
 def _quoted(phrases: tuple[str, ...]) -> str:

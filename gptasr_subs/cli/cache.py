@@ -33,9 +33,8 @@ def cache(context: typer.Context) -> None:
                     for entry in journal.entries()
                 ]
                 write_stdout(table([("LAST USED", "STATE", "WINDOWS", "FAILED", "FILE"), *rows]))
-                echo_error(
-                    f"{journal_path()}: {journal.size() / MIB:.1f} of at most {LIMIT / MIB:.0f} MiB."
-                )
+                size = f"{journal.size() / MIB:.1f} of at most {LIMIT / MIB:.0f} MiB"
+                echo_error(f"{journal_path()}: {size}.")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The commands of ``gptasr-subs-train`` that make and change corpora, up to the store that the trainer reads."""
+"""The commands of ``gptasr-subs-train`` that make and change corpora, up to the trainer's store."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def import_(
         str,
         typer.Argument(
             metavar="LAYOUT",
-            help="commonvoice, hifitts, librispeech, libritts, ljspeech, tedlium, tsv, voxforge or voxpopuli.",
+            help="commonvoice, hifitts, librispeech, libritts, ljspeech, tedlium, tsv,"
+            " voxforge or voxpopuli.",
         ),
     ],
     path: Annotated[
@@ -124,7 +125,8 @@ def prepare(
         list[Path],
         typer.Argument(
             metavar="CORPUS...",
-            help="Folders with a manifest.tsv, or manifests: file, text; offset, seconds, speaker, source, licence.",
+            help="Folders with a manifest.tsv, or manifests:"
+            " file, text; offset, seconds, speaker, source, licence.",
         ),
     ],
     store: Annotated[
@@ -207,7 +209,8 @@ def require_extra() -> None:
     if missing:
         packages = ", ".join(missing)
         raise UsageError(
-            f"Training needs packages that are missing ({packages}); pip install 'gptasr-subs[train]'."
+            f"Training needs packages that are missing ({packages});"
+            " pip install 'gptasr-subs[train]'."
         )
 
 

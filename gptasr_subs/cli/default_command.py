@@ -40,9 +40,7 @@ class DefaultGroup(TyperGroup):
 
 
 class DefaultCommand(TyperCommand):
-    """The command that needs no name: its help is the program's, with the other commands at its
-    end.
-    """
+    """The command that needs no name; its help is the program's, the other commands at its end."""
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Without the command's name, and how to reach the others."""

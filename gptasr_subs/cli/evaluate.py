@@ -135,7 +135,10 @@ def _summary(found: Evaluation) -> Iterator[str]:
     yield f"WER        {total.wer:.2f} %  (95 % interval {_between(found.interval)})"
     yield f"errors     {_kinds(total)} in {total.words} words of {len(found.clips)} clips"
     if (written := found.formatted_total) and (interval := found.formatted_interval):
-        yield f"as written {written.wer:.2f} %  (with case and punctuation; 95 % interval {_between(interval)})"
+        yield (
+            f"as written {written.wer:.2f} %  "
+            f"(with case and punctuation; 95 % interval {_between(interval)})"
+        )
     yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of audio in {found.elapsed:.1f} s)"
 
 
@@ -144,7 +147,10 @@ def _between(interval: tuple[float, float]) -> str:
 
 
 def _kinds(total: WordErrors) -> str:
-    return f"{total.insertions} insertions, {total.deletions} deletions, {total.substitutions} substitutions"
+    return (
+        f"{total.insertions} insertions, {total.deletions} deletions,"
+        f" {total.substitutions} substitutions"
+    )
 
 
 def _speakers(found: Evaluation) -> Iterator[str]:

@@ -1,6 +1,4 @@
-"""``gptasr-subs lint`` and ``gptasr-subs fix``: subtitle files judged by the norms, and brought
-within them.
-"""
+"""``gptasr-subs lint`` and ``gptasr-subs fix``: check subtitle files by the norms, and fix them."""
 
 from __future__ import annotations
 
@@ -131,9 +129,8 @@ def fix(
         if not quiet:
             before = lint(cues, norms)
             after = lint(fixed, norms)
-            echo_error(
-                f"{display_path(target if target != STDOUT else file)}: {_count(after)}; before, {_count(before)}."
-            )
+            written = display_path(target if target != STDOUT else file)
+            echo_error(f"{written}: {_count(after)}; before, {_count(before)}.")
 
 
 def _timed_by(
@@ -174,9 +171,8 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
     subtitles = plural(report.cues, "subtitle")
     if not report.cues:
         return f"{display_path(file)}: no subtitles.\n"
-    lines.append(
-        f"{display_path(file)}: {_count(report)} in {subtitles}, {report.score:.0f} % of them without{rules}"
-    )
+    clean = f"{report.score:.0f} % of them without"
+    lines.append(f"{display_path(file)}: {_count(report)} in {subtitles}, {clean}{rules}")
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -1,6 +1,4 @@
-"""``--preset`` and a flag for every norm, made from the table of norms, so that none is written
-twice.
-"""
+"""``--preset`` and a flag for every norm, made from the table of norms."""
 
 from __future__ import annotations
 

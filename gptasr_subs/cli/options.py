@@ -11,7 +11,8 @@ Model = Annotated[
     str,
     typer.Option(
         metavar="NAME|PATH",
-        help="A model that `gptasr-subs models` lists, a path, or PLUGIN:MODEL (`gptasr-subs plugins`).",
+        help="A model that `gptasr-subs models` lists, a path,"
+        " or PLUGIN:MODEL (`gptasr-subs plugins`).",
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda (or cuda:1) or mps.")]

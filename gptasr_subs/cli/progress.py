@@ -34,9 +34,7 @@ def progress(label: str, place: Place, quiet: bool) -> Iterator[Update]:
 def stages(
     label: str, make_place: Callable[[], Place], quiet: bool
 ) -> Iterator[Callable[[float, float, str], None]]:
-    """As ``progress``, for work in stages: the function takes the stage's name too, and begins anew
-    with each.
-    """
+    """As ``progress``, for stages: takes the stage's name too, and starts anew with each."""
     with ExitStack() as stack:
         updates: dict[str, Update] = {}
 

@@ -1,4 +1,4 @@
-"""The program ``gptasr-subs-train``: from text and recordings to a checkpoint, a command for each step."""
+"""The program ``gptasr-subs-train``: from text and recordings to a checkpoint, step by step."""
 
 from __future__ import annotations
 
@@ -84,9 +84,7 @@ def graft(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Put an open speech encoder before the GPT of a checkpoint, and train; under torchrun in
-    several processes.
-    """
+    """Put an open speech encoder before the GPT of a checkpoint, and train; torchrun works too."""
     with handle_errors(quiet, verbose):
         require_extra()
         from gptasr_subs.training.graft import train
@@ -107,9 +105,8 @@ def graft(
             trainer = train(plan, stop_at or None, on_progress=update)
         if not quiet and not trainer.batches.rank:
             hours = trainer.seconds / 3600
-            echo_error(
-                f"{display_path(out)}: step {trainer.step} of {options.steps}, {hours:.2f} hours of audio."
-            )
+            steps = f"step {trainer.step} of {options.steps}"
+            echo_error(f"{display_path(out)}: {steps}, {hours:.2f} hours of audio.")
 
 
 @app.command()
@@ -163,10 +160,12 @@ def calibrate(
             set_offsets(folder, found.start, found.end)
         if not quiet:
             echo_error(
-                f"{found.words} words: add {found.start:+.3f} s to starts and {found.end:+.3f} s to ends;"
+                f"{found.words} words: add {found.start:+.3f} s to starts"
+                f" and {found.end:+.3f} s to ends;"
             )
             echo_error(
-                f"then they are {found.start_spread:.3f} s and {found.end_spread:.3f} s off in the median."
+                f"then the median error is {found.start_spread:.3f} s of a start"
+                f" and {found.end_spread:.3f} s of an end."
             )
 
 

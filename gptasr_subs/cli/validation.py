@@ -56,11 +56,13 @@ def check_output(
         )
     if len(formats) > 1:
         raise UsageError(
-            f"--output names one file, but --format asks for {len(formats)}; use --output-dir instead."
+            f"--output names one file, but --format asks for {len(formats)};"
+            " use --output-dir instead."
         )
     if formats and output != STDOUT and get_format(output.suffix).name not in formats:
         raise UsageError(
-            f"--output {output.name!r} is no {formats[0]} file; leave out --format or change the name."
+            f"--output {output.name!r} is no {formats[0]} file;"
+            " leave out --format or change the name."
         )
 
 

@@ -1,6 +1,4 @@
-"""``gptasr-subs watch`` and ``gptasr-subs explain``: folders whose videos get subtitles, and why one
-does not.
-"""
+"""``gptasr-subs watch`` and ``explain``: folders whose videos get subtitles, and why or why not."""
 
 from __future__ import annotations
 
@@ -135,5 +133,6 @@ def explain(
             write_stdout(f"{display_path(file)} would get subtitles: {targets}\n")
         else:
             write_stdout(
-                f"{display_path(file)} would be skipped; the rule {verdict.rule!r} decided: {verdict.reason}.\n"
+                f"{display_path(file)} would be skipped;"
+                f" the rule {verdict.rule!r} decided: {verdict.reason}.\n"
             )

@@ -116,9 +116,8 @@ def degrade(samples: FloatArray, sample_rate: int, codec: Codec) -> FloatArray:
     Raises ``MediaError``.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = (
-            Path(folder) / f"audio{codec.suffix}"
-        )  # no pipe: the header of a file says what to skip
+        # no pipe: the header of a file says what to skip
+        file = Path(folder) / f"audio{codec.suffix}"
         raw = {"format": "f32le", "ac": 1, "ar": sample_rate}
         encoding = ffmpeg.input("pipe:", **raw).output(str(file), threads=1, **dict(codec.options))
         _run(encoding, samples.tobytes(), codec)

@@ -139,7 +139,7 @@ def _in_order(
 
 
 def _take(folder: Path, options: ImportOptions, numbered: Numbered) -> _Batch:
-    """Read the clips of a batch, and write a shard for each sample rate, unless they stay in place."""
+    """Read the clips of a batch; write a shard for each sample rate, unless they stay in place."""
     number, utterances = numbered
     batch = _Batch()
     shards = defaultdict[int, list[LoadedClip]](list)

@@ -43,9 +43,7 @@ _ENDED = re.compile(r"[.!?]['\"]?$")
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What is read: shares of prompts that are several sentences (2 to ``most``), or but one to
-    three words.
-    """
+    """Shares of prompts that are several sentences (2 to ``most``), or but one to three words."""
 
     joined: float = 0.35
     short: float = 0.06
@@ -67,7 +65,8 @@ def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str
     left = [sentence for key, sentence in kept.items() if key and key not in excluded]
     if any(kept) and not left:
         raise UsageError(
-            "All that can be read aloud is held out, for a corpus of --dev says it; give other sentences."
+            "Every sentence of the text is held out, for a corpus of --dev says it;"
+            " give other sentences."
         )
     return left
 
@@ -125,9 +124,7 @@ def _phrase(sentence: str, rng: np.random.Generator) -> str:
 
 
 def finish_clip(samples: FloatArray, rate: int, rng: np.random.Generator) -> FloatArray:
-    """Trim to the speech plus 0.1-0.25 s each side, resample from ``rate`` Hz and bring the peak to
-    ``PEAK``.
-    """
+    """Trim to the speech plus 0.1-0.25 s a side, resample from ``rate`` Hz, scale to ``PEAK``."""
     import soxr
 
     samples = samples / max(float(np.abs(samples).max(initial=0.0)), 1e-4) * PEAK
@@ -198,7 +195,8 @@ def synthesise(
         failures = 0 if clips else failures + 1
         if failures > len(voices) * _SHARDS_TO_FAIL:
             raise UsageError(
-                f"{voice.name} could not read {texts[0]!r} and what came before it; take another voice."
+                f"{voice.name} could not read {texts[0]!r} and what came before it;"
+                " take another voice."
             )
         if clips:
             name = f"{prefix}{number:05d}.flac"

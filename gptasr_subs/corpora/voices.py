@@ -130,9 +130,8 @@ class EspeakVoice:
         """Everything varies."""
         variant = str(rng.choice(self.variants))
         self.name = f"espeak{variant}"
-        pace, pitch = (
-            str(rng.integers(*bounds)) for bounds in ((130, 201), (25, 76))
-        )  # words a minute; 0-99
+        # words a minute; 0-99
+        pace, pitch = (str(rng.integers(*bounds)) for bounds in ((130, 201), (25, 76)))
         voice = str(rng.choice(self.accents)) + variant
         return _run_to_wav(
             ["espeak-ng", "-v", voice, "-s", pace, "-p", pitch, "-w", "{wav}", "--", text]
@@ -306,9 +305,7 @@ def _openvino_graph(model: Path) -> Graph:
 
 
 def _run_to_wav(command: Sequence[str]) -> Sound:
-    """Run a program, its argument ``{wav}`` replaced by a temporary path, and read the audio it
-    wrote there.
-    """
+    """Run a program that writes audio to its argument ``{wav}``; return that audio."""
     import soundfile
 
     with tempfile.TemporaryDirectory() as folder:

@@ -42,9 +42,7 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is measured: ``tokens`` steps, neither more nor fewer, with ``beams`` beams for
-    ``batch`` clips at once.
-    """
+    """What is measured: exactly ``tokens`` steps with ``beams`` beams for ``batch`` clips."""
 
     batch: int
     beams: int
@@ -122,7 +120,7 @@ def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Ti
     limit = network.config.max_text_tokens
     if setting.tokens > limit or setting.seconds > recognizer.max_seconds:
         raise UsageError(
-            f"{recognizer.name!r} takes {limit} tokens and {recognizer.max_seconds:.1f} s at the most."
+            f"{recognizer.name!r} takes at most {limit} tokens and {recognizer.max_seconds:.1f} s."
         )
     noise = np.random.default_rng(0).normal(0, 0.1, (setting.batch, int(setting.seconds * rate)))
     clips = list(noise.astype(np.float32))

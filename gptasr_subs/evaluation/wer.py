@@ -42,9 +42,7 @@ class WordErrors:
 
 
 def normalize(text: str) -> str:
-    """Text as WER compares it: lower case ``[a-z' ]``, dashes as spaces, common abbreviations
-    spelled out.
-    """
+    """Text as WER compares it: lower case ``[a-z' ]``, common abbreviations spelled out."""
     from gptasr_subs.model.ctc import normalize_text
 
     return normalize_text(text)

@@ -13,10 +13,9 @@ from tokenizers.trainers import BpeTrainer
 
 from gptasr_subs.errors import ModelError
 
-STOP, START = (
-    0,
-    1,
-)  # of a vocabulary that ``train_bpe`` made; the stop token is 0 in every generation
+# of a vocabulary that ``train_bpe`` made; the stop token is 0 in every generation
+STOP = 0
+START = 1
 
 _SPACE_TOKEN = "[SPACE]"  # how the published vocabulary writes a space
 _WORD_START = "\u2581"  # how our own does: at the front of each word

@@ -103,12 +103,13 @@ def refuse_shared(media: Path, others: Iterable[Path], options: Options) -> None
                 else "rename one of them"
             )
             raise SharedNameError(
-                f"{str(media)!r} would be written to the same {shared[0].name!r} as {str(other)!r}; {advice}."
+                f"{str(media)!r} would be written to the same {shared[0].name!r} as"
+                f" {str(other)!r}; {advice}."
             )
 
 
 def output_paths(media: Path, options: Options) -> list[Path]:
-    """All files that the options ask for besides a change of the media file, there already or not."""
+    """All files asked for besides a change of the media file, there already or not."""
     targets = list(target_paths(media, options).values())
     return [*targets, burned_path(media, options.output_dir)] if options.burn else targets
 
@@ -142,7 +143,8 @@ def refuse_unwritable(targets: Iterable[Path]) -> None:
     for folder in {target.parent for target in paths}:
         if not folder.is_dir():
             raise OutputError(
-                f"The folder {str(folder)!r} does not exist; create it or choose another --output-dir."
+                f"The folder {str(folder)!r} does not exist;"
+                " create it or choose another --output-dir."
             )
         if not os.access(folder, os.W_OK):
             raise OutputError(

@@ -99,9 +99,7 @@ def transcribe(
     batch_size: int = 0,
     beams: int = 0,
 ) -> list[Word]:
-    """Words of the spans of ``audio`` (n_samples,) at the model's sample rate, in order, with times
-    in seconds.
-    """
+    """Return words of the spans of ``audio`` (n_samples,), at the model's sample rate, in order."""
     rate = model.sample_rate
     speech = [
         part
@@ -185,7 +183,8 @@ def _transcribe_file(
         done += blocks.seconds
     if file_stamp(media) != stamp:
         raise MediaError(
-            f"{str(media)!r} was removed or changed while it was read; run again once it is complete."
+            f"{str(media)!r} was removed or changed while it was read;"
+            " run again once it is complete."
         )
     transcript = Transcript(
         recognizer.name, done, tuple(sorted(recognized, key=lambda part: part.span.start))
@@ -199,7 +198,8 @@ def _transcribe_file(
 def _warn_of_language(media: Path, track: AudioTrack, language: str) -> None:
     if track.language and not same_language(track.language, language):
         _log.warning(
-            "The audio of %r is said to be in %r, and is taken for %r: choose --audio-track or --lang.",
+            "The audio of %r is said to be in %r, and is taken for %r:"
+            " choose --audio-track or --lang.",
             *(str(media), track.language, language),
         )
 

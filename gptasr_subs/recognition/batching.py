@@ -51,9 +51,7 @@ def _memory(device: str) -> float:
 
 
 def split_batches(order: Sequence[int], size: int, workers: int) -> list[list[int]]:
-    """Clips in ``order`` of length as batches of at most ``size``, for every worker as many and
-    like much work.
-    """
+    """Cut ``order`` into batches of at most ``size``, with like work for every worker."""
     rounds = -(-len(order) // (size * workers))
     count = min(len(order), rounds * workers)
     return [list(order[first::count]) for first in range(count)]

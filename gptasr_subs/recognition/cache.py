@@ -1,10 +1,9 @@
-"""What is recognised already, on disk: a run that was killed goes on where it was, and new cues
-need no recognition.
+"""What is recognised already, on disk: a run that was killed resumes, and new cues cost nothing.
 
 A window is found again by the hash of its samples, together with what turned them into words: the
 weights, the width of the search and a version of the results. So a copy or a renamed video is known
-too, and what has changed in any way is not. A video that was finished is found by its size, time and
-file number without being decoded at all.
+too, and what has changed in any way is not. A video that was finished is found by its size, time
+and file number without being decoded at all.
 """
 
 from __future__ import annotations

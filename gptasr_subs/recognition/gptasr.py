@@ -110,7 +110,8 @@ class GptAsrRecognizer:
         network = self.checkpoint.model
         if network.ctc_head is None:
             raise ModelError(
-                f"The model {self.name!r} has no CTC head to align a text with; use --model default."
+                f"The model {self.name!r} has no CTC head to align a text with;"
+                " use --model default."
             )
         self._refuse_long(clips)
         found = []
@@ -170,7 +171,7 @@ class GptAsrRecognizer:
         return pad_sequence(mels, batch_first=True).transpose(1, 2), lengths
 
     def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
-        """By the CTC head where there is one, else by attention, else spread over the voiced sound."""
+        """By the CTC head where there is one, else by attention, else spread over the speech."""
         from gptasr_subs.model.alignment.words import (
             align_words,
             combine_confidences,
@@ -235,9 +236,7 @@ def load_gptasr(
 
 
 def own_identity(name_or_path: str | Path) -> str:
-    """What the journal knows a checkpoint of GPT-ASR by: its weights, and the number format that
-    was asked for.
-    """
+    """Identify a GPT-ASR checkpoint for the journal: its weights, and the number format."""
     return f"{checkpoint_identity(name_or_path)} {os.environ.get(PRECISION, '')}".rstrip()
 
 
@@ -280,6 +279,7 @@ def choose_device(wanted: str = "auto") -> str:
         kind == "cuda" and number.isdigit() and int(number) < torch.cuda.device_count()
     ):
         raise ModelError(
-            f"There is no device {wanted!r} on this computer; leave out the number, or use --device auto."
+            f"There is no device {wanted!r} on this computer;"
+            " leave out the number, or use --device auto."
         )
     return wanted

@@ -35,9 +35,7 @@ class Transcript:
 def recognized_window(
     span: Span, speech: Iterable[Span], words: Iterable[Word]
 ) -> RecognizedWindow:
-    """A window; ``words`` have their times from its start, and are kept inside it and snapped to
-    speech.
-    """
+    """A window; ``words`` have their times from its start, inside it and snapped to speech."""
     speech = tuple(speech)
     return RecognizedWindow(
         span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech))

@@ -1,6 +1,4 @@
-"""Windows of audio in, their words out: in groups, without those the journal knows, and past those
-that fail.
-"""
+"""Windows of audio in, their words out: in groups, but for known windows and those that fail."""
 
 from __future__ import annotations
 
@@ -129,9 +127,7 @@ class _Requests:
             record.mark_failed(group[index], error)
 
     def _refuse_broken(self, error: Exception) -> None:
-        """Raise the error where even a second of silence fails, for then it is not the window that
-        is to blame.
-        """
+        """Raise the error where a second of silence fails too: then the window is not to blame."""
         silence = np.zeros(self._recognizer.sample_rate, np.float32)
         try:
             list(self._recognizer.transcribe([silence], **self._sizes))

@@ -3,10 +3,11 @@
 Nothing of the subtitler imports it.
 
 ``options`` are what a recipe can set.
-``preparation`` checks the clips of corpora and writes a ``store`` of those that are fit; ``noise`` reads noises.
+``preparation`` checks the clips of corpora and writes a ``store`` of those that are fit.
+``noise`` reads or makes noises, ``augmentation`` changes the audio of clips.
 ``encoders`` loads an open speech encoder, ``old_encoder`` is the one that it replaces.
 ``frames`` keeps what the frozen encoder gives for each clip.
-``sampling`` chooses clips, ``augmentation`` changes their audio, ``batches`` puts them together.
+``sampling`` chooses clips, ``batches`` puts them together.
 ``trainer`` makes the steps, ``evaluation`` scores dev sets, ``curves`` writes both down.
-``graft`` is a whole run; ``export`` makes a checkpoint of one, and ``calibration`` measures its CTC offsets.
+``graft`` is a whole run; ``export`` makes a checkpoint of one, ``calibration`` times its CTC head.
 """

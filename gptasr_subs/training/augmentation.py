@@ -1,6 +1,7 @@
-"""Other voices, rooms, noises and microphones: what is done to the samples of a clip before they are learned.
+"""Other voices, rooms, noises and microphones: what is done to a clip before it is learned.
 
-Everything takes and gives float32 samples (n_samples,) at ``SAMPLE_RATE``, and draws from the generator it is given.
+Everything takes and gives float32 samples (n_samples,) at ``SAMPLE_RATE``, and draws from the
+generator it is given.
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ _SOFTEST = -55.0  # dB of full scale: what is quieter than a quiet room is not m
 def augment(
     samples: FloatArray, noises: Noises, options: Augmentation, rng: np.random.Generator
 ) -> FloatArray:
-    """Play ``samples`` faster or slower, in a room, beside a noise, through a microphone, and
-    louder or softer.
-    """
+    """Change the speed, room, noise, microphone and loudness of ``samples``."""
     samples = change_speed(samples, 1 + options.speed * rng.uniform(-1, 1))
     if noises.rooms and rng.random() < options.room:
         samples = reverberate(samples, noises.rooms[rng.integers(len(noises.rooms))])
@@ -37,18 +36,14 @@ def augment(
 
 
 def change_speed(samples: FloatArray, factor: float) -> FloatArray:
-    """Play ``samples`` at ``factor`` times the speed, pitch and formants moved along, as a tape
-    would.
-    """
+    """Play ``samples`` at ``factor`` times the speed; pitch and formants move along."""
     size = max(2, round(len(samples) / factor))
     positions = np.linspace(0, len(samples) - 1, size)
     return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
 
 
 def reverberate(samples: FloatArray, response: FloatArray) -> FloatArray:
-    """``samples`` in the room of an impulse ``response``, neither later nor louder, cut where they
-    end.
-    """
+    """Put ``samples`` in the room of an impulse ``response``; times, loudness and length stay."""
     first = int(np.abs(response).argmax())  # before it is the way from the mouth to the microphone
     direct = response[first:] / np.sqrt(np.square(response[first:]).sum() + 1e-9)
     size = 1 << (len(samples) + len(direct)).bit_length()
@@ -72,12 +67,9 @@ def add_noise(
 def equalise(
     samples: FloatArray, deviation: float, telephone: bool, rng: np.random.Generator
 ) -> FloatArray:
-    """Filter by a smooth random curve of so many dB, and to the band of a telephone where asked
-    for.
-    """
-    size = (
-        1 << len(samples).bit_length()
-    )  # a power of two: other lengths can take ten times as long
+    """Filter by a smooth random curve of ``deviation`` dB, and to a telephone's band."""
+    # a power of two: other lengths can take ten times as long
+    size = 1 << len(samples).bit_length()
     spectrum = np.fft.rfft(samples, size)
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     octave = np.log2(np.maximum(frequency, _LOWEST_KNOT))

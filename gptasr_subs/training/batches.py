@@ -1,4 +1,4 @@
-"""Batches for the trainer, each a pure function of (seed, step): a resumed run sees exactly what it would have.
+"""Batches for the trainer, each a function of (seed, step): a resumed run sees what it would have.
 
 A step is made of as many micro-batches as there are processes, whichever works on which.
 """
@@ -109,9 +109,7 @@ class Batches:
         return self._pool[1][place * self.world + self.rank]
 
     def _augmented(self, item: Item, rng: np.random.Generator) -> FloatArray:
-        """The clips of ``item`` with pauses between them, no longer than the network has positions
-        for.
-        """
+        """Join the clips of ``item`` with pauses, up to the length that the network takes."""
         parts: list[FloatArray] = []
         for clip in item:
             samples = self.store.samples(clip)

@@ -1,4 +1,4 @@
-"""How late CTC emits the begin and end of words, measured on speech of known times: flite tells when each phone ends.
+"""How late CTC emits words, measured on speech of known times: flite tells when each phone ends.
 
 A checkpoint's ``start_offset`` and ``end_offset`` take that away again.
 """
@@ -31,9 +31,7 @@ _SPEAKING_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """Of ``words`` words: median seconds to add to starts and ends, and the median distance from
-    the truth then.
-    """
+    """Median seconds to add to starts and ends, and the median error then, over ``words`` words."""
 
     start: float
     end: float
@@ -60,7 +58,8 @@ def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -
     pairs = [pair for sentence in sentences for pair in _heard(recognizer, sentence)]
     if not pairs:
         raise UsageError(
-            "The model recognises none of the sentences surely enough to time it; train it for longer."
+            "The model recognises none of the sentences surely enough to time it;"
+            " train it for longer."
         )
     late = np.array([(word.start - span.start, word.end - span.end) for word, span in pairs])
     median = np.median(late, axis=0)
@@ -119,9 +118,7 @@ def _read(sentence: str, voice: str) -> Spoken | None:
 
 
 def _spans_of_words(sounds: Sequence[tuple[str, float]], counts: Sequence[int]) -> tuple[Span, ...]:
-    """Where words of so many sounds lie among ``sounds`` with their ends; nothing if they are not
-    as many.
-    """
+    """Where the words, of so many phones each, lie among ``sounds``; empty if the counts differ."""
     begins = [0.0, *(end for _, end in sounds)]
     voiced = [
         Span(begin, end)
@@ -142,9 +139,7 @@ def _count_sounds(word: str, voice: str) -> int:
 
 
 def _speak(text: str, voice: str, wav: str) -> list[tuple[str, float]]:
-    """Read ``text`` into ``wav`` (``none``: nowhere): its sounds with the second in which each
-    ends.
-    """
+    """Let flite speak ``text`` into ``wav`` (or ``none``); return phones and their ends (s)."""
     command = ["flite", "-voice", voice, "-psdur", "-t", text, wav]
     try:
         said = subprocess.run(

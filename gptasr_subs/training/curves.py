@@ -1,4 +1,4 @@
-"""Losses and scores over the steps of a run: in a file for programs, and for TensorBoard where it is installed."""
+"""Losses and scores over the steps of a run: in a file, and for TensorBoard where installed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ CURVES_FILE = "curves.tsv"
 
 
 class Curves:
-    """Adds points to ``curves.tsv`` (step, name, value) and to TensorBoard's log of the same
-    folder.
-    """
+    """Adds points to ``curves.tsv`` (step, name, value) and to TensorBoard's log beside it."""
 
     def __init__(self, folder: Path, step: int = 0) -> None:
         """Go on at ``step``: what TensorBoard has of later steps, lost in a kill, is hidden."""
@@ -36,7 +34,7 @@ class Curves:
 
 
 def last_points(folder: Path) -> dict[str, tuple[int, float]]:
-    """Step and value of the last point of each curve in ``folder``; none where there are no curves."""
+    """Step and value of the last point of each curve in ``folder``; empty without curves."""
     if not (folder / CURVES_FILE).exists():
         return {}
     lines = (

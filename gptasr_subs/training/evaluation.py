@@ -53,9 +53,7 @@ class DevScore:
 
 
 def read_dev_set(manifest: Path, config: ModelConfig, most: int) -> list[DevClip]:
-    """The first ``most`` clips, shortest first, without those longer than the network of ``config``
-    takes.
-    """
+    """The first ``most`` clips that the network of ``config`` can take whole, shortest first."""
     front_end = build_front_end(config.front_end)
     sounds = read_samples(read_manifest(manifest)[:most], config.front_end.sample_rate)
     fit = ((clip.text, samples) for clip, samples in sounds if clip.seconds <= config.max_seconds)
@@ -85,14 +83,13 @@ def score(network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevC
 def _decode(
     network: GptAsr, tokenizer: Tokenizer, clips: Sequence[Tensor]
 ) -> Iterator[tuple[str, str]]:
-    """What the CTC head and the GPT make of each of ``clips``, frames (T, n_mels) of the front end."""
+    """Text by the CTC head and by the GPT for each of ``clips``, frames (T, n_mels)."""
     device = network.text_head.weight.device
     lengths = torch.tensor([len(clip) for clip in clips], device=device)
     padded = pad_sequence(list(clips), batch_first=True).transpose(1, 2).to(device)
     encoded = network.encode(padded, lengths)
-    assert (
-        network.ctc_head is not None and encoded.lengths is not None
-    )  # a graft has one, and lengths went in
+    # a graft has one, and lengths went in
+    assert network.ctc_head is not None and encoded.lengths is not None
     log_probs = network.ctc_head(encoded.features)
     rate = network.config.front_end.frames_per_second
     limits = [12 + int(len(clip) / rate / _SECONDS_A_TOKEN) for clip in clips]

@@ -1,4 +1,4 @@
-"""A training run becomes a checkpoint: averaged weights, vocabulary and shape in the package's own format."""
+"""A training run becomes a checkpoint: averaged weights, vocabulary and model config."""
 
 from __future__ import annotations
 

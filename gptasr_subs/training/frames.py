@@ -36,9 +36,7 @@ class FrameCache:
     def __init__(
         self, folder: Path, store: AudioStore, front: FrontEnd, encoder: Encoder, identity: str
     ) -> None:
-        """Open what is there, or make room; what was made with another encoder or store is made
-        again.
-        """
+        """Open what is there, or make room; what another encoder or store made is made again."""
         self.store = store
         lengths = torch.tensor([store.length(index) // front.hop for index in range(len(store))])
         self._edges = np.cumsum([0, *encoder.frames(lengths).tolist()])
@@ -61,9 +59,7 @@ class FrameCache:
     def fill(
         self, encoder: Encoder, front: FrontEnd, on_progress: Callable[[int, int], None]
     ) -> None:
-        """Compute what is missing; ``on_progress`` is told how many clips are done, and of how
-        many.
-        """
+        """Compute what is missing; ``on_progress`` gets the number of clips done and of all."""
         front_end = build_front_end(front)
         order = sorted(range(len(self.store)), key=self.store.length)
         for batch in self._batches(order):

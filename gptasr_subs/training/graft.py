@@ -1,4 +1,4 @@
-"""One graft from a store to its last step: put together once, and found again when it is resumed."""
+"""One graft from a store to its last step: put together once, and found again when resumed."""
 
 from __future__ import annotations
 
@@ -203,9 +203,7 @@ def _dev_name(manifest: Path) -> str:
 
 @contextmanager
 def processes(device: str) -> Iterator[tuple[int, int, torch.device]]:
-    """Rank, number and device of this process, joined with the others where ``torchrun`` started
-    several.
-    """
+    """Rank, number and device of this process, joined with the others that ``torchrun`` started."""
     rank, world, local = (int(os.environ.get(name, default)) for name, default in _TORCHRUN)
     if device == "auto":
         device = f"cuda:{local}" if torch.cuda.is_available() else "cpu"
@@ -218,9 +216,7 @@ def processes(device: str) -> Iterator[tuple[int, int, torch.device]]:
 
 @contextmanager
 def joined(backend: str, **meeting: Any) -> Iterator[None]:
-    """This process joined with others; ``meeting`` says where, as torch's ``init_process_group``
-    takes it.
-    """
+    """Join this process with others; ``meeting`` is for torch's ``init_process_group``."""
     # The optimisers import this module, whose functions keep the group they find as a default: its
     # threads would then outlive it, and could abort the process when it ends. So it is imported
     # while there is none.

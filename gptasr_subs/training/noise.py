@@ -1,4 +1,4 @@
-"""ClipAudio that is not speech, to train against: from a manifest, or made where there is none at hand."""
+"""Noise to train against: from a manifest, or made where there is none at hand."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def read_noises(manifest: Path | None) -> Noises:
     rooms = [clip for clip, kind in clips if kind == "rir"]
     if not loud:
         raise UsageError(
-            f"{manifest} names no noise of {_LEAST_SECONDS:g} s or more; leave it out to have noise made."
+            f"{manifest} names no noise of {_LEAST_SECONDS:g} s or more;"
+            " leave it out to have noise made."
         )
     return Noises(
         [samples for _, samples in read_samples(loud, SAMPLE_RATE)],
@@ -88,7 +89,7 @@ def coloured_noise(size: int, slope: float, rng: np.random.Generator) -> FloatAr
 
 
 def chord(size: int, rng: np.random.Generator, beating: bool = False) -> FloatArray:
-    """``size`` samples of two to five notes with overtones, swelling in a rhythm where ``beating``."""
+    """Return ``size`` samples of two to five notes with overtones, in a rhythm if ``beating``."""
     time = np.arange(size) / SAMPLE_RATE
     sound = np.zeros(size)
     for _ in range(rng.integers(2, 6)):

@@ -1,4 +1,4 @@
-"""Where the adapter begins: the positions that the checkpoint's old encoder gave for the same clip."""
+"""Where the adapter begins: the positions that the checkpoint's old encoder gave for a clip."""
 
 from __future__ import annotations
 
@@ -18,14 +18,10 @@ from gptasr_subs.types import FloatArray
 
 
 class OldEncoder:
-    """Gives what an adapter is to give, so that the GPT that listened to the one listens to the
-    other at once.
-    """
+    """Gives the targets of an adapter, so that the GPT can go on with its positions at once."""
 
     def __init__(self, checkpoint: Checkpoint, config: ModelConfig) -> None:
-        """``checkpoint`` is of generation 1 or 2; ``config`` is the new network's, with its spacing
-        of positions.
-        """
+        """``checkpoint`` is of generation 1 or 2; ``config`` is that of the new network."""
         self._network = checkpoint.model.eval()
         self._front = checkpoint.config.front_end
         self._log_mel = LogMel(self._front)
@@ -33,9 +29,7 @@ class OldEncoder:
 
     @torch.inference_mode()
     def positions(self, clips: Sequence[FloatArray], lengths: Tensor) -> Tensor:
-        """Old positions (B, N, D) of ``clips`` at the places of the new ones, ``lengths`` (B,) of
-        which each has.
-        """
+        """Old positions (B, N, D) of ``clips`` at the new ones, and how many (B,) each has."""
         import soxr
 
         rows = []
@@ -58,9 +52,7 @@ class OldEncoder:
 
 
 def distance(positions: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
-    """Mean squared distance of ``positions`` (B, N, D) from ``target``, in variances of each
-    dimension of that.
-    """
+    """Mean squared distance of ``positions`` (B, N, D) from ``target``, over its variances."""
     inside = torch.arange(target.shape[1]) < lengths[:, None]
     wanted = target[inside]
     deviation = wanted.std(0) + 1e-3

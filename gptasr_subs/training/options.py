@@ -1,4 +1,4 @@
-"""Every knob of a graft, with its default, and the recipe file that sets them. Imports nothing heavy."""
+"""The settings of a graft, with their defaults, and the recipe file that changes them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,7 @@ class Augmentation:
     speed: float = 0.1  # largest relative change
     room: float = 0.25  # probability of reverberation
     noise: float = 0.4  # probability of added noise ...
-    noise_ratio: tuple[float, float] = (
-        5.0,
-        35.0,
-    )  # ... at a signal-to-noise ratio in dB between these
+    noise_ratio: tuple[float, float] = (5.0, 35.0)  # ... at this signal-to-noise ratio, dB
     equaliser: float = 2.5  # standard deviation in dB of a smooth random filter
     telephone: float = 0.06  # probability of a telephone's band
     gain: tuple[float, float] = (-14.0, 6.0)  # dB
@@ -64,8 +61,7 @@ class GraftOptions:
     decay_from: float = 0.4  # share of a phase after which its learning rates fall, to 3 %
     ctc_weight: float = 0.4
     label_smoothing: float = 0.05
-    # share of the tokens read that are replaced by any: what comes next must be taken from the
-    # audio
+    # share of the tokens read that become any other: the next one must be taken from the audio
     token_noise: float = 0.06
     dropout: float = 0.05  # of what each block of the adapter adds
     lm_every: int = 4  # steps between two text-only batches (0: none) ...
@@ -108,9 +104,7 @@ class GraftOptions:
 
 @dataclass(frozen=True, slots=True)
 class Graft:
-    """One run: which encoder goes onto which checkpoint, from which store, into which folder, and
-    how.
-    """
+    """One run: which encoder goes onto which checkpoint, from which store, into which folder."""
 
     encoder: str  # a folder or a hub id
     onto: str
@@ -124,7 +118,7 @@ class Graft:
 
 
 def read_recipe(file: Path) -> GraftOptions:
-    """The options in a TOML file; what it does not name keeps its default. Raises ``UsageError``."""
+    """Read options from a TOML file; the others keep their defaults. Raises ``UsageError``."""
     try:
         values = tomllib.loads(read_text(file))
     except tomllib.TOMLDecodeError as error:
@@ -136,9 +130,7 @@ def read_recipe(file: Path) -> GraftOptions:
 
 
 def _changed(usual: _Knobs, values: Mapping[str, Any], file: Path) -> _Knobs:
-    """``usual`` with the ``values`` of a table; raises ``UsageError`` for what has another name or
-    kind.
-    """
+    """``usual`` with the ``values`` of a table. Raises ``UsageError`` for another name or type."""
     known = {knob.name: getattr(usual, knob.name) for knob in fields(usual)}  # type: ignore[arg-type]
     changed = {}
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""From manifests to a store: transcripts made fit to learn from, doubtful clips dropped, and why."""
+"""From manifests to a store: transcripts normalised, doubtful clips dropped, and why."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ from gptasr_subs.types import FloatArray
 _SHORTEST = 0.25  # seconds
 _LONGEST = 15.6
 _MOST_LETTERS_PER_SECOND = 26.0
-_MOST_CTC_PER_SECOND = (
-    0.9 * 32.0
-)  # a CTC frame a letter and one between equal letters, with a tenth to spare
+# a CTC frame a letter and one between equal letters, with a tenth to spare
+_MOST_CTC_PER_SECOND = 0.9 * 32.0
 _LEAST_LETTERS_PER_SECOND = 3.0  # ... after the pauses that even one word may have around it:
 _PAUSES = 2.5  # seconds
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -37,9 +36,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What must never be trained on: spelled ``texts``, and hashes of ``sounds`` at one sample
-    rate.
-    """
+    """What must never be trained on: normalised ``texts``, and hashes of audio."""
 
     texts: frozenset[str] = frozenset()
     sounds: frozenset[str] = frozenset()
@@ -157,9 +154,7 @@ def _with_text(clips: Iterable[Clip], formatted: Sequence[Path]) -> list[Clip]:
 
 
 def written(text: str, formatted: str = "") -> str:
-    """A transcript with case, marks and spelled-out numbers; where it is empty, ``formatted``
-    stands for it.
-    """
+    """A transcript with case, punctuation and spelled-out numbers, or else ``formatted``."""
     if not text.strip():
         return spell_numbers(formatted)
     if not is_unformatted(text):

@@ -1,4 +1,4 @@
-"""Which clips make up which batch: drawn by weight, joined, sorted by length, cut into batches of like length."""
+"""Which clips make up which batch: drawn by weight, joined, cut into batches of like length."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ _MOST_JOINED = 4
 
 
 class Sampler:
-    """Draws pools of batches from clips of ``seconds`` (n_clips,); what it draws depends on nothing
-    but its seed.
-    """
+    """Draws pools of batches from clips of ``seconds`` (n_clips,); only the seed decides which."""
 
     def __init__(
         self, seconds: NDArray[np.float64], weights: Sequence[float], longest: float, seed: int
     ) -> None:
-        """``weights`` say how often each clip is drawn. Raises ``UsageError`` where none could be."""
+        """``weights``: how often each clip is drawn. Raises ``UsageError`` where none could be."""
         self._seconds = seconds
         self._longest = longest
         self._seed = seed

@@ -1,4 +1,4 @@
-"""Clips ready for training: their samples in one file that is mapped, not read, and a row of facts for each."""
+"""Clips ready for training: their samples in one mapped file, and a row of facts for each."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ class AudioStore:
 
 
 def write_store(sounds: Iterable[ClipAudio], folder: Path) -> None:
-    """Write ``sounds`` at ``SAMPLE_RATE`` into ``folder``. There is no store until all of it is
-    written.
-    """
+    """Write ``sounds`` at ``SAMPLE_RATE`` into ``folder``, a store once all are written."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _CLIPS_FILE).unlink(missing_ok=True)
     rows = []

@@ -1,4 +1,4 @@
-"""The training loop of a graft: three phases, each training more of the network, resumable to the bit."""
+"""The training loop of a graft: three phases, each training more parts, resumable to the bit."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ class Trainer:
             self._resume()
 
     def run(self, stop_at: int | None = None) -> None:
-        """Train to step ``stop_at`` (the end by default). Raises ``ModelError`` where the loss is
-        no number.
-        """
+        """Train to step ``stop_at`` (default: the end); a loss of NaN raises ``ModelError``."""
         end = self.options.steps if stop_at is None else min(stop_at, self.options.steps)
         self.network.train()
         self._reported = (time.monotonic(), self.seconds)
@@ -197,7 +195,7 @@ class Trainer:
         return distance(encoded.features.float().cpu(), target, lengths)
 
     def _noisy(self, tokens: Tensor) -> Tensor:
-        """``tokens`` (B, U), some replaced by any others; never the first, which begins the text."""
+        """Replace some of ``tokens`` (B, U) by random ones; never the first, the begin of text."""
         replaced = torch.rand(tokens.shape, device=tokens.device) < self.options.token_noise
         replaced[:, 0] = False
         return torch.where(
@@ -265,9 +263,7 @@ class Trainer:
 
 
 def parameter_groups(network: GptAsr) -> dict[str, list[nn.Parameter]]:
-    """The parts that have a learning rate of their own: encoder, adapter, and the GPT with both
-    heads.
-    """
+    """The parts with a learning rate of their own: encoder, adapter, the GPT with both heads."""
     encoder = list(network.speech_encoder.encoder.parameters())
     adapter = list(network.speech_encoder.adapter.parameters())
     known = {id(p) for p in (*encoder, *adapter)}
@@ -282,9 +278,7 @@ def schedule(options: GraftOptions, phase: Phase, step: int) -> float:
 
 
 def mask_time(frames: Tensor, lengths: Tensor, every: int, most: int) -> Tensor:
-    """``frames`` (B, T, C) with stretches of up to ``most`` frames set to 0, one for each ``every``
-    of a clip.
-    """
+    """Set stretches of up to ``most`` frames of ``frames`` (B, T, C) to 0, one every ``every``."""
     kept = torch.ones(frames.shape[:2])
     for row, length in enumerate(lengths.tolist()):
         for _ in range(int(length) // every):
@@ -328,9 +322,7 @@ def read_state(folder: Path, device: torch.device | str = "cpu") -> dict[str, An
 
 
 def _inputs(tokens: Tensor) -> Tensor:
-    """What the GPT reads (B, U) of ``tokens`` (B, U + 1): all but the last, with any token in the
-    empty places.
-    """
+    """Input of the GPT (B, U) of ``tokens`` (B, U + 1): all but the last, padding replaced."""
     return tokens[:, :-1].clamp_min(0)
 
 

@@ -1,4 +1,4 @@
-"""A known text is timed by the sound: on planted letters, on the sample that comes along, and on real voices."""
+"""A known text is timed by the audio: on planted letters, on the sample and on real voices."""
 
 from __future__ import annotations
 

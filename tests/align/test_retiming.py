@@ -1,4 +1,4 @@
-"""Subtitles of other cuts come back part by part; what is right, or of which little is heard, stays as it was."""
+"""Subtitles of other cuts come back part by part; what is right, or hardly heard, stays."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import make_film
 
 LINES = [
-    "one for the money and the gold", "two for the show tonight", "three to make ready now", "and four to go home",
-    "a winter without any snow", "letters that nobody opened", "he burnt them in the yard", "seven years went by",
-    "the boat lies under trees", "white birds near the water", "they come back every spring", "thank you for watching",
+    "one for the money and the gold", "two for the show tonight", "three to make ready now",
+    "and four to go home", "a winter without any snow", "letters that nobody opened",
+    "he burnt them in the yard", "seven years went by", "the boat lies under trees",
+    "white birds near the water", "they come back every spring", "thank you for watching",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Offset and speed of a subtitle, and the breaks at which they change, are found from where its words are heard."""
+"""Offset and speed of a subtitle, and where they change, are found from where its words lie."""
 
 from __future__ import annotations
 

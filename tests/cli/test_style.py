@@ -28,7 +28,8 @@ def test_words_carry_times_and_doubts(film: Path, program: Program, fake: FakeRe
         film.with_suffix(f".en.{end}").read_text(encoding="utf-8") for end in ("vtt", "ass", "lrc")
     )
     assert re.search(
-        r"<c.yellow>one</c> <00:00:01.\d{3}><c.yellow>two</c> <00:00:0[12].\d{3}><c.yellow>three</c>",
+        r"<c.yellow>one</c> <00:00:01.\d{3}><c.yellow>two</c>"
+        r" <00:00:0[12].\d{3}><c.yellow>three</c>",
         vtt,
     )
     assert re.search(r"\{\\kf\d+\}\{\\c&H00FFFF&\}one\{\\c\} ", ass)

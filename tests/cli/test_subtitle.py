@@ -105,9 +105,8 @@ def test_options_may_stand_anywhere_and_their_values_are_no_commands(
 
 
 def test_a_real_network_at_a_path_runs(program: Program, folder: Path, tmp_path: Path) -> None:
-    save_checkpoint(
-        tmp_path / "tiny", tiny_checkpoint()
-    )  # untrained: it runs, and writes what it likes
+    # untrained: it runs, and writes what it likes
+    save_checkpoint(tmp_path / "tiny", tiny_checkpoint())
     ended = program(
         folder, "--model", tmp_path / "tiny", "--device", "cpu", "--format", "json", "--beams", "2"
     )

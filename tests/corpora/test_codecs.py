@@ -1,4 +1,4 @@
-"""Copies through codecs are spoilt in the way of the codec, lie where the sound lay, and are the same every time."""
+"""Copies through codecs are spoilt as the codec does, keep their times, and are repeatable."""
 
 from __future__ import annotations
 
@@ -100,9 +100,8 @@ def test_copies_come_beside_the_clips_each_from_its_own(tmp_path: Path) -> None:
     for clip, samples in clean:
         copy = copies[clip.offset]
         assert len(copy) == len(samples)
-        assert (
-            np.corrcoef(loudness(samples), loudness(copy))[0, 1] > 0.95
-        )  # its words, when they were said
+        # its words, when they were said
+        assert np.corrcoef(loudness(samples), loudness(copy))[0, 1] > 0.95
 
 
 def test_a_store_with_copies_is_reported_and_the_same_every_time(tmp_path: Path) -> None:

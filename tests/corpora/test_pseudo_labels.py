@@ -1,4 +1,4 @@
-"""Pseudo-labels: what a recogniser hears becomes a corpus like any other, less that of which it is not sure."""
+"""Pseudo-labels: recognised speech becomes a corpus, less what the recogniser is not sure of."""
 
 from __future__ import annotations
 
@@ -109,9 +109,8 @@ def test_a_long_recording_becomes_several_clips(tmp_path: Path) -> None:
     for clip, (start, _) in zip(clips, words, strict=True):
         assert clip.offset <= start < start + 0.4 <= clip.offset + clip.seconds
         assert clip.seconds < 2
-    label(
-        tmp_path / "raw", Doubtful(calls=0), tmp_path / "out"
-    )  # it is known, and is not heard again
+    # it is known, and is not heard again
+    label(tmp_path / "raw", Doubtful(calls=0), tmp_path / "out")
     assert read_manifest(tmp_path / "out") == clips
 
 

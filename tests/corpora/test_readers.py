@@ -1,4 +1,4 @@
-"""Every public corpus comes out in one format: made here in the layout it is published in, and read back."""
+"""Every public corpus comes out in one format: made here as it is published, and read back."""
 
 from __future__ import annotations
 
@@ -164,8 +164,9 @@ def tsv(root: Path) -> Said:
 
 
 MAKERS: dict[str, Callable[[Path], Said]] = {
-    "commonvoice": commonvoice, "hifitts": hifitts, "librispeech": librispeech, "libritts": libritts,
-    "ljspeech": ljspeech, "tedlium": tedlium, "tsv": tsv, "voxforge": voxforge, "voxpopuli": voxpopuli,
+    "commonvoice": commonvoice, "hifitts": hifitts, "librispeech": librispeech,
+    "libritts": libritts, "ljspeech": ljspeech, "tedlium": tedlium,
+    "tsv": tsv, "voxforge": voxforge, "voxpopuli": voxpopuli,
 }  # fmt: skip
 
 
@@ -357,9 +358,7 @@ def test_clips_without_text_are_kept_where_asked(tmp_path: Path) -> None:
 
 
 def test_dev_clips_under_other_names_are_kept_out_of_the_store(tmp_path: Path) -> None:
-    """Copied, renamed, re-encoded without loss, cut into shards, with no text or another one: the
-    sound tells.
-    """
+    """Copied, renamed, re-encoded without loss, in shards, with another text: the audio tells."""
     sentences = texts(8)
     for number, text in enumerate(sentences):
         sound(tmp_path / "dev" / f"{number}.wav", text)

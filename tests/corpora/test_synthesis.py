@@ -1,4 +1,4 @@
-"""Synthetic corpora: which sentences are read, what becomes of a clip, and that a run may stop anywhere."""
+"""Synthetic corpora: which sentences are read, what becomes of a clip, and runs that stop."""
 
 from __future__ import annotations
 
@@ -86,7 +86,10 @@ def test_a_text_without_a_rare_word_is_refused_for_that_reason(tmp_path: Path) -
     (tmp_path / "heard.tsv").write_text(
         "file\ttext\n" + "x.flac\told news\n" * 20, encoding="utf-8"
     )
-    words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --new-to {tmp_path}/heard.tsv"
+    words = (
+        f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak"
+        f" --new-to {tmp_path}/heard.tsv"
+    )
     refused = CliRunner().invoke(app, words.split())
     assert refused.exit_code == 2 and not (tmp_path / "corpus").exists()
     assert (
@@ -105,7 +108,10 @@ def test_a_text_without_a_rare_word_is_refused_for_that_reason(tmp_path: Path) -
 def test_a_text_that_is_held_out_altogether_is_refused_for_that_reason(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Old news.\nNo. 5\n", encoding="utf-8")
     (tmp_path / "dev.tsv").write_text("file\ttext\nnot-there.flac\told news\n", encoding="utf-8")
-    words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --dev {tmp_path}/dev.tsv"
+    words = (
+        f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak"
+        f" --dev {tmp_path}/dev.tsv"
+    )
     refused = CliRunner().invoke(app, words.split())
     assert refused.exit_code == 2 and not (tmp_path / "corpus").exists()
     assert (
@@ -167,9 +173,8 @@ def test_clips_lie_where_the_manifest_says(tmp_path: Path) -> None:
     clips = read_manifest(tmp_path / "manifest.tsv")
     assert sum(clip.seconds for clip in clips) >= 0.002 * 3600
     for _, samples in read_samples(clips, SAMPLE_RATE):
-        assert (
-            np.abs(samples[: SAMPLE_RATE // 12]).max() < 0.02 * PEAK
-        )  # begins with 0.1 s of quiet
+        # begins with 0.1 s of quiet
+        assert np.abs(samples[: SAMPLE_RATE // 12]).max() < 0.02 * PEAK
         assert np.abs(samples).max() == pytest.approx(PEAK, abs=2e-3)
 
 
@@ -204,9 +209,7 @@ def test_a_voice_that_is_not_there_is_named_with_its_remedy(
 def kokoro(
     folder: Path, monkeypatch: pytest.MonkeyPatch, spoken: list[tuple[np.ndarray, ...]]
 ) -> voices.Voice:
-    """Kokoro's voice with four styles of 30 rows, letters for phonemes, and a graph that only takes
-    note.
-    """
+    """Kokoro's voice with four styles of 30 rows, and a graph that only records its inputs."""
 
     class Hibari:
         def phonemize(self, text: str) -> list[str]:
@@ -243,9 +246,8 @@ def test_kokoro_changes_its_speaker_every_three_clips(
         and style.shape == (1, 256)
         and 0.8 <= speed[0] <= 1.25
     )
-    levels = (
-        np.array([style[0, 0] for _, style, _ in spoken[::3]]) - 0.05
-    )  # of row 5, for five symbols
+    # of row 5, for five symbols
+    levels = np.array([style[0, 0] for _, style, _ in spoken[::3]]) - 0.05
     assert np.isclose(
         levels, np.round(levels), atol=1e-4
     ).any()  # some speakers are one of the styles

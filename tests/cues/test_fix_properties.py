@@ -1,4 +1,4 @@
-"""Signs, layers and doubles: dialogue stays with its voice, no word is lost, twice changes nothing."""
+"""Signs, layers and doubles: dialogue keeps its times, no word is lost, twice changes nothing."""
 
 from __future__ import annotations
 

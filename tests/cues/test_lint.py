@@ -1,4 +1,4 @@
-"""Every rule is broken by the cue made for it and by no other, and what we shape ourselves breaks no hard one."""
+"""Every rule is broken by the cue made for it and by no other; cues shaped here break none."""
 
 from __future__ import annotations
 

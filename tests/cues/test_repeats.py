@@ -1,4 +1,4 @@
-"""Layers, frames and rolling captions: what is said once is shown once, and speech keeps its time."""
+"""Layers, frames and rolling captions: what is said once is shown once, at its time."""
 
 from __future__ import annotations
 

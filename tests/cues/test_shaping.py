@@ -86,10 +86,8 @@ def test_a_cue_that_may_not_last_until_the_next_one_does_not_linger() -> None:
     ends = [*starts[1:9], 6.375, *starts[10:], 14.125]
     words = [Word("a", start, end) for start, end in zip(starts, ends, strict=True)]
     first, second = shape_cues(words, Norms(gap_frames=0, min_gap=1.0))
-    assert (first.end, second.start) == (
-        6.875,
-        7.125,
-    )  # its lead-out; 7 s would be neither that nor closed
+    # its lead-out; 7 s would be neither that nor closed
+    assert (first.end, second.start) == (6.875, 7.125)
 
 
 def crowded(words: list[Word], cues: list[Cue]) -> int:
@@ -98,9 +96,7 @@ def crowded(words: list[Word], cues: list[Cue]) -> int:
 
 
 def assert_times(cue: Cue, own: list[Word], limit: float, norms: Norms) -> None:
-    """In at the first sound, out after the last one: soon, unless there is more to read; never
-    across a long pause.
-    """
+    """A cue starts with the speech and ends soon after it, never across a long pause."""
     pauses = [b.start - a.end for a, b in itertools.pairwise(own)]
     assert not pauses or max(pauses) < norms.long_pause + EPS
     assert cue.end >= min(own[-1].end, limit, cue.start + norms.max_seconds) - EPS
@@ -114,9 +110,8 @@ def assert_times(cue: Cue, own: list[Word], limit: float, norms: Norms) -> None:
         assert limit + norms.gap - own[-1].end < norms.long_pause
     dark = limit + norms.gap - cue.end
     if norms.gap + EPS < dark < norms.min_gap - EPS:
-        out_of_reach = (
-            limit > cue.start + norms.max_seconds - EPS
-        )  # to close the gap the cue would last too long
+        # to close the gap the cue would last too long
+        out_of_reach = limit > cue.start + norms.max_seconds - EPS
         assert limit + norms.gap - own[-1].end >= norms.long_pause - EPS or out_of_reach
 
 
@@ -156,7 +151,8 @@ def test_a_talk_is_shaped_as_a_person_would() -> None:
 
 def test_without_punctuation_pauses_part_the_sentences() -> None:
     words = speak(
-        "he should go home now [0.5] i really liked that account [0.5] it is what you want so [0.6] i say no"
+        "he should go home now [0.5] i really liked that account [0.5]"
+        " it is what you want so [0.6] i say no"
     )
     assert texts(shape_cues(words)) == [
         "he should go home now",
@@ -199,9 +195,8 @@ def test_reading_speed_may_be_counted_in_words() -> None:
     sentence = "I do so as we go on to it or up to it if it is up to us."
     words = speak(f"{sentence} [1.4] {sentence}")
     first, second = shape_cues(words, BBC)
-    assert first.end == pytest.approx(
-        second.start
-    )  # spoken in 4 s, it stays for all the time there is
+    # spoken in 4 s, it stays for all the time there is
+    assert first.end == pytest.approx(second.start)
     first, _ = shape_cues(words, NETFLIX)
     assert first.end == pytest.approx(words[18].end + 0.5)
 

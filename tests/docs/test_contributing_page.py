@@ -1,4 +1,4 @@
-"""The tree and the walk of CONTRIBUTING.md are those of the package, and imports point down the tree."""
+"""The tree and the walk of CONTRIBUTING.md are those of the package; imports point downward."""
 
 from __future__ import annotations
 

@@ -35,7 +35,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "movie.en.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\none two\n")
     (tmp_path / "script.txt").write_text("One, two: three!\nFour. Five.\n")
     (tmp_path / "late.srt").write_text(
-        "1\n00:00:03,500 --> 00:00:05,000\none two three\n\n2\n00:00:07,500 --> 00:00:08,500\nFour. Five.\n"
+        "1\n00:00:03,500 --> 00:00:05,000\none two three\n\n"
+        "2\n00:00:07,500 --> 00:00:08,500\nFour. Five.\n"
     )
     (tmp_path / "clips" / "manifest.tsv").write_text("path\ttext\na.wav\tone two three four five\n")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The page on watching speaks of variables and rules that there are, and its service files are sound."""
+"""The page on watching names variables and rules that exist; its service files are sound."""
 
 from __future__ import annotations
 

@@ -99,9 +99,8 @@ def test_a_missing_manifest_is_said(tmp_path: Path) -> None:
 
 def test_short_clips_are_recognised_whole_and_in_one_batch(short: Path, tmp_path: Path) -> None:
     recognizer, done = FakeRecognizer(), []
-    quiet = make_film(
-        tmp_path / "quiet.wav", [], 3.0
-    )  # no segmentation: what is said in a clip is a matter of the model
+    # no segmentation: what is said in a clip is a matter of the model
+    quiet = make_film(tmp_path / "quiet.wav", [], 3.0)
     found = transcribe_clips(
         [short, quiet, short], recognizer, batch_size=7, beams=2, on_progress=done.append
     )

@@ -48,7 +48,7 @@ def test_parts_add_up_and_are_told_for_each_clip(
 
 def test_what_the_network_has_no_positions_for_is_refused(tiny: GptAsrRecognizer) -> None:
     for setting in (Setting(1, 1, 1000, 1.0), Setting(1, 1, 5, 100.0)):
-        with pytest.raises(UsageError, match="at the most"):
+        with pytest.raises(UsageError, match="at most"):
             measure(tiny, setting)
 
 

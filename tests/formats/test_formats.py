@@ -1,4 +1,4 @@
-"""What is written reads back the same, what other tools write is read without loss, and plugins cannot do harm."""
+"""What is written reads back the same, other tools' files are read, and plugins do no harm."""
 
 from __future__ import annotations
 
@@ -131,9 +131,7 @@ patiently = settings(
 
 
 def shown(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """What of the lines a player shows: not blank ones, and the line separators of Unicode break
-    lines too.
-    """
+    """The lines that a player shows: blank ones go, and Unicode line separators break lines too."""
     parts = (part.strip() for line in lines for part in re.split("[\u2028\u2029]", line))
     return tuple(part for part in parts if part)
 
@@ -173,9 +171,7 @@ def test_any_text_and_place_reads_back_from_richer_formats(
 
 
 def letters(cue: Cue) -> list[str]:
-    """What is seen of each line; letters that XML cannot hold are marked as broken, and joiners are
-    not seen.
-    """
+    """What is seen of each line: letters that XML cannot hold are marked, joiners are not seen."""
     lines = [
         re.sub("[\ufffe\uffff]", "\ufffd", line.replace("\u2060", ""))
         for line in map(plain, shown(cue.lines))
@@ -273,16 +269,32 @@ def test_times_round_to_milliseconds_and_never_lie_before_the_start() -> None:
 # ---- files of other tools
 
 STRANGE_SRT = {
-    "numbers are missing": "00:00:01,000 --> 00:00:02,000\none\n\n00:00:03,000 --> 00:00:04,000\n2\n",
-    "hours have one digit": "1\n0:00:01,000 --> 0:00:02,000\none\n\n2\n0:00:03,000 --> 0:00:04,000\n2\n",
+    "numbers are missing": (
+        "00:00:01,000 --> 00:00:02,000\none\n\n00:00:03,000 --> 00:00:04,000\n2\n"
+    ),
+    "hours have one digit": (
+        "1\n0:00:01,000 --> 0:00:02,000\none\n\n2\n0:00:03,000 --> 0:00:04,000\n2\n"
+    ),
     "hours are missing": "1\n00:01,000 --> 00:02,000\none\n\n2\n00:03,000 --> 00:04,000\n2\n",
-    "dots for commas": "1\n00:00:01.000 --> 00:00:02.000\none\n\n2\n00:00:03.000 --> 00:00:04.000\n2\n",
+    "dots for commas": (
+        "1\n00:00:01.000 --> 00:00:02.000\none\n\n2\n00:00:03.000 --> 00:00:04.000\n2\n"
+    ),
     "short fractions": "1\n00:00:01,0 --> 00:00:02,00\none\n\n2\n00:00:03 --> 00:00:04\n2\n",
-    "no spaces at the arrow": "1\n00:00:01,000-->00:00:02,000\none\n\n2\n00:00:03,000->00:00:04,000\n2\n",
-    "no blank line between": "1\n00:00:01,000 --> 00:00:02,000\none\n2\n00:00:03,000 --> 00:00:04,000\n2\n",
-    "blank lines everywhere": "\n1\n\n00:00:01,000 --> 00:00:02,000\n\none\n\n\n2\n00:00:03,000 --> 00:00:04,000\n\n2",
-    "no line end at the end": "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:03,000 --> 00:00:04,000\n2",
-    "places after the times": "1\n00:00:01,000 --> 00:00:02,000 X1:1\none\n\n2\n00:00:03,000 --> 00:00:04,000  \n2\n",
+    "no spaces at the arrow": (
+        "1\n00:00:01,000-->00:00:02,000\none\n\n2\n00:00:03,000->00:00:04,000\n2\n"
+    ),
+    "no blank line between": (
+        "1\n00:00:01,000 --> 00:00:02,000\none\n2\n00:00:03,000 --> 00:00:04,000\n2\n"
+    ),
+    "blank lines everywhere": (
+        "\n1\n\n00:00:01,000 --> 00:00:02,000\n\none\n\n\n2\n00:00:03,000 --> 00:00:04,000\n\n2"
+    ),
+    "no line end at the end": (
+        "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:03,000 --> 00:00:04,000\n2"
+    ),
+    "places after the times": (
+        "1\n00:00:01,000 --> 00:00:02,000 X1:1\none\n\n2\n00:00:03,000 --> 00:00:04,000  \n2\n"
+    ),
 }
 
 
@@ -349,7 +361,8 @@ def test_vtt_is_read_without_styles_notes_and_tags_that_say_nothing(tmp_path: Pa
     ]
 
 
-ASS = r"""[Script Info]
+ASS = (
+    r"""[Script Info]
 ; made elsewhere
 ScriptType: v4.00+
 
@@ -362,10 +375,12 @@ Style: Sign,Arial,20,0,-1,8
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 Comment: 0,0:00:00.00,0:00:09.00,Default,,0,0,0,,no cue
 Dialogue: 0,0:00:03.00,0:00:04.50,Sign,,0,0,0,,Fish\hmarket
-Dialogue: 0,0:00:01.00,0:00:02.00,Default,Ma,0,0,0,,{\fad(9,0)}Well, {\i1\b1}no{\i0\b0}\Nnot {\an4}at {\u1}all
+Dialogue: 0,0:00:01.00,0:00:02.00,Default,Ma,0,0,0,,{\fad(9,0)}Well, """
+    r"""{\i1\b1}no{\i0\b0}\Nnot {\an4}at {\u1}all
 Dialogue: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,{\p1}m 0 0 l 9 9
 Dialogue: 0,100:00:01.00,100:00:02.00,Default,,0,0,0,,late
 """
+)
 SSA = r"""[V4 Styles]
 Format: Name, Fontname, Alignment, AlphaLevel
 Style: Default,Arial,6,0
@@ -376,15 +391,16 @@ Dialogue: Marked=0,0:00:01.00,0:00:02.00,*Default,at the top
 TTML = """\
 <?xml version="1.0" encoding="utf-8"?>
 <tt:tt xmlns:tt="http://www.w3.org/ns/ttml" xmlns:tts="http://www.w3.org/ns/ttml#styling"
-  xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:frameRate="30" ttp:frameRateMultiplier="1000 1001"
-  ttp:tickRate="1000">
+  xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:frameRate="30"
+  ttp:frameRateMultiplier="1000 1001" ttp:tickRate="1000">
   <tt:head>
     <tt:styling><tt:style xml:id="slanted" tts:fontStyle="italic"/></tt:styling>
     <tt:layout><tt:region xml:id="top"><tt:style tts:displayAlign="before"/></tt:region></tt:layout>
   </tt:head>
   <tt:body begin="1s"><tt:div>
     <tt:p begin="00:00:00.500" dur="1.5s">Well,
-      <tt:span style="slanted">no</tt:span><tt:br/>not &amp; at all<tt:metadata>secret</tt:metadata></tt:p>
+      <tt:span style="slanted">no</tt:span><tt:br/>not &amp; at all<tt:metadata>secret</tt:metadata>
+    </tt:p>
     <tt:p begin="10:00:00:15" end="36001.5s" region="top">late</tt:p>
     <tt:p begin="3000t" end="0.1m">ticks</tt:p>
   </tt:div></tt:body>
@@ -406,8 +422,15 @@ STRANGE = {
         Cue(4.0, 7.0, ("ticks",)),
         Cue(36_001.501, 36_002.5, ("late",), 8),
     ]),
-    "a.lrc": (LRC, [Cue(2.0, 3.5, ("La la",)), Cue(3.5, 4.75, ("Li",)), Cue(11.0, 18.0, ("La la",))]),
-    "a.sbv": (SBV, [Cue(1.0, 2.5, ("Tom", "and Jerry", "ran")), Cue(442_801.0, 442_802.0, ("late",))]),
+    "a.lrc": (LRC, [
+        Cue(2.0, 3.5, ("La la",)),
+        Cue(3.5, 4.75, ("Li",)),
+        Cue(11.0, 18.0, ("La la",)),
+    ]),
+    "a.sbv": (SBV, [
+        Cue(1.0, 2.5, ("Tom", "and Jerry", "ran")),
+        Cue(442_801.0, 442_802.0, ("late",)),
+    ]),
     "a.tsv": (TSV, [Cue(1.5, 2.5, ("Tom and Jerry",)), Cue(3.0, 4.0, ("ran",))]),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Damaged subtitle files: no text is lost without a sentence, and no error but the project's is raised.
+"""Damaged subtitle files: no text is lost silently, and no error but the project's is raised.
 
 One good file of each format is changed in a few places, seeded, so that a failure can be repeated.
 """

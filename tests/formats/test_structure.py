@@ -181,7 +181,10 @@ def test_a_paragraph_of_webvtt_without_times_is_told() -> None:
 
 
 def test_joined_segments_have_no_header_as_text() -> None:
-    segment = "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000\n\n00:0{}.000 --> 00:0{}.500\nhello\n\n"
+    segment = (
+        "WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000\n\n"
+        "00:0{}.000 --> 00:0{}.500\nhello\n\n"
+    )
     reading = Vtt().parse(segment.format(1, 1) + segment.format(2, 2))
     assert texts(reading) == ["hello", "hello"] and reading.remarks == ()
 
@@ -224,7 +227,10 @@ def test_tags_of_html_in_subrip(srt: str, text: str) -> None:
 
 
 def test_readings_of_signs_stand_in_brackets() -> None:
-    text = "WEBVTT\n\n00:01.000 --> 00:02.000\n<lang ja><ruby>base<rt>top</rt></ruby></lang> <v B &amp; J>x</v>\n"
+    text = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000\n"
+        "<lang ja><ruby>base<rt>top</rt></ruby></lang> <v B &amp; J>x</v>\n"
+    )
     assert texts(Vtt().parse(text)) == ["base(top) <v B & J>x</v>"]
 
 
@@ -259,7 +265,10 @@ def test_codes_that_are_text_read_back(name: str) -> None:
 
 
 def test_a_drawing_is_no_text_but_what_stands_beside_it_is() -> None:
-    text = "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\p1}m 0 0 l 1 1{\\p0}\\NHello {\\b0}there\n"
+    text = (
+        "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"
+        "{\\p1}m 0 0 l 1 1{\\p0}\\NHello {\\b0}there\n"
+    )
     assert texts(Ass().parse(text)) == ["Hello there"]
 
 

@@ -33,13 +33,15 @@ def parse(paragraphs: str) -> Reading:
         (div('<p begin="1s" end="9s">One.</p>', 'end="4s"'), [(1, 4, "One.")]),
         (
             div(
-                '<p><span begin="1s" end="3s">One,</span><br/><span begin="2s" end="3s">two.</span></p>'
+                '<p><span begin="1s" end="3s">One,</span><br/>'
+                '<span begin="2s" end="3s">two.</span></p>'
             ),
             [(1, 3, "One,"), (2, 3, "two.")],
         ),
         (
             div(
-                '<p begin="10s" end="13s">One <span begin="0.2s">two </span><span begin="1s">three</span></p>'
+                '<p begin="10s" end="13s">One <span begin="0.2s">two </span>'
+                '<span begin="1s">three</span></p>'
             ),
             [(10, 13, "One two three")],
         ),

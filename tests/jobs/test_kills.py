@@ -45,9 +45,8 @@ def run(film: Path, parent: Connection) -> None:
 
 
 def started(film: Path, permits: int) -> tuple[multiprocessing.process.BaseProcess, Connection]:
-    context = multiprocessing.get_context(
-        "fork"
-    )  # what is imported need not be imported twenty times
+    # what is imported need not be imported twenty times
+    context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
     for _ in range(permits):
         ours.send(True)
@@ -80,9 +79,8 @@ def test_twenty_kills_end_in_the_same_bytes_and_nothing_is_recognised_twice_but_
         permits = chance.randrange(3)
         process, child = started(film, permits)
         seen = list(windows_told(child, permits))
-        time.sleep(
-            chance.random() * (0.02 if permits else 0.3)
-        )  # waits for nothing: leaves the moment to chance
+        # waits for nothing: leaves the moment to chance
+        time.sleep(chance.random() * (0.02 if permits else 0.3))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL and names_in(tmp_path) == ["talk.wav"]

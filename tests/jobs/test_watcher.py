@@ -1,4 +1,4 @@
-"""Films that arrive in a watched folder in all the ways there are: each good one once, each bad one reported once."""
+"""Films that arrive in a watched folder, however: good ones subtitled once, bad ones reported."""
 
 from __future__ import annotations
 
@@ -217,9 +217,8 @@ def test_a_film_that_moves_takes_its_subtitles_along(tmp_path: Path) -> None:
             )
         )
         make_film(root / "last.wav")
-        wait_for(
-            lambda: open_paths(queue_path) == {"last.wav": "waiting"}
-        )  # and nothing of the film that moved
+        # and nothing of the film that moved
+        wait_for(lambda: open_paths(queue_path) == {"last.wav": "waiting"})
     assert (root / "ab.en.srt").exists()
 
 
@@ -241,9 +240,7 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 class Tree:
-    """Puts films into a tree in every way there is, and remembers which of them are good and which
-    are bad.
-    """
+    """Puts films into a tree in every way there is, and remembers the good and the bad ones."""
 
     def __init__(self, root: Path, outside: Path, seed: int) -> None:
         self._root, self._outside, self._chance = root, outside, random.Random(seed)

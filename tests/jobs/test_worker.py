@@ -172,10 +172,8 @@ def test_a_cancelled_job_stops_while_it_runs(
     def cancel() -> None:
         queue.cancel(job.id)
         assert noticed.wait(60)
-        time.sleep(
-            0.05
-            # only makes it likelier that the flag is set before this window ends; both ways are right
-        )
+        # only makes it likelier that the flag is set before this window ends; both ways are right
+        time.sleep(0.05)
 
     worker(queue, model := Acting(cancel)).run()
     assert queue.get(job.id).state is State.CANCELLED and 3 <= len(model.heard) < len(LONG_TALK)

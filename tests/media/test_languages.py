@@ -8,8 +8,9 @@ from gptasr_subs.media.languages import same_language, shortest_code
 @pytest.mark.parametrize(
     ("tag", "code"),
     [
-        ("en", "en"), ("eng", "en"), ("ENG", "en"), ("en-US", "en"), ("pt_BR", "pt"), ("deu", "de"), ("ger", "de"),
-        ("zho", "zh"), ("chi", "zh"), ("zu", "zu"), ("zul", "zu"), ("aar", "aa"), ("haw", "haw"), ("und", ""), ("", ""),
+        ("en", "en"), ("eng", "en"), ("ENG", "en"), ("en-US", "en"), ("pt_BR", "pt"),
+        ("deu", "de"), ("ger", "de"), ("zho", "zh"), ("chi", "zh"), ("zu", "zu"),
+        ("zul", "zu"), ("aar", "aa"), ("haw", "haw"), ("und", ""), ("", ""),
     ],
 )  # fmt: skip
 def test_every_tag_has_a_shortest_code(tag: str, code: str) -> None:

@@ -85,10 +85,10 @@ def test_streams_are_counted_in_the_order_of_the_file(
     told = """Input #0, mov,mp4, from 'x':
   Duration: 00:00:05.04, start: 0.000000, bitrate: 100 kb/s
   Stream group #0:0[0x6]: Track Reference:
-    Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p, 128x96, 25 fps, 25 tbr (default)
+    Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p, 128x96, 25 fps (default)
     Stream #0:3[0x6](eng): Data: none (tmcd / 0x64636D74), 0 kb/s
     Stream #0:2[0x3](fre): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s
-  Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s (default)
+  Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp (default)
 """
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(
@@ -301,8 +301,9 @@ def test_the_track_asked_for_is_decoded(
 
 
 NAMES = [
-    "with space.mkv", "quote's \".mkv", "100%.mkv", "frame%03d.mkv", "-leading.mkv", "--help.mkv", "new\nline.mkv",
-    "🎬 émoji.mkv", "http:colon.mkv", "[a:b]{c},d;e.mkv", "back\\slash.mkv", "concat:a|b.mkv", "*?.mkv",
+    "with space.mkv", "quote's \".mkv", "100%.mkv", "frame%03d.mkv", "-leading.mkv",
+    "--help.mkv", "new\nline.mkv", "🎬 émoji.mkv", "http:colon.mkv", "[a:b]{c},d;e.mkv",
+    "back\\slash.mkv", "concat:a|b.mkv", "*?.mkv",
     "x\n  Stream #0:7: Audio: fake, 1 Hz, mono.mkv",
 ]  # fmt: skip
 

@@ -27,9 +27,7 @@ CUTS = [0.92, 4.2, 6.52]
 
 
 def make_cut_film(path: Path) -> Path:
-    """The usual talk, with a picture that changes at ``CUTS``: moving, then of one colour, then
-    moving again.
-    """
+    """The usual talk, with a picture that changes at ``CUTS``: moving, still, moving again."""
     seconds = [b - a for a, b in itertools.pairwise([0.0, *CUTS, TALK_SECONDS])]
     pictures = [
         "testsrc=s=320x240",
@@ -91,9 +89,8 @@ def test_subtitles_begin_and_end_with_the_cuts_of_the_film(
     assert program(film, "--shot-changes").code == 0
     first, second = read(film.with_suffix(".en.srt"))
     assert first.start == pytest.approx(0.92, abs=0.011)  # the voice begins at 1.0
-    assert second.end == pytest.approx(
-        6.52 - 2 / 25, abs=0.011
-    )  # it ends at 5.9, and half a second is for reading
+    # it ends at 5.9, and half a second is for reading
+    assert second.end == pytest.approx(6.52 - 2 / 25, abs=0.011)
     assert program(film, "--overwrite").code == 0
     first, second = read(film.with_suffix(".en.srt"))
     assert first.start == pytest.approx(1.0, abs=0.03) and second.end == pytest.approx(

@@ -120,18 +120,15 @@ def test_a_failed_fetch_says_what_to_do_by_hand(home: Home, cache: Path) -> None
     with pytest.raises(ModelError) as error:
         pull("small")
     text = str(error.value)
-    assert (
-        "'mel_norms.pth' of the model 'small' could not be fetched (its home answered 404 Not Found)"
-        in text
-    )
+    missing = "'mel_norms.pth' of the model 'small' could not be fetched"
+    assert f"{missing} (its home answered 404 Not Found)" in text
     assert (
         "https://page.invalid/mel_norms.pth" in text
         and str(cache / "small" / "mel_norms.pth") in text
     )
     assert "\n" not in text
-    assert (
-        entry("small").home == "gptasr-subs models pull small"
-    )  # half a model is not offered as one
+    # half a model is not offered as one
+    assert entry("small").home == "gptasr-subs models pull small"
 
 
 def test_a_fetch_that_was_cut_off_is_resumed_by_the_same_command(home: Home, cache: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is saved loads as it was; published weights are known by their shapes; all else is refused in one sentence."""
+"""What is saved loads as it was; published weights are recognised; all else is refused."""
 
 from __future__ import annotations
 
@@ -145,9 +145,7 @@ def test_every_published_configuration_is_recognised_by_its_shapes(name: str) ->
 
 
 def published_state(generation: int) -> tuple[GptAsr, dict[str, Tensor]]:
-    """A state dict as the published files hold it: old buffers and a copy of the network for
-    inference in it.
-    """
+    """A state dict as the published files hold it, with old buffers and a copy of the network."""
     network = tiny_network(generation)
     state = dict(network.state_dict())
     state |= {

@@ -1,4 +1,4 @@
-"""Attention that was planted is found, by the heads it was planted in, and gives tokens and words their times."""
+"""Planted attention is found, by the heads it was planted in, and times tokens and words."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ BEGINS = [2, 5, 6, 11, 20, 26]
 
 
 def planted(begins: list[int], positions: int, seed: int = 0, strength: float = 8.0) -> FloatArray:
-    """Attention (3, 4, U, N): noise, but for heads (1, 2) and (2, 0), which look from where a token
-    begins on.
-    """
+    """Attention (3, 4, U, N): noise, but heads (1, 2) and (2, 0) look from a token's begin on."""
     rng = np.random.default_rng(seed)
     attention = rng.random((3, 4, len(begins), positions)).astype(np.float32)
     for token, (first, after) in enumerate(zip(begins, [*begins[1:], positions], strict=True)):

@@ -177,9 +177,8 @@ def test_each_beam_goes_on_from_the_candidate_it_took() -> None:
         bonus=0.0,
     )
     given(scorer, [[[1, 2], [1, 2]]] * 2)
-    scorer.select(
-        torch.tensor([[1, 0], [0, 3]])
-    )  # clip 0: b, a; clip 1: a, and the second beam's b
+    # clip 0: b, a; clip 1: a, and the second beam's b
+    scorer.select(torch.tensor([[1, 0], [0, 3]]))
     scorer.retain(torch.tensor([1]))
     gained = given(scorer, [[[2], [1]]])[0, :, 0].tolist()
     prefix = {

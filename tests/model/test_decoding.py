@@ -1,4 +1,4 @@
-"""The cached search finds what a plain one finds, batches change nothing, and no text comes from loops or silence."""
+"""The cached search finds what a plain one finds; no text comes from loops or silence."""
 
 from __future__ import annotations
 

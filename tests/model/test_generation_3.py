@@ -1,4 +1,4 @@
-"""Generation 3: an open encoder and an adapter before the same GPT, read and written as the others are."""
+"""Generation 3, an open encoder and an adapter before the same GPT, is read and written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words planted in a long row of frames are found where they were planted, and what was not planted is not found."""
+"""Words planted in a long row of frames are found where they were planted, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checkpoint that ships, end to end: real sound in, the right words out, and nothing where nobody speaks."""
+"""The checkpoint that ships, end to end: real audio in, the right words out, none for silence."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ SILENCES = {
     "brown noise": "anoisesrc=color=brown:amplitude=0.5:seed=3",
     "hum": "sine=frequency=100",
     "chord": "aevalsrc=0.2*sin(2*PI*220*t)+0.2*sin(2*PI*277.2*t)+0.2*sin(2*PI*329.6*t)",
-    "beat": "aevalsrc=0.6*sin(2*PI*80*t)*exp(-12*mod(t\\,0.5))+0.2*sin(2*PI*440*t)*exp(-4*mod(t\\,0.25))",
+    "beat": "aevalsrc=0.6*sin(2*PI*80*t)*exp(-12*mod(t\\,0.5))"
+    "+0.2*sin(2*PI*440*t)*exp(-4*mod(t\\,0.25))",
 }
 MUSIC = {
     "melody": "aevalsrc=0.4*sin(2*PI*t*220*pow(2\\,floor(mod(t*3\\,7))*2/12))*exp(-4*mod(t\\,1/3))",
-    "two voices": "aevalsrc=0.2*sin(2*PI*t*330*pow(2\\,floor(mod(t*2\\,5))/12))*exp(-2*mod(t\\,0.5))"
+    "two voices": "aevalsrc=0.2*sin(2*PI*t*330*pow(2\\,floor(mod(t*2\\,5))/12))"
+    "*exp(-2*mod(t\\,0.5))"
     "+0.2*sin(2*PI*t*110*pow(2\\,floor(mod(t\\,4))*5/12))",
     "tremolo": "sine=frequency=392,tremolo=f=6:d=0.8,vibrato=f=5:d=0.4",
 }

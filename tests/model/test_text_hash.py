@@ -1,4 +1,4 @@
-"""Texts have one hash however they were cut into tokens, and the search keeps the best way of cutting."""
+"""Texts have one hash however they were cut into tokens, and the search keeps the best cut."""
 
 from __future__ import annotations
 

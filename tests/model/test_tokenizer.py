@@ -28,9 +28,7 @@ OWN = train_bpe(TEXTS, 50)
 
 
 def published_like() -> BpeTokenizer:
-    """A vocabulary of the published form: lower case, spaces a token of their own, an unknown
-    token.
-    """
+    """A vocabulary of the published form: lower case, spaces and the unknown as tokens."""
     letters = ["[STOP]", "[UNK]", "[SPACE]", *"!',.?", *"abcdefghijklmnopqrstuvwxyz", "th", "the"]
     vocabulary = {token: index for index, token in enumerate(letters)}
     backend = Backend(BPE(vocabulary, [("t", "h"), ("th", "e")], unk_token="[UNK]"))

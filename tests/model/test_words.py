@@ -1,4 +1,4 @@
-"""Planted words come back with their times; whatever goes in, times keep their order and stay inside the clip."""
+"""Planted words come back with their times, in order and inside the clip whatever goes in."""
 
 from __future__ import annotations
 

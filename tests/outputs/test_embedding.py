@@ -1,4 +1,4 @@
-"""A track is added and nothing else changes, proven stream by stream; what cannot be done leaves the film as it was."""
+"""A track is added and no other stream changes; a failure leaves the film as it was."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ needs_ffprobe = pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ff
 
 @pytest.fixture
 def rich(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A film of this kind with everything a film can have: tracks, chapters, cover, font, time
-    code, metadata.
-    """
+    """A film with all that one can have: tracks, chapters, cover, font, time code, metadata."""
     kind = getattr(request, "param", "mkv")
     (tmp_path / "facts").write_text(FACTS)
     (tmp_path / "font.ttf").write_bytes(bytes(range(256)) * 8)
@@ -137,9 +135,7 @@ def extracted(path: Path, number: int) -> str:
 
 
 def general(facts: dict[str, Any]) -> dict[str, str]:
-    """Tags of the whole film; the time code is one of its picture's, which some of ffmpeg's readers
-    repeat here.
-    """
+    """Tags of the whole film; some readers of ffmpeg repeat the time code of the picture here."""
     return {name: value for name, value in facts["format"]["tags"].items() if name != "timecode"}
 
 
@@ -177,9 +173,8 @@ def test_every_other_stream_is_the_same_bit_for_bit_and_all_facts_are_kept(rich:
         texts[1]["tags"].get("handler_name"),
     )
     assert texts[1]["disposition"]["default"] == 0
-    assert texts[1]["disposition"]["hearing_impaired"] == (
-        rich.suffix != ".mov"
-    )  # which has no place for it
+    # which has no place for it
+    assert texts[1]["disposition"]["hearing_impaired"] == (rich.suffix != ".mov")
     others = [likeness(stream) for stream in after["streams"] if stream is not texts[1]]
     assert sorted(map(str, others)) == sorted(str(likeness(stream)) for stream in before["streams"])
     assert [chapter["tags"] for chapter in after["chapters"]] == [

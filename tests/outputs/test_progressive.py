@@ -1,4 +1,4 @@
-"""Files that grow while a film is listened to are whole at any moment, and listening may begin anywhere."""
+"""Files that grow with the recognition are whole at any moment; it may begin anywhere."""
 
 from __future__ import annotations
 

@@ -185,9 +185,8 @@ def test_a_folder_that_is_not_there_is_said_before_the_work(film: Path, tmp_path
 def test_a_folder_without_rights_is_said_before_the_work(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        os, "access", lambda path, mode: False
-    )  # the rights themselves do not stop root
+    # the rights themselves do not stop root
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     recognizer = FakeRecognizer()
     with pytest.raises(OutputError, match="is not writable"):
         subtitle(film, recognizer)

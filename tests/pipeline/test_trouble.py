@@ -1,4 +1,4 @@
-"""Disks that are full, folders that vanish, media that are damaged: a clear sentence, and nothing lost."""
+"""Full disks, vanished folders, damaged media: a clear sentence, and nothing lost."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_corrupted_stretch_costs_that_stretch_only(suffix: str, tmp_path: Path
 
 
 def mutate(data: bytes, chance: random.Random) -> bytes:
-    """Bytes flipped here and there, a stretch overwritten, removed or repeated, or the end cut off."""
+    """Flip bytes, overwrite, remove or repeat a stretch, or cut off the end."""
     spoiled = bytearray(data)
     begin, length = chance.randrange(len(data)), chance.randrange(1, 2000)
     match chance.randrange(5):

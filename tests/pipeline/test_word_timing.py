@@ -1,4 +1,4 @@
-"""Cues begin with the voice and do not end before it, on a film of real voices whose times are known."""
+"""Cues begin with the voice and do not end before it, on real voices whose times are known."""
 
 from __future__ import annotations
 

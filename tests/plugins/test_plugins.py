@@ -117,9 +117,7 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
 
 
 def install(folder: Path, *projects: Path) -> Path:
-    """A fresh virtual environment with wheels of these projects; what they depend on is that of
-    this environment.
-    """
+    """A fresh virtual environment with wheels of these projects, dependencies from this one."""
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]

@@ -1,4 +1,4 @@
-"""The real yt-dlp downloads films from a web server on this computer, and our post-processor subtitles them."""
+"""The real yt-dlp downloads films from a local server, and our post-processor subtitles them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ pytest.importorskip("yt_dlp")
 pytestmark = pytest.mark.skipif(not shutil.which("ffprobe"), reason="needs ffprobe")
 
 REPOSITORY = Path(__file__).parents[2]
-FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>Three talks</title>{}</channel></rss>"""
-ITEM = '<item><title>talk {0}</title><link>{1}/{0}.mp4</link><enclosure url="{1}/{0}.mp4" type="video/mp4"/></item>'
+FEED = (
+    '<?xml version="1.0"?><rss version="2.0"><channel><title>Three talks</title>{}</channel></rss>'
+)
+ITEM = (
+    "<item><title>talk {0}</title><link>{1}/{0}.mp4</link>"
+    '<enclosure url="{1}/{0}.mp4" type="video/mp4"/></item>'
+)
 
 # The real program, in which every model is the fake one.
 PROGRAM = """

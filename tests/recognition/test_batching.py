@@ -1,4 +1,4 @@
-"""Batches: their size follows the network and the memory, their make-up the workers; results come in order."""
+"""Batches: sized by the network and the memory, made up for the workers, answered in order."""
 
 from __future__ import annotations
 

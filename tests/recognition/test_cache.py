@@ -1,4 +1,4 @@
-"""What was recognised is not recognised again, and whatever is wrong with the journal, the subtitles come."""
+"""Nothing is recognised twice, and whatever is wrong with the journal, the subtitles come."""
 
 from __future__ import annotations
 
@@ -325,9 +325,10 @@ def test_a_journal_with_check_sums_as_the_first_ones_had_is_gone_on_with(media: 
     journal_path().parent.mkdir(parents=True, exist_ok=True)
     with sqlite3.connect(journal_path()) as database:
         database.executescript(
-            "CREATE TABLE films (id INTEGER PRIMARY KEY, key BLOB UNIQUE, media TEXT, model TEXT, used REAL,"
-            " layout TEXT, check_sum INTEGER);"
-            "CREATE TABLE windows (key BLOB PRIMARY KEY, film INTEGER, words TEXT, check_sum INTEGER, error TEXT);"
+            "CREATE TABLE films (id INTEGER PRIMARY KEY, key BLOB UNIQUE, media TEXT, model TEXT,"
+            " used REAL, layout TEXT, check_sum INTEGER);"
+            "CREATE TABLE windows (key BLOB PRIMARY KEY, film INTEGER, words TEXT,"
+            " check_sum INTEGER, error TEXT);"
             "INSERT INTO films (media, used) VALUES ('old.mkv', 1.0)"
         )
     database.close()

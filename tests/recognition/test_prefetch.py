@@ -1,4 +1,4 @@
-"""Fetching ahead: same items, no more than asked for, errors in their place, nothing left running."""
+"""Prefetching: same items, no more than asked for, errors in their place, nothing left running."""
 
 from __future__ import annotations
 

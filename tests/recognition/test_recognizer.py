@@ -1,4 +1,4 @@
-"""A tiny network taught three sounds gives their words back, through the same door as any checkpoint."""
+"""A tiny network trained on three sounds gives their words back, loaded as any checkpoint is."""
 
 from __future__ import annotations
 
@@ -261,7 +261,10 @@ def test_what_has_no_prefix_or_is_a_file_belongs_to_gptasr(
 
 
 def test_importing_the_seam_does_not_import_torch() -> None:
-    code = "import sys, gptasr_subs.recognition.gptasr; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    code = (
+        "import sys, gptasr_subs.recognition.gptasr;"
+        " sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

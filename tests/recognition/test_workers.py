@@ -1,4 +1,4 @@
-"""Copies of the process at work: results in order, errors in place, nothing lost when one dies, nobody left behind."""
+"""Worker processes: results in order, errors in place, none lost or left behind when one dies."""
 
 from __future__ import annotations
 

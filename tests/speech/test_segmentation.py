@@ -219,9 +219,7 @@ def test_a_cut_leaves_no_mere_scrap() -> None:
 
 
 def test_a_cut_leaves_no_mere_scrap_before_a_pause_either() -> None:
-    """The voice falls quiet 6.2 s in: a cut there would leave so little of the phrase that it
-    counts as a click.
-    """
+    """The voice falls quiet 6.2 s in: a cut there would leave too little of the phrase after it."""
     phrases = Span(0.0, 6.25), Span(7.25, 8.25)
     sound = place(
         9.25, *((phrase.start, MONOLOGUE[: round(phrase.seconds * RATE)]) for phrase in phrases)

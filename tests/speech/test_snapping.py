@@ -1,4 +1,4 @@
-"""First and last words of a stretch of speech reach its edges; whatever goes in, words keep their order and length."""
+"""First and last words of a stretch of speech get its edges; order and length are kept."""
 
 from __future__ import annotations
 
@@ -107,9 +107,8 @@ def intervals(draw: st.DrawFn, least: float) -> list[tuple[float, float]]:
 
 
 @given(intervals(0.0), intervals(0.01), st.floats(0, 2))
-@example(
-    [(7.2, 7.2), (7.6, 8.6)], [(7.0, 7.66)], 1.0
-)  # its begin goes back, for there is a word before
+# its begin goes back, for there is a word before
+@example([(7.2, 7.2), (7.6, 8.6)], [(7.0, 7.66)], 1.0)
 def test_no_word_crosses_another_goes_far_or_loses_its_length(
     edges: list[tuple[float, float]], speech: list[tuple[float, float]], reach: float
 ) -> None:

@@ -100,9 +100,8 @@ def test_a_web_page_is_not_taken_for_the_file(home: Home, tmp_path: Path) -> Non
 def test_a_missing_file_and_a_missing_server_are_told_apart(home: Home, tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match="answered 404 Not Found"):
         fetch(remote(home, path="moved"), tmp_path)
-    gone = RemoteFile(
-        "weights.pth", "http://127.0.0.1:9/weights.pth", ""
-    )  # the port where everything is discarded
+    # the port where everything is discarded
+    gone = RemoteFile("weights.pth", "http://127.0.0.1:9/weights.pth", "")
     with pytest.raises(DownloadError, match="refused"):
         fetch(gone, tmp_path)
     assert names_in(tmp_path) == []

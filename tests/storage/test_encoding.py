@@ -1,4 +1,4 @@
-"""Text of any usual encoding is read right, or it is said what was assumed; nothing becomes mojibake."""
+"""Text of any usual encoding is read right, or the assumption is said; nothing is mojibake."""
 
 from __future__ import annotations
 

@@ -21,9 +21,8 @@ CHAR_SECONDS = 1 / 14  # an ordinary voice
 EPS = 1e-6
 
 
-patiently = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)  # other work may hold the machine
+# other work may hold the machine
+patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def speak(text: str, *, start: float = 1.0, char_seconds: float = CHAR_SECONDS) -> list[Word]:

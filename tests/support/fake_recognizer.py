@@ -1,4 +1,4 @@
-"""A recogniser without a network: it hears the made-up words that ``say`` speaks, each by its pitch."""
+"""A recogniser without a network: it knows the made-up words of ``say``, each by its pitch."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ _GAP_FRAMES = 8  # pauses shorter than this lie within a word
 
 
 def say(words: Iterable[tuple[float, str]], seconds: float, level: float = 0.3) -> FloatArray:
-    """Samples (n_samples,) of ``seconds`` in which each word of ``PITCHES`` sounds from its time on
-    for 0.4 s.
-    """
+    """Samples (n_samples,) of ``seconds``; words of ``PITCHES`` sound for 0.4 s each."""
     sound = np.zeros(round(seconds * RATE), dtype=np.float32)
     for start, text in words:
         syllable = level * _syllable(PITCHES[text])
@@ -39,9 +37,7 @@ def say(words: Iterable[tuple[float, str]], seconds: float, level: float = 0.3) 
 
 
 def _syllable(pitch: float) -> FloatArray:
-    """Harmonics under a resonance that glides from 400 to 2200 Hz and back, so that it passes for a
-    voice.
-    """
+    """Harmonics under a resonance that glides from 400 to 2200 Hz and back, to pass for a voice."""
     time = np.arange(round(WORD_SECONDS * RATE)) / RATE
     resonance = 1300 - 900 * np.cos(2 * np.pi * time / (WORD_SECONDS / 2))
     harmonics = np.arange(1, int(5000 / pitch))[:, None] * pitch
@@ -82,9 +78,7 @@ class FakeRecognizer:
     frame_seconds = 0.02
 
     def ctc_log_probs(self, clips: Sequence[FloatArray]) -> list[FloatArray]:
-        """As the protocol of recognisers that follow a text says: the letters of each word from its
-        beginning on.
-        """
+        """As the protocol of CTC recognisers says: the letters of each word from its start."""
         return [self._letters(clip) for clip in clips]
 
     def _letters(self, clip: FloatArray) -> FloatArray:

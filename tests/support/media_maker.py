@@ -1,6 +1,7 @@
 """Sounds whose boundaries are known to the sample, and media files that ffmpeg makes of them.
 
-Sounds are mono float32 (n_samples,) at ``RATE``; ``place`` puts them at their times, ``make_media`` wraps them up.
+Sounds are mono float32 (n_samples,) at ``RATE``; ``place`` puts them at their times, ``make_media``
+wraps them up.
 """
 
 from __future__ import annotations
@@ -30,9 +31,7 @@ def tone(seconds: float, hertz: float = 440.0, level: float = 0.3) -> FloatArray
 
 
 def chords(seconds: float, each: float = 2.0, level: float = 0.1) -> FloatArray:
-    """Sustained major and minor chords, a new one every ``each`` seconds, with six harmonics a
-    note.
-    """
+    """Sustained major and minor chords, a new one every ``each`` seconds, six harmonics a note."""
     rng = np.random.default_rng(7)
     parts = [
         _chord(each, 110 * 2 ** (rng.integers(12) / 12), rng)
@@ -42,9 +41,7 @@ def chords(seconds: float, each: float = 2.0, level: float = 0.1) -> FloatArray:
 
 
 def noise(seconds: float, level: float = 0.03, slope: float = 0.0, seed: int = 0) -> FloatArray:
-    """Steady noise of RMS ``level``; its power falls with frequency to the power of ``slope`` (1 is
-    pink, 2 brown).
-    """
+    """Noise of RMS ``level`` whose power falls as frequency ** ``slope`` (1 pink, 2 brown)."""
     samples = round(seconds * RATE)
     spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(samples))
     hertz = np.maximum(np.fft.rfftfreq(samples, 1 / RATE), 20)
@@ -68,9 +65,7 @@ def speech(seconds: float, level: float = 0.1, seed: int = 0) -> FloatArray:
 
 
 def place(seconds: float, *sounds: tuple[float, FloatArray], floor: float = 0.0005) -> FloatArray:
-    """``sounds``, each from its time (s) on, in ``seconds`` of room tone of RMS ``floor`` (0 for
-    true silence).
-    """
+    """``sounds``, each from its time (s) on, in ``seconds`` of room tone of RMS ``floor``."""
     whole = noise(seconds, floor, seed=99) if floor else silence(seconds)
     for start, sound in sounds:
         begin = round(start * RATE)
@@ -80,9 +75,7 @@ def place(seconds: float, *sounds: tuple[float, FloatArray], floor: float = 0.00
 
 @dataclass(frozen=True)
 class Track:
-    """A sound track of a media file; ``late`` seconds is when it starts, ``marks`` as of ffmpeg's
-    -disposition.
-    """
+    """An audio track that starts ``late`` seconds in; ``marks`` are of ffmpeg's -disposition."""
 
     sound: FloatArray
     language: str = ""
@@ -126,9 +119,7 @@ def make_media(
 
 
 def cut_hole(source: Path, path: Path, start: float, end: float) -> Path:
-    """A copy in which the sound between two times (s) is missing, while the time stamps after it
-    stay.
-    """
+    """A copy without the audio between two times (s), while the time stamps after it stay."""
     kept = f"aselect=lt(t\\,{start})+gte(t\\,{end})"
     run_ffmpeg("-i", _address(source), "-af", kept, "-c:a", "pcm_s16le", _address(path))
     return path

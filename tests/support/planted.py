@@ -9,9 +9,7 @@ from gptasr_subs.types import FloatArray
 
 
 def planted(frames: int, *words: tuple[int, str], sure: float = 0.95) -> FloatArray:
-    """CTC log-probabilities in which each word's letters are heard on every second frame from its
-    first on.
-    """
+    """CTC log-probabilities with each word's letters on every second frame from its first."""
     probs = np.full((frames, ctc.CLASSES), (1 - sure) / (ctc.CLASSES - 1), np.float32)
     heard = np.zeros(frames, int)
     for first, word in words:

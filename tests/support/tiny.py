@@ -100,9 +100,7 @@ def plain_beam_search(
     steps: int,
     ilm_weight: float = 0.0,
 ) -> list[list[tuple[list[int], float]]]:
-    """Tokens (stop token included) and score of each beam, all ended or ``steps`` long, one forward
-    pass a beam.
-    """
+    """Tokens (with the stop token) and score of each beam, by one forward pass a beam and step."""
     rows = [
         (mel[row, None], None if lengths is None else lengths[row, None]) for row in range(len(mel))
     ]

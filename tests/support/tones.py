@@ -1,4 +1,4 @@
-"""A corpus made in a moment: each word is a tone of its own, so that a network can learn to tell them apart."""
+"""A corpus made in a moment: each word is a tone of its own, so that a network can learn them."""
 
 from __future__ import annotations
 

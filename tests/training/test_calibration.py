@@ -25,9 +25,7 @@ SPANS = (Span(0.3, 0.6), Span(0.7, 1.0), Span(1.2, 1.7), Span(2.0, 2.4))
 
 
 class Late(GptAsrRecognizer):
-    """Hears every word of ``WORDS`` in its span, but its first letter and all others ``seconds``
-    later.
-    """
+    """Emits every word of ``WORDS`` in its span, but for its first letter ``seconds`` later."""
 
     def __init__(self, seconds: float, sure: float = 0.99) -> None:
         super().__init__(tiny_checkpoint())

@@ -1,4 +1,4 @@
-"""A graft learns, resumes after a kill as if nothing had been, is the same in two processes, becomes a checkpoint."""
+"""A graft learns, resumes after a kill, is the same in two processes, and becomes a checkpoint."""
 
 from __future__ import annotations
 
@@ -384,7 +384,8 @@ def test_curves_keep_the_last_point_of_each(tmp_path: Path) -> None:
 def test_a_recipe_sets_what_it_names(tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text(
-        "seed = 3\nctc_weight = 1\n[weights]\ntones = 2\n[full]\nsteps = 7\n[augmentation]\ngain = [-3.0, 3.0]\n",
+        "seed = 3\nctc_weight = 1\n[weights]\ntones = 2\n[full]\nsteps = 7\n"
+        "[augmentation]\ngain = [-3.0, 3.0]\n",
         encoding="utf-8",
     )
     options = read_recipe(file)

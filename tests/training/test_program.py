@@ -85,7 +85,7 @@ def start(
 
 
 def kill_after(child: subprocess.Popen[str], step: int, seconds: float) -> None:
-    """Kill it some time after it has said that ``step`` is done: in a step or a save, no one knows."""
+    """Kill it some time after it has said that ``step`` is done: in a step or in a save."""
     assert child.stderr is not None
     said = next((line for line in child.stderr if line.startswith(f"step {step}:")), "")
     assert said, f"it ended before step {step}"
@@ -98,9 +98,7 @@ def kill_after(child: subprocess.Popen[str], step: int, seconds: float) -> None:
 
 
 def losses(run: Path) -> dict[int, set[str]]:
-    """All losses ever reported of each step: more than one, where a kill had it done twice, must be
-    equal.
-    """
+    """All losses ever reported of each step; where a kill had it done twice, they must be equal."""
     found: defaultdict[int, set[str]] = defaultdict(set)
     for line in (run / CURVES_FILE).read_text(encoding="utf-8").splitlines():
         step, name, value = line.split("\t")

@@ -1,4 +1,4 @@
-"""Clips are drawn by their weight, and batches hold equally many seconds of clips of like length."""
+"""Clips are drawn by weight, and batches hold as many seconds each, of clips of like length."""
 
 from __future__ import annotations
 

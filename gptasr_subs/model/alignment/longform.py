@@ -89,9 +89,8 @@ class _States:
     def __init__(self, words: Sequence[Sequence[int]]) -> None:
         letters = np.array([letter for word in words for letter in word], dtype=np.int64)
         size = 2 * len(letters) + 1
-        self.first_letters = np.cumsum(
-            [0, *map(len, words)]
-        )  # of each word, the number of its first
+        # of each word, the number of its first
+        self.first_letters = np.cumsum([0, *map(len, words)])
         self.classes = np.full(size, ctc.BLANK)
         self.classes[1::2] = letters
         self.is_filler = np.zeros(size, dtype=bool)

@@ -124,15 +124,12 @@ class _Beams:
         self.beam_size = beam_size
         self.stop = network.config.stop_token
         self.limits = torch.tensor(limits, device=device)  # (B,)
-        self.clips = torch.arange(
-            len(limits), device=device
-        )  # (B,) their numbers in the first batch
-        self.tokens = torch.full(
-            (*shape, 1), network.config.start_token, device=device
-        )  # (B, K, U)
-        self.log_probs = torch.zeros(
-            *shape, 0, device=device
-        )  # (B, K, U - 1) of the tokens by the GPT
+        # (B,) their numbers in the first batch
+        self.clips = torch.arange(len(limits), device=device)
+        # (B, K, U)
+        self.tokens = torch.full((*shape, 1), network.config.start_token, device=device)
+        # (B, K, U - 1) of the tokens by the GPT
+        self.log_probs = torch.zeros(*shape, 0, device=device)
         self.ilm_log_probs = torch.zeros(shape, device=device)  # weighted sums
         self.scores = torch.full(shape, -torch.inf, device=device)
         self.scores[:, 0] = 0.0  # all beams are the same before the first token
@@ -203,9 +200,8 @@ class _Beams:
 
     def _drop_repeated_texts(self) -> None:
         """Of beams with the same text keep the best; they stand in order of their scores."""
-        states = torch.where(
-            self.ended, ~self.hashes, self.hashes
-        )  # an ended text is another state
+        # an ended text is another state
+        states = torch.where(self.ended, ~self.hashes, self.hashes)
         same = states[:, :, None] == states[:, None]  # (B, K, K)
         repeated = same.tril(-1).any(2)  # as one of the beams before it
         self.scores = self.scores.masked_fill(repeated, -torch.inf)

@@ -204,22 +204,19 @@ class CtcPrefixScorer:
 
         They begin at the first boundary that matters to any of its beams.
         """
-        total = self._by_clip(
-            self._prefixes.gamma_nonblank + self._prefixes.gamma_blank
-        )  # (B, K, T + 1)
+        # (B, K, T + 1)
+        total = self._by_clip(self._prefixes.gamma_nonblank + self._prefixes.gamma_blank)
         idle = torch.zeros_like(total[..., 0], dtype=torch.bool)
         if ended is not None:
             idle = ended & ~ended.all(1)[:, None]
         frames = total.shape[-1] - 1
         first = (total > _NEGLIGIBLE).int().argmax(-1).masked_fill(idle, frames).amin(1)  # (B,)
         last = (total > _COMPLETE).int().argmax(-1).masked_fill(idle, 0).amax(1) + _MAX_GAP
-        width = int(
-            (last.clamp_max(frames) - first).max().clamp_min(1)
-        )  # one W for the whole batch
+        # one W for the whole batch
+        width = int((last.clamp_max(frames) - first).max().clamp_min(1))
         first = first.clamp_max(frames - width)
-        window = first[:, None] + torch.arange(
-            width + 1, device=first.device
-        )  # (B, W + 1) boundaries
+        # (B, W + 1) boundaries
+        window = first[:, None] + torch.arange(width + 1, device=first.device)
         self._window = window.repeat_interleave(self.beam_size, 0)  # (B * K, W + 1)
 
         # Probability of nothing but blanks from the window's first boundary on, (B, W + 1).
@@ -339,9 +336,7 @@ class CtcPrefixScorer:
     def _forward_variables(
         self, extensions: _Extensions, rows: Tensor, clips: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """gamma_nonblank and gamma_blank (m, W + 1) of the extensions ``rows`` of ``clips``, both
-        (m,).
-        """
+        """gamma_nonblank and gamma_blank (m, W + 1) of extensions ``rows`` of ``clips`` (m,)."""
         # gamma_nonblank_t = sum over s of new_label_{t-s} * y_{t-s+1}(c) * ... * y_t(c). After the
         # doubling by d, sums reach back 2 * d - 1 frames and ``run`` is the product of 2 * d
         # frames.
