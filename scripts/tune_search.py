@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from gptasr_subs.evaluation.evaluate import evaluate, read_manifest
+from gptasr_subs.corpora.manifest import read_transcribed
+from gptasr_subs.evaluation.evaluate import evaluate
 from gptasr_subs.model.decoding.decode import DecodingOptions
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.recognition.loading import load_gptasr
@@ -59,7 +60,7 @@ def settings(usual: DecodingOptions, given: argparse.Namespace) -> Iterator[Deco
 def score(recognizer: GptAsrRecognizer, options: DecodingOptions, manifests: list[Path]) -> Scored:
     """Evaluate one setting on all sets."""
     recognizer.checkpoint = replace(recognizer.checkpoint, decoding=options)
-    found = [evaluate(read_manifest(manifest), recognizer) for manifest in manifests]
+    found = [evaluate(read_transcribed(manifest), recognizer) for manifest in manifests]
     seconds = sum(one.seconds for one in found)
     elapsed = sum(one.elapsed for one in found)
     return Scored(options, tuple(one.total.wer for one in found), seconds / elapsed)

@@ -9,7 +9,7 @@ import typer
 
 from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, write_stdout
 from gptasr_subs.cli.norms import with_norms
-from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
+from gptasr_subs.cli.options import AudioTrack, Device, Model, OverwriteOutput, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import Norms
 
@@ -39,9 +39,7 @@ def align(
             help="Write here (- for SRT on stdout), not beside the video.",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output if it exists.")
-    ] = False,
+    overwrite: OverwriteOutput = False,
     each_cue: Annotated[
         bool | None,
         typer.Option(
@@ -52,10 +50,7 @@ def align(
     lang: Annotated[
         str, typer.Option(metavar="CODE", help="Language code in the file's name.")
     ] = "en",
-    audio_track: Annotated[
-        str,
-        typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language."),
-    ] = "",
+    audio_track: AudioTrack = "",
     model: Model = "default",
     device: Device = "auto",
     quiet: Quiet = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasr_subs.cli.console import handle_errors, table, write_stdout
-from gptasr_subs.cli.options import Device, Model, Verbose
+from gptasr_subs.cli.options import AsJson, Device, Model, Verbose
 
 if TYPE_CHECKING:
     from gptasr_subs.evaluation.speed import Stages, Timing
@@ -45,7 +45,7 @@ def bench(
     runs: Annotated[
         int, typer.Option(min=1, metavar="N", help="Runs that the median is taken of.")
     ] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     verbose: Verbose = False,
 ) -> None:
     """Time a model on noise of fixed length, or a video stage by stage."""

@@ -15,7 +15,16 @@ from gptasr_subs.cli.console import (
     show_error,
     write_stdout,
 )
-from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, Quiet, Verbose
+from gptasr_subs.cli.options import (
+    AsJson,
+    BatchSize,
+    Beams,
+    Device,
+    Model,
+    OverwriteOutput,
+    Quiet,
+    Verbose,
+)
 from gptasr_subs.cli.progress import place_in_files, progress
 
 if TYPE_CHECKING:
@@ -40,16 +49,17 @@ def evaluate(
     worst: Annotated[
         int, typer.Option(min=0, metavar="N", help="How many of the worst clips to show.")
     ] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Score a model on clips whose text is known."""
     with handle_errors(quiet, verbose):
-        from gptasr_subs.evaluation.evaluate import evaluate, read_manifest
+        from gptasr_subs.corpora.manifest import read_transcribed
+        from gptasr_subs.evaluation.evaluate import evaluate
         from gptasr_subs.recognition.loading import load_model
 
-        clips = read_manifest(manifest)
+        clips = read_transcribed(manifest)
         recognizer = load_model(model, device)
         with progress(display_path(Path(manifest.name)), place_in_files, quiet) as update:
             found = evaluate(
@@ -62,7 +72,7 @@ def evaluate(
         write_stdout(
             json.dumps(found.to_dict(worst), ensure_ascii=False, indent=2) + "\n"
             if as_json
-            else _report(found, worst)
+            else "".join(f"{line}\n" for line in _report(found, worst))
         )
         _exit_with(found.failures, verbose)
 
@@ -74,9 +84,7 @@ def transcribe(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The TSV (- for stdout).")
     ] = Path("-"),
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the TSV if it exists.")
-    ] = False,
+    overwrite: OverwriteOutput = False,
     model: Model = "default",
     device: Device = "auto",
     beams: Beams = 0,
@@ -87,6 +95,7 @@ def transcribe(
     """Write the text of every file of a folder as TSV: path, text."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.cli.validation import STDOUT
+        from gptasr_subs.corpora.manifest import Clip
         from gptasr_subs.evaluation.clips import to_tsv, transcribe_clips
         from gptasr_subs.media.library import find_media
         from gptasr_subs.recognition.loading import load_model
@@ -98,7 +107,7 @@ def transcribe(
         recognizer = load_model(model, device)
         with progress(display_path(Path(folder.name)), place_in_files, quiet) as update:
             found = transcribe_clips(
-                files,
+                map(Clip, files),
                 recognizer,
                 batch_size=batch_size,
                 beams=beams,
@@ -111,7 +120,7 @@ def transcribe(
             write_atomically(output, tsv.encode("utf-8", errors="surrogateescape"))
             if not quiet:
                 echo_error(f"{display_path(output)}: the text of {len(found)} files.")
-        _exit_with([heard.error for heard in found if heard.error], verbose)
+        _exit_with([transcript.error for transcript in found if transcript.error], verbose)
 
 
 def _exit_with(errors: Collection[Exception], verbose: bool) -> None:
@@ -122,14 +131,8 @@ def _exit_with(errors: Collection[Exception], verbose: bool) -> None:
         raise typer.Exit(1)
 
 
-def _report(found: Evaluation, worst: int) -> str:
-    """The scores as a page of text."""
-    return "".join(f"{line}\n" for part in (_summary, _speakers) for line in part(found)) + _worst(
-        found, worst
-    )
-
-
-def _summary(found: Evaluation) -> Iterator[str]:
+def _report(found: Evaluation, worst: int) -> Iterator[str]:
+    """Lines of the scores: the sums, each speaker, the worst clips."""
     total = found.total
     yield f"model      {found.model}"
     yield f"WER        {total.wer:.2f} %  (95 % interval {_between(found.interval)})"
@@ -141,6 +144,19 @@ def _summary(found: Evaluation) -> Iterator[str]:
         )
     yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of audio in {found.elapsed:.1f} s)"
 
+    if found.speakers:
+        yield "speakers"
+    width = max(map(len, found.speakers), default=0)
+    for name, errors in found.speakers.items():
+        yield f"  {name:<{width}}  {errors.wer:6.2f} %  {_kinds(errors)} in {errors.words} words"
+    worst_clips = found.worst(worst)
+    if worst_clips:
+        yield "worst clips"
+    for scored in worst_clips:
+        yield f"  {display_path(scored.clip.file)}"
+        yield f"    said    {scored.clip.text}"
+        yield f"    written {scored.text}"
+
 
 def _between(interval: tuple[float, float]) -> str:
     return "{:.2f} to {:.2f}".format(*interval)
@@ -151,21 +167,3 @@ def _kinds(total: WordErrors) -> str:
         f"{total.insertions} insertions, {total.deletions} deletions,"
         f" {total.substitutions} substitutions"
     )
-
-
-def _speakers(found: Evaluation) -> Iterator[str]:
-    speakers = found.speakers
-    if speakers:
-        yield "speakers"
-    width = max(map(len, speakers), default=0)
-    for name, total in speakers.items():
-        yield f"  {name:<{width}}  {total.wer:6.2f} %  {_kinds(total)} in {total.words} words"
-
-
-def _worst(found: Evaluation, count: int) -> str:
-    clips = found.worst(count)
-    lines = [
-        f"  {display_path(s.clip.path)}\n    said    {s.clip.text}\n    written {s.text}\n"
-        for s in clips
-    ]
-    return "".join(["worst clips\n", *lines]) if clips else ""

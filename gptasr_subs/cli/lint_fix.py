@@ -19,7 +19,7 @@ from gptasr_subs.cli.console import (
     write_stdout,
 )
 from gptasr_subs.cli.norms import Fps, with_norms
-from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
+from gptasr_subs.cli.options import AsJson, Device, Model, OverwriteOutput, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
 
@@ -37,7 +37,7 @@ def lint(
         typer.Argument(metavar="FILES...", help="Subtitle files of any kind that has times."),
     ],
     fps: Fps = NETFLIX.fps,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the summaries only.")] = False,
     verbose: Verbose = False,
     *,
@@ -78,9 +78,7 @@ def fix(
         typer.Option("--output", "-o", metavar="FILE", help="Write this file (- for stdout)."),
     ] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Replace the file itself.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the output if it exists.")
-    ] = False,
+    overwrite: OverwriteOutput = False,
     video: Annotated[
         Path | None,
         typer.Option(

@@ -31,7 +31,15 @@ BatchSize = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the cause of errors.")]
 
-# What the queue, a watched folder and `explain` share.
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OverwriteOutput = Annotated[
+    bool, typer.Option("--overwrite", help="Replace the output if it exists.")
+]
+AudioTrack = Annotated[
+    str, typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language.")
+]
+
+# What subtitles, the queue, a watched folder and `explain` share.
 Format = Annotated[str, typer.Option(metavar="srt,vtt,...", help="Formats to write.")]
 Lang = Annotated[
     str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")

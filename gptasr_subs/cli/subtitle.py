@@ -20,7 +20,20 @@ from gptasr_subs.cli.console import (
     write_stdout,
 )
 from gptasr_subs.cli.norms import with_norms
-from gptasr_subs.cli.options import BatchSize, Beams, Device, Model, OnDone, OnError, Quiet, Verbose
+from gptasr_subs.cli.options import (
+    AudioTrack,
+    BatchSize,
+    Beams,
+    Device,
+    Lang,
+    Model,
+    OnDone,
+    OnError,
+    OutputDir,
+    Overwrite,
+    Quiet,
+    Verbose,
+)
 from gptasr_subs.cli.progress import place_in_media, stages
 from gptasr_subs.cues.norms import Norms
 
@@ -42,9 +55,7 @@ def run(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write this one file (- for stdout)."),
     ] = None,
-    output_dir: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")
-    ] = None,
+    output_dir: OutputDir = None,
     format: Annotated[
         str,
         typer.Option(
@@ -52,17 +63,9 @@ def run(
             help="Formats: srt (the default), vtt, ass, ttml, sbv, lrc, tsv, txt, json.",
         ),
     ] = "",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace subtitles that exist already.")
-    ] = False,
-    lang: Annotated[
-        str,
-        typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name."),
-    ] = "en",
-    audio_track: Annotated[
-        str,
-        typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language."),
-    ] = "",
+    overwrite: Overwrite = False,
+    lang: Lang = "en",
+    audio_track: AudioTrack = "",
     model: Model = "default",
     device: Device = "auto",
     beams: Beams = 0,

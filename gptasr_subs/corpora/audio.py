@@ -67,23 +67,19 @@ def _sound(file: Path) -> tuple[FloatArray, int, str]:
 
 
 def read_manifest(manifest: Path) -> list[Clip]:
-    """Read a tab-separated manifest whose ``file`` (or ``path``) column is relative to the
-    manifest's folder.
+    """As ``manifest.read_clips``, with the length of every clip.
 
-    Every other column may be missing: a clip is then the whole file, its source the manifest's
-    name. A folder stands for the ``manifest.tsv`` in it. Raises ``FormatError``, and ``MediaError``
-    where a length is missing as well as the file.
+    Raises ``FormatError``, and ``MediaError`` where a length is missing as well as the file.
     """
-    return [clip if clip.seconds else _measured(clip) for clip in read_clips(manifest)]
+    return read_manifests([manifest])
 
 
 def read_manifests(manifests: Iterable[Path]) -> list[Clip]:
     """The clips of all ``manifests``, one after the other; raises as ``read_manifest`` does."""
-    return [clip for manifest in manifests for clip in read_manifest(manifest)]
-
-
-def _measured(clip: Clip) -> Clip:
-    return replace(clip, seconds=audio_seconds(clip.file) - clip.offset)
+    return [
+        clip if clip.seconds else replace(clip, seconds=audio_seconds(clip.file) - clip.offset)
+        for clip in read_clips(*manifests)
+    ]
 
 
 def audio_seconds(file: Path) -> float:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.storage.files import read_text, write_atomically
@@ -32,26 +33,54 @@ class Clip:
 
 
 def read_clips(*manifests: Path) -> Iterator[Clip]:
-    """As ``audio.read_manifests``, but 0 seconds where a manifest does not say them."""
+    """Read manifests one after the other; a folder stands for the ``manifest.tsv`` in it.
+
+    Files are relative to the manifest's folder. 0 seconds where a manifest does not say them, and
+    its own name as source. Raises ``FormatError``.
+    """
     files = [(_manifest(manifest), read_rows(manifest)) for manifest in manifests]
     return (_clip(manifest, row) for manifest, rows in files for row in rows)
 
 
-def read_rows(manifest: Path) -> Iterator[dict[str, str]]:
-    """Lines of a tab-separated file with a header.
+def read_transcribed(manifest: Path) -> list[Clip]:
+    """Read as ``read_clips`` does, but refuse what has no column ``text`` or no clips."""
+    rows = read_rows(manifest, columns=("text",))
+    clips = [_clip(_manifest(manifest), row) for row in rows]
+    if not clips:
+        raise FormatError(
+            f"{str(manifest)!r} lists no clips; add a line for each clip below the header."
+        )
+    return clips
 
-    Quotation marks are text. Raises ``FormatError``.
+
+def read_rows(manifest: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """Lines of a tab-separated file with a header, in which quotation marks are text.
+
+    Raises ``FormatError``, also where the header lacks one of ``columns``.
     """
-    lines = io.StringIO(read_text(_manifest(manifest)), newline="")
-    rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    return ({name: value or "" for name, value in row.items() if name} for row in rows)
+    manifest = _manifest(manifest)
+    lines = io.StringIO(read_text(manifest), newline="")
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    header = next(rows, [])
+    for column in columns:
+        if column not in header:
+            raise FormatError(
+                f"{str(manifest)!r} has no column {column!r}; its first line must name the columns."
+            )
+    return _rows(manifest, header, rows)
+
+
+def _rows(manifest: Path, header: list[str], rows: Any) -> Iterator[dict[str, str]]:
+    for row in rows:
+        if len(row) not in (0, len(header)):
+            line = f"line {rows.line_num} has {len(row)} columns instead of {len(header)}"
+            raise FormatError(f"{str(manifest)!r}: {line}; columns are separated by single tabs.")
+        if row:
+            yield dict(zip(header, row, strict=True))
 
 
 def write_manifest(manifest: Path, clips: Iterable[Clip]) -> None:
-    """Write what ``audio.read_manifest`` reads.
-
-    Files elsewhere than below its folder by full path.
-    """
+    """Write what ``read_clips`` reads; files that are not below its folder by their full path."""
     lines = ["\t".join(COLUMNS), *("\t".join(_columns(manifest, clip)) for clip in clips)]
     write_atomically(manifest, "\n".join(lines) + "\n")
 

@@ -1,15 +1,16 @@
-"""Many short audio files to text: what scoring and transcribing folders have in common."""
+"""Many clips of audio to text: what scoring and transcribing folders have in common."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import GptasrError
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import AudioTrack, choose_track, probe
@@ -21,40 +22,38 @@ from gptasr_subs.types import FloatArray, Span
 
 @dataclass(slots=True)
 class ClipTranscript:
-    """What was heard in one audio file, or in a ``span`` of it, of ``seconds``.
+    """What was recognised in the ``seconds`` of a clip, or why it could not be read."""
 
-    Or why it could not be read.
-    """
-
-    path: Path
-    span: Span | None = None
+    clip: Clip
     text: str = ""
     seconds: float = 0.0
     error: GptasrError | None = None
 
 
 def transcribe_clips(
-    paths: Sequence[Path],
+    clips: Iterable[Clip],
     recognizer: Recognizer,
     *,
-    spans: Sequence[Span | None] = (),
     batch_size: int = 0,
     beams: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> list[ClipTranscript]:
-    """The text of each file, in order. Windows of several files share a batch.
+    """Recognise clips, in order; windows of several share a batch. Their own text is not read.
 
-    Where ``spans`` (seconds) has one for a file, it is the text of that part. A file that cannot be
-    read has its error in its place; ``on_progress`` is told the number of files done so far.
+    A clip that cannot be read has its error in its place; ``on_progress`` gets the number of clips
+    done so far.
     """
-    transcripts = [ClipTranscript(path, span) for path, span in zip_longest(paths, spans)]
+    transcripts = [ClipTranscript(clip) for clip in clips]
     owners: list[int] = []
 
     def windows() -> Iterator[Window]:
         for index, transcript in enumerate(transcripts):
-            for window in _readable_windows(transcript, recognizer):
-                owners.append(index)
-                yield window
+            try:
+                for window in _windows(transcript, recognizer):
+                    owners.append(index)
+                    yield window
+            except GptasrError as error:  # the windows read so far stay
+                transcript.error = error
 
     found = recognize(recognizer, windows(), batch_size=batch_size, beams=beams)
     # Windows come back in order, so each finds its owner
@@ -71,30 +70,22 @@ def to_tsv(transcripts: Iterable[ClipTranscript], folder: Path) -> str:
     lines = ["path\ttext\n"]
     for transcript in transcripts:
         if not transcript.error:
-            path = transcript.path.relative_to(folder).as_posix()
+            path = transcript.clip.file.relative_to(folder).as_posix()
             # What would end the column or the line.
             path = path.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
             lines.append(f"{path}\t{transcript.text}\n")
     return "".join(lines)
 
 
-def _readable_windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Window]:
-    """Windows of one file; where it cannot be read on, its error is noted and the windows end."""
-    try:
-        yield from _windows(transcript, recognizer)
-    except GptasrError as error:
-        transcript.error = error
-
-
 def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Window]:
-    """A file (or span) that fits into one window whole, else its stretches of speech."""
+    """A clip that fits into one window whole, else its stretches of speech."""
     rate = recognizer.sample_rate
     limits = window_limits(recognizer)
-    info = probe(transcript.path)
+    info = probe(transcript.clip.file)
     track = info.audio[choose_track(info, None)]
 
     def counted() -> Iterator[FloatArray]:
-        for block in _decode(transcript, track, rate):
+        for block in _decode(transcript.clip, track, rate):
             transcript.seconds += len(block) / rate
             yield block
 
@@ -110,12 +101,10 @@ def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Win
         yield Window(span, np.concatenate(head), (span,))
 
 
-def _decode(transcript: ClipTranscript, track: AudioTrack, rate: int) -> Iterator[FloatArray]:
-    span = transcript.span
-    blocks = decode_blocks(
-        transcript.path, track=track, sample_rate=rate, start=span.start if span else 0.0
-    )
-    left = round((span.end - span.start) * rate) if span else sys.maxsize
+def _decode(clip: Clip, track: AudioTrack, rate: int) -> Iterator[FloatArray]:
+    """Blocks of samples of ``clip``, cut where it ends."""
+    blocks = decode_blocks(clip.file, track=track, sample_rate=rate, start=clip.offset)
+    left = round(clip.seconds * rate) if clip.seconds else sys.maxsize
     for block in blocks:
         yield block[:left]
         left -= len(block)

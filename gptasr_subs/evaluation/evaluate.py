@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from gptasr_subs.errors import FormatError, GptasrError
+from gptasr_subs.corpora.manifest import Clip
+from gptasr_subs.errors import GptasrError
 from gptasr_subs.evaluation.clips import transcribe_clips
 from gptasr_subs.evaluation.wer import (
     WordErrors,
@@ -20,29 +18,14 @@ from gptasr_subs.evaluation.wer import (
     normalize,
 )
 from gptasr_subs.recognition.recognizer import Recognizer
-from gptasr_subs.storage.files import read_text
-from gptasr_subs.types import Span
-
-_MANIFEST_FILE = "manifest.tsv"  # of a corpus that is given as a folder
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One line of a manifest: what is said in the file ``path``, and by whom where that is known.
-
-    ``span`` is the part of the file, in seconds; without one it is all of it.
-    """
-
-    path: Path
-    text: str
-    speaker: str = ""
-    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredClip:
-    """What was written for a clip. ``word_errors`` are without case and punctuation,
-    ``formatted_errors`` with them."""
+    """What was recognised in a clip.
+
+    ``word_errors`` are without case and punctuation, ``formatted_errors`` with them.
+    """
 
     clip: Clip
     text: str
@@ -139,7 +122,7 @@ class Evaluation:
             "speakers": {name: _rates(total) for name, total in self.speakers.items()},
             "worst": [
                 {
-                    "path": str(scored.clip.path),
+                    "path": str(scored.clip.file),
                     "said": scored.clip.text,
                     "written": scored.text,
                     **_rates(scored.word_errors),
@@ -147,50 +130,6 @@ class Evaluation:
                 for scored in self.worst(worst)
             ],
         }
-
-
-def read_manifest(path: Path) -> list[Clip]:
-    """Clips of a tab-separated file with a header: columns path (or file) and text.
-
-    Others are ignored. But for speaker, and offset and seconds, which say where in the file the
-    clip lies. Paths are relative to the manifest's folder; a folder stands for the ``manifest.tsv``
-    in it. Raises FormatError.
-    """
-    path = path / _MANIFEST_FILE if path.is_dir() else path
-    rows = csv.reader(io.StringIO(read_text(path)), delimiter="\t", quoting=csv.QUOTE_NONE)
-    header = ["path" if name == "file" else name for name in next(rows, [])]
-    if missing := [name for name in ("path", "text") if name not in header]:
-        raise FormatError(
-            f"{str(path)!r} has no column {missing[0]!r}; its first line must name the columns."
-        )
-    clips = []
-    for row in rows:
-        if len(row) not in (0, len(header)):
-            line = f"line {rows.line_num} has {len(row)} columns instead of {len(header)}"
-            raise FormatError(f"{str(path)!r}: {line}; columns are separated by single tabs.")
-        if row:
-            fields = dict(zip(header, row, strict=True))
-            speaker = fields.get("speaker", "")
-            span = _span(path, fields)
-            clips.append(Clip(path.parent / fields["path"], fields["text"], speaker, span))
-    if not clips:
-        raise FormatError(
-            f"{str(path)!r} lists no clips; add a line for each clip below the header."
-        )
-    return clips
-
-
-def _span(manifest: Path, fields: dict[str, str]) -> Span | None:
-    """Where in its file a clip lies; None where the manifest does not say: then it is all of it."""
-    if not (fields.get("offset") and fields.get("seconds")):
-        return None
-    try:
-        offset, seconds = (float(fields[name]) for name in ("offset", "seconds"))
-    except ValueError as error:
-        raise FormatError(
-            f"{str(manifest)!r} has an offset or a length that is no number ({error})."
-        ) from error
-    return Span(offset, offset + seconds)
 
 
 def evaluate(
@@ -203,10 +142,8 @@ def evaluate(
 ) -> Evaluation:
     """Recognise and score the clips. Raises the error of the first where not one can be read."""
     began = time.monotonic()
-    paths = [clip.path for clip in clips]
-    spans = [clip.span for clip in clips]
     found = transcribe_clips(
-        paths, recognizer, spans=spans, batch_size=batch_size, beams=beams, on_progress=on_progress
+        clips, recognizer, batch_size=batch_size, beams=beams, on_progress=on_progress
     )
     elapsed = time.monotonic() - began
     failures = tuple(transcript.error for transcript in found if transcript.error)
@@ -226,8 +163,8 @@ def evaluate(
     return Evaluation(recognizer.name, scored, failures, elapsed)
 
 
-def _total(tallies: Iterable[WordErrors]) -> WordErrors:
-    return sum(tallies, WordErrors())
+def _total(errors: Iterable[WordErrors]) -> WordErrors:
+    return sum(errors, WordErrors())
 
 
 def _rates(total: WordErrors) -> dict[str, Any]:

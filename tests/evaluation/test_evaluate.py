@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gptasr_subs.corpora.manifest import Clip, read_transcribed
 from gptasr_subs.errors import FormatError, MediaError
 from gptasr_subs.evaluation.clips import to_tsv, transcribe_clips
-from gptasr_subs.evaluation.evaluate import Clip, evaluate, read_manifest
-from gptasr_subs.types import Span
+from gptasr_subs.evaluation.evaluate import evaluate
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import make_film
 
@@ -35,6 +36,10 @@ def manifest(folder: Path, text: str) -> Path:
     return path
 
 
+def said(file: Path, text: str, speaker: str = "", **where: Any) -> Clip:
+    return Clip(file, text=text, speaker=speaker, **where)
+
+
 def test_a_manifest_gives_clips_relative_to_itself_and_ignores_other_columns(
     tmp_path: Path,
 ) -> None:
@@ -42,9 +47,9 @@ def test_a_manifest_gives_clips_relative_to_itself_and_ignores_other_columns(
         tmp_path,
         'seconds\ttext\tpath\tspeaker\n2.5\tsay "hi", it\'s\ta b/c.wav\tann\n\n1\t\td.wav\t\n',
     )
-    assert read_manifest(path) == [
-        Clip(tmp_path / "a b" / "c.wav", 'say "hi", it\'s', "ann"),
-        Clip(tmp_path / "d.wav", "", ""),
+    assert read_transcribed(path) == [
+        said(tmp_path / "a b" / "c.wav", 'say "hi", it\'s', "ann", seconds=2.5, source="clips"),
+        said(tmp_path / "d.wav", "", seconds=1.0, source="clips"),
     ]
 
 
@@ -56,28 +61,28 @@ def test_a_corpus_in_the_format_of_the_training_is_read(tmp_path: Path) -> None:
         "a.flac\t1.5\t2\tbob\tNo.",
     ]
     (tmp_path / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert read_manifest(tmp_path) == [
-        Clip(tmp_path / "a.flac", "So.", "ann", Span(0.0, 1.5)),
-        Clip(tmp_path / "a.flac", "No.", "bob", Span(1.5, 3.5)),
+    assert read_transcribed(tmp_path) == [
+        said(tmp_path / "a.flac", "So.", "ann", seconds=1.5, source="manifest"),
+        said(tmp_path / "a.flac", "No.", "bob", offset=1.5, seconds=2.0, source="manifest"),
     ]
     (tmp_path / "manifest.tsv").write_text(
         "file\ttext\toffset\tseconds\na.flac\tSo.\t1\tlong\n", encoding="utf-8"
     )
     with pytest.raises(FormatError, match="no number"):
-        read_manifest(tmp_path)
+        read_transcribed(tmp_path)
 
 
 def test_a_manifest_of_windows_is_read(tmp_path: Path) -> None:
     path = tmp_path / "clips.tsv"
     path.write_bytes("path\ttext\r\na.wav\tZoë\r\n".encode("utf-8-sig"))
-    assert read_manifest(path) == [Clip(tmp_path / "a.wav", "Zoë")]
+    assert read_transcribed(path) == [said(tmp_path / "a.wav", "Zoë", source="clips")]
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "no column 'path'"),
-        ("a.wav\thello\n", "no column 'path'"),
+        ("", "no column 'text'"),
+        ("a.wav\thello\n", "no column 'text'"),
         ("path\tspeaker\na.wav\tann\n", "no column 'text'"),
         ("path\ttext\n", "lists no clips"),
         ("path\ttext\na.wav\tone\nb.wav\n", "line 3 has 1 columns instead of 2"),
@@ -88,13 +93,13 @@ def test_a_manifest_that_cannot_be_understood_says_where(
     text: str, reason: str, tmp_path: Path
 ) -> None:
     with pytest.raises(FormatError, match=reason) as error:
-        read_manifest(manifest(tmp_path, text))
+        read_transcribed(manifest(tmp_path, text))
     assert "clips.tsv" in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_missing_manifest_is_said(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="could not be read"):
-        read_manifest(tmp_path / "nix.tsv")
+        read_transcribed(tmp_path / "nix.tsv")
 
 
 def test_short_clips_are_recognised_whole_and_in_one_batch(short: Path, tmp_path: Path) -> None:
@@ -102,7 +107,7 @@ def test_short_clips_are_recognised_whole_and_in_one_batch(short: Path, tmp_path
     # no segmentation: what is said in a clip is a matter of the model
     quiet = make_film(tmp_path / "quiet.wav", [], 3.0)
     found = transcribe_clips(
-        [short, quiet, short], recognizer, batch_size=7, beams=2, on_progress=done.append
+        map(Clip, [short, quiet, short]), recognizer, batch_size=7, beams=2, on_progress=done.append
     )
     assert [heard.text for heard in found] == ["one two", "", "one two"]
     assert [heard.seconds for heard in found] == pytest.approx([2.0, 3.0, 2.0], abs=0.01)
@@ -115,7 +120,7 @@ def test_long_clips_are_split_at_their_pauses_and_their_text_joined(
     long: Path, short: Path
 ) -> None:
     recognizer = FakeRecognizer()
-    found = transcribe_clips([long, short], recognizer)
+    found = transcribe_clips(map(Clip, [long, short]), recognizer)
     assert [heard.text for heard in found] == ["one two three four", "one two"]
     assert len(recognizer.heard) == 5 and max(recognizer.heard) < 16
     assert found[0].seconds == pytest.approx(35.0, abs=0.01)
@@ -123,7 +128,9 @@ def test_long_clips_are_split_at_their_pauses_and_their_text_joined(
 
 def test_a_file_that_cannot_be_read_keeps_its_place(short: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_text("no sound")
-    found = transcribe_clips([tmp_path / "bad.wav", short, tmp_path / "gone.wav"], FakeRecognizer())
+    found = transcribe_clips(
+        map(Clip, [tmp_path / "bad.wav", short, tmp_path / "gone.wav"]), FakeRecognizer()
+    )
     assert [heard.text for heard in found] == ["", "one two", ""]
     assert [type(heard.error) for heard in found] == [MediaError, type(None), MediaError]
     assert to_tsv(found, tmp_path) == "path\ttext\nshort.wav\tone two\n"
@@ -131,17 +138,17 @@ def test_a_file_that_cannot_be_read_keeps_its_place(short: Path, tmp_path: Path)
 
 def test_names_cannot_break_the_lines_of_a_tsv(tmp_path: Path) -> None:
     path = make_film(tmp_path / "new\nline\tand tab.wav", SHORT, 2.0)
-    assert to_tsv(transcribe_clips([path], FakeRecognizer()), tmp_path) == (
+    assert to_tsv(transcribe_clips(map(Clip, [path]), FakeRecognizer()), tmp_path) == (
         "path\ttext\nnew\\nline\\tand tab.wav\tone two\n"
     )
 
 
 def test_scores_are_of_all_clips_and_of_each_speaker(short: Path, long: Path) -> None:
     clips = [
-        Clip(short, "One, two!", "ann"),
-        Clip(short, "one three", "bob"),
-        Clip(long, "one two three four five six", "bob"),
-        Clip(short, "", ""),
+        said(short, "One, two!", "ann"),
+        said(short, "one three", "bob"),
+        said(long, "one two three four five six", "bob"),
+        said(short, "", ""),
     ]
     found = evaluate(clips, FakeRecognizer())
     assert (
@@ -167,26 +174,26 @@ def test_scores_are_of_all_clips_and_of_each_speaker(short: Path, long: Path) ->
 
 
 def test_case_and_punctuation_count_only_where_the_manifest_has_them(short: Path) -> None:
-    written = evaluate([Clip(short, "One two.")], FakeRecognizer())
+    written = evaluate([said(short, "One two.")], FakeRecognizer())
     assert written.total.wer == 0.0
     assert written.formatted_total is not None and written.formatted_total.wer == 100.0
-    assert evaluate([Clip(short, "one two")], FakeRecognizer()).formatted_total is None
+    assert evaluate([said(short, "one two")], FakeRecognizer()).formatted_total is None
 
 
 def test_a_set_without_case_or_marks_has_no_score_as_written(short: Path) -> None:
     mixed = evaluate(
-        [Clip(short, "One two."), Clip(short, "ONE TWO"), Clip(short, "one two")], FakeRecognizer()
+        [said(short, "One two."), said(short, "ONE TWO"), said(short, "one two")], FakeRecognizer()
     )
     assert mixed.formatted_total is not None and mixed.formatted_total.words == 2
-    assert evaluate([Clip(short, "ONE TWO")], FakeRecognizer()).formatted_interval is None
+    assert evaluate([said(short, "ONE TWO")], FakeRecognizer()).formatted_interval is None
 
 
 def test_clips_are_cut_out_of_their_file(long: Path) -> None:
     clips = [
-        Clip(long, "two three", span=Span(10.5, 21.8)),
-        Clip(long, "four", span=Span(30.5, 34.0)),
+        said(long, "two three", offset=10.5, seconds=11.3),
+        said(long, "four", offset=30.5, seconds=3.5),
     ]
-    clips.append(Clip(long, "one two three four"))
+    clips.append(said(long, "one two three four"))
     recognizer = FakeRecognizer()
     found = evaluate(clips, recognizer)
     assert [scored.text for scored in found.clips] == [clip.text for clip in clips]
@@ -195,7 +202,7 @@ def test_clips_are_cut_out_of_their_file(long: Path) -> None:
 
 def test_what_cannot_be_read_is_named_and_not_scored(short: Path, tmp_path: Path) -> None:
     found = evaluate(
-        [Clip(short, "one two"), Clip(tmp_path / "gone.wav", "three")], FakeRecognizer()
+        [said(short, "one two"), said(tmp_path / "gone.wav", "three")], FakeRecognizer()
     )
     assert found.total.words == 2 and found.total.wer == 0.0
     assert len(found.failures) == 1 and "gone.wav" in str(found.failures[0])
@@ -204,11 +211,11 @@ def test_what_cannot_be_read_is_named_and_not_scored(short: Path, tmp_path: Path
 
 def test_where_nothing_can_be_read_there_is_no_score(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"gone\.wav"):
-        evaluate([Clip(tmp_path / "gone.wav", "three")], FakeRecognizer())
+        evaluate([said(tmp_path / "gone.wav", "three")], FakeRecognizer())
 
 
 def test_everything_is_in_the_plain_values(short: Path) -> None:
-    found = evaluate([Clip(short, "one three", "ann")], FakeRecognizer())
+    found = evaluate([said(short, "one three", "ann")], FakeRecognizer())
     plain = found.to_dict()
     assert plain["wer"] == 50.0 and plain["interval"] == [50.0, 50.0] and plain["clips"] == 1
     assert plain["speakers"]["ann"] == {
