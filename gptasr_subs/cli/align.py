@@ -15,10 +15,10 @@ from gptasr_subs.cues.norms import Norms
 
 if TYPE_CHECKING:
     from gptasr_subs.align.known_text import CtcEmissions
-    from gptasr_subs.align.retiming import Part, Timed
+    from gptasr_subs.align.retiming import Timed
     from gptasr_subs.formats import Document
 
-_SHOWN = 8  # phrases that were not heard
+_SHOWN = 8  # phrases that were not found
 
 
 @with_norms
@@ -83,7 +83,10 @@ def align(
         else:
             write_atomically(target, render(document, form))
         if not quiet:
-            _say_unspoken(unspoken, isinstance(given, str))
+            if unspoken:
+                words = plural(sum(len(phrase.split()) for phrase in unspoken), "word")
+                left_out = " and left out" if isinstance(given, str) else ""
+                echo_error(f"Not found in the audio{left_out} ({words}): {_quoted(unspoken)}.")
             echo_error(f"{display_path(target)}: {len(document.cues)} subtitles.")
 
 
@@ -114,7 +117,7 @@ def say_timed(timed: Timed, name: str) -> None:
     """Say what was wrong with the times of the subtitle ``name``, and what was left out."""
     if not timed.parts:
         echo_error(
-            f"Too little of {name} is heard to tell whether it is early or late; left as it was."
+            f"Too little of {name} is recognised to tell if it is early or late; left as it was."
         )
     for number, part in enumerate(timed.parts, 1):
         which = (
@@ -122,27 +125,16 @@ def say_timed(timed: Timed, name: str) -> None:
             if len(timed.parts) > 1
             else ""
         )
-        echo_error(f"{name}{which} {_verdict(part)}.")
+        done = "left as it was" if part.is_right else f"mended, give or take {part.margin:.2f} s"
+        confidence = f"confidence {part.shift.confidence:.2f}"
+        echo_error(f"{name}{which} {part.shift}; {done} ({confidence}).")
     if timed.outside:
         echo_error(f"Left out, being before or after the film: {_quoted(timed.outside)}.")
     if timed.astray:
         phrases = _quoted(timed.astray)
-        echo_error(f"Heard at another time, but left with their neighbours; check them: {phrases}.")
+        echo_error(f"Found at another time, but left with their neighbours; check them: {phrases}.")
     if timed.unplaced:
         echo_error(f"Left out, for at this break the film has no room: {_quoted(timed.unplaced)}.")
-
-
-def _verdict(part: Part) -> str:
-    done = "left as it was" if part.is_right else f"mended, give or take {part.margin:.2f} s"
-    return f"{part.shift}; {done} (confidence {part.shift.confidence:.2f})"
-
-
-def _say_unspoken(phrases: tuple[str, ...], left_out: bool) -> None:
-    """What of the text was not found in the audio."""
-    if phrases:
-        words = plural(sum(len(phrase.split()) for phrase in phrases), "word")
-        not_found = "Not found in the audio and left out" if left_out else "Not found in the audio"
-        echo_error(f"{not_found} ({words}): {_quoted(phrases)}.")
 
 
 def _quoted(phrases: tuple[str, ...]) -> str:

@@ -40,10 +40,7 @@ def handle_errors(quiet: bool, verbose: bool) -> Iterator[None]:
 
 @contextmanager
 def _logging_to_stderr(level: int) -> Iterator[None]:
-    """Warnings of the package as lines on stderr.
-
-    As it was before at the end, for who calls us as a library.
-    """
+    """Show warnings of the package as lines on stderr, until the end of the block."""
     log = logging.getLogger("gptasr_subs")
     before = log.handlers, log.level
     log.handlers = [_Stderr()]
@@ -68,26 +65,16 @@ def show_error(error: Exception, verbose: bool = False, subject: Path | None = N
         echo_error(
             "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
         )
-    message = str(error) if isinstance(error, GptasrError) else _unexpected(error, verbose)
-    echo_error(
-        message
-        if subject is None or _is_named(subject, message)
-        else f"{display_path(subject)}: {message}"
-    )
-
-
-def _is_named(path: Path, message: str) -> bool:
-    """Whether a sentence speaks of this file, or of the one written for it.
-
-    Names in sentences are quoted.
-    """
-    return repr(path.stem)[1:-1] in message
-
-
-def _unexpected(error: Exception, verbose: bool) -> str:
-    what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
-    advice = "please report the lines above" if verbose else "run again with --verbose to see where"
-    return f"Something went wrong that should not ({what}); {advice}."
+    message = str(error)
+    if not isinstance(error, GptasrError):
+        what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+        advice = (
+            "please report the lines above" if verbose else "run again with --verbose to see where"
+        )
+        message = f"Something went wrong that should not ({what}); {advice}."
+    # Names in sentences are quoted; one may be that of the file written for the subject.
+    is_named = subject is None or repr(subject.stem)[1:-1] in message
+    echo_error(message if is_named else f"{display_path(subject)}: {message}")
 
 
 def echo_error(text: str) -> None:

@@ -181,7 +181,7 @@ def label(
     teacher: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="The recogniser; as --model of gptasr-subs.")
     ] = "default",
-    least_confidence: Annotated[
+    min_confidence: Annotated[
         float, typer.Option(min=0, max=1, help="Drop clips of lower confidence.")
     ] = 0.0,
     device: Device = "auto",
@@ -197,7 +197,7 @@ def label(
         from gptasr_subs.recognition.loading import load_model
 
         model = load_model(teacher, device)
-        options = LabelOptions(least_confidence, batch_size, beams)
+        options = LabelOptions(min_confidence, batch_size, beams)
         with progress(display_path(Path(corpus.name)), place_in_clips, quiet) as update:
             report = label(corpus, model, out, options, update)
         _say_report(report, out, quiet)

@@ -30,7 +30,9 @@ class DefaultGroup(TyperGroup):
 
         After ``--`` none counts.
         """
-        takes_value = _options_with_value(self.commands[DEFAULT])
+        params: list[Any] = self.commands[DEFAULT].params
+        options = [p for p in params if p.param_type_name == "option" and not p.is_flag]
+        takes_value = {name for option in options for name in option.opts}
         position = 0
         while position < len(args) and args[position] != "--":
             if not args[position].startswith("-") or args[position] == "-":
@@ -53,10 +55,3 @@ class DefaultCommand(TyperCommand):
         super().format_options(ctx, formatter)
         if ctx.parent and isinstance(ctx.parent.command, TyperGroup):
             ctx.parent.command.format_commands(ctx.parent, formatter)
-
-
-def _options_with_value(command: Any) -> set[str]:
-    options = [
-        param for param in command.params if param.param_type_name == "option" and not param.is_flag
-    ]
-    return {name for option in options for name in option.opts}

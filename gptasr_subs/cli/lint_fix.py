@@ -24,7 +24,7 @@ from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
 
 if TYPE_CHECKING:
-    from gptasr_subs.cues.lint import Report, Violation
+    from gptasr_subs.cues.lint import Report
     from gptasr_subs.types import Cue
 
 _log = logging.getLogger(__name__)
@@ -93,10 +93,9 @@ def fix(
     *,
     norms: Norms,
 ) -> None:
-    """Bring a subtitle file within the norms without changing a word: movie.en.srt gives
-    movie.en.fixed.srt.
+    """Bring a subtitle file within the norms: movie.en.srt gives movie.en.fixed.srt.
 
-    Subtitles that break no rule stay as they are.
+    No word is changed, and subtitles that break no rule stay as they are.
     """
     with handle_errors(quiet, verbose):
         from gptasr_subs.cli.validation import STDOUT
@@ -134,7 +133,7 @@ def fix(
 def _timed_by(
     video: Path, file: Path, cues: list[Cue], model: str, device: str, quiet: bool
 ) -> list[Cue]:
-    """The cues at the times of their voices."""
+    """Return the cues at the times of their voices."""
     from gptasr_subs.align.known_text import compute_emissions
     from gptasr_subs.align.retiming import align_cues
     from gptasr_subs.cli.align import say_timed
@@ -163,8 +162,14 @@ def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) ->
 
 
 def _page(file: Path, report: Report, quiet: bool) -> str:
-    """Lines for people: the faults, the sums, the rules."""
-    lines = [] if quiet else [_line(file, violation) for violation in report.violations]
+    """Lines for people: the violations, the sums, the rules."""
+    from gptasr_subs.formats.blocks import format_time
+
+    lines = []
+    for violation in () if quiet else report.violations:
+        kind = "hard" if violation.hard else "soft"
+        place = f"{display_path(file)}:{violation.cue} {format_time(violation.start, '.')}"
+        lines.append(f"{place} {kind} {violation.rule}: {violation.message}")
     rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
     subtitles = plural(report.cues, "subtitle")
     if not report.cues:
@@ -172,14 +177,6 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
     clean = f"{report.score:.0f} % of them without"
     lines.append(f"{display_path(file)}: {_count(report)} in {subtitles}, {clean}{rules}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _line(file: Path, violation: Violation) -> str:
-    from gptasr_subs.formats.blocks import format_time
-
-    kind = "hard" if violation.hard else "soft"
-    place = f"{display_path(file)}:{violation.cue} {format_time(violation.start, '.')}"
-    return f"{place} {kind} {violation.rule}: {violation.message}"
 
 
 def _count(report: Report) -> str:

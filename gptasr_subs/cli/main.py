@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType
 
 import typer
 
@@ -59,12 +58,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Threads that spin while they wait take the time of those they wait for, where others work too
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    signal.signal(signal.SIGTERM, _terminate)
+    # as Ctrl-C, so that temporary files are cleaned up and ffmpeg is stopped
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     workers.allow_fork()
     app(prog_name=PROGRAM)
-
-
-def _terminate(signal_number: int, frame: FrameType | None) -> None:
-    """As Ctrl-C, so that temporary files are cleaned up and ffmpeg is stopped."""
-    raise SystemExit(128 + signal_number)

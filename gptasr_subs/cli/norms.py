@@ -37,28 +37,20 @@ def with_norms(command: Callable[..., None]) -> Callable[..., None]:
             norms = replace(PRESETS[preset.value], **given)
         command(*args, norms=norms, **options)
 
-    _declare(chosen, inspect.signature(command, eval_str=True))
-    return chosen
-
-
-def _declare(command: Callable[..., None], signature: inspect.Signature) -> None:
-    """Show typer the flags where ``norms`` stands in the signature."""
+    # Typer reads the signature: the flags stand there in the place of ``norms``.
+    signature = inspect.signature(command, eval_str=True)
+    preset = typer.Option(help="The norms to keep; the flags that follow change single ones.")
+    flags = [_parameter("preset", Annotated[Preset, preset], next(iter(Preset)))]
+    for norm in _FLAGS:
+        kind = int if norm.type == "int" else float
+        option = typer.Option(metavar="N" if kind is int else "X", help=norm.metadata["help"])
+        flags.append(_parameter(norm.name, Annotated[kind | None, option], None))
     parameters = list(signature.parameters.values())
     place = [parameter.name for parameter in parameters].index("norms")
-    parameters[place : place + 1] = [_preset(), *map(_flag, _FLAGS)]
-    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-
-
-def _preset() -> inspect.Parameter:
-    option = typer.Option(help="The norms to keep; the flags that follow change single ones.")
-    return _parameter("preset", Annotated[Preset, option], next(iter(Preset)))
-
-
-def _flag(norm: Any) -> inspect.Parameter:
-    kind = int if norm.type == "int" else float
-    option = typer.Option(metavar="N" if kind is int else "X", help=norm.metadata["help"])
-    return _parameter(norm.name, Annotated[kind | None, option], None)
+    parameters[place : place + 1] = flags
+    chosen.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    chosen.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return chosen
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

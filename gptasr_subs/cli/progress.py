@@ -84,15 +84,12 @@ def _bar(label: str, place: Place) -> Iterator[Update]:
         TextColumn("{task.fields[place]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(_shortened(label), total=None, place="")
+        # shortened, so that a line of a terminal has room for the rest
+        name = label if len(label) <= _LABEL_CHARS else f"{label[: _LABEL_CHARS - 3]}..."
+        task = bar.add_task(name, total=None, place="")
         yield lambda done, total: bar.update(
             task, completed=done, total=total, place=place(done, total)
         )
-
-
-def _shortened(label: str) -> str:
-    """So much of a name that a line of a terminal has room for the rest."""
-    return label if len(label) <= _LABEL_CHARS else f"{label[: _LABEL_CHARS - 3]}..."
 
 
 class _Lines:

@@ -151,7 +151,7 @@ def calibrate(
         from gptasr_subs.model.checkpoint import set_offsets
         from gptasr_subs.recognition.gptasr import load_gptasr
         from gptasr_subs.storage.files import read_text
-        from gptasr_subs.training.calibration import measure_offsets, read_by_flite
+        from gptasr_subs.training.ctc_offsets import measure_offsets, read_by_flite
 
         found = measure_offsets(
             load_gptasr(folder, "cpu"), read_by_flite(read_text(text).splitlines(), clips)

@@ -79,7 +79,7 @@ def with_copies(
     waiting: defaultdict[Codec, list[ClipAudio]] = defaultdict(list)
     for clip, samples in clips:
         yield clip, samples
-        if codec := _chosen(clip, copies):
+        if codec := choose_codec(clip, copies):
             waiting[codec].append((clip, samples))
             if sum(other.seconds for other, _ in waiting[codec]) > _SECONDS_AT_ONCE:
                 yield from _copies(waiting.pop(codec), codec, sample_rate)
@@ -87,7 +87,8 @@ def with_copies(
         yield from _copies(rest, codec, sample_rate)
 
 
-def _chosen(clip: Clip, copies: Copies) -> Codec | None:
+def choose_codec(clip: Clip, copies: Copies) -> Codec | None:
+    """The codec through which a copy of ``clip`` goes, the same in every run; None for no copy."""
     key = sha256(f"{copies.seed} {clip.file.name} {clip.offset:.3f} {clip.text}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(key[:8], "big"))
     if rng.random() >= copies.share:

@@ -21,7 +21,7 @@ from gptasr_subs.corpora.writer import CorpusWriter, manifest_row
 from gptasr_subs.errors import FormatError, UsageError
 from gptasr_subs.model import ctc
 
-_CLIPS_PER_SHARD = 50  # at the least, but in the last one
+_CLIPS_PER_SHARD = 50  # at least, but in the last one
 _SHARD_NAME = re.compile(r"(\d{6})-\d+$")
 
 Numbered = tuple[int, list[Utterance]]
@@ -72,7 +72,11 @@ def import_corpus(
         for found in _read(kind, root, options.parts)
         if origin(found.clip) not in corpus.known
     )
-    batches = _batches(fresh, _next_number(corpus.manifest) if corpus.begun else 0)
+    first = 0
+    if corpus.begun:
+        names = (_SHARD_NAME.match(clip.file.stem) for clip in read_clips(corpus.manifest))
+        first = 1 + max((int(name[1]) for name in names if name), default=-1)
+    batches = _batches(fresh, first)
     for batch in _in_order(partial(_take, folder, options), batches, options.workers):
         corpus.add(batch.rows, batch.dropped)
         looked_at += len(batch)
@@ -98,11 +102,6 @@ def _read(kind: str, root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         raise FormatError(
             f"A table in {root} is not as {kind} has it ({error!r}); look at it."
         ) from error
-
-
-def _next_number(manifest: Path) -> int:
-    names = (_SHARD_NAME.match(clip.file.stem) for clip in read_clips(manifest))
-    return 1 + max((int(name[1]) for name in names if name), default=-1)
 
 
 def _batches(utterances: Iterable[Utterance], first: int) -> Iterator[Numbered]:
@@ -145,28 +144,21 @@ def _take(folder: Path, options: ImportOptions, numbered: Numbered) -> _Batch:
     shards = defaultdict[int, list[LoadedClip]](list)
     clips = [utterance.clip for utterance in utterances]
     for utterance, loaded in zip(utterances, load_clips(clips), strict=True):
-        if reason := utterance.unfit or loaded.trouble or _lacks_text(loaded.clip, options):
+        reason = utterance.unfit or loaded.trouble
+        if not (reason or options.untranscribed or ctc.normalize_text(loaded.clip.text)):
+            reason = "no transcript"
+        if reason:
             batch.dropped.append((loaded.clip, reason))
         elif options.in_place:
-            batch.rows.append(
-                manifest_row(
-                    str(loaded.clip.file.absolute()), loaded.clip.offset, loaded.clip, loaded.clip
-                )
-            )
+            clip = loaded.clip
+            batch.rows.append(manifest_row(str(clip.file.absolute()), clip.offset, clip, clip))
         else:
             shards[loaded.rate].append(loaded)
-    for rate, clips_of_rate in shards.items():
-        batch.rows += _write(folder, f"{number:06d}-{rate}.flac", rate, clips_of_rate)
+    for rate, of_rate in shards.items():
+        name = f"{number:06d}-{rate}.flac"
+        write_shard(folder / name, [loaded.samples for loaded in of_rate], rate)
+        position = 0
+        for loaded in of_rate:
+            batch.rows.append(manifest_row(name, position / rate, loaded.clip, loaded.clip))
+            position += len(loaded.samples)
     return batch
-
-
-def _lacks_text(clip: Clip, options: ImportOptions) -> str:
-    return "" if options.untranscribed or ctc.normalize_text(clip.text) else "no transcript"
-
-
-def _write(folder: Path, name: str, rate: int, clips: Sequence[LoadedClip]) -> Iterator[Row]:
-    write_shard(folder / name, [loaded.samples for loaded in clips], rate)
-    position = 0
-    for loaded in clips:
-        yield manifest_row(name, position / rate, loaded.clip, loaded.clip)
-        position += len(loaded.samples)

@@ -81,19 +81,18 @@ def _rows(manifest: Path, header: list[str], rows: Any) -> Iterator[dict[str, st
 
 def write_manifest(manifest: Path, clips: Iterable[Clip]) -> None:
     """Write what ``read_clips`` reads; files that are not below its folder by their full path."""
-    lines = ["\t".join(COLUMNS), *("\t".join(_columns(manifest, clip)) for clip in clips)]
+    lines = ["\t".join(COLUMNS)]
+    for clip in clips:
+        below = clip.file.is_relative_to(manifest.parent)
+        file = clip.file.relative_to(manifest.parent) if below else clip.file.absolute()
+        place = (file.as_posix(), f"{clip.offset:.6f}", f"{clip.seconds:.6f}")
+        text = " ".join(clip.text.split())
+        lines.append("\t".join((*place, clip.speaker, clip.source, clip.licence, text)))
     write_atomically(manifest, "\n".join(lines) + "\n")
 
 
 def _manifest(place: Path) -> Path:
     return place / MANIFEST_FILE if place.is_dir() else place
-
-
-def _columns(manifest: Path, clip: Clip) -> tuple[str, ...]:
-    below = clip.file.is_relative_to(manifest.parent)
-    file = clip.file.relative_to(manifest.parent) if below else clip.file.absolute()
-    place = file.as_posix(), f"{clip.offset:.6f}", f"{clip.seconds:.6f}"
-    return *place, clip.speaker, clip.source, clip.licence, " ".join(clip.text.split())
 
 
 def _clip(manifest: Path, row: dict[str, str]) -> Clip:

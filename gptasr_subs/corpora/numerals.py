@@ -20,17 +20,22 @@ def spell_numbers(text: str) -> str:
 
 
 def _in_words(match: re.Match[str]) -> str:
-    words = _plain_words(match)
+    words = _number_in_words(match)
     if match["money"]:
         words += " dollar" if words == "one" else " dollars"
-    return words + " percent" * bool(match["percent"])
+    return f"{words} percent" if match["percent"] else words
 
 
-def _plain_words(match: re.Match[str]) -> str:
+def _number_in_words(match: re.Match[str]) -> str:
+    """The number itself, without what stands before or behind it."""
     from num2words import num2words
 
     if match["clock"]:
-        return _clock(*map(int, match["clock"].split(":")))
+        hours, minutes = map(int, match["clock"].split(":"))
+        if not minutes:
+            return f"{num2words(hours)} o'clock"
+        oh = "oh " if minutes < 10 else ""
+        return f"{num2words(hours)} {oh}{num2words(minutes)}"
     if match["ordinal"]:
         return str(num2words(int(match["ordinal"]), to="ordinal")).replace(",", "")
     if match["decimal"]:
@@ -38,11 +43,3 @@ def _plain_words(match: re.Match[str]) -> str:
     number = int(match["whole"].replace(",", ""))
     year = len(match["whole"]) == 4 and _FIRST_YEAR <= number <= _LAST_YEAR and not match["money"]
     return str(num2words(number, to="year" if year else "cardinal")).replace(",", "")
-
-
-def _clock(hours: int, minutes: int) -> str:
-    from num2words import num2words
-
-    if not minutes:
-        return f"{num2words(hours)} o'clock"
-    return f"{num2words(hours)} {'oh ' * (minutes < 10)}{num2words(minutes)}"

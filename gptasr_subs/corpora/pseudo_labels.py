@@ -21,17 +21,17 @@ from gptasr_subs.types import FloatArray, Span, Word
 CONFIDENCE = "confidence"  # column of the manifest, see the function
 
 _WINDOWS_AT_ONCE = 64
-_LEAST = 1e-4  # confidence of a word, so that one cannot take all of a clip's
+_FLOOR = 1e-4  # confidence of a word at least, so that one cannot take all of a clip's
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
-    """What is less sure than ``least_confidence`` is dropped.
+    """Clips of a confidence below ``min_confidence`` are dropped.
 
     The others are for the recogniser (0: it chooses).
     """
 
-    least_confidence: float = 0.0
+    min_confidence: float = 0.0
     batch_size: int = 0
     beams: int = 0
 
@@ -60,8 +60,7 @@ def label(
     options: LabelOptions | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Make a corpus in ``folder`` of the audio of ``manifest`` and ``recognizer``'s text, or
-    resume.
+    """Make, or resume, a corpus of the audio of ``manifest`` and ``recognizer``'s text.
 
     The audio stays where it is; clips longer than the recogniser's window become several.
     ``on_progress`` gets the number of clips done, and of all. Raises ``UsageError`` and
@@ -82,7 +81,7 @@ def label(
 
 def confidence(words: Sequence[Word]) -> float:
     """Of a whole clip, 0 to 1: the geometric mean over its words; 0 where there are none."""
-    logs = [math.log(max(word.confidence, _LEAST)) for word in words]
+    logs = [math.log(max(word.confidence, _FLOOR)) for word in words]
     return math.exp(math.fsum(logs) / len(logs)) if logs else 0.0
 
 
@@ -130,12 +129,12 @@ def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> I
     for index, piece in enumerate(batch.pieces):
         words = found.get(index, [])
         sure = confidence(words)
-        if words and sure >= options.least_confidence:
+        if words and sure >= options.min_confidence:
             said = replace(piece.clip, text=" ".join(word.text for word in words))
             row = manifest_row(str(said.file.absolute()), said.offset, said, piece.whole)
             yield (*row, f"{sure:.4f}")
         else:
             reason = (
-                f"confidence under {options.least_confidence:g}" if words else "nothing recognised"
+                f"confidence under {options.min_confidence:g}" if words else "nothing recognised"
             )
             batch.dropped.append((replace(piece.whole, seconds=piece.clip.seconds), reason))

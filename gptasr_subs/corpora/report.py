@@ -31,7 +31,14 @@ class Report:
         for clip, reason in self.dropped:
             dropped[clip.source, reason].append(clip)
         return {
-            "sources": [_summary(clips) for _, clips in sorted(sources.items())],
+            "sources": [
+                {
+                    **_size(clips),
+                    "speakers": len({clip.speaker for clip in clips}),
+                    "licences": sorted({clip.licence for clip in clips}),
+                }
+                for _, clips in sorted(sources.items())
+            ],
             "dropped": [
                 {"reason": reason, **_size(clips)} for (_, reason), clips in sorted(dropped.items())
             ],
@@ -60,12 +67,3 @@ class Report:
 def _size(clips: Sequence[Clip]) -> dict[str, Any]:
     hours = round(sum(clip.seconds for clip in clips) / 3600, 4)
     return {"source": clips[0].source, "clips": len(clips), "hours": hours}
-
-
-def _summary(clips: Sequence[Clip]) -> dict[str, Any]:
-    speakers = len({clip.speaker for clip in clips})
-    return {
-        **_size(clips),
-        "speakers": speakers,
-        "licences": sorted({clip.licence for clip in clips}),
-    }

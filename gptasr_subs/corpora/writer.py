@@ -61,7 +61,13 @@ class CorpusWriter:
         if not self.begun:
             self._open()
         add_rows(self.manifest, kept)
-        add_rows(self._dropped, (_dropped_row(*pair) for pair in dropped))
+        add_rows(
+            self._dropped,
+            (
+                (origin(clip), clip.source, f"{clip.seconds:.3f}", reason)
+                for clip, reason in dropped
+            ),
+        )
 
     def report(self) -> Report:
         """On everything in the folder, and left there.
@@ -86,7 +92,3 @@ def manifest_row(file: str, offset: float, clip: Clip, found_in: Clip) -> Row:
         " ".join(text.split()) for text in (clip.speaker, clip.source, clip.licence, clip.text)
     )
     return file, f"{offset:.6f}", f"{clip.seconds:.6f}", *words, origin(found_in)
-
-
-def _dropped_row(clip: Clip, reason: str) -> Row:
-    return origin(clip), clip.source, f"{clip.seconds:.3f}", reason

@@ -223,7 +223,7 @@ class _Waits(Iterable[_T]):
 
 
 class _Timed(GptAsrRecognizer):
-    """Adds up, over all threads and copies of the process, how long decoding and alignment take."""
+    """Adds up, over all threads and worker processes, how long decoding and alignment take."""
 
     def __init__(self, checkpoint: Checkpoint, device: str) -> None:
         super().__init__(checkpoint, device)
@@ -256,14 +256,11 @@ def machine(device: str) -> str:
     """What it was measured on, in a line."""
     if device.startswith("cuda"):
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
-    return f"{_processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-
-
-def _processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
+    processor = next(named, platform.processor() or platform.machine())
+    return f"{processor}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 def _forget_peak(device: str) -> None:
@@ -281,11 +278,9 @@ def _peak(device: str) -> int:
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
     if _PEAK.exists():
-        told = next(
-            (line for line in _PEAK.read_text().splitlines() if line.startswith("VmHWM")),
-            "VmHWM: 0 kB",
-        )
-        return int(told.split()[1]) << 10
+        lines = _PEAK.read_text().splitlines()
+        peak = next((line for line in lines if line.startswith("VmHWM")), "VmHWM: 0 kB")
+        return int(peak.split()[1]) << 10
     if sys.platform == "win32":
         return 0
     from resource import RUSAGE_SELF, getrusage

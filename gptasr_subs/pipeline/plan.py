@@ -18,11 +18,10 @@ from gptasr_subs.pipeline.options import Options
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done with one media file: subtitle files by format, a track in it, a copy with
-    text in the picture.
+    """What is to be done with one media file: subtitle files by format, a track, a burned copy.
 
-    ``kept`` is what is there already; ``ready`` a subtitle file that makes recognising it again
-    needless.
+    ``kept`` is what is there already; ``ready`` a subtitle file whose text is taken instead of
+    recognising it again.
     """
 
     wanted: dict[str, Path]
@@ -38,7 +37,7 @@ class Plan:
 
     @property
     def needs_model(self) -> bool:
-        """Whether the video has to be listened to."""
+        """Whether the video has to be recognised."""
         return not (self.is_done or self.ready)
 
     def outputs(self, media: Path) -> tuple[Path, ...]:
@@ -75,9 +74,13 @@ def make_plan(media: Path, options: Options) -> Plan:
     if burned:
         require_picture(media)
     plan = Plan(wanted, tuple(kept), embed=embed, burned=burned)
-    if wanted or plan.is_done:
+    if wanted or plan.is_done or options.overwrite:
         return plan
-    return replace(plan, ready=_ready_subtitles(media, options))
+    # A subtitle file of the video, perhaps corrected by hand, is what goes into the video.
+    there = existing_subtitles(
+        media, options.language, forced=options.forced, directory=options.output_dir
+    )
+    return replace(plan, ready=next(filter(is_readable, there), None))
 
 
 def embedded_as(options: Options) -> Track:
@@ -164,13 +167,3 @@ def _longest_name(folder: Path) -> int:
         return os.pathconf(folder, "PC_NAME_MAX")
     except (AttributeError, OSError, ValueError):
         return sys.maxsize
-
-
-def _ready_subtitles(media: Path, options: Options) -> Path | None:
-    """A subtitle file of the video, perhaps corrected by hand, whose text can go into the video."""
-    if options.overwrite:
-        return None
-    there = existing_subtitles(
-        media, options.language, forced=options.forced, directory=options.output_dir
-    )
-    return next(filter(is_readable, there), None)

@@ -53,7 +53,12 @@ def recognize_file(
     """
     info = probe(media)
     track = info.audio[choose_track(info, options.audio_track, options.language)]
-    _warn_of_language(media, track, options.language)
+    if track.language and not same_language(track.language, options.language):
+        _log.warning(
+            "The audio of %r is said to be in %r, and is taken for %r:"
+            " choose --audio-track or --lang.",
+            *(str(media), track.language, options.language),
+        )
     recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
     with ExitStack() as stack:
         if record is None:
@@ -78,7 +83,12 @@ def recognize_file(
             )
     # The audio was counted; what containers say is often a guess, or missing.
     info = replace(info, duration=transcript.seconds or info.duration)
-    shots = _shots(media, info, on_progress) if options.shot_changes and info.fps else ()
+
+    def show_shots(done: float) -> None:
+        if on_progress:
+            on_progress(Progress(min(done, info.duration), info.duration, "cuts of the picture"))
+
+    shots = find_shot_changes(media, show_shots) if options.shot_changes and info.fps else ()
     return document_of(
         transcript.words, media, info, transcript.model, options=options, shots=shots
     )
@@ -106,12 +116,11 @@ def transcribe(
         for window in segment_blocks([audio], rate, window_limits(model))
         for part in window.speech
     ]
-    windows = (
-        Window(
-            span, audio[round(span.start * rate) : round(span.end * rate)], _within(span, speech)
-        )
-        for span in spans
-    )
+    windows = []
+    for span in spans:
+        samples = audio[round(span.start * rate) : round(span.end * rate)]
+        cut = (Span(max(part.start, span.start), min(part.end, span.end)) for part in speech)
+        windows.append(Window(span, samples, tuple(part for part in cut if part.seconds > 0)))
     found = recognize(model, windows, batch_size=batch_size, beams=beams)
     return [word for _, words in found for word in words]
 
@@ -160,7 +169,7 @@ def _transcribe_file(
     rate = recognizer.sample_rate
     recognized: list[RecognizedWindow] = []
     done = 0.0
-    # Where listening begins amid the file, what is before comes last.
+    # Where recognition begins amid the file, what is before comes last.
     parts = [(options.start, inf), (0.0, options.start)] if options.start else [(0.0, inf)]
     for start, seconds in parts:
         blocks = _Clock(
@@ -191,42 +200,15 @@ def _transcribe_file(
     )
     if not options.start:  # else windows lie elsewhere than in an undisturbed run
         record.finish(transcript)
-    _warn_of_failed(media, record.failed)
+    if record.failed:
+        places = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span, _ in record.failed)
+        reason = record.failed[-1][1]
+        _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, reason)
     return transcript
 
 
-def _warn_of_language(media: Path, track: AudioTrack, language: str) -> None:
-    if track.language and not same_language(track.language, language):
-        _log.warning(
-            "The audio of %r is said to be in %r, and is taken for %r:"
-            " choose --audio-track or --lang.",
-            *(str(media), track.language, language),
-        )
-
-
-def _warn_of_failed(media: Path, failed: Sequence[tuple[Span, str]]) -> None:
-    if failed:
-        places = ", ".join(f"{span.start:.1f}-{span.end:.1f} s" for span, _ in failed)
-        _log.warning(
-            "%r has no subtitles at %s: not recognised (%s).", str(media), places, failed[-1][1]
-        )
-
-
-def _shots(media: Path, info: MediaInfo, on_progress: ProgressCallback | None) -> list[float]:
-    def report(done: float) -> None:
-        if on_progress:
-            on_progress(Progress(min(done, info.duration), info.duration, "cuts of the picture"))
-
-    return find_shot_changes(media, report)
-
-
-def _within(span: Span, parts: Iterable[Span]) -> tuple[Span, ...]:
-    cut = (Span(max(part.start, span.start), min(part.end, span.end)) for part in parts)
-    return tuple(part for part in cut if part.seconds > 0)
-
-
 class _Clock:
-    """Passes audio on, at most so many seconds of it, and counts it."""
+    """Passes audio on, at most ``limit`` seconds of it, and counts it."""
 
     def __init__(self, blocks: Iterable[FloatArray], sample_rate: int, limit: float = inf) -> None:
         self.seconds = 0.0

@@ -18,7 +18,6 @@ from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.cache import Record
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import write_atomically
-from gptasr_subs.types import Cue
 
 
 def subtitle(
@@ -47,7 +46,13 @@ def subtitle(
         return Result(path, written=(), kept=plan.kept)
     refuse_unwritable(plan.outputs(path))
     if plan.ready:
-        document = Document(tuple(_read_surely(plan.ready)))
+        reading = read_with_remarks(plan.ready)
+        if reading.remarks:  # what is put into a video is not looked at again
+            raise FormatError(
+                f"{str(plan.ready)!r} is not put into the video: {reading.remarks[0]} "
+                f"Check what 'gptasr-subs fix' makes of it, and put that in its place."
+            )
+        document = Document(tuple(reading.cues))
     else:
         with previews(plan.wanted if options.progressive else {}) as write:
             document = recognize_file(
@@ -73,20 +78,6 @@ def subtitle(
         elapsed=time.monotonic() - began,
         ready=plan.ready,
     )
-
-
-def _read_surely(path: Path) -> list[Cue]:
-    """The cues of a file, of which nothing had to be guessed or left out.
-
-    Raises FormatError else: what is put into a film is not looked at again.
-    """
-    reading = read_with_remarks(path)
-    if reading.remarks:
-        raise FormatError(
-            f"{str(path)!r} is not put into the video: {reading.remarks[0]} "
-            f"Check what 'gptasr-subs fix' makes of it, and put that in its place."
-        )
-    return reading.cues
 
 
 def _change_picture(

@@ -6,6 +6,7 @@ Batches shrink where memory does not suffice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
@@ -24,13 +25,15 @@ _FREE_SHARE = 0.4  # of a GPU's free memory that they may take
 _MOST_AT_ONCE = 256
 _MOST_ON_CPU = 24  # more gain little and cost memory
 _MOST_WORKERS = 4
+# what torch writes in a RuntimeError where the CPU's memory is too small
+_NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
 _TEXT_SHARE = 0.4  # text tokens for each mel position, as fast speech has them
 
 
 def batch_size(
     config: ModelConfig, seconds: float, rows: int, device: str, bytes_each: int = 4
 ) -> int:
-    """Clips of up to ``seconds`` that may be decoded at once, each with so many texts in ``rows``.
+    """Clips of up to ``seconds`` that may be decoded at once, each with ``rows`` texts.
 
     ``bytes_each`` is the size of a cached number.
     """
@@ -38,16 +41,12 @@ def batch_size(
     mel = config.max_mel_positions if config.generation == 1 else seconds * second
     positions = mel + rows * _TEXT_SHARE * seconds * second
     clip = 2 * config.layers * config.width * bytes_each * max(1.0, positions)
-    most = _MOST_AT_ONCE if device.startswith("cuda") else _MOST_ON_CPU
-    return max(1, min(most, int(_memory(device) / clip)))
-
-
-def _memory(device: str) -> float:
     if not device.startswith("cuda"):
-        return _CPU_BYTES
+        return max(1, min(_MOST_ON_CPU, int(_CPU_BYTES / clip)))
     import torch
 
-    return _FREE_SHARE * torch.cuda.mem_get_info(device)[0]
+    free = _FREE_SHARE * torch.cuda.mem_get_info(device)[0]
+    return max(1, min(_MOST_AT_ONCE, int(free / clip)))
 
 
 def split_batches(order: Sequence[int], size: int, workers: int) -> list[list[int]]:
@@ -103,33 +102,18 @@ def halve_on_out_of_memory(
 
     try:
         return work(items)
-    except (
-        MemoryError,
-        RuntimeError,
-    ) as error:  # CUDA's and the CPU's own errors are RuntimeErrors
-        if not _is_out_of_memory(error):
+    except (MemoryError, RuntimeError) as error:
+        on_cuda = isinstance(error, torch.cuda.OutOfMemoryError)
+        if not (on_cuda or isinstance(error, MemoryError) or _NO_MEMORY.search(str(error))):
             raise
         if len(items) == 1:
-            device, advice = ("GPU", ", or --device cpu") if _is_cuda(error) else ("computer", "")
-            sentence = (
+            device = "GPU" if on_cuda else "computer"
+            advice = ", or --device cpu" if on_cuda else ""
+            raise ModelError(
                 f"The {device} has too little free memory for {name!r}; use fewer beams{advice}."
-            )
-            raise ModelError(sentence) from error
+            ) from error
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     half = len(items) // 2
-    return halve_on_out_of_memory(work, items[:half], name) + halve_on_out_of_memory(
-        work, items[half:], name
-    )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    said = str(error).lower()
-    cpu = "can't allocate memory" in said or "not enough memory" in said or "out of memory" in said
-    return isinstance(error, MemoryError) or _is_cuda(error) or cpu
-
-
-def _is_cuda(error: Exception) -> bool:
-    import torch
-
-    return isinstance(error, torch.cuda.OutOfMemoryError)
+    first = halve_on_out_of_memory(work, items[:half], name)
+    return first + halve_on_out_of_memory(work, items[half:], name)

@@ -94,7 +94,10 @@ class Journal:
         self._limit = limit
         self._database: sqlite3.Connection | None = None
         if path:
-            self._open(path)
+            try:
+                self._database = open_database(path, _SCHEMA, _SECONDS_TO_WAIT)
+            except (sqlite3.Error, OSError) as error:
+                self._give_up(error)
 
     def record(self, media: Path, track: int | str | None, identity: str, beams: int) -> Record:
         """What it holds of one video. ``identity`` names the weights.
@@ -165,17 +168,11 @@ class Journal:
             return []
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database."""
         if self._database is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()
         self._database = None
-
-    def _open(self, path: Path) -> None:
-        try:
-            self._database = open_database(path, _SCHEMA, _SECONDS_TO_WAIT)
-        except (sqlite3.Error, OSError) as error:
-            self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
         self.close()

@@ -35,8 +35,7 @@ class GptAsrRecognizer:
     def __init__(self, checkpoint: Checkpoint, device: str = "cpu", identity: str = "") -> None:
         """``device`` is where the checkpoint's network already is: cpu, cuda (or cuda:1) or mps.
 
-        ``identity`` says which weights these are; without one the journal remembers nothing of
-        them.
+        ``identity`` says which weights these are; without one nothing is put into the journal.
         """
         from gptasr_subs.model.log_mel import build_front_end
 
@@ -77,13 +76,23 @@ class GptAsrRecognizer:
         yield from ((index, []) for index, clip in enumerate(clips) if not len(clip))
         if not order:
             return
-        size = batch_size or self._batch_size(len(clips[order[0]]), options.rows)
-        batches = split_batches(order, size, count_workers(self.device))
-        found = run_batches(
-            lambda batch: self._recognize([clips[index] for index in batch], options),
-            batches,
-            self.device,
+        size = batch_size or clips_that_fit(
+            self.checkpoint.config,
+            len(clips[order[0]]) / self.sample_rate,
+            rows=options.rows,
+            device=self.device,
+            bytes_each=self.checkpoint.model.gpt.dtype.itemsize,
         )
+        batches = split_batches(order, size, count_workers(self.device))
+
+        def recognize(batch: list[int]) -> list[list[Word]]:
+            some = [clips[index] for index in batch]
+            decoded = halve_on_out_of_memory(
+                lambda part: self._decode(part, options), some, self.name
+            )
+            return [self._words(clip, result) for clip, result in zip(some, decoded, strict=True)]
+
+        found = run_batches(recognize, batches, self.device)
         for batch, words in zip(batches, found, strict=True):
             yield from zip(batch, words, strict=True)
 
@@ -120,21 +129,6 @@ class GptAsrRecognizer:
                 encoded = network.encode(*self.log_mels([clip]))
                 found.append(network.ctc_head(encoded.features)[0].cpu().numpy())
         return found
-
-    def _batch_size(self, longest: int, rows: int) -> int:
-        bytes_each = self.checkpoint.model.gpt.dtype.itemsize
-        return clips_that_fit(
-            self.checkpoint.config,
-            longest / self.sample_rate,
-            rows=rows,
-            device=self.device,
-            bytes_each=bytes_each,
-        )
-
-    def _recognize(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[list[Word]]:
-        """The words of one batch."""
-        decoded = halve_on_out_of_memory(lambda some: self._decode(some, options), clips, self.name)
-        return [self._words(clip, result) for clip, result in zip(clips, decoded, strict=True)]
 
     def _refuse_long(self, clips: Sequence[FloatArray]) -> None:
         longest = max((len(clip) for clip in clips), default=0) / self.sample_rate
@@ -241,8 +235,7 @@ def own_identity(name_or_path: str | Path) -> str:
 
 
 def number_format(device: str) -> torch.dtype:
-    """What the network multiplies in: two bytes where the device has instructions for them, else
-    float32.
+    """What the network multiplies in: two bytes where the device is made for them, else float32.
 
     ``GPTASR_SUBS_PRECISION=float32`` asks for the latter.
     """
@@ -252,8 +245,8 @@ def number_format(device: str) -> torch.dtype:
         return torch.float32
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    told = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return torch.bfloat16 if device == "cpu" and told() else torch.float32
+    is_supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if device == "cpu" and is_supported() else torch.float32
 
 
 def choose_device(wanted: str = "auto") -> str:

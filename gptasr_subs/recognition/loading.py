@@ -26,8 +26,7 @@ _PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would b
 def load_model(
     name_or_path: str | Path = "default", device: str = "auto", language: str = "en"
 ) -> Recognizer:
-    """A recogniser: GPT-ASR with a shipped, cached or own checkpoint, or ``NAME:MODEL``, that of
-    another package.
+    """Load GPT-ASR with a shipped, cached or own checkpoint, or a plugin's ``NAME:MODEL``.
 
     ``device`` is auto, cpu, cuda (or cuda:1) or mps; ``language`` is what is spoken. Raises
     ``ModelError`` where the model or the device is not there.
@@ -39,15 +38,14 @@ def load_model(
         return find_recognizer(recognizer)(str(model), device, language)
     except GptasrError:
         raise
-    except Exception as error:  # a stranger's code may fail in any way
+    except Exception as error:  # third-party code may fail in any way
         raise ModelError(
             f"The recogniser {recognizer!r} cannot load {str(model)!r} ({error})."
         ) from error
 
 
 def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
-    """Which recogniser is asked for, and which model of it: ``whisper:tiny.en`` is ``("whisper",
-    "tiny.en")``.
+    """Split into recogniser and model: ``whisper:tiny.en`` is ``("whisper", "tiny.en")``.
 
     What has no prefix, and every file that is there, belongs to GPT-ASR.
     """
@@ -58,11 +56,10 @@ def split_model(name_or_path: str | Path) -> tuple[str, str | Path]:
 
 
 def find_recognizer(name: str) -> Callable[[str, str, str], Recognizer]:
-    """What a plugin offers by this name: called with a model's name (empty: its usual one), a
-    device and a language.
+    """What a plugin offers by this name: a function of a model's name, a device and a language.
 
-    Raises ``ModelError`` where no installed package offers that name, or the one that does cannot
-    be imported.
+    An empty name is the plugin's usual model. Raises ``ModelError`` where no installed package
+    offers that name, or the one that does cannot be imported.
     """
     offered = {entry.name: entry for entry in find_entries("recognizers")}
     if name not in offered:
@@ -72,7 +69,7 @@ def find_recognizer(name: str) -> Callable[[str, str, str], Recognizer]:
         )
     try:
         return make_recognizer(offered[name].load())
-    except Exception as error:  # a stranger's import may fail in any way
+    except Exception as error:  # a third-party import may fail in any way
         raise ModelError(
             f"The recogniser {name!r} cannot be loaded ({error}); reinstall its package."
         ) from error
@@ -100,7 +97,7 @@ class LazyRecognizer:
         """``load`` gives the recogniser.
 
         ``identity`` is what its ``identity`` will be, empty where not known. ``describe`` gives the
-        shape of the network, if it can be told without loading it.
+        config of the network, if it is known without loading it.
         """
         self._load = load
         self._identity = identity
@@ -162,31 +159,23 @@ def lazy_model(
     name_or_path: str | Path = "default", device: str = "auto", language: str = "en"
 ) -> LazyRecognizer:
     """What ``load_model`` gives, loaded when it is needed. Raises nothing before."""
-    # Models expect English unless they are told
+    # Models expect English by default
     spoken = () if same_language(language, "en") else (language,)
     load = partial(load_model, name_or_path, device, *spoken)
-    return LazyRecognizer(load, _known_identity(name_or_path), partial(_known_config, name_or_path))
-
-
-def _known_config(name_or_path: str | Path) -> ModelConfig | None:
     recognizer, model = split_model(name_or_path)
-    return described_config(model or "default") if recognizer == OWN else None
-
-
-def _known_identity(name_or_path: str | Path) -> str:
-    recognizer, model = split_model(name_or_path)
-    try:
-        return own_identity(model or "default") if recognizer == OWN else ""
-    except (ModelError, OSError):  # loading it will say what is wrong
-        return ""
+    if recognizer != OWN:
+        return LazyRecognizer(load)
+    identity = ""
+    with suppress(ModelError, OSError):  # loading it will say what is wrong
+        identity = own_identity(model or "default")
+    return LazyRecognizer(load, identity, partial(described_config, model or "default"))
 
 
 def identity_of(recognizer: Recognizer, language: str = "en") -> str:
-    """What the journal knows a recogniser by: two that may find other words in the same audio must
-    differ in it.
+    """Identify a recogniser for the journal: two that may find other words must differ in it.
 
     That is its attribute ``identity`` where it has one (empty: nothing is to be remembered), else
-    its class and name, with the language that it was told is spoken.
+    its class and name, with the language that is spoken.
     """
     identity = raw_identity(recognizer)
     return f"{identity} {shortest_code(language)}" if identity else ""

@@ -37,11 +37,9 @@ def recognized_window(
 ) -> RecognizedWindow:
     """A window; ``words`` have their times from its start, inside it and snapped to speech."""
     speech = tuple(speech)
-    return RecognizedWindow(
-        span, speech, tuple(snap_words([_shifted(word, span) for word in words], speech))
-    )
-
-
-def _shifted(word: Word, span: Span) -> Word:
-    start = min(span.start + word.start, span.end)
-    return replace(word, start=start, end=max(start, min(span.start + word.end, span.end)))
+    shifted = []
+    for word in words:
+        start = min(span.start + word.start, span.end)
+        end = min(span.start + word.end, span.end)
+        shifted.append(replace(word, start=start, end=max(start, end)))
+    return RecognizedWindow(span, speech, tuple(snap_words(shifted, speech)))

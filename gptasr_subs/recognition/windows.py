@@ -49,8 +49,7 @@ def recognize_groups(
     beams: int = 0,
     record: Record | None = None,
 ) -> Iterator[list[tuple[Window, list[Word]]]]:
-    """The windows with their words in media time, in the groups of growing size in which they are
-    recognised.
+    """The windows with their words in media time, in groups of growing size.
 
     With a ``record``, what it holds is not recognised again, the rest is put there, and a window
     that fails has no words; without one the first error is raised.
@@ -122,17 +121,13 @@ class _Requests:
         try:
             self._ask(group, [index], found)
         except Exception as error:
-            self._refuse_broken(error)
+            silence = np.zeros(self._recognizer.sample_rate, np.float32)
+            try:
+                list(self._recognizer.transcribe([silence], **self._sizes))
+            except Exception:  # a second of silence fails too: the window is not to blame
+                raise error from None
             self._error = error
             record.mark_failed(group[index], error)
-
-    def _refuse_broken(self, error: Exception) -> None:
-        """Raise the error where a second of silence fails too: then the window is not to blame."""
-        silence = np.zeros(self._recognizer.sample_rate, np.float32)
-        try:
-            list(self._recognizer.transcribe([silence], **self._sizes))
-        except Exception:
-            raise error from None
 
 
 def _groups(windows: Iterable[Window]) -> Iterator[list[Window]]:

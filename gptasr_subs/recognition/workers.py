@@ -1,13 +1,12 @@
-"""Work done by copies of this process, each on one thread, where the system can copy processes: on
-Linux.
+"""Work done by forked worker processes, each on one thread: on Linux only.
 
 Python's threads hinder each other wherever little is calculated between two lines of it, as in the
-steps of a search. Copies do not, they share the memory of the model, and what they are to do need
-not be sent to them.
+steps of a search. Processes do not; forked ones share the memory of the model, and what they are to
+do need not be sent to them.
 
-A copy has only one of the threads, but all locks as they are. So a program must say that its
-threads are known (``allow_fork``), and those of them that calculate do so inside ``no_fork``, where
-no copy is made.
+A forked process has only one of the threads, but all locks as they are. So a program must say that
+its threads are known (``allow_fork``), and those of them that calculate do so inside ``no_fork``,
+where no fork happens.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_at_work = threading.Lock()  # one thread has copies at a time
-# who waits for a turn is next; nobody calculates while it is still
+_at_work = threading.Lock()  # one thread has worker processes at a time
+# Who holds the turn is next to fork or to calculate; a fork waits until no thread calculates.
 _turn = threading.Lock()
 _still = threading.Lock()
 _allowed = False
@@ -37,19 +36,19 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def allow_fork() -> None:
-    """From now on this process may be copied: it is a program of ours, whose threads are known."""
+    """From now on this process may fork: it is a program of ours, whose threads are known."""
     global _allowed
     _allowed = sys.platform == "linux"
 
 
 def can_fork() -> bool:
-    """Whether this process may be copied now."""
+    """Whether this process may fork now."""
     return _allowed and not _at_work.locked()
 
 
 @contextmanager
 def no_fork() -> Iterator[None]:
-    """In here a thread that is not the main one calculates; the process is not copied meanwhile."""
+    """Let a thread that is not the main one calculate in here; no fork happens meanwhile."""
     if not _allowed:
         yield
         return
@@ -64,30 +63,35 @@ def no_fork() -> Iterator[None]:
 def run_in_processes(
     work: Callable[[_Item], _Result], items: Sequence[_Item], workers: int
 ) -> Iterator[_Result]:
-    """``work`` on every item by so many copies of this process.
+    """``work`` on every item by ``workers`` forked processes.
 
-    Results in order, errors raised in their place. What a copy that died has not done is done here,
-    and so is what one would do for which memory is too small. Closing this early ends the copies.
+    Results in order, errors raised in their place. What a process that died has not done is done
+    here, and so is the share of one that could not be started for want of memory. Closing this
+    early ends them.
     """
+    processes: list[tuple[BaseProcess, Connection]] = []
     with _at_work:
-        with _turn, _still, _signals_held():
-            copies = _copies(work, items, workers)
+        with _turn, _still, _signals_held(), suppress(OSError):
+            for first in range(workers):
+                processes.append(_fork(work, items[first::workers]))
         try:
             for number, item in enumerate(items):
-                copy = number % workers
-                yield _receive(copies[copy][1], work, item) if copy < len(copies) else work(item)
+                worker = number % workers
+                if worker < len(processes):
+                    yield _receive(processes[worker][1], work, item)
+                else:
+                    yield work(item)
         finally:
-            for process, _ in copies:
+            for process, _ in processes:
                 process.kill()  # there is nothing that it could leave behind
                 process.join()
 
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Signals that end the program wait: what they raise amid the copying of a process, Python
-    would ignore.
+    """Hold back signals that end the program: Python ignores what they raise amid a fork.
 
-    Python hears signals in the main thread, so in others there is nothing to do.
+    Python receives signals in the main thread, so in others there is nothing to do.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -106,19 +110,8 @@ def _signals_held() -> Iterator[None]:
             signal.raise_signal(ending)
 
 
-def _copies(
-    work: Callable[[_Item], Any], items: Sequence[_Item], workers: int
-) -> list[tuple[BaseProcess, Connection]]:
-    """As many copies as can be had; each takes its share of the items."""
-    made: list[tuple[BaseProcess, Connection]] = []
-    with suppress(OSError):
-        for first in range(workers):
-            made.append(_copy(work, items[first::workers]))
-    return made
-
-
-def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BaseProcess, Connection]:
-    """A copy that works on ``items``, and where its answers come from."""
+def _fork(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BaseProcess, Connection]:
+    """A process that works on ``items``, and where its answers come from."""
     import multiprocessing
 
     context = multiprocessing.get_context("fork")
@@ -133,13 +126,13 @@ def _copy(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BasePro
 
 
 def _serve(work: Callable[[_Item], Any], items: Sequence[_Item], answers: Connection) -> None:
-    """The life of a copy. It leaves signals of the keyboard to the one it was copied from."""
+    """Run in a worker process, which leaves signals of the keyboard to its parent."""
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(1)  # the threads of several are not copied
-    with suppress(BrokenPipeError):  # nobody waits for answers any more
+    torch.set_num_threads(1)  # the other threads of a pool are not forked
+    with suppress(BrokenPipeError):  # no process waits for answers any more
         for item in items:
             answers.send_bytes(_answer(work, item))
 
@@ -157,7 +150,7 @@ def _answer(work: Callable[[_Item], Any], item: _Item) -> bytes:
 def _receive(answers: Connection, work: Callable[[_Item], _Result], item: _Item) -> _Result:
     try:
         result, error = pickle.loads(answers.recv_bytes())
-    except EOFError:  # the copy died, perhaps for want of memory: alone there is more of it
+    except EOFError:  # the process died, perhaps for want of memory: alone there is more of it
         return work(item)
     if error:
         raise error

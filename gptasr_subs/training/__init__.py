@@ -8,6 +8,6 @@ Nothing of the subtitler imports it.
 ``encoders`` loads an open speech encoder, ``old_encoder`` is the one that it replaces.
 ``frames`` keeps what the frozen encoder gives for each clip.
 ``sampling`` chooses clips, ``batches`` puts them together.
-``trainer`` makes the steps, ``evaluation`` scores dev sets, ``curves`` writes both down.
-``graft`` is a whole run; ``export`` makes a checkpoint of one, ``calibration`` times its CTC head.
+``trainer`` makes the steps, ``evaluation`` scores dev sets, ``metrics_log`` writes both down.
+``graft`` is a whole run; ``export`` makes a checkpoint of one, ``ctc_offsets`` times its CTC head.
 """

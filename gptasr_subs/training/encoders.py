@@ -44,7 +44,7 @@ _FIRST_QUERY = re.compile(r"(.*\.self_attn\.)q_proj\.weight")
 
 
 def load_encoder(source: str | Path) -> tuple[EncoderConfig, nn.Module, Facts]:
-    """The shape of the encoder at ``source``, itself with weights in float32, and its facts.
+    """The config of the encoder at ``source``, itself with weights in float32, and its facts.
 
     ``source`` is a folder that ``save_encoder`` wrote, or a folder or hub name of a Moonshine or
     Whisper model that transformers opens. Raises ModelError with what to do where there is none.
@@ -65,7 +65,7 @@ def save_encoder(
     encoder: nn.Module,
     facts: Facts,
 ) -> None:
-    """Write weights in float32, shape and ``facts`` into ``folder``, made where missing.
+    """Write weights in float32, config and ``facts`` into ``folder``, made where missing.
 
     Either file is there whole or as it was before. Raises OutputError.
     """
@@ -94,29 +94,21 @@ def fit_encoder(config: EncoderConfig, state: Mapping[str, Tensor], source: str)
 
 
 def _renamed(state: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
-    if kind == "whisper":
-        state = {_replaced(name): value for name, value in state.items()}
-    renamed = dict(state)
-    for attention in [found[1] for found in map(_FIRST_QUERY.fullmatch, state) if found]:
-        renamed |= _joined(renamed, attention)
+    """``state`` by our names, with query, key and value of each layer in one matrix."""
+    renamed = {}
+    for name, value in state.items():
+        for pattern, ours in _WHISPER_NAMES if kind == "whisper" else ():
+            name = pattern.sub(ours, name)
+        renamed[name] = value
+    for attention in [found[1] for found in map(_FIRST_QUERY.fullmatch, renamed) if found]:
+        weights = [renamed.pop(f"{attention}{part}_proj.weight") for part in "qkv"]
+        renamed[f"{attention}qkv_proj.weight"] = torch.cat(weights)
+        if f"{attention}q_proj.bias" in renamed:
+            # Whisper's key has no bias: it would add the same to all scores of a softmax.
+            none = torch.zeros_like(renamed[f"{attention}q_proj.bias"])
+            biases = [renamed.pop(f"{attention}{part}_proj.bias", none) for part in "qkv"]
+            renamed[f"{attention}qkv_proj.bias"] = torch.cat(biases)
     return renamed
-
-
-def _replaced(name: str) -> str:
-    for pattern, ours in _WHISPER_NAMES:
-        name = pattern.sub(ours, name)
-    return name
-
-
-def _joined(state: dict[str, Tensor], attention: str) -> dict[str, Tensor]:
-    """One layer's query, key and value, taken out of ``state``; Whisper's key has no bias."""
-    weights = [state.pop(f"{attention}{part}_proj.weight") for part in "qkv"]
-    joined = {f"{attention}qkv_proj.weight": torch.cat(weights)}
-    if f"{attention}q_proj.bias" in state:
-        none = torch.zeros_like(state[f"{attention}q_proj.bias"])
-        biases = [state.pop(f"{attention}{part}_proj.bias", none) for part in "qkv"]
-        joined[f"{attention}qkv_proj.bias"] = torch.cat(biases)
-    return joined
 
 
 def _load_converted(folder: Path) -> tuple[EncoderConfig, nn.Module, Facts]:

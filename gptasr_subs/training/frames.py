@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from gptasr_subs.model.config import FrontEnd
@@ -33,16 +34,23 @@ class FrameCache:
     how far they go.
     """
 
-    def __init__(
-        self, folder: Path, store: AudioStore, front: FrontEnd, encoder: Encoder, identity: str
-    ) -> None:
-        """Open what is there, or make room; what another encoder or store made is made again."""
+    def __init__(self, folder: Path, store: AudioStore, front: FrontEnd, encoder: Encoder) -> None:
+        """Open what is there, or make room; what other weights or another store gave is dropped."""
         self.store = store
         lengths = torch.tensor([store.length(index) // front.hop for index in range(len(store))])
+        # clip i has the rows from edge i to edge i + 1
         self._edges = np.cumsum([0, *encoder.frames(lengths).tolist()])
         self._progress = folder / _PROGRESS_FILE
-        self._key = {"encoder": identity, "clips": len(store), "frames": int(self._edges[-1])}
-        self.done = self._clips_done()
+        self._key = {
+            "weights": weights_hash(encoder),
+            "clips": len(store),
+            "frames": int(self._edges[-1]),
+        }
+        self.done = 0
+        if self._progress.exists():
+            state = json.loads(read_text(self._progress))
+            done = int(state.pop("done"))
+            self.done = done if state == self._key else 0
         file = folder / _FRAMES_FILE
         shape = (int(self._edges[-1]), encoder.config.width)
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +69,7 @@ class FrameCache:
     ) -> None:
         """Compute what is missing; ``on_progress`` gets the number of clips done and of all."""
         front_end = build_front_end(front)
+        # From short to long, so that a batch is hardly padded; ``done`` counts along this order.
         order = sorted(range(len(self.store)), key=self.store.length)
         for batch in self._batches(order):
             inputs = [clip_frames(front_end, self.store.samples(index)) for index in batch]
@@ -76,10 +85,11 @@ class FrameCache:
             self.done += len(batch)
             on_progress(self.done, len(order))
             if self.done // _SAVE_EVERY > before // _SAVE_EVERY or self.done == len(order):
-                self._save()
+                self._frames.flush()  # before the file that says so
+                write_atomically(self._progress, json.dumps({**self._key, "done": self.done}))
 
     def _batches(self, order: list[int]) -> Iterator[list[int]]:
-        """The clips still to do, in ``order`` of length, as batches of like length."""
+        """Cut what is left of ``order``, sorted by length, into batches of like length."""
         batch: list[int] = []
         for index in order[self.done :]:
             full = self.store.length(index) * (len(batch) + 1) > _BATCH_SECONDS * SAMPLE_RATE
@@ -90,13 +100,11 @@ class FrameCache:
         if batch:
             yield batch
 
-    def _clips_done(self) -> int:
-        if not self._progress.exists():
-            return 0
-        state = json.loads(read_text(self._progress))
-        done = int(state.pop("done"))
-        return done if state == self._key else 0
 
-    def _save(self) -> None:
-        self._frames.flush()
-        write_atomically(self._progress, json.dumps({**self._key, "done": self.done}))
+def weights_hash(network: nn.Module) -> str:
+    """SHA-256 over the names and values of all weights of ``network``."""
+    digest = sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

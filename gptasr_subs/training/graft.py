@@ -28,10 +28,10 @@ from gptasr_subs.model.config import (
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.storage.files import read_text
 from gptasr_subs.training.batches import Batches, TextBatches
-from gptasr_subs.training.curves import Curves
 from gptasr_subs.training.encoders import load_encoder
 from gptasr_subs.training.evaluation import read_dev_set, score
 from gptasr_subs.training.frames import FrameCache
+from gptasr_subs.training.metrics_log import MetricsLog
 from gptasr_subs.training.noise import read_noises
 from gptasr_subs.training.old_encoder import OldEncoder
 from gptasr_subs.training.options import Graft
@@ -63,20 +63,22 @@ def train(
             save_checkpoint(graft.folder / START_FOLDER, start(graft), half=False)
         if world > 1:
             dist.barrier()
-        begun = load_checkpoint(graft.folder / START_FOLDER)
-        trainer = _trainer(graft, begun, rank, world, device)
-        _fill_cache(trainer, graft, on_progress)
-        with nullcontext() if rank else _watched(trainer, graft):
+        trainer = _trainer(graft, rank, world, device)
+        # While a frozen phase is still to come, the encoder is the one of the first step.
+        if trainer.step < sum(
+            phase.steps for phase in graft.options.phases if not phase.encoder_lr
+        ):
+            _fill_cache(trainer, graft.folder, on_progress)
+        with nullcontext() if rank else _logged(trainer, graft):
             trainer.run(stop_at)
         trainer.save()
         return trainer
 
 
 def start(graft: Graft) -> Checkpoint:
-    """The network before the first step: the encoder, a fresh adapter, and the GPT and heads of the
-    checkpoint.
+    """The network before the first step: new encoder, fresh adapter, the old GPT and heads.
 
-    A checkpoint of generation 3 is gone on with as it is. Raises ``ModelError``.
+    A checkpoint of generation 3 is trained further as it is. Raises ``ModelError``.
     """
     onto = load_checkpoint(graft.onto)
     if onto.config.generation == 3:
@@ -85,9 +87,9 @@ def start(graft: Graft) -> Checkpoint:
         raise ModelError(
             f"The model {onto.name!r} has no CTC head; graft onto one that has, such as default."
         )
-    shape, encoder, facts = load_encoder(graft.encoder)
+    encoder_config, encoder, facts = load_encoder(graft.encoder)
     torch.manual_seed(graft.options.seed)
-    config = grafted_config(onto.config, shape)
+    config = grafted_config(onto.config, encoder_config)
     network = GptAsr(config)
     network.speech_encoder.encoder.load_state_dict(encoder.state_dict())
     own = network.state_dict()
@@ -97,22 +99,22 @@ def start(graft: Graft) -> Checkpoint:
         if not name.startswith("mel_encoder.")
     }
     network.load_state_dict({**own, **taken})
-    metadata = {"encoder": facts, "grafted_onto": onto.name}
     return Checkpoint(
         name=graft.folder.name,
         config=config,
         model=network,
         tokenizer=onto.tokenizer,
         decoding=onto.decoding,
-        metadata=metadata,
+        metadata={"encoder": facts, "grafted_onto": onto.name},
     )
 
 
 def grafted_config(old: ModelConfig, encoder: EncoderConfig) -> ModelConfig:
-    """The shape of ``old`` with ``encoder`` in the place of its mel encoder."""
+    """The config ``old`` with ``encoder`` in the place of its mel encoder."""
     front = (
         SAMPLES if encoder.kind == "moonshine" else replace(WHISPER_LOG_MEL, n_mels=encoder.n_mels)
     )
+    # The GPT keeps its table of positions, about 0.1 s each: the adapter joins as many frames.
     frames = round(_SECONDS_A_POSITION * encoder.frames_per_second)
     positions = min(old.max_mel_positions, int(_LONGEST * encoder.frames_per_second / frames) + 1)
     return replace(
@@ -125,9 +127,8 @@ def grafted_config(old: ModelConfig, encoder: EncoderConfig) -> ModelConfig:
     )
 
 
-def _trainer(
-    graft: Graft, begun: Checkpoint, rank: int, world: int, device: torch.device
-) -> Trainer:
+def _trainer(graft: Graft, rank: int, world: int, device: torch.device) -> Trainer:
+    begun = load_checkpoint(graft.folder / START_FOLDER)
     network = begun.model.to(device)
     options = graft.options
     store = AudioStore(graft.store)
@@ -142,19 +143,13 @@ def _trainer(
     return Trainer(network, batches, options, graft.folder, sentences=sentences, old_encoder=old)
 
 
-def _fill_cache(trainer: Trainer, graft: Graft, on_progress: Callable[[int, int], None]) -> None:
-    """Compute the frames of the frozen encoder where a phase that is still to come reads them."""
-    options = trainer.options
-    frozen = sum(phase.steps for phase in options.phases if not phase.encoder_lr)
-    if trainer.step >= frozen:
-        return
-    encoder = load_checkpoint(graft.folder / START_FOLDER).model.speech_encoder.encoder
+def _fill_cache(trainer: Trainer, folder: Path, on_progress: Callable[[int, int], None]) -> None:
+    """Compute the frames of the frozen encoder, which its phases read."""
+    encoder = trainer.network.speech_encoder.encoder
     front = trainer.network.config.front_end
-    cache = FrameCache(
-        graft.folder, trainer.batches.store, front, encoder, identity=str(graft.encoder)
-    )
+    cache = FrameCache(folder, trainer.batches.store, front=front, encoder=encoder)
     if trainer.batches.rank == 0:
-        cache.fill(encoder.to(trainer.device).eval(), front, on_progress)
+        cache.fill(encoder.eval(), front, on_progress)
     if trainer.batches.world > 1:
         dist.barrier()
     trainer.batches.cache = cache
@@ -171,15 +166,18 @@ def read_sentences(graft: Graft) -> list[str]:
 
 
 @contextmanager
-def _watched(trainer: Trainer, graft: Graft) -> Iterator[None]:
-    """Let ``trainer`` write its curves, and score itself on the dev sets as it goes."""
-    curves = Curves(graft.folder, trainer.step)
+def _logged(trainer: Trainer, graft: Graft) -> Iterator[None]:
+    """Let ``trainer`` log its metrics, and score itself on the dev sets as it goes."""
+    metrics = MetricsLog(graft.folder, trainer.step)
     config = trainer.network.config
     most = graft.options.dev_clips
-    dev = {_dev_name(manifest): read_dev_set(manifest, config, most) for manifest in graft.dev}
+    dev = {}
+    for manifest in graft.dev:
+        name = manifest.parent.name if manifest.stem == "manifest" else manifest.stem
+        dev[name] = read_dev_set(manifest, config, most)
 
     def report(step: int, values: dict[str, float]) -> None:
-        curves.add(step, {f"train/{name}": value for name, value in values.items()})
+        metrics.add(step, {f"train/{name}": value for name, value in values.items()})
         _log.info(
             "step %d: %s", step, ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         )
@@ -187,18 +185,14 @@ def _watched(trainer: Trainer, graft: Graft) -> Iterator[None]:
     def evaluate(network: GptAsr, step: int) -> None:
         for name, clips in dev.items():
             found = score(network, trainer.batches.tokenizer, name, clips)
-            curves.add(step, found.to_dict())
+            metrics.add(step, found.to_dict())
             _log.info("WER at step %d: %s", step, found)
 
     trainer.report = report
     trainer.evaluate = evaluate if dev else None
     _log.info("%d clips, from step %d", len(trainer.batches.store), trainer.step)
-    with closing(curves):
+    with closing(metrics):
         yield
-
-
-def _dev_name(manifest: Path) -> str:
-    return manifest.parent.name if manifest.stem == "manifest" else manifest.stem
 
 
 @contextmanager

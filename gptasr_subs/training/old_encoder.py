@@ -38,22 +38,21 @@ class OldEncoder:
                 sound = torch.from_numpy(
                     soxr.resample(samples, SAMPLE_RATE, self._front.sample_rate)
                 )
-                encoded = self._network.encode(self._log_mel(sound[None])).features[0]
-                rows.append(self._placed(encoded, int(length)))
+                old = self._network.encode(self._log_mel(sound[None])).features[0]  # (M, D)
+                # The centre of new position n lies at (n + 0.5) * spacing - 0.5 among the old ones;
+                # its target is interpolated between the two beside it.
+                centre = (np.arange(int(length)) + 0.5) * self._spacing - 0.5
+                centre = centre.clip(0, len(old) - 1)
+                low = torch.from_numpy(centre.astype(np.int64))
+                high = (low + 1).clamp_max(len(old) - 1)
+                share = torch.from_numpy((centre % 1).astype(np.float32))[:, None]
+                rows.append(old[low] * (1 - share) + old[high] * share)
         return pad_sequence(rows, batch_first=True)
-
-    def _placed(self, old: Tensor, length: int) -> Tensor:
-        """``old`` (M, D) interpolated at the centres of ``length`` new positions."""
-        place = ((np.arange(length) + 0.5) * self._spacing - 0.5).clip(0, len(old) - 1)
-        low = torch.from_numpy(place.astype(np.int64))
-        high = (low + 1).clamp_max(len(old) - 1)
-        share = torch.from_numpy((place - place.astype(np.int64)).astype(np.float32))[:, None]
-        return old[low] * (1 - share) + old[high] * share
 
 
 def distance(positions: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     """Mean squared distance of ``positions`` (B, N, D) from ``target``, over its variances."""
     inside = torch.arange(target.shape[1]) < lengths[:, None]
     wanted = target[inside]
-    deviation = wanted.std(0) + 1e-3
+    deviation = wanted.std(0) + 1e-3  # (D,): every dimension counts the same
     return F.mse_loss(positions[inside] / deviation, wanted / deviation)

@@ -57,27 +57,39 @@ def prepare(
     copies: Copies = NO_COPIES,
     on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
-    """Make a store of the clips of ``manifests`` in ``folder``, without anything of the manifests
-    ``dev``.
+    """Make a store in ``folder`` of the clips of ``manifests``, without those of ``dev``.
 
     ``formatted`` are manifests of the same clips with text by a recogniser that writes case and
-    marks; ``noise`` is a manifest of noises (see noise.py), which become clips without text;
+    punctuation; ``noise`` is a manifest of noises (see noise.py), which become clips without text;
     ``copies`` are spoilt by codecs; ``on_progress`` gets the number of clips done, and of all. The
     report is left in the folder too. Raises ``UsageError`` where no clip passes.
     """
-    clips = read_manifests(manifests)
     held_out = read_held_out(dev, SAMPLE_RATE)
     report = Report()
-    passed = _checked(_with_text(clips, formatted), held_out, report)
+    known = {_place(clip): clip.text for clip in read_clips(*formatted)}
+    passed = []
+    for clip in read_manifests(manifests):
+        candidate = replace(clip, text=written(clip.text, known.get(_place(clip), "")))
+        if reason := why_not(candidate, held_out):
+            report.dropped.append((candidate, reason))
+        else:
+            passed.append(candidate)
     if not passed:
-        raise UsageError(
-            f"No clip is fit for training ({_reasons(report)}); look at the manifests."
-        )
+        counts = [f"{entry['reason']}: {entry['clips']}" for entry in report.to_dict()["dropped"]]
+        reasons = ", ".join(counts) or "there are none"
+        raise UsageError(f"No clip is fit for training ({reasons}); look at the manifests.")
     passed.sort(key=lambda clip: (str(clip.file), clip.offset))
 
+    def new_to_dev() -> Iterator[ClipAudio]:
+        for done, (clip, samples) in enumerate(read_samples(passed, SAMPLE_RATE), 1):
+            if sound_hash(samples) in held_out.sounds:
+                report.dropped.append((clip, "held-out sound"))
+            else:
+                yield clip, samples
+            on_progress(done, len(passed))
+
     def kept() -> Iterator[ClipAudio]:
-        counted = _counted(read_samples(passed, SAMPLE_RATE), len(passed), on_progress)
-        for clip, samples in with_copies(_unknown(counted, held_out, report), copies, SAMPLE_RATE):
+        for clip, samples in with_copies(new_to_dev(), copies, SAMPLE_RATE):
             report.kept.append(clip)
             yield clip, samples
         yield from noise_clips(read_noises(noise).noises)
@@ -122,37 +134,6 @@ def why_not(clip: Clip, held_out: HeldOut) -> str:
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def _checked(clips: Iterable[Clip], held_out: HeldOut, report: Report) -> list[Clip]:
-    passed = []
-    for clip in clips:
-        if reason := why_not(clip, held_out):
-            report.dropped.append((clip, reason))
-        else:
-            passed.append(clip)
-    return passed
-
-
-def _counted(
-    sounds: Iterable[ClipAudio], total: int, on_progress: Callable[[int, int], None]
-) -> Iterator[ClipAudio]:
-    for done, sound in enumerate(sounds, 1):
-        yield sound
-        on_progress(done, total)
-
-
-def _unknown(sounds: Iterable[ClipAudio], held_out: HeldOut, report: Report) -> Iterator[ClipAudio]:
-    for clip, samples in sounds:
-        if sound_hash(samples) in held_out.sounds:
-            report.dropped.append((clip, "held-out sound"))
-        else:
-            yield clip, samples
-
-
-def _with_text(clips: Iterable[Clip], formatted: Sequence[Path]) -> list[Clip]:
-    known = {_place(clip): clip.text for clip in read_clips(*formatted)}
-    return [replace(clip, text=written(clip.text, known.get(_place(clip), ""))) for clip in clips]
-
-
 def written(text: str, formatted: str = "") -> str:
     """A transcript with case, punctuation and spelled-out numbers, or else ``formatted``."""
     if not text.strip():
@@ -165,8 +146,3 @@ def written(text: str, formatted: str = "") -> str:
 
 def _place(clip: Clip) -> tuple[Path, float]:
     return clip.file.resolve(), round(clip.offset, 2)
-
-
-def _reasons(report: Report) -> str:
-    counts = [f"{entry['reason']}: {entry['clips']}" for entry in report.to_dict()["dropped"]]
-    return ", ".join(counts) or "there are none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class Sampler:
         rng = np.random.default_rng((self._seed, number))
         count = POOL * shares
         items = self._draw(count * batch_seconds, joined, rng)
+        # by length, with 3 % of chance, so that neighbours are not the same in every pool
         items.sort(key=lambda item: self.length(item) * rng.uniform(0.97, 1.03))
         batches = list(self._cut(items, count))
         order = rng.permutation(len(batches))
@@ -55,27 +56,26 @@ class Sampler:
         return float(sum(self._seconds[clip] for clip in item))
 
     def _draw(self, seconds: float, joined: float, rng: np.random.Generator) -> list[Item]:
+        """Items of about ``seconds`` together, a share ``joined`` of them of several clips."""
         items: list[Item] = []
         total = 0.0
 
         def draw() -> int:
+            # by inverting the cumulative distribution of the weights
             place = np.searchsorted(self._edges, rng.random()).clip(0, len(self._allowed) - 1)
             return int(self._allowed[place])
 
         while total < seconds:
             for _ in range(_DRAWN_AT_ONCE):
-                items.append(self._joined(draw, joined, rng))
-                total += self.length(items[-1])
+                item: Item = (draw(),)
+                while rng.random() < joined and len(item) < _MOST_JOINED:
+                    longer = (*item, draw())
+                    if self.length(longer) > self._longest:
+                        break
+                    item = longer
+                items.append(item)
+                total += self.length(item)
         return items
-
-    def _joined(self, draw: Callable[[], int], joined: float, rng: np.random.Generator) -> Item:
-        item: Item = (draw(),)
-        while rng.random() < joined and len(item) < _MOST_JOINED:
-            longer = (*item, draw())
-            if self.length(longer) > self._longest:
-                break
-            item = longer
-        return item
 
     def _cut(self, items: list[Item], count: int) -> Iterator[list[Item]]:
         """``count`` runs of neighbours in length that hold about equally many seconds."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from gptasr_subs.corpora.audio import ClipAudio
-from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import UsageError
 from gptasr_subs.storage.files import write_atomically
 from gptasr_subs.types import FloatArray
@@ -54,7 +53,7 @@ class AudioStore:
         return samples
 
     def text(self, index: int) -> str:
-        """Written text of one clip; empty where nobody speaks."""
+        """Written text of one clip; empty where there is no speech."""
         return str(self.rows[index]["text"])
 
     def source(self, index: int) -> str:
@@ -79,19 +78,10 @@ def write_store(sounds: Iterable[ClipAudio], folder: Path) -> None:
     temporary = folder / "samples.tmp"
     with temporary.open("wb") as out:
         for clip, samples in sounds:
-            out.write(
-                (samples * _FULL_SCALE)
-                .round()
-                .clip(-_FULL_SCALE, _FULL_SCALE - 1)
-                .astype("<i2")
-                .tobytes()
-            )
-            rows.append(_row(clip, start, len(samples)))
+            numbers = (samples * _FULL_SCALE).round().clip(-_FULL_SCALE, _FULL_SCALE - 1)
+            out.write(numbers.astype("<i2").tobytes())
+            facts = {**asdict(clip), "file": str(clip.file.resolve())}
+            rows.append({"start": start, "samples": len(samples), **facts})
             start += len(samples)
     temporary.replace(folder / _SAMPLES_FILE)
     write_atomically(folder / _CLIPS_FILE, json.dumps(rows))
-
-
-def _row(clip: Clip, start: int, samples: int) -> dict[str, Any]:
-    facts = {**asdict(clip), "file": str(clip.file.resolve())}
-    return {"start": start, "samples": samples, **facts}

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean as mean
 from typing import Any
 
 import torch
@@ -79,7 +80,12 @@ class Trainer:
                 module.dropout = options.dropout
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / STATE_FILE).exists():
-            self._resume()
+            state = read_state(folder, self.device)
+            network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.average = state["average"]
+            self.step = state["step"]
+            self.seconds = state["seconds"]
 
     def run(self, stop_at: int | None = None) -> None:
         """Train to step ``stop_at`` (default: the end); a loss of NaN raises ``ModelError``."""
@@ -88,7 +94,13 @@ class Trainer:
         self._reported = (time.monotonic(), self.seconds)
         while self.step < end:
             self._train_step()
-            self._after_step()
+            last = self.step == self.options.steps
+            if last or _due(self.step, self.options.report_every):
+                self._report()
+            if last or _due(self.step, self.options.save_every):
+                self.save()
+            if last or _due(self.step, self.options.evaluate_every):
+                self._evaluate()
 
     def save(self) -> None:
         """Write ``last.pt``: all that a later process needs to go on as if nothing had happened."""
@@ -112,23 +124,24 @@ class Trainer:
         """Weights after exponential averaging: the ones to evaluate and to ship."""
         return {**self.network.state_dict(), **self.average}
 
-    def _resume(self) -> None:
-        state = read_state(self.folder, self.device)
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.average = state["average"]
-        self.step = state["step"]
-        self.seconds = state["seconds"]
-
     def _train_step(self) -> None:
+        """One optimiser step on this process's micro-batch, gradients averaged over all."""
         phase, first = self.options.phase_at(self.step)
-        self._set_learning_rates(phase, first)
-        torch.manual_seed(self._number())  # dropout, masks and token noise depend on the step alone
+        # A part whose rate is 0 gets no gradient: it is frozen, and backward stops before it.
+        rates = {"adapter": phase.lr, "gpt": phase.gpt_lr, "encoder": phase.encoder_lr}
+        share = schedule(self.options, phase, self.step - first)
+        for group in self.optimiser.param_groups:
+            rate = rates[group["name"]]
+            group["lr"] = rate * share
+            for parameter in group["params"]:
+                parameter.requires_grad_(rate > 0)
+        # Dropout, masks and token noise depend on the step alone, so a resumed run draws the same.
+        torch.manual_seed(self._batch_number())
         batch = self.batches.at(self.step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.bf16):
             losses = self._losses(batch, phase)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
-        numbers = self._share({name: value.detach() for name, value in losses.items()})
+        numbers = self._all_reduce({name: value.detach() for name, value in losses.items()})
         if not math.isfinite(numbers["loss"]):
             raise ModelError(
                 f"The loss of step {self.step} is no number; resume with lower learning rates."
@@ -139,20 +152,16 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self.seconds += batch.seconds * self.batches.world
-        self._update_average()
+        # average <- keep * average + (1 - keep) * weights; ``keep`` grows from 0.1 to its limit, so
+        # that the untrained weights of the first steps are soon forgotten.
+        keep = min(self.options.ema_decay, (1 + self.step) / (20 + self.step))
+        with torch.no_grad():
+            now = [p.detach() for p in self.network.parameters()]
+            torch._foreach_lerp_(list(self.average.values()), now, 1 - keep)
         self._recent.append(numbers)
 
-    def _set_learning_rates(self, phase: Phase, first: int) -> None:
-        rates = {"adapter": phase.lr, "gpt": phase.gpt_lr, "encoder": phase.encoder_lr}
-        share = schedule(self.options, phase, self.step - first)
-        for group in self.optimiser.param_groups:
-            rate = rates[group["name"]]
-            group["lr"] = rate * share
-            for parameter in group["params"]:
-                parameter.requires_grad_(rate > 0)
-
-    def _number(self) -> int:
-        """Of this process's micro-batch, counted over the whole run."""
+    def _batch_number(self) -> int:
+        """Number of this process's micro-batch, counted over the whole run."""
         return self.step * self.batches.world + self.batches.rank
 
     def _losses(self, batch: Batch, phase: Phase) -> Losses:
@@ -171,36 +180,32 @@ class Trainer:
         losses = {"ctc": ctc_loss(self.network, encoded, batch)}
         total = self.options.ctc_weight * losses["ctc"]
         if phase.distil:
-            losses["distil"] = self._distance(batch, encoded)
+            assert self.old_encoder is not None and encoded.lengths is not None
+            positions = encoded.lengths.cpu()
+            target = self.old_encoder.positions(batch.samples, positions)
+            losses["distil"] = distance(encoded.features.float().cpu(), target, positions)
             total = total + phase.distil * losses["distil"]
         if phase.gpt_lr:
-            logits = self.network.read(encoded, self._noisy(_inputs(batch.tokens.to(self.device))))
+            # Teacher forcing on a text with errors: the GPT must look at the audio for the next.
+            tokens = _inputs(batch.tokens.to(self.device))
+            replaced = torch.rand(tokens.shape, device=tokens.device) < self.options.token_noise
+            replaced[:, 0] = False  # never the start token
+            other = torch.randint_like(tokens, self.network.config.vocabulary)
+            logits = self.network.read(encoded, torch.where(replaced, other, tokens))
             losses["text"] = self._text_loss(logits, batch.tokens)
             total = total + losses["text"]
+        # Text alone keeps the branch without audio an internal language model (ILM), whose
+        # log-probabilities the search subtracts.
         if phase.gpt_lr and self.sentences and _due(self.step, self.options.lm_every):
-            tokens = self.sentences(self._number()).to(self.device)
+            tokens = self.sentences(self._batch_number()).to(self.device)
             losses["lm"] = self._text_loss(self.network.lm_logits(_inputs(tokens)), tokens)
             total = total + self.options.lm_weight * losses["lm"]
         return {"loss": total, **losses}
 
     def _frames(self, seconds: float) -> int:
-        """Encoder frames in so many seconds."""
+        """Encoder frames in ``seconds`` of audio."""
         assert self.network.config.encoder is not None
         return round(seconds * self.network.config.encoder.frames_per_second)
-
-    def _distance(self, batch: Batch, encoded: Encoded) -> Tensor:
-        assert self.old_encoder is not None and encoded.lengths is not None
-        lengths = encoded.lengths.cpu()
-        target = self.old_encoder.positions(batch.samples, lengths)
-        return distance(encoded.features.float().cpu(), target, lengths)
-
-    def _noisy(self, tokens: Tensor) -> Tensor:
-        """Replace some of ``tokens`` (B, U) by random ones; never the first, the begin of text."""
-        replaced = torch.rand(tokens.shape, device=tokens.device) < self.options.token_noise
-        replaced[:, 0] = False
-        return torch.where(
-            replaced, torch.randint_like(tokens, self.network.config.vocabulary), tokens
-        )
 
     def _text_loss(self, logits: Tensor, tokens: Tensor) -> Tensor:
         return F.cross_entropy(
@@ -210,10 +215,11 @@ class Trainer:
             ignore_index=NO_TOKEN,
         )
 
-    def _share(self, numbers: Losses) -> dict[str, float]:
+    def _all_reduce(self, numbers: Losses) -> dict[str, float]:
         """Average the gradients and ``numbers`` of all processes, in one message."""
         if self.batches.world == 1:
             return {name: float(value) for name, value in numbers.items()}
+        # Each process has the same parameters in the same order, so one flat vector will do.
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         own = torch.stack([*numbers.values()])
         flat = torch.cat([*(g.flatten() for g in gradients), own])
@@ -224,24 +230,9 @@ class Trainer:
             gradient.copy_(part.view_as(gradient))
         return dict(zip(numbers, means.tolist(), strict=True))
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        keep = min(self.options.ema_decay, (1 + self.step) / (20 + self.step))
-        now = [p.detach() for p in self.network.parameters()]
-        torch._foreach_lerp_(list(self.average.values()), now, 1 - keep)
-
-    def _after_step(self) -> None:
-        last = self.step == self.options.steps
-        if last or _due(self.step, self.options.report_every):
-            self._report()
-        if last or _due(self.step, self.options.save_every):
-            self.save()
-        if last or _due(self.step, self.options.evaluate_every):
-            self._evaluate()
-
     def _report(self) -> None:
         names = dict.fromkeys(name for numbers in self._recent for name in numbers)
-        means = {name: _mean([n[name] for n in self._recent if name in n]) for name in names}
+        means = {name: mean(n[name] for n in self._recent if name in n) for name in names}
         began, before = self._reported
         now = time.monotonic()
         speed = (self.seconds - before) / max(now - began, 1e-9)
@@ -273,12 +264,14 @@ def parameter_groups(network: GptAsr) -> dict[str, list[nn.Parameter]]:
 
 def schedule(options: GraftOptions, phase: Phase, step: int) -> float:
     """Share of the peak learning rate at ``step`` of a phase: warm-up, constant, linear decay."""
+    # 1 until the decay begins, then the share of it that is left
     left = (phase.steps - step) / max(1.0, phase.steps * (1 - options.decay_from))
     return min(1.0, (step + 1) / options.warmup) * min(1.0, max(_LEAST_SHARE, left))
 
 
 def mask_time(frames: Tensor, lengths: Tensor, every: int, most: int) -> Tensor:
     """Set stretches of up to ``most`` frames of ``frames`` (B, T, C) to 0, one every ``every``."""
+    # SpecAugment's masks along time, on frames of the encoder instead of the spectrogram
     kept = torch.ones(frames.shape[:2])
     for row, length in enumerate(lengths.tolist()):
         for _ in range(int(length) // every):
@@ -328,7 +321,3 @@ def _inputs(tokens: Tensor) -> Tensor:
 
 def _due(step: int, every: int) -> bool:
     return bool(every) and step % every == 0
-
-
-def _mean(numbers: list[float]) -> float:
-    return sum(numbers) / len(numbers)

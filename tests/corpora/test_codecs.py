@@ -12,7 +12,15 @@ from typer.testing import CliRunner
 
 from gptasr_subs.cli.train import app
 from gptasr_subs.corpora.audio import read_manifest, read_samples
-from gptasr_subs.corpora.codecs import CODECS, COPY, Codec, Copies, _chosen, degrade, with_copies
+from gptasr_subs.corpora.codecs import (
+    CODECS,
+    COPY,
+    Codec,
+    Copies,
+    choose_codec,
+    degrade,
+    with_copies,
+)
 from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import MediaError
 from gptasr_subs.training.preparation import prepare
@@ -77,16 +85,16 @@ def test_fewer_bits_are_further_from_the_sound() -> None:
 
 def test_the_choice_follows_from_seed_and_clip_and_is_fair() -> None:
     clips = [replace(CLIP, offset=float(number)) for number in range(1500)]
-    chosen = [_chosen(clip, Copies(0.4)) for clip in clips]
-    assert chosen == [_chosen(clip, Copies(0.4)) for clip in clips]
-    assert chosen != [_chosen(clip, Copies(0.4, seed=1)) for clip in clips]
+    chosen = [choose_codec(clip, Copies(0.4)) for clip in clips]
+    assert chosen == [choose_codec(clip, Copies(0.4)) for clip in clips]
+    assert chosen != [choose_codec(clip, Copies(0.4, seed=1)) for clip in clips]
     found = [codec.name.partition(" ")[0] for codec in chosen if codec]
     assert len(found) / 1500 == pytest.approx(0.4, abs=0.04)
     assert all(
         count / len(found) == pytest.approx(1 / 3, abs=0.06) for count in Counter(found).values()
     )
     assert {codec for codec in chosen if codec} == set(CODECS)
-    more = [_chosen(clip, Copies(0.6)) for clip in clips]
+    more = [choose_codec(clip, Copies(0.6)) for clip in clips]
     assert all(other == codec for codec, other in zip(chosen, more, strict=True) if codec)
 
 

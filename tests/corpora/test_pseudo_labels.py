@@ -166,7 +166,7 @@ def test_the_command_line_goes_from_labels_of_any_recogniser_to_a_store(
 
     monkeypatch.setattr("gptasr_subs.recognition.loading.find_recognizer", find)
     words = ["label", corpus, "--teacher", "whisper:tiny", "--device", "cpu"]
-    done = command(*words, "--least-confidence", 0.8, "--out", tmp_path / "out")
+    done = command(*words, "--min-confidence", 0.8, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert asked == [("whisper", "tiny", "cpu")]
     assert "radio: 3 clips" in done.stderr and "confidence under 0.8" in done.stderr

@@ -115,7 +115,7 @@ def test_a_text_that_is_held_out_altogether_is_refused_for_that_reason(tmp_path:
     refused = CliRunner().invoke(app, words.split())
     assert refused.exit_code == 2 and not (tmp_path / "corpus").exists()
     assert (
-        "All that can be read aloud is held out, for a corpus of --dev says it; give other"
+        "Every sentence of the text is held out, for a corpus of --dev says it; give other"
         in refused.stderr
     )
 

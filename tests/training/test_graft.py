@@ -24,12 +24,12 @@ from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
 from gptasr_subs.model.encoder import build_encoder
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.training.batches import NO_TOKEN, Batches, TextBatches
-from gptasr_subs.training.curves import Curves, last_points
 from gptasr_subs.training.encoders import save_encoder
 from gptasr_subs.training.evaluation import read_dev_set, score
 from gptasr_subs.training.export import export
 from gptasr_subs.training.frames import FrameCache
 from gptasr_subs.training.graft import START_FOLDER, joined, read_sentences, start, train
+from gptasr_subs.training.metrics_log import MetricsLog, last_points
 from gptasr_subs.training.noise import read_noises
 from gptasr_subs.training.old_encoder import OldEncoder
 from gptasr_subs.training.options import Graft, GraftOptions, Phase, read_recipe
@@ -83,7 +83,7 @@ def make_trainer(
     )
     encoder = begun.model.speech_encoder.encoder
     front = begun.config.front_end
-    batches.cache = FrameCache(folder / f"cache{rank}", store, front, encoder, identity="tiny")
+    batches.cache = FrameCache(folder / f"cache{rank}", store, front, encoder)
     batches.cache.fill(encoder, front, lambda done, of: None)
     sentences = TextBatches(TEXTS, begun.tokenizer, begun.config, size=3)
     old = OldEncoder(tiny_checkpoint(2), begun.config)
@@ -242,16 +242,18 @@ def test_a_cache_of_frames_is_filled_once_and_holds_what_the_encoder_gives(
     begun = tiny_start(store)
     encoder = begun.model.speech_encoder.encoder
     front = begun.config.front_end
-    told: list[tuple[int, int]] = []
-    cache = FrameCache(tmp_path, store, front, encoder, identity="a")
-    cache.fill(encoder, front, lambda done, of: told.append((done, of)))
-    assert told[-1] == (len(store), len(store))
+    progress: list[tuple[int, int]] = []
+    cache = FrameCache(tmp_path, store, front, encoder)
+    cache.fill(encoder, front, lambda done, of: progress.append((done, of)))
+    assert progress[-1] == (len(store), len(store))
     samples = torch.from_numpy(store.samples(3))
     with torch.inference_mode():
         alone, _ = encoder(samples[None, None], torch.tensor([len(samples)]))
     torch.testing.assert_close(cache.frames(3), alone[0], atol=2e-3, rtol=2e-3)
-    assert FrameCache(tmp_path, store, front, encoder, identity="a").done == len(store)
-    assert FrameCache(tmp_path, store, front, encoder, identity="b").done == 0
+    assert FrameCache(tmp_path, store, front, encoder).done == len(store)
+    with torch.no_grad():
+        next(encoder.parameters()).add_(1)
+    assert FrameCache(tmp_path, store, front, encoder).done == 0
 
 
 def test_batches_hold_what_is_said(store: AudioStore, tmp_path: Path) -> None:
@@ -372,12 +374,12 @@ def test_a_score_counts_the_words_that_differ(workshop: Path) -> None:
     )
 
 
-def test_curves_keep_the_last_point_of_each(tmp_path: Path) -> None:
+def test_metrics_keep_the_last_point_of_each(tmp_path: Path) -> None:
     assert last_points(tmp_path) == {}
     for step, value in ((1, 3.0), (2, 2.5)):
-        curves = Curves(tmp_path, step)
-        curves.add(step, {"train/loss": value, "dev/ctc": 10 * value})
-        curves.close()
+        metrics = MetricsLog(tmp_path, step)
+        metrics.add(step, {"train/loss": value, "dev/ctc": 10 * value})
+        metrics.close()
     assert last_points(tmp_path) == {"train/loss": (2, 2.5), "dev/ctc": (2, 25.0)}
 
 

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from gptasr_subs.cli.train import app
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
 from gptasr_subs.model.encoder import build_encoder
-from gptasr_subs.training.curves import CURVES_FILE
 from gptasr_subs.training.encoders import save_encoder
+from gptasr_subs.training.metrics_log import METRICS_FILE
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.training.trainer import read_state
 from tests.support.tiny import tiny_checkpoint
@@ -100,7 +100,7 @@ def kill_after(child: subprocess.Popen[str], step: int, seconds: float) -> None:
 def losses(run: Path) -> dict[int, set[str]]:
     """All losses ever reported of each step; where a kill had it done twice, they must be equal."""
     found: defaultdict[int, set[str]] = defaultdict(set)
-    for line in (run / CURVES_FILE).read_text(encoding="utf-8").splitlines():
+    for line in (run / METRICS_FILE).read_text(encoding="utf-8").splitlines():
         step, name, value = line.split("\t")
         if name == "train/loss":
             found[int(step)].add(value)

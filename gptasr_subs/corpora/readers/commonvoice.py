@@ -19,19 +19,11 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
         for row in read_rows(table) if table.exists() else []:
             file = folder / "clips" / row["path"]
             speaker = row["client_id"][:_SPEAKER_LETTERS]
+            sentence = row["sentence"]
+            # Some releases put quotation marks around a sentence that has some, and double those.
+            if '""' in sentence and sentence.startswith('"') and sentence.endswith('"'):
+                sentence = sentence[1:-1]
+            text = sentence.replace('""', '"')
             yield Utterance(
-                Clip(
-                    file,
-                    speaker=speaker,
-                    source="commonvoice",
-                    licence="CC0",
-                    text=_unquoted(row["sentence"]),
-                )
+                Clip(file, speaker=speaker, source="commonvoice", licence="CC0", text=text)
             )
-
-
-def _unquoted(sentence: str) -> str:
-    """Some releases put quotation marks around a sentence that has some, and double those."""
-    if '""' in sentence and sentence.startswith('"') and sentence.endswith('"'):
-        sentence = sentence[1:-1]
-    return sentence.replace('""', '"')

@@ -21,13 +21,16 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
     """All utterances: there are no ``parts``."""
     for prompts in sorted(root.rglob("etc/PROMPTS")):
         session = prompts.parents[1]
+        user = session.name.partition("-")[0]
+        speaker = session.name if user == "anonymous" else user
         original = _texts(prompts.with_name("prompts-original"))
         for name, text in _texts(prompts).items():
             written = original.get(name, "")
             same = ctc.normalize_text(written) == ctc.normalize_text(text)
+            files = [session / kind / f"{name}.{kind}" for kind in _KINDS]
             clip = Clip(
-                _sound(session, name),
-                speaker=_speaker(session),
+                next((file for file in files if file.exists()), files[0]),
+                speaker=speaker,
                 source="voxforge",
                 licence="GPL-3.0",
                 text=text,
@@ -40,14 +43,3 @@ def _texts(prompts: Path) -> dict[str, str]:
     lines = read_text(prompts).splitlines() if prompts.exists() else []
     pairs = (line.split(None, 1) for line in lines if line.strip())
     return {name.rpartition("/")[2]: "".join(text) for name, *text in pairs}
-
-
-def _sound(session: Path, name: str) -> Path:
-    files = [session / kind / f"{name}.{kind}" for kind in _KINDS]
-    return next((file for file in files if file.exists()), files[0])
-
-
-def _speaker(session: Path) -> str:
-    """The user's name, or that of the session where nobody was logged in."""
-    user = session.name.partition("-")[0]
-    return session.name if user == "anonymous" else user

@@ -25,7 +25,7 @@ VOICES = ("slt", "rms", "awb")
 
 _PAUSE = "pau"
 _FEWEST_WORDS = 4
-_SURE = 0.5  # confidence of words that are measured: others may be aligned anywhere
+_MIN_CONFIDENCE = 0.5  # of words that are measured: others may be aligned anywhere
 _SPEAKING_SECONDS = 60
 
 
@@ -55,12 +55,13 @@ def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -
 
     Raises ``UsageError`` where it recognises nothing.
     """
-    pairs = [pair for sentence in sentences for pair in _heard(recognizer, sentence)]
+    pairs = [pair for sentence in sentences for pair in _aligned(recognizer, sentence)]
     if not pairs:
         raise UsageError(
             "The model recognises none of the sentences surely enough to time it;"
             " train it for longer."
         )
+    # The median, for a word that is aligned wrongly lies far off.
     late = np.array([(word.start - span.start, word.end - span.end) for word, span in pairs])
     median = np.median(late, axis=0)
     start_spread, end_spread = np.median(np.abs(late - median), axis=0)
@@ -69,8 +70,8 @@ def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -
     )
 
 
-def _heard(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Word, Span]]:
-    """Words as CTC aligns them with no offsets, and where they are; only those it is sure of."""
+def _aligned(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Word, Span]]:
+    """Words as CTC aligns them without offsets, and where they are; only confident ones."""
     import soxr
 
     samples = soxr.resample(sentence.samples, sentence.rate, recognizer.sample_rate)
@@ -83,15 +84,17 @@ def _heard(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Wor
     )
     if len(words) == len(sentence.spans):
         yield from (
-            (w, s) for w, s in zip(words, sentence.spans, strict=True) if w.confidence >= _SURE
+            (word, span)
+            for word, span in zip(words, sentence.spans, strict=True)
+            if word.confidence >= _MIN_CONFIDENCE
         )
 
 
 def read_by_flite(sentences: Iterable[str], count: int) -> Iterator[Spoken]:
-    """``count`` of the ``sentences``, voices in turn; those whose words and sounds cannot be
-    matched are passed over.
+    """Have flite read ``count`` of the ``sentences``, voices in turn.
 
-    Raises ``UsageError`` where the program is not installed.
+    Those whose words and phones cannot be matched are skipped. Raises ``UsageError`` where the
+    program is not installed.
     """
     found = 0
     for number, sentence in enumerate(sentences):
@@ -113,7 +116,7 @@ def _read(sentence: str, voice: str) -> Spoken | None:
         wav = Path(folder) / "out.wav"
         sounds = _speak(sentence, voice, str(wav))
         samples, rate = soundfile.read(wav, dtype="float32")
-    spans = _spans_of_words(sounds, [_count_sounds(word.lower(), voice) for word in words])
+    spans = _spans_of_words(sounds, [_count_phones(word.lower(), voice) for word in words])
     return Spoken(samples, rate, tuple(words), spans) if spans else None
 
 
@@ -134,7 +137,7 @@ def _spans_of_words(sounds: Sequence[tuple[str, float]], counts: Sequence[int]) 
 
 
 @lru_cache(maxsize=4096)
-def _count_sounds(word: str, voice: str) -> int:
+def _count_phones(word: str, voice: str) -> int:
     return sum(name != _PAUSE for name, _ in _speak(word, voice, "none"))
 
 

@@ -14,7 +14,7 @@ from gptasr_subs.errors import UsageError
 from gptasr_subs.model import ctc
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint, set_offsets
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
-from gptasr_subs.training.calibration import Spoken, measure_offsets, read_by_flite
+from gptasr_subs.training.ctc_offsets import Spoken, measure_offsets, read_by_flite
 from gptasr_subs.types import FloatArray, Span
 from tests.support.tiny import tiny_checkpoint
 
