@@ -129,12 +129,12 @@ def say_timed(timed: Timed, name: str) -> None:
         confidence = f"confidence {part.shift.confidence:.2f}"
         echo_error(f"{name}{which} {part.shift}; {done} ({confidence}).")
     if timed.outside:
-        echo_error(f"Left out, being before or after the film: {_quoted(timed.outside)}.")
+        echo_error(f"Left out, being before or after the video: {_quoted(timed.outside)}.")
     if timed.astray:
         phrases = _quoted(timed.astray)
         echo_error(f"Found at another time, but left with their neighbours; check them: {phrases}.")
     if timed.unplaced:
-        echo_error(f"Left out, for at this break the film has no room: {_quoted(timed.unplaced)}.")
+        echo_error(f"Left out, for at this break the video has no room: {_quoted(timed.unplaced)}.")
 
 
 def _quoted(phrases: tuple[str, ...]) -> str:

@@ -35,7 +35,7 @@ class Batch:
     def __init__(self, model: LazyRecognizer, options: Options, hooks: Hooks | None = None) -> None:
         """``model`` as ``lazy_model`` gives it.
 
-        ``hooks`` are told of each file, by default the notifiers alone.
+        ``hooks`` run for each file, by default the notifiers alone.
         """
         self._model = model
         self._options = options

@@ -14,7 +14,7 @@ import typer
 
 from gptasr_subs.errors import GptasrError, UsageError
 
-INTERRUPTED = 130  # what shells expect of a program that was told to stop
+INTERRUPTED = 130  # what shells expect of a program that is interrupted
 
 
 @contextmanager

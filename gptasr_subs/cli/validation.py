@@ -33,7 +33,7 @@ def check_options(options: Options, model: str = "default") -> None:
             "--burn-style is outline, box, or ASS fields such as Fontname=Arial,Fontsize=20."
         )
     try:
-        target_paths(Path("film.mp4"), options)
+        target_paths(Path("video.mp4"), options)
     except FormatError as error:
         raise UsageError(str(error)) from error
 

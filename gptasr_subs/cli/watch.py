@@ -118,13 +118,13 @@ def explain(
         from gptasr_subs.pipeline.plan import target_paths
 
         options = make_options(format, lang, output_dir, overwrite)
-        # As written: the folder somebody stands in may itself lie in a hidden one.
-        film = Candidate(
+        # The path as given: the working directory may itself lie in a hidden folder.
+        video = Candidate(
             file, options, parse_limits(only_if_audio, length, size), Path(file.anchor)
         )
         if not file.exists():
             raise MediaError(f"There is no file {str(file)!r}; check the name.")
-        for verdict in check_rules(film):
+        for verdict in check_rules(video):
             write_stdout(
                 f"{'passed' if verdict.passed else 'SKIP'}: {verdict.rule}: {verdict.reason}\n"
             )

@@ -39,10 +39,10 @@ def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
     0 seconds reach to the end of the file. Each file is read once.
     """
     for file, group in groupby(clips, key=lambda clip: clip.file):
-        mono, rate, trouble = _sound(file)
+        mono, rate, trouble = _read_mono(file)
         for clip in group:
             samples = cut(mono, rate, clip) if clip.seconds else mono[round(clip.offset * rate) :]
-            silent = "" if samples.any() else "no sound"
+            silent = "" if samples.any() else "silence"
             yield LoadedClip(
                 replace(clip, seconds=len(samples) / rate), samples, rate, trouble or silent
             )
@@ -53,7 +53,7 @@ def origin(clip: Clip) -> str:
     return _BREAKS_LINES.sub("?", f"{clip.file.absolute()}@{clip.offset:.3f}")
 
 
-def _sound(file: Path) -> tuple[FloatArray, int, str]:
+def _read_mono(file: Path) -> tuple[FloatArray, int, str]:
     """Samples and rate, or what is wrong with the file."""
     nothing = np.zeros(0, np.float32), 1
     if _BREAKS_LINES.search(str(file)):

@@ -15,7 +15,7 @@ _LONE_I = re.compile(r"\bi(?='|\b)")
 _ENDS = (".", "?", "!")
 _QUOTES = '"“”'
 _LEAST_BORROWED = (
-    0.5  # share of the words that the formatted text must confirm before its marks are believed
+    0.5  # share of the words that the formatted text must confirm before it is believed
 )
 
 

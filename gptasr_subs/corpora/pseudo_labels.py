@@ -1,4 +1,4 @@
-"""Pseudo-labels: a recogniser's transcripts of clips without text, where it is sure enough."""
+"""Pseudo-labels: a recogniser's transcripts of clips without text, where it is confident enough."""
 
 from __future__ import annotations
 
@@ -123,16 +123,16 @@ def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
 
 
 def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> Iterator[Row]:
-    """Rows of the pieces of which the recogniser is sure; the others join what is dropped."""
+    """Rows of the pieces that are recognised with confidence; the others join what is dropped."""
     samples = [piece.samples for piece in batch.pieces]
     found = dict(recognizer.transcribe(samples, batch_size=options.batch_size, beams=options.beams))
     for index, piece in enumerate(batch.pieces):
         words = found.get(index, [])
-        sure = confidence(words)
-        if words and sure >= options.min_confidence:
+        certainty = confidence(words)
+        if words and certainty >= options.min_confidence:
             said = replace(piece.clip, text=" ".join(word.text for word in words))
             row = manifest_row(str(said.file.absolute()), said.offset, said, piece.whole)
-            yield (*row, f"{sure:.4f}")
+            yield (*row, f"{certainty:.4f}")
         else:
             reason = (
                 f"confidence under {options.min_confidence:g}" if words else "nothing recognised"

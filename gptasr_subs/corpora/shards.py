@@ -1,6 +1,6 @@
 """FLAC shards in which clips lie one after the other, and the tables that name them.
 
-It can be read while it grows, and whoever was interrupted goes on behind the last shard of the
+It can be read while it grows, and an interrupted writer resumes behind the last shard of the
 manifest.
 """
 

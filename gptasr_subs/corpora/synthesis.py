@@ -2,7 +2,7 @@
 
 A corpus is a folder with ``manifest.tsv`` (one line a clip) and mono 16-bit FLAC shards at 22050 Hz
 in which the clips lie one after the other. A shard enters the manifest once it is complete, so a
-corpus can be read while it grows, and an interrupted run goes on where it stopped.
+corpus can be read while it grows, and an interrupted run is resumed.
 """
 
 from __future__ import annotations
@@ -162,15 +162,12 @@ def synthesise(
     hours: float,
     seed: int = 0,
     clips_per_shard: int = 50,
-    stop_file: Path | None = None,
     prompts: Prompts | None = None,
 ) -> float:
-    """Write a corpus of ``hours`` into ``folder``, or go on with it; give the hours that are there
-    now.
+    """Write, or resume, a corpus of ``hours`` in ``folder``; return its hours now.
 
     The voices take turns shard by shard. Several processes with different seeds may write into one
-    folder. A run ends early once ``stop_file`` exists. Raises ``UsageError`` where there is nothing
-    to read, or nothing of it can be read.
+    folder. Raises ``UsageError`` where there is nothing to read, or nothing of it can be read.
     """
     if not sentences:
         raise UsageError(
@@ -182,7 +179,7 @@ def synthesise(
     endless = utterances(sentences, np.random.default_rng(seed), prompts)
     ahead = islice(endless, number * clips_per_shard, None)
     failures = 0
-    while done < hours and not (stop_file and stop_file.exists()):
+    while done < hours:
         texts = list(islice(ahead, clips_per_shard))
         voice = voices[number % len(voices)]
         clips, rows = speak_all(voice, texts, np.random.default_rng((seed, number)))

@@ -49,7 +49,7 @@ def normalize(text: str) -> str:
 
 
 def is_unformatted(text: str) -> bool:
-    """Whether ``text`` is written in one case and without marks, as transcripts for scoring are."""
+    """Whether ``text`` is written in one case and without punctuation, as for scoring."""
     return not _MARKS.search(text) and (text == text.lower() or text == text.upper())
 
 

@@ -85,28 +85,34 @@ def list_models() -> list[CatalogueEntry]:
 def pull(name: str, on_progress: ProgressCallback | None = None) -> Path:
     """Fetch a published checkpoint into the cache, unless it is there; gives its folder.
 
-    A try that was cut off goes on where it stopped. Raises ModelError that says what to do instead.
+    A download that was cut off is resumed. Raises ModelError that says what to do instead.
     """
     folder = files.checkpoint_cache() / name
-    remotes = _files(name)
+    available = " or ".join(known for known, published in PUBLISHED.items() if published.files)
+    if name not in PUBLISHED:
+        raise ModelError(f"There is no published model {name!r}; choose {available}.")
+    remotes = PUBLISHED[name].files
+    if not remotes:
+        advice = f"choose {available}, or give the path of a copy with --model"
+        raise ModelError(f"No public home of the model {name!r} is known; {advice}.")
     missing = [remote for remote in remotes if not (folder / remote.name).is_file()]
     for remote in missing:
         _fetch(name, remote, folder, on_progress)
     if missing:
-        _refuse_damaged(
-            name, folder / remotes[0].name, [folder / remote.name for remote in missing]
-        )
+        # While no checksum is known, loading it is the proof; what does not load must not stay.
+        from gptasr_subs.model.checkpoint import load_published
+
+        weights = folder / remotes[0].name
+        try:
+            load_published(weights)
+        except ModelError as error:
+            for remote in missing:
+                (folder / remote.name).unlink()
+            raise ModelError(
+                f"What was fetched as {name!r} is not that model and was removed; get it by hand"
+                f" from {remotes[0].page} and save it as {str(weights)!r}."
+            ) from error
     return folder
-
-
-def _files(name: str) -> tuple[RemoteFile, ...]:
-    available = " or ".join(known for known, published in PUBLISHED.items() if published.files)
-    if name not in PUBLISHED:
-        raise ModelError(f"There is no published model {name!r}; choose {available}.")
-    if not PUBLISHED[name].files:
-        advice = f"choose {available}, or give the path of a copy with --model"
-        raise ModelError(f"No public home of the model {name!r} is known; {advice}.")
-    return PUBLISHED[name].files
 
 
 def _fetch(
@@ -121,23 +127,8 @@ def _fetch(
     except DownloadError as error:
         raise ModelError(
             f"{remote.name!r} of the model {name!r} could not be fetched ({error}); "
-            "try again later, it goes on where it stopped, or get the file by hand "
+            "try again later, it will be resumed, or get the file by hand "
             f"from {remote.page} and save it as {str(folder / remote.name)!r}."
-        ) from error
-
-
-def _refuse_damaged(name: str, weights: Path, fetched: list[Path]) -> None:
-    """While no checksum is known, loading it is the proof; what does not load must not stay."""
-    from gptasr_subs.model.checkpoint import load_published
-
-    try:
-        load_published(weights)
-    except ModelError as error:
-        for path in fetched:
-            path.unlink()
-        raise ModelError(
-            f"What was fetched as {name!r} is not that model and was removed; get it by hand from "
-            f"{PUBLISHED[name].files[0].page} and save it as {str(weights)!r}."
         ) from error
 
 

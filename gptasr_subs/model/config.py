@@ -1,7 +1,4 @@
-"""What a checkpoint is: its front end and the shape of its network.
-
-The four published configurations by name.
-"""
+"""The config of a checkpoint: its front end and its network; the published ones by name."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from typing import Any, Literal
 Generation = Literal[1, 2, 3]
 FrontEndKind = Literal["log-mel", "whisper", "samples"]
 EncoderKind = Literal["moonshine", "whisper"]
+MelScale = Literal["slaney", "htk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class FrontEnd:
     n_mels: int = 80
     f_max: float = 8000.0
     power: int = 1
-    mel_scale: Literal["slaney", "htk"] = "slaney"
+    mel_scale: MelScale = "slaney"
     floor: float = 1e-5
     shift: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
@@ -56,7 +54,7 @@ WHISPER_LOG_MEL = FrontEnd(sample_rate=16000, n_fft=400, hop=160, power=2, kind=
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """The shape of an open speech encoder.
+    """The config of an open speech encoder.
 
     ``inner`` is the width inside the MLP, ``rotary`` how many dimensions of each head Moonshine
     rotates, ``max_frames`` the rows of Whisper's position table and ``n_mels`` the log-mels that it
@@ -85,7 +83,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """The shape of the adapter: ``frames`` encoder frames become one position of the GPT."""
+    """The config of the adapter: ``frames`` encoder frames become one position of the GPT."""
 
     frames: int
     width: int = 384
@@ -97,7 +95,7 @@ class AdapterConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """The shape of one GPT-ASR network.
+    """The config of one GPT-ASR network.
 
     ``blocks`` counts the residual blocks of the mel encoder's three stages (generation 1 and 2);
     generation 3 has an open ``encoder`` and an ``adapter`` in its place; ``ctc_classes`` is 0 where

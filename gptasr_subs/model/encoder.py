@@ -127,18 +127,16 @@ class Transformer(nn.Module):
 
     def attend(self, x: Tensor, mask: Tensor | None, turns: Tensor | None = None) -> Tensor:
         """``x`` (B, T, D) to the same shape; ``mask`` (B, T) is True for a clip's own frames."""
-        seen = None if mask is None else _seen(mask)
+        seen = None
+        if mask is not None:
+            # (B, 1, 1, T), never none, for a softmax of none is NaN: a clip of no frames at all
+            # looks at the first one, which is padding.
+            first = torch.arange(mask.shape[1], device=mask.device) == 0
+            seen = (mask | first)[:, None, None]
         for layer in self.layers:
             x = layer(x, seen, turns)
         out: Tensor = self.layer_norm(x)
         return out if mask is None else out * mask[..., None]
-
-
-def _seen(mask: Tensor) -> Tensor:
-    """The frames to look at (B, 1, 1, T): never none, for a softmax of none is NaN."""
-    # A clip of no frames at all looks at the first one, which is padding.
-    first = torch.arange(mask.shape[1], device=mask.device) == 0
-    return (mask | first)[:, None, None]
 
 
 class MoonshineEncoder(Transformer):
@@ -156,7 +154,7 @@ class MoonshineEncoder(Transformer):
     def frames(self, lengths: Tensor) -> Tensor:
         """Lengths in samples to lengths in frames; below 895 samples there is none."""
         for conv in (self.conv1, self.conv2, self.conv3):
-            lengths = _strided(lengths, conv)
+            lengths = strided_lengths(lengths, conv)
         return lengths
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -165,7 +163,7 @@ class MoonshineEncoder(Transformer):
         ragged = bool((lengths != x.shape[-1]).any())
         x = self._normalise(
             torch.tanh(self.conv1(x.transpose(1, 2))),
-            _strided(lengths, self.conv1) if ragged else None,
+            strided_lengths(lengths, self.conv1) if ragged else None,
         )
         x = self.conv3.with_gelu(self.conv2.with_gelu(x)).to(self.layer_norm.weight.dtype)
         lengths = self.frames(lengths)
@@ -206,7 +204,7 @@ class WhisperEncoder(Transformer):
 
     def frames(self, lengths: Tensor) -> Tensor:
         """Lengths in mel frames to lengths in frames."""
-        return _strided(lengths, self.conv2)
+        return strided_lengths(lengths, self.conv2)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """``x`` (B, n_mels, T) at 100 a second and its lengths (B,) to (B, T / 2, D) and theirs.
@@ -220,16 +218,14 @@ class WhisperEncoder(Transformer):
         x = self.conv2.with_gelu(_cleared(x, inside)).to(self.layer_norm.weight.dtype)
         lengths = self.frames(lengths)
         mask = _inside(lengths, x.shape[1]) if ragged else None
-        placed = x + self._positions(x.shape[1]).to(x.dtype)
-        return self.attend(placed, mask), lengths
-
-    def _positions(self, frames: int) -> Tensor:
+        frames = x.shape[1]
         if frames > len(self.embed_positions):
             raise ModelError(
                 f"A clip of {frames / 50:.1f} s is longer than this Whisper encoder reads;"
                 f" cut the audio into clips of at most {len(self.embed_positions) / 50:.0f} s."
             )
-        return self.embed_positions[:frames]
+        placed = x + self.embed_positions[:frames].to(x.dtype)
+        return self.attend(placed, mask), lengths
 
 
 def _sinusoidal_table(rows: int, width: int) -> Tensor:
@@ -239,7 +235,8 @@ def _sinusoidal_table(rows: int, width: int) -> Tensor:
     return torch.cat((angle.sin(), angle.cos()), dim=1)
 
 
-def _strided(lengths: Tensor, conv: nn.Conv1d) -> Tensor:
+def strided_lengths(lengths: Tensor, conv: nn.Conv1d) -> Tensor:
+    """Lengths (B,) of what ``conv`` makes of clips of ``lengths``."""
     (kernel,) = conv.kernel_size
     (stride,) = conv.stride
     padding = int(conv.padding[0])

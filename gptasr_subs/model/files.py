@@ -45,7 +45,10 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
         if place.is_dir() and (found := _in_folder(place)):
             return found
         if place.is_file():
-            return _described(place)
+            # a weights file of our own format stands for its folder
+            description = place.with_name(DESCRIPTION_FILE)
+            own = place.name == WEIGHTS_FILE and description.is_file()
+            return description if own else place
     if name in PUBLISHED:
         raise ModelError(
             f"The model {name!r} is not on this computer; "
@@ -98,7 +101,10 @@ def read_description(path: Path) -> dict[str, Any]:
             f"{path} does not describe a gptasr-subs checkpoint; give the folder of one."
         )
     if description["format"] == 1:
-        description = _from_format_1(description)
+        decoding = description.get("decoding", {})
+        if isinstance(decoding, dict):
+            decoding = {_DECODING_NAMES.get(name, name): value for name, value in decoding.items()}
+        description = {**description, "format": 2, "decoding": decoding}
     if description["format"] != FORMAT:
         raise ModelError(
             f"{path} is of a format that this version cannot read; upgrade gptasr-subs."
@@ -106,15 +112,8 @@ def read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _from_format_1(description: dict[str, Any]) -> dict[str, Any]:
-    decoding = description.get("decoding", {})
-    if isinstance(decoding, dict):
-        decoding = {_DECODING_NAMES.get(name, name): value for name, value in decoding.items()}
-    return {**description, "format": 2, "decoding": decoding}
-
-
 def described_config(name_or_path: str | Path) -> ModelConfig | None:
-    """The shape of a checkpoint of our own format, without its weights.
+    """The config of a checkpoint of our own format, without its weights.
 
     None where only loading it can tell.
     """
@@ -122,12 +121,6 @@ def described_config(name_or_path: str | Path) -> ModelConfig | None:
         return ModelConfig.from_dict(read_description(find_checkpoint(name_or_path))["config"])
     except (ModelError, KeyError, TypeError, ValueError):
         return None
-
-
-def _described(path: Path) -> Path:
-    """A weights file of our own format stands for its folder."""
-    description = path.with_name(DESCRIPTION_FILE)
-    return description if path.name == WEIGHTS_FILE and description.is_file() else path
 
 
 def _in_folder(folder: Path) -> Path | None:

@@ -1,6 +1,6 @@
 """GPT-2 (Radford et al. 2019) as far as GPT-ASR uses it, with the layer names of its state dicts.
 
-Own code, for importing the library that has it takes longer than subtitling ten minutes of film.
+Own code, for importing the library that has it takes longer than subtitling ten minutes.
 
 Shapes: B sequences, T positions, D width, H heads.
 """
@@ -31,7 +31,8 @@ class Conv1D(InferenceLayer, nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``x`` (..., inputs) to (..., outputs), in the weight's number format."""
         if self._product is None:
-            return F.linear(self._in_format(x), self.weight.t(), self.bias)
+            x = x if self.weight.dtype == torch.float32 else x.to(self.weight.dtype)
+            return F.linear(x, self.weight.t(), self.bias)
         return self._product(x)
 
     def with_gelu(self, x: Tensor) -> Tensor:
@@ -39,9 +40,6 @@ class Conv1D(InferenceLayer, nn.Module):
         if self._product is None:
             return F.gelu(self(x), approximate="tanh")
         return self._product(x, gelu="tanh")
-
-    def _in_format(self, x: Tensor) -> Tensor:
-        return x if self.weight.dtype == torch.float32 else x.to(self.weight.dtype)
 
     def prepare_for_inference(self, dtype: torch.dtype) -> None:
         """Make ready for decoding in ``dtype``, for good.
@@ -156,7 +154,11 @@ class Gpt2(nn.Module):
         ``mask`` (B, T) has zeros where not to look.
         """
         x = self.add_positions(embedded)
-        seen = None if mask is None else _causal(mask)
+        seen = None
+        if mask is not None:
+            # (B, 1, T, T): each position may see those up to itself that count
+            square = mask.new_ones(mask.shape[1], mask.shape[1], dtype=torch.bool)
+            seen = square.tril() & (mask != 0)[:, None, None]
         for layer in self.layers:
             x = layer.finish(x, _attend(*layer.project(x), seen))
         out: Tensor = self.ln_f(x)
@@ -165,24 +167,13 @@ class Gpt2(nn.Module):
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
     """Each position sees those that ``seen`` says, or all up to itself."""
-    if seen is None and query.requires_grad and query.device.type == "cpu":
-        return _attend_in_training(query, key, value)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=seen is None)
-
-
-def _attend_in_training(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal attention as two plain products.
-
-    On a CPU, forward and backward, that is twice as fast as the fused kernel.
-    """
+    if seen is not None or not query.requires_grad or query.device.type != "cpu":
+        return F.scaled_dot_product_attention(
+            query, key, value, attn_mask=seen, is_causal=seen is None
+        )
+    # In training on a CPU two plain products are twice as fast, forward and backward, as the fused
+    # kernel.
     later = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).triu(1)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
     out: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1).to(value.dtype) @ value
     return out
-
-
-def _causal(mask: Tensor) -> Tensor:
-    """Which positions (B, 1, T, T) each may see: those up to itself that count."""
-    size = mask.shape[1]
-    past = torch.ones(size, size, dtype=torch.bool, device=mask.device).tril()
-    return past & (mask != 0)[:, None, None]

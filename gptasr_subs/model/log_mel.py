@@ -8,7 +8,7 @@ from math import log
 import torch
 from torch import Tensor, nn
 
-from gptasr_subs.model.config import WHISPER_LOG_MEL, FrontEnd
+from gptasr_subs.model.config import WHISPER_LOG_MEL, FrontEnd, MelScale
 from gptasr_subs.types import FloatArray
 
 _MOST_GAIN = 30.0  # a window of room tone must not be blown up to the level of speech
@@ -148,9 +148,9 @@ def mel_filters(front: FrontEnd) -> Tensor:
     """
     bins = torch.linspace(0, front.sample_rate / 2, front.n_fft // 2 + 1, dtype=torch.float64)
     # The triangles' edges are equally far apart in mel: each begins at its predecessor's centre.
-    to_mel, to_hertz = _SCALES[front.mel_scale]
-    top = float(to_mel(torch.tensor(front.f_max, dtype=torch.float64)))
-    edges = to_hertz(torch.linspace(0, top, front.n_mels + 2, dtype=torch.float64))
+    top = hertz_to_mel(torch.tensor(front.f_max, dtype=torch.float64), front.mel_scale)
+    mels = torch.linspace(0, float(top), front.n_mels + 2, dtype=torch.float64)
+    edges = mel_to_hertz(mels, front.mel_scale)
     low = edges[:-2, None]
     centre = edges[1:-1, None]
     high = edges[2:, None]
@@ -160,26 +160,20 @@ def mel_filters(front: FrontEnd) -> Tensor:
     return (triangles * 2 / (high - low)).float()
 
 
-def _htk(hertz: Tensor) -> Tensor:
-    return 2595 * (1 + hertz / 700).log10()
-
-
-def _htk_hertz(mel: Tensor) -> Tensor:
-    return 700 * (10 ** (mel / 2595) - 1)
-
-
 # Slaney's scale is linear up to 1000 Hz (15 mel) and then grows by a factor of 6.4 every 27 mel.
 _GROWTH = log(6.4) / 27
 
 
-def _slaney(hertz: Tensor) -> Tensor:
-    return torch.where(
-        hertz < 1000, hertz * 3 / 200, 15 + (hertz / 1000).clamp_min(1).log() / _GROWTH
-    )
+def hertz_to_mel(hertz: Tensor, scale: MelScale) -> Tensor:
+    """Frequencies (any shape) on the mel ``scale``."""
+    if scale == "htk":
+        return 2595 * (1 + hertz / 700).log10()
+    above = 15 + (hertz / 1000).clamp_min(1).log() / _GROWTH
+    return torch.where(hertz < 1000, hertz * 3 / 200, above)
 
 
-def _slaney_hertz(mel: Tensor) -> Tensor:
+def mel_to_hertz(mel: Tensor, scale: MelScale) -> Tensor:
+    """Inverse of ``hertz_to_mel``."""
+    if scale == "htk":
+        return 700 * (10 ** (mel / 2595) - 1)
     return torch.where(mel < 15, mel * 200 / 3, 1000 * ((mel - 15) * _GROWTH).exp())
-
-
-_SCALES = {"htk": (_htk, _htk_hertz), "slaney": (_slaney, _slaney_hertz)}

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.adapter import Adapter
 from gptasr_subs.model.config import ModelConfig
-from gptasr_subs.model.encoder import build_encoder
+from gptasr_subs.model.encoder import build_encoder, strided_lengths
 from gptasr_subs.model.gpt2 import Gpt2
 from gptasr_subs.model.packing import InferenceLayer
 
@@ -119,7 +119,7 @@ class MelEncoder(nn.Module):
         for layer in self.encoder:
             if isinstance(layer, nn.Conv1d):
                 x = layer(x)
-                lengths = _strided(lengths, layer)
+                lengths = None if lengths is None else strided_lengths(lengths, layer)
                 mask = None if lengths is None else _time_mask(lengths, x.shape[-1], x.dtype)
             elif isinstance(layer, (MaskedGroupNorm, ResidualBlock, ResidualBlocks)):
                 x = layer(x, mask)
@@ -152,15 +152,6 @@ def _generation_2(mels: int, width: int, blocks: tuple[int, int, int]) -> list[n
         *(_conv(width, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
         ResidualBlocks(ResidualBlock(width) for _ in range(third)),
     ]
-
-
-def _strided(lengths: Tensor | None, conv: nn.Conv1d) -> Tensor | None:
-    if lengths is None:
-        return None
-    (kernel,) = conv.kernel_size
-    (stride,) = conv.stride
-    padding = int(conv.padding[0])
-    return torch.div(lengths + 2 * padding - kernel, stride, rounding_mode="floor") + 1
 
 
 def _time_mask(lengths: Tensor, size: int, dtype: torch.dtype) -> Tensor:
@@ -201,16 +192,10 @@ def clips_at_once(device: torch.device) -> int:
     return 4 if device.type == "cpu" else 64
 
 
-# On a CPU an open encoder reads a multiple of so many frames at once: each new shape costs oneDNN
+# On a CPU an open encoder reads a multiple of this many frames at once: each new shape costs oneDNN
 # 5 ms and 7 MB, for good. A clip goes alone, which is a little faster than four together, because
 # it stays in the caches.
 _BLOCK = 32
-
-
-def _fitted(mel: Tensor, lengths: Tensor, block: int) -> Tensor:
-    """``mel`` (B, n_mels, T), as long as the longest clip up to a multiple of ``block``."""
-    size = -(-int(lengths.max()) // block) * block
-    return F.pad(mel, (0, size - mel.shape[-1]))
 
 
 class SpeechEncoder(nn.Module):
@@ -249,8 +234,7 @@ class GptAsr(nn.Module):
             self.speech_encoder = SpeechEncoder(config)
         else:
             self.mel_encoder = MelEncoder(config)
-        # Generation 1 trained with GPT-2's own position table added to the other two, the others
-        # not.
+        # Only generation 1 was trained with GPT-2's own position table added to the other two.
         positions = config.max_mel_positions + config.max_text_tokens + 2
         self.gpt = Gpt2(
             config.vocabulary,
@@ -291,12 +275,14 @@ class GptAsr(nn.Module):
         if encoder is not None and mel.device.type == "cpu":
             size = 1
             block = _BLOCK * encoder.hop
-        rows = [slice(first, first + size) for first in range(0, len(mel), size)]
-        # Each part is about as long as its longest clip, and only what comes out is padded to one
-        # length.
-        parts = [
-            self.encode(_fitted(mel[some], lengths[some], block), lengths[some]) for some in rows
-        ]
+        parts = []
+        for first in range(0, len(mel), size):
+            some = slice(first, first + size)
+            # As long as the part's longest clip up to a multiple of ``block``; only what comes out
+            # is padded to one length.
+            frames = -(-int(lengths[some].max()) // block) * block
+            fitted = F.pad(mel[some], (0, frames - mel.shape[-1]))
+            parts.append(self.encode(fitted, lengths[some]))
         longest = max(part.features.shape[1] for part in parts)
         features = torch.cat(
             [F.pad(part.features, (0, 0, 0, longest - part.features.shape[1])) for part in parts]
@@ -308,9 +294,8 @@ class GptAsr(nn.Module):
     def prefix(self, encoded: Encoded) -> tuple[Tensor, Tensor | None]:
         """Mel positions as GPT-2 reads them (B, N, D), and the mask (B, N) of those that count."""
         features, lengths = encoded
-        if (
-            self.config.generation == 1
-        ):  # always padded with zeros to the full table, and nothing is masked
+        # Generation 1 was always padded with zeros to the full table, and nothing was masked.
+        if self.config.generation == 1:
             features = F.pad(features, (0, 0, 0, self.config.max_mel_positions - features.shape[1]))
             lengths = None
         table = self.mel_pos_embedding.weight[: features.shape[1]]

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 Gelu = Literal["none", "tanh"]
 """How a GELU is approximated, in torch's words."""
 
-_FLOAT32_PAYS = ("x86_64", "amd64")  # nobody has measured oneDNN's float32 on other processors
+_FLOAT32_PAYS = ("x86_64", "amd64")  # oneDNN's float32 is not measured on other processors
 
 
 class InferenceLayer(ABC):
@@ -38,7 +38,11 @@ class Product:
         """Take ``weight`` (outputs, inputs), whose number format is that of the products."""
         self.weight = weight.detach()
         self.bias = None if bias is None else bias.detach()
-        self._packed = _pack(self.weight) if _pays(self.weight) else None
+        machine = platform.machine().lower()
+        is_faster = weight.dtype == torch.bfloat16 or (
+            weight.dtype == torch.float32 and machine in _FLOAT32_PAYS
+        )
+        self._packed = _pack(self.weight) if is_faster and weight.device.type == "cpu" else None
 
     def __call__(self, x: Tensor, gelu: Gelu | None = None) -> Tensor:
         """``x`` (..., inputs) to (..., outputs), and a GELU of it where asked for."""
@@ -47,14 +51,6 @@ class Product:
             return _multiply(x, self._packed, bias=self.bias, gelu=gelu)
         out = F.linear(x, self.weight, self.bias)
         return out if gelu is None else F.gelu(out, approximate=gelu)
-
-
-def _pays(weight: Tensor) -> bool:
-    if weight.device.type != "cpu":
-        return False
-    if weight.dtype == torch.float32:
-        return platform.machine().lower() in _FLOAT32_PAYS
-    return weight.dtype == torch.bfloat16
 
 
 def _pack(weight: Tensor) -> Tensor | None:

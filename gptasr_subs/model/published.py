@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.model.config import GENERATION_1, GENERATION_2, PUBLISHED, FrontEnd, ModelConfig
+from gptasr_subs.model.config import GENERATION_1, GENERATION_2, PUBLISHED, ModelConfig
 from gptasr_subs.model.files import MEL_NORMS_FILE, VOCABULARY_FILE
 from gptasr_subs.model.tokenizer import BpeTokenizer, CharacterTokenizer, Tokenizer
 
@@ -34,10 +34,9 @@ _NEEDED = (
 
 
 def read_published(path: Path, heads: int = 0) -> tuple[str, ModelConfig, Tokenizer, State]:
-    """Name, configuration, tokenizer and weights of a published state dict and the files beside it.
+    """Name, config, tokenizer and weights of a published state dict and the files beside it.
 
-    ``heads`` is for networks whose heads are not 64 wide. Raises ``ModelError`` for everything that
-    is not one.
+    ``heads`` is for networks whose heads are not 64 wide. Raises ``ModelError`` for other files.
     """
     state = clean_state(read_tensors(path), path)
     try:
@@ -47,7 +46,19 @@ def read_published(path: Path, heads: int = 0) -> tuple[str, ModelConfig, Tokeni
     tokenizer: Tokenizer = CharacterTokenizer()
     if config.generation == 2:
         tokenizer = BpeTokenizer(_beside(path, VOCABULARY_FILE).read_text(encoding="utf-8"))
-        config = replace(config, front_end=_with_norms(_beside(path, MEL_NORMS_FILE)))
+        norms_file = _beside(path, MEL_NORMS_FILE)
+        norms = _read(norms_file)
+        if (
+            not isinstance(norms, Tensor)
+            or norms.numel() != GENERATION_2.n_mels
+            or not bool((norms != 0).all())
+        ):
+            raise ModelError(
+                f"{norms_file} does not hold the {GENERATION_2.n_mels} mel constants;"
+                " fetch the model again."
+            )
+        front = replace(GENERATION_2, scale=tuple(norms.flatten().tolist()))
+        config = replace(config, front_end=front)
     names = (
         name
         for name, published in PUBLISHED.items()
@@ -141,19 +152,6 @@ def _blocks(state: State, first: bool) -> tuple[int, int, int]:
 
 def _count(state: State, pattern: str) -> int:
     return len({match[1] for name in state if (match := re.match(pattern, name))})
-
-
-def _with_norms(path: Path) -> FrontEnd:
-    norms = _read(path)
-    if (
-        not isinstance(norms, Tensor)
-        or norms.numel() != GENERATION_2.n_mels
-        or not bool((norms != 0).all())
-    ):
-        raise ModelError(
-            f"{path} does not hold the {GENERATION_2.n_mels} mel constants; fetch the model again."
-        )
-    return replace(GENERATION_2, scale=tuple(norms.flatten().tolist()))
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -50,20 +50,16 @@ class Tokenizer(Protocol):
         """What ``tokenizer_from_json`` reads back."""
 
 
-def _symbols() -> list[str]:
-    """The 148 symbols of generation 1: pad, punctuation, letters, ARPAbet with stress digits."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    stressed = [vowel + stress for vowel in _VOWELS.split() for stress in ("", "0", "1", "2")]
-    sounds = sorted([*stressed, *_CONSONANTS.split()])
-    return [*"_-!'(),.:;? ", *letters, *letters.lower(), *("@" + sound for sound in sounds)]
-
-
 class CharacterTokenizer:
     """One token a character: what generation 1 writes. Its ARPAbet symbols decode to nothing."""
 
     def __init__(self) -> None:
         """Build the table."""
-        self.symbols = _symbols()
+        # 148 symbols: pad, punctuation, letters, ARPAbet with stress digits
+        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        stressed = [vowel + stress for vowel in _VOWELS.split() for stress in ("", "0", "1", "2")]
+        phones = ["@" + phone for phone in sorted([*stressed, *_CONSONANTS.split()])]
+        self.symbols = [*"_-!'(),.:;? ", *letters, *letters.lower(), *phones]
         self._ids = {
             symbol: index for index, symbol in enumerate(self.symbols) if index and len(symbol) == 1
         }

@@ -16,7 +16,7 @@ class Options:
 
     Else one sidecar a format is written. ``embed`` puts a track into the video, ``burn`` draws the
     text into a copy of it; see the modules of ``outputs``. ``journal``: keep on disk what is
-    recognised, and take from there what was. ``start``: seconds at which to begin listening; what
+    recognised, and take from there what was. ``start``: seconds at which to begin; what
     is before comes last. ``progressive``: write the files again and again while they grow. ``top``
     places the text at the top of the picture; ``shot_changes`` has cues begin and end with near
     cuts.

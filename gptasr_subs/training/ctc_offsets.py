@@ -114,18 +114,18 @@ def _read(sentence: str, voice: str) -> Spoken | None:
 
     with tempfile.TemporaryDirectory() as folder:
         wav = Path(folder) / "out.wav"
-        sounds = _speak(sentence, voice, str(wav))
+        phones = _speak(sentence, voice, str(wav))
         samples, rate = soundfile.read(wav, dtype="float32")
-    spans = _spans_of_words(sounds, [_count_phones(word.lower(), voice) for word in words])
+    spans = _spans_of_words(phones, [_count_phones(word.lower(), voice) for word in words])
     return Spoken(samples, rate, tuple(words), spans) if spans else None
 
 
-def _spans_of_words(sounds: Sequence[tuple[str, float]], counts: Sequence[int]) -> tuple[Span, ...]:
-    """Where the words, of so many phones each, lie among ``sounds``; empty if the counts differ."""
-    begins = [0.0, *(end for _, end in sounds)]
+def _spans_of_words(phones: Sequence[tuple[str, float]], counts: Sequence[int]) -> tuple[Span, ...]:
+    """Where the words, of so many phones each, lie among ``phones``; empty if the counts differ."""
+    begins = [0.0, *(end for _, end in phones)]
     voiced = [
         Span(begin, end)
-        for begin, (name, end) in zip(begins, sounds, strict=False)
+        for begin, (name, end) in zip(begins, phones, strict=False)
         if name != _PAUSE
     ]
     if sum(counts) != len(voiced) or 0 in counts:
@@ -152,5 +152,5 @@ def _speak(text: str, voice: str, wav: str) -> list[tuple[str, float]]:
         raise UsageError(
             f"flite does not read {text!r} ({error}); install the program flite."
         ) from error
-    pairs = (sound.rpartition(":") for sound in said.stdout.split())
+    pairs = (phone.rpartition(":") for phone in said.stdout.split())
     return [(name, float(end)) for name, _, end in pairs]

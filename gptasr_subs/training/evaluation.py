@@ -29,8 +29,7 @@ _SECONDS_A_TOKEN = 0.08  # at least: no speech is faster
 class DevScore:
     """WER in percent on one dev set, by the CTC head and by the GPT, and a sample of each.
 
-    ``cased`` is the GPT's with case and marks as part of the words, where the set's texts have
-    them.
+    ``cased`` is the GPT's with casing and punctuation, where the set's texts have them.
     """
 
     name: str

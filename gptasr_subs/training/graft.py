@@ -55,8 +55,8 @@ def train(
 ) -> Trainer:
     """Run ``graft``, or resume it, to step ``stop_at`` (its end by default).
 
-    ``on_progress`` is told of clips whose encoder frames are computed. Under ``torchrun`` this is
-    one of several processes. Raises ``UsageError`` and ``ModelError``.
+    ``on_progress`` gets the number of clips whose encoder frames are computed, and of all. Under
+    ``torchrun`` this is one of several processes. Raises ``UsageError`` and ``ModelError``.
     """
     with processes(graft.device) as (rank, world, device):
         if rank == 0 and not (graft.folder / START_FOLDER / "model.json").exists():

@@ -14,7 +14,7 @@ class MetricsLog:
     """Adds points to ``curves.tsv`` (step, name, value) and to TensorBoard's log beside it."""
 
     def __init__(self, folder: Path, step: int = 0) -> None:
-        """Go on at ``step``: what TensorBoard has of later steps, lost in a kill, is hidden."""
+        """Resume at ``step``: what TensorBoard has of later steps, lost in a kill, is hidden."""
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / METRICS_FILE
         self._writer: Any = None

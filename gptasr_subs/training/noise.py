@@ -59,7 +59,7 @@ def read_noises(manifest: Path | None) -> Noises:
 
 
 def noise_clips(noises: list[FloatArray]) -> Iterator[ClipAudio]:
-    """``noises`` in pieces of 8 s: clips in which nobody speaks."""
+    """``noises`` in pieces of 8 s: clips without speech."""
     size = round(_PIECE_SECONDS * SAMPLE_RATE)
     for number, noise in enumerate(noises):
         for first in range(0, len(noise), size):

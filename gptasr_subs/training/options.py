@@ -66,7 +66,7 @@ class GraftOptions:
     dropout: float = 0.05  # of what each block of the adapter adds
     lm_every: int = 4  # steps between two text-only batches (0: none) ...
     lm_weight: float = 0.5
-    lm_batch: int = 32  # ... of so many sentences
+    lm_batch: int = 32  # ... and the sentences of one
     mask_every: float = 3.0  # seconds of audio to one mask along time ...
     mask_seconds: float = 0.35  # ... of at most this length
     weight_decay: float = 0.01

@@ -39,7 +39,7 @@ class HeldOut:
     """What must never be trained on: normalised ``texts``, and hashes of audio."""
 
     texts: frozenset[str] = frozenset()
-    sounds: frozenset[str] = frozenset()
+    audio: frozenset[str] = frozenset()
 
     def has_text(self, text: str) -> bool:
         """Whether ``text``, or a sentence of it, is held out."""
@@ -82,8 +82,8 @@ def prepare(
 
     def new_to_dev() -> Iterator[ClipAudio]:
         for done, (clip, samples) in enumerate(read_samples(passed, SAMPLE_RATE), 1):
-            if sound_hash(samples) in held_out.sounds:
-                report.dropped.append((clip, "held-out sound"))
+            if audio_hash(samples) in held_out.audio:
+                report.dropped.append((clip, "held-out audio"))
             else:
                 yield clip, samples
             on_progress(done, len(passed))
@@ -100,10 +100,10 @@ def prepare(
 
 
 def read_held_out(dev: Sequence[Path], sample_rate: int) -> HeldOut:
-    """Texts and sounds of the manifests ``dev``, sounds as they are at ``sample_rate``."""
+    """Texts of the manifests ``dev``, and hashes of their audio at ``sample_rate``."""
     clips = read_manifests(dev)
-    sounds = frozenset(sound_hash(samples) for _, samples in read_samples(clips, sample_rate))
-    return HeldOut(normalized_texts(clips), sounds)
+    audio = frozenset(audio_hash(samples) for _, samples in read_samples(clips, sample_rate))
+    return HeldOut(normalized_texts(clips), audio)
 
 
 def normalized_texts(clips: Iterable[Clip]) -> frozenset[str]:
@@ -111,7 +111,7 @@ def normalized_texts(clips: Iterable[Clip]) -> frozenset[str]:
     return frozenset(ctc.normalize_text(clip.text) for clip in clips) - {""}
 
 
-def sound_hash(samples: FloatArray) -> str:
+def audio_hash(samples: FloatArray) -> str:
     """SHA-256 of ``samples`` as 16-bit numbers."""
     return sha256((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes()).hexdigest()
 

@@ -49,7 +49,7 @@ class Trainer:
         sentences: Callable[[int], Tensor] | None = None,
         old_encoder: OldEncoder | None = None,
     ) -> None:
-        """``folder`` takes ``last.pt``, and training goes on from it where it exists.
+        """``folder`` takes ``last.pt``, from which training is resumed where it exists.
 
         ``sentences(number)`` gives the tokens of a text-only batch; ``old_encoder`` is needed while
         a phase distils.
@@ -103,7 +103,7 @@ class Trainer:
                 self._evaluate()
 
     def save(self) -> None:
-        """Write ``last.pt``: all that a later process needs to go on as if nothing had happened."""
+        """Write ``last.pt``: all that a later process needs to resume to the bit."""
         if self.batches.rank:
             return
         state = {

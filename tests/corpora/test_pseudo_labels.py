@@ -78,7 +78,7 @@ def test_clips_get_the_text_that_is_heard_and_keep_the_rest(corpus: Path, tmp_pa
     assert [row["confidence"] for row in read_rows(tmp_path / "out")] == ["0.9000"] * 3
     assert recognizer.asked == [{"clips": 4, "batch_size": 3, "beams": 2}]
     dropped = {entry["reason"]: entry["clips"] for entry in report.to_dict()["dropped"]}
-    assert dropped == {"confidence under 0.8": 1, "no sound": 1, "unreadable": 1, "file missing": 1}
+    assert dropped == {"confidence under 0.8": 1, "silence": 1, "unreadable": 1, "file missing": 1}
 
 
 def test_without_a_limit_everything_that_is_heard_is_kept(corpus: Path, tmp_path: Path) -> None:

@@ -188,12 +188,6 @@ def test_a_voice_that_reads_nothing_ends_the_run(tmp_path: Path) -> None:
         corpus(tmp_path, 0.002, ToneVoice("ann", mute="."))
 
 
-def test_a_stop_file_ends_the_run(tmp_path: Path) -> None:
-    stop = tmp_path / "stop"
-    stop.touch()
-    assert synthesise([ToneVoice("ann")], SENTENCES, tmp_path / "corpus", 1.0, stop_file=stop) == 0
-
-
 def test_a_voice_that_is_not_there_is_named_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -108,7 +108,7 @@ def test_nothing_of_a_dev_set_gets_into_the_store(tmp_path: Path) -> None:
     stored = {ctc.normalize_text(store.text(index)) for index in range(len(store))} - {""}
     assert stored == {ctc.normalize_text(text) for text in free if text != free[1]}
     reasons = {entry["reason"]: entry["clips"] for entry in report.to_dict()["dropped"]}
-    assert reasons == {"held-out text": 2, "held-out sound": 1}
+    assert reasons == {"held-out text": 2, "held-out audio": 1}
 
 
 def test_the_report_counts_hours_speakers_and_reasons(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Common Voice: a table a part and ``clips/*.mp3``. Case and marks."""
+"""Common Voice: a table a part and ``clips/*.mp3``. Casing and punctuation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Hi-Fi TTS: a list of JSON objects for each reader, quality and part.
 
-Case and marks, numbers in words.
+Casing and punctuation, numbers in words.
 """
 
 from __future__ import annotations

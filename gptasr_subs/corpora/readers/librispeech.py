@@ -1,6 +1,6 @@
 """LibriSpeech: FLAC files and a ``.trans.txt`` in PART/SPEAKER/CHAPTER.
 
-Capital letters without marks.
+Capital letters without punctuation.
 """
 
 from __future__ import annotations

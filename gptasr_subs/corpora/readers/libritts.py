@@ -1,6 +1,6 @@
 """LibriTTS and LibriTTS-R: ``NAME.wav`` and ``NAME.normalized.txt`` in PART/SPEAKER/CHAPTER.
 
-Case, marks, no digits.
+Casing, punctuation, no digits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """LJSpeech: ``metadata.csv`` (name, text, text with numbers in words) and ``wavs``. One reader.
 
-Case and marks.
+Casing and punctuation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""TED-LIUM 3: talks as SPH files, cut by STM tables. Lower case without marks."""
+"""TED-LIUM 3: talks as SPH files, cut by STM tables. Lower case without punctuation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """VoxForge: sessions of some ten prompts each.
 
-Case and marks where the session has its original prompts.
+Casing and punctuation where the session has its original prompts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """VoxPopuli, transcribed: ``asr_PART.tsv`` and ``YEAR/ID.ogg``.
 
-Case and marks where the minutes have them.
+Casing and punctuation where the minutes have them.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ _SKIP_WORDS = 3
 class Penalties:
     """What liberties cost, in nats.
 
-    Measured on films half of whose words the recogniser gets wrong.
+    Measured on videos half of whose words the recogniser gets wrong.
 
     ``filler``: a frame with a letter that is not in the text. ``skip``: a word that is not spoken.
     ``band``: letters of the text that are considered around the best state.
@@ -172,12 +172,12 @@ def _trace(lows: list[int], moves: list[Moves], states: _States, state: int) -> 
         while (move := _unpack(moves[frame], state - lows[frame])) == _SKIP_WORDS:
             state = int(fillers[np.searchsorted(fillers, state) - 1])
             path[frame] = state
-        state -= move
+        state -= move  # the moves are numbered by how far they come
     return path
 
 
 def _pack(move: Moves) -> Moves:
-    """Four moves (W,) in a byte: those of all frames of a film must fit into memory."""
+    """Four moves (W,) in a byte: those of all frames of a video must fit into memory."""
     padded = np.append(move, np.zeros(-len(move) % 4, np.uint8)).reshape(-1, 4)
     out: NDArray[np.uint8] = (padded << np.array([0, 2, 4, 6], np.uint8)).sum(1).astype(np.uint8)
     return out

@@ -26,12 +26,11 @@ from gptasr_subs.model.decoding.incremental import IncrementalDecoder
 from gptasr_subs.model.decoding.text_hash import TextHash
 from gptasr_subs.model.network import Encoded, GptAsr
 
-_LOOP_REPEATS = 4  # the same tokens so many times in a row are a loop ...
-_LOOP_TOKENS = 24  # ... if they are at least so many: "no, no, no, no" is speech
+_LOOP_REPEATS = 4  # the same tokens this many times in a row are a loop ...
+_LOOP_TOKENS = 24  # ... if they are at least this many: "no, no, no, no" is speech
 _LOOP_EVERY = 8  # steps between two looks for loops
-_LEAVE_SHARE = (
-    0.25  # finished clips leave when they are this share of the batch: leaving copies the cache
-)
+# Finished clips leave when they are this share of the batch: leaving copies the cache.
+_LEAVE_SHARE = 0.25
 
 
 class Scorer(Protocol):
@@ -124,11 +123,9 @@ class _Beams:
         self.beam_size = beam_size
         self.stop = network.config.stop_token
         self.limits = torch.tensor(limits, device=device)  # (B,)
-        # (B,) their numbers in the first batch
-        self.clips = torch.arange(len(limits), device=device)
-        # (B, K, U)
+        self.clips = torch.arange(len(limits), device=device)  # (B,) numbers in the first batch
+        # tokens (B, K, U), and their log-probabilities by the GPT (B, K, U - 1)
         self.tokens = torch.full((*shape, 1), network.config.start_token, device=device)
-        # (B, K, U - 1) of the tokens by the GPT
         self.log_probs = torch.zeros(*shape, 0, device=device)
         self.ilm_log_probs = torch.zeros(shape, device=device)  # weighted sums
         self.scores = torch.full(shape, -torch.inf, device=device)
@@ -154,7 +151,7 @@ class _Beams:
 
         ``log_probs`` and ``ilm_scores``, what is added to them, are (B, K, V).
         """
-        # A beam that has ended goes on with the stop token only, at no cost.
+        # A beam that has ended writes stop tokens only, at no cost.
         only_stop = torch.full_like(log_probs[0, 0], -torch.inf)
         only_stop[self.stop] = 0.0
         log_probs = torch.where(self.ended[..., None], only_stop, log_probs)

@@ -1,4 +1,4 @@
-"""Log-mels to text: beam search by GPT and CTC head together, and no text where nobody speaks.
+"""Log-mels to text: beam search by GPT and CTC head together, and no text without speech.
 
 Shapes: B clips, T frames of the front end, or of the CTC head where said so.
 """
@@ -34,9 +34,8 @@ class DecodingOptions:
     """
 
     beam_size: int = 4
-    max_tokens: int = (
-        0  # 0: ``tokens_per_second`` decides; never more than the network has positions for
-    )
+    # 0: ``tokens_per_second`` decides; never more than the network has positions for
+    max_tokens: int = 0
     tokens_per_second: float = 25.0  # well above the fastest speech: only runaway text meets it
     ctc_weight: float = 0.3
     ilm_weight: float = 0.0  # for networks with ``text_solo``
@@ -75,7 +74,7 @@ class Hypothesis:
 class Decoded:
     """One clip: its hypotheses, best first, and the CTC log-probabilities (T, C).
 
-    There is no hypothesis where nobody speaks.
+    There is no hypothesis where there is no speech.
     """
 
     hypotheses: tuple[Hypothesis, ...]
