@@ -160,8 +160,8 @@ def refuse_strange(words: Sequence[Word | None]) -> None:
     if not words or sure < _LEAST * len(words):
         found = sum(word is not None for word in words)
         raise FormatError(
-            f"Little of the text is heard in the video ({found} of {len(words)} words, and those not clearly); "
-            "check that the two belong together."
+            f"Little of the text is heard in the video ({found} of {len(words)} words, and those "
+            "not clearly); check that the two belong together."
         )
 
 

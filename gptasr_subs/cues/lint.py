@@ -172,7 +172,8 @@ def _too_fast(context: CueContext, norms: Norms) -> str:
         return ""
     by_words = needed > chars / norms.max_chars_per_second
     if by_words:
-        return f"{60 * len(context.words) / context.seconds:.0f} words a minute, at most {norms.max_words_per_minute:g}"
+        words_per_minute = 60 * len(context.words) / context.seconds
+        return f"{words_per_minute:.0f} words a minute, at most {norms.max_words_per_minute:g}"
     return (
         f"{chars / context.seconds:.1f} characters a second, at most {norms.max_chars_per_second:g}"
     )

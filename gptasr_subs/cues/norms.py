@@ -69,7 +69,8 @@ class Norms:
         """Refuse norms that no cue can keep."""
         if self.max_chars < 1 or self.max_lines < 1:
             raise UsageError(
-                "A cue needs room for at least one character and one line; raise --max-chars or --max-lines."
+                "A cue needs room for at least one character and one line; "
+                "raise --max-chars or --max-lines."
             )
         above = (
             self.min_seconds,
@@ -81,7 +82,8 @@ class Norms:
         # Also where it is no number at all
         if not all(norm > 0 for norm in (*above, self.text_height)):
             raise UsageError(
-                "A cue's shortest duration, speeds, frame rate, long pause and text must be above 0."
+                "A cue's shortest duration, speeds, frame rate, long pause and text "
+                "must be above 0."
             )
         rests = (
             self.min_seconds_per_word,

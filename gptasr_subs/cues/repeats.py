@@ -1,5 +1,5 @@
-"""Text that stands in a file more than once although it is said once: the layers of a sign, cues that
-two segments share, and captions that roll up, each of which repeats what the one before showed.
+"""Text that stands in a file more than once although it is said once: the layers of a sign, cues
+that two segments share, and captions that roll up, each of which repeats the one before.
 """
 
 from __future__ import annotations

@@ -106,9 +106,8 @@ def read_with_remarks(path: str | os.PathLike[str]) -> Reading:
     """As ``read``, but whoever asks is the one to say what was left out or assumed."""
     found = get_format(_extension(path))
     if not isinstance(found, ReadableFormat):
-        raise FormatError(
-            f"A {found.name} file holds no times to read; give one of {', '.join(sorted(_readable_names()))}."
-        )
+        readable = ", ".join(sorted(_readable_names()))
+        raise FormatError(f"A {found.name} file holds no times to read; give one of {readable}.")
     decoded = read_decoded(path)
     assumed = (decoded.assumed,) if decoded.assumed else ()
     try:

@@ -23,9 +23,11 @@ WrapStyle: 2
 ScaledBorderAndShadow: yes
 
 [V4+ Styles]
-Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
-StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
-Style: Default,Arial,{size},&H00FFFFFF,&H00A0A0A0,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,96,96,54,1
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, \
+Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, \
+Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,{size},&H00FFFFFF,&H00A0A0A0,&H00000000,&H80000000,\
+0,0,0,0,100,100,0,0,1,3,1,2,96,96,54,1
 
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
@@ -109,7 +111,7 @@ def _tag(tag: str) -> str:
 
 
 def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
-    """Each word with the hundredths until the next one begins, and in colour where it is not sure."""
+    """Each word with the hundredths until the next one begins, coloured where it is not sure."""
     words = [word for line in lines for word in line]
     begins = [_hundredths(word.start) for word in words[1:]] + [_hundredths(cue.end)]
     timed = []

@@ -30,7 +30,8 @@ def left_out(lines: Iterable[str]) -> list[str]:
     if len(texts) == 1:
         return [f"A line of text has no time that can be read and is left out: {first!r}."]
     return [
-        f"{len(texts)} lines of text have no time that can be read and are left out, the first: {first!r}."
+        f"{len(texts)} lines of text have no time that can be read and are left out, "
+        f"the first: {first!r}."
     ]
 
 

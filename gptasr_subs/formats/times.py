@@ -77,7 +77,7 @@ def has_words(line: str) -> bool:
 
 
 def stray_words(settings: str) -> str:
-    """What of the rest of a line of times is text and no setting such as ``X1:40`` or ``line:0``."""
+    """Return what is text, not a setting such as ``X1:40``, in the rest of a line of times."""
     return " ".join(word for word in settings.split() if not re.fullmatch(r"[\w-]+:\S+", word))
 
 

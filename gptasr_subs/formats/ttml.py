@@ -17,12 +17,13 @@ from gptasr_subs.types import Cue
 _HEAD = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <tt xmlns="http://www.w3.org/ns/ttml" xmlns:tts="http://www.w3.org/ns/ttml#styling" \
-xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:profile="http://www.w3.org/ns/ttml/profile/imsc1/text" \
+xmlns:ttp="http://www.w3.org/ns/ttml#parameter" \
+ttp:profile="http://www.w3.org/ns/ttml/profile/imsc1/text" \
 ttp:timeBase="media" xml:lang={language}>
   <head>
     <styling>
-      <style xml:id="s" tts:fontFamily="proportionalSansSerif" tts:fontSize="{size:g}%" tts:lineHeight="125%" \
-tts:color="white" tts:backgroundColor="#000000c0"/>
+      <style xml:id="s" tts:fontFamily="proportionalSansSerif" tts:fontSize="{size:g}%" \
+tts:lineHeight="125%" tts:color="white" tts:backgroundColor="#000000c0"/>
     </styling>
     <layout>
 {regions}    </layout>

@@ -50,8 +50,8 @@ def read_event(environment: Mapping[str, str]) -> ArrEvent:
     program = next((name for name in _FILES if facts.get(f"{name}_eventtype")), "")
     if not program:
         raise UsageError(
-            "This is the custom script of Sonarr, Radarr or Lidarr, and none of them has called it; "
-            "choose it there under Settings, Connect."
+            "This is the custom script of Sonarr, Radarr or Lidarr, and none of them has called "
+            "it; choose it there under Settings, Connect."
         )
     kind = facts[f"{program}_eventtype"].lower()
     files = f"{program}_{_FILES[program]}"
@@ -67,7 +67,8 @@ def read_event(environment: Mapping[str, str]) -> ArrEvent:
         previous = _listed(facts, f"{files}_previouspaths")
         if len(paths) != len(previous):
             raise UsageError(
-                f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; update it."
+                f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; "
+                "update it."
             )
         return ArrEvent(program, ArrEventKind.RENAME, paths, previous)
     return ArrEvent(program, ArrEventKind.OTHER)
@@ -95,8 +96,8 @@ def handle(
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise MediaError(
-            f"{event.program.capitalize()} names the file {str(missing[0])!r}, which is not there on this computer; "
-            "give --map FOLDER-THERE=FOLDER-HERE."
+            f"{event.program.capitalize()} names the file {str(missing[0])!r}, which is not there "
+            "on this computer; give --map FOLDER-THERE=FOLDER-HERE."
         )
     return [queue.add(path, options) for path in paths if not _is_known(queue, path)]
 

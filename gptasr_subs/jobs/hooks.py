@@ -109,8 +109,9 @@ def _run(command: str, event: Event) -> None:
     """
     try:
         done = subprocess.run(
-            command, shell=True, env={**os.environ, **environment(event)}, stdin=subprocess.DEVNULL, timeout=PATIENCE,
-            capture_output=True, check=False, encoding="utf-8", errors="replace",
+            command, shell=True, env={**os.environ, **environment(event)}, timeout=PATIENCE,
+            stdin=subprocess.DEVNULL, capture_output=True, check=False, encoding="utf-8",
+            errors="replace",
         )  # fmt: skip
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         _log.warning("The command %r could not be run to its end (%s).", command, error)

@@ -1,12 +1,13 @@
-"""A durable queue of videos to subtitle: put in by anyone, worked off by one or many processes, each
-video once.
+"""A durable queue of videos to subtitle: put in by anyone, worked off by one or many processes,
+each video once.
 
 To enqueue from a script and exit at once::
 
     from gptasr_subs.jobs.queue import open_queue
 
     with open_queue() as queue:
-        queue.add(path, {"formats": ["srt"], "language": "en"}, priority=1)  # the same file twice is one job
+        # the same file twice is one job
+        queue.add(path, {"formats": ["srt"], "language": "en"}, priority=1)
 
 ``gptasr-subs jobs run`` (or ``gptasr-subs watch``) does the work. Nothing heavy is imported here.
 """
@@ -37,10 +38,12 @@ _SECONDS_TO_WAIT = 30.0  # for another process that writes
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL, options TEXT NOT NULL, priority INTEGER NOT NULL,
-    state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
-    added REAL NOT NULL, due REAL NOT NULL, changed REAL NOT NULL, worker TEXT, lease REAL);
-CREATE UNIQUE INDEX IF NOT EXISTS one_open_job_a_file ON jobs (path) WHERE state IN ('waiting', 'running');
+    id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL, options TEXT NOT NULL,
+    priority INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0, added REAL NOT NULL, due REAL NOT NULL,
+    changed REAL NOT NULL, worker TEXT, lease REAL);
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_job_a_file ON jobs (path)
+    WHERE state IN ('waiting', 'running');
 CREATE INDEX IF NOT EXISTS by_state ON jobs (state, priority, due);
 """
 
@@ -158,7 +161,10 @@ class Queue:
         if job.state is State.RUNNING:
             raise QueueError(f"The job {number} is running; cancel it first, or let it end.")
         now = self._clock()
-        sql = "UPDATE jobs SET state = 'waiting', reason = '', attempts = 0, due = ?, changed = ? WHERE id = ?"
+        sql = (
+            "UPDATE jobs SET state = 'waiting', reason = '', attempts = 0, due = ?, changed = ? "
+            "WHERE id = ?"
+        )
         try:
             self._ask(sql, now, now, number)
         except sqlite3.IntegrityError:
@@ -171,8 +177,11 @@ class Queue:
         A job that is over stays as it is.
         """
         self.get(number)
-        sql = "UPDATE jobs SET state = 'cancelled', reason = ?, changed = ? WHERE id = ? AND state IN (?, ?)"
-        self._ask(sql, reason, self._clock(), number, State.WAITING.value, State.RUNNING.value)
+        sql = (
+            "UPDATE jobs SET state = 'cancelled', reason = ?, changed = ? "
+            "WHERE id = ? AND state IN ('waiting', 'running')"
+        )
+        self._ask(sql, reason, self._clock(), number)
         return self.get(number)
 
     def cancel_path(self, path: Path, reason: str) -> None:
@@ -197,14 +206,15 @@ class Queue:
         with self._transaction():
             self._reclaim_expired(now)
             rows = self._ask(
-                f"SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? ORDER BY priority DESC, {order} LIMIT 1",
+                "SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? "
+                f"ORDER BY priority DESC, {order} LIMIT 1",
                 now,
             )
             if not rows:
                 return None
             self._ask(
-                "UPDATE jobs SET state = 'running', worker = ?, lease = ?, attempts = attempts + 1, changed = ?, "
-                "reason = '' WHERE id = ?",
+                "UPDATE jobs SET state = 'running', worker = ?, lease = ?, "
+                "attempts = attempts + 1, changed = ?, reason = '' WHERE id = ?",
                 *(worker, now + LEASE, now, rows[0][0]),
             )
         return self.get(rows[0][0])
@@ -231,7 +241,10 @@ class Queue:
         if not retry or job.attempts >= MAX_ATTEMPTS:
             return self.finish(job, State.FAILED, reason)
         now = self._clock()
-        sql = f"UPDATE jobs SET state = 'waiting', reason = ?, changed = ?, due = ?, worker = NULL WHERE {_HELD}"
+        sql = (
+            "UPDATE jobs SET state = 'waiting', reason = ?, changed = ?, due = ?, worker = NULL "
+            f"WHERE {_HELD}"
+        )
         self._ask(sql, reason, now, now + FIRST_DELAY * 4 ** (job.attempts - 1), job.id, job.worker)
 
     def release(self, job: Job, reason: str) -> None:
@@ -248,7 +261,10 @@ class Queue:
     def _reclaim_expired(self, now: float) -> None:
         reason = "its worker ended without a word"
         dead = "state = 'running' AND lease < ?"
-        sql = f"UPDATE jobs SET state = 'failed', reason = ?, changed = ? WHERE {dead} AND attempts >= ?"
+        sql = (
+            "UPDATE jobs SET state = 'failed', reason = ?, changed = ? "
+            f"WHERE {dead} AND attempts >= ?"
+        )
         self._ask(sql, f"{reason}, {MAX_ATTEMPTS} times", now, now, MAX_ATTEMPTS)
         self._ask(
             f"UPDATE jobs SET state = 'waiting', reason = ?, worker = NULL WHERE {dead}",
@@ -280,7 +296,8 @@ class Queue:
 
     def _failure(self, error: Exception) -> QueueError:
         return QueueError(
-            f"The queue {str(self.path)!r} cannot be used ({error}); check the disk and your rights."
+            f"The queue {str(self.path)!r} cannot be used ({error}); "
+            "check the disk and your rights."
         )
 
 

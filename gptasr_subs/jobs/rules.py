@@ -140,9 +140,9 @@ def _subtitle_file(candidate: Candidate) -> tuple[bool, str]:
         return False, f"{there[0].name!r} is there already"
     if make_plan(candidate.path, options).is_done:
         return False, "all that is asked for is there already"
-    return (
-        True,
-        f"no subtitle file of exactly this name in the language {options.language!r} stands in the way",
+    return True, (
+        f"no subtitle file of exactly this name in the language {options.language!r} "
+        "stands in the way"
     )
 
 
@@ -169,10 +169,10 @@ def _audio(candidate: Candidate) -> tuple[bool, str]:
         return True, f"any language is welcome ({spoken})"
     chosen = choose_track(candidate.info, options.audio_track, options.language)
     language = tracks[chosen].language
-    told = f"its audio tracks are in: {spoken}; number {chosen}, in {language or 'unknown'}, would be listened to"
-    return same_language(
-        language, candidate.limits.audio
-    ), f"{told}; asked for is {candidate.limits.audio!r}"
+    return same_language(language, candidate.limits.audio), (
+        f"its audio tracks are in: {spoken}; number {chosen}, in {language or 'unknown'}, would be "
+        f"listened to; asked for is {candidate.limits.audio!r}"
+    )
 
 
 def _length(candidate: Candidate) -> tuple[bool, str]:

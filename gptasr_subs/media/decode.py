@@ -48,7 +48,8 @@ _MANY = 0.2
 
 # ffmpeg looks at covers and pictures too, whose damage is none of the audio
 _OF_PICTURES = re.compile(
-    r"^\[(mjpeg|png|gif|bmp|webp|tiff|h26[34]|hevc|mpeg[124](video)?|vp[89]|av1|libdav1d|swscaler) @|\(Video: "
+    r"^\[(mjpeg|png|gif|bmp|webp|tiff|h26[34]|hevc|mpeg[124](video)?|vp[89]|av1|libdav1d|"
+    r"swscaler) @|\(Video: "
 )
 _LOST_PART = re.compile("Failed to open segment|Error when loading|decod", re.IGNORECASE)
 _NO_DECODER = re.compile(
@@ -186,8 +187,9 @@ def _read(pipe: IO[bytes], size: int, patience: Patience) -> bytes:
 
 def _endless(media: Path, seconds: float) -> MediaError:
     return MediaError(
-        f"{str(media)!r} has given no more audio for {SILENCE_LIMIT:.0f} s, after {seconds:.0f} s of it: "
-        "run again when the recording is over (a playlist ends with #EXT-X-ENDLIST), or its disk or share is back."
+        f"{str(media)!r} has given no more audio for {SILENCE_LIMIT:.0f} s, after {seconds:.0f} s "
+        "of it: run again when the recording is over (a playlist ends with #EXT-X-ENDLIST), or its "
+        "disk or share is back."
     )
 
 
@@ -221,7 +223,8 @@ def _failure(media: Path, track: int, reason: str, stderr: str) -> MediaError:
     name = repr(str(media))
     if _NO_DECODER.search(stderr):
         return MediaError(
-            f"This ffmpeg cannot decode the audio of {name} (codec {codec}); install a full build of ffmpeg."
+            f"This ffmpeg cannot decode the audio of {name} (codec {codec}); "
+            "install a full build of ffmpeg."
         )
     return MediaError(
         f"The audio of {name} cannot be decoded ({reason}); check that it plays, or copy it again."

@@ -25,8 +25,9 @@ from gptasr_subs.errors import MediaError
 _TAIL_LINES = 20  # last lines of stderr that are kept
 _ADDRESS = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ?")
 _CONSEQUENCE = re.compile(
-    r"Error (initializing output|while opening encoder|while decoding|writing trailer)|Conversion failed|"
-    r"Could not write header|Last message repeated|Task finished|Terminating thread|Error opening output"
+    r"Error (initializing output|while opening encoder|while decoding|writing trailer)|"
+    r"Conversion failed|Could not write header|Last message repeated|Task finished|"
+    r"Terminating thread|Error opening output"
 )
 
 

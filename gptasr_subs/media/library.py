@@ -13,9 +13,13 @@ from gptasr_subs.media.sidecars import BURNED
 
 _log = logging.getLogger(__name__)
 
-_VIDEO = "3g2 3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv rm rmvb ts vob webm wmv"
-_AUDIO = "aac ac3 aif aiff amr ape au caf dts eac3 flac m4a m4b mka mp2 mp3 oga ogg opus ra spx wav weba wma wv"
-MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in f"{_VIDEO} {_AUDIO}".split())
+_EXTENSIONS = """
+3g2 3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv rm rmvb ts vob webm wmv
+
+aac ac3 aif aiff amr ape au caf dts eac3 flac m4a m4b mka mp2 mp3 oga ogg opus ra spx wav weba
+wma wv
+"""  # of videos, then of audio
+MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
 
 # How downloaders and unpackers mark what is not complete. Between the name and the extension of a
 # video only marks in lower case count, as programs write them: "The.Temp.mkv" is a title.
@@ -57,7 +61,8 @@ def find_media(path: Path) -> list[Path]:
     found = list(_search(path))
     if not found:
         raise MediaError(
-            f"The folder {str(path)!r} holds no media files; name a file to have it read all the same."
+            f"The folder {str(path)!r} holds no media files; "
+            "name a file to have it read all the same."
         )
     return found
 
@@ -107,7 +112,8 @@ def _file_objection(path: Path) -> str:
     if path.stem.endswith(BURNED):
         return f"it is a copy with subtitles in the picture ({BURNED})"
     if _is_marked(path):
-        return f"{Path(path.stem).suffix!r} in its name says that it is not complete; rename it if it is"
+        mark = Path(path.stem).suffix
+        return f"{mark!r} in its name says that it is not complete; rename it if it is"
     return ""
 
 

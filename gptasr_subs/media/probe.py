@@ -33,9 +33,9 @@ _COMMENTARY = ("comment", "descriptions", "visual_impaired", "karaoke")
 # The same said by a title, in the languages of many releases: commentaries, descriptions for the
 # blind, audio without voices. Abbreviations count only in capitals.
 _ASIDE = re.compile(
-    r"[ck]omm?ent[aá]|comment[oi]\b|comments?\b|kommentti|des[ck]r[iy][pbçz]|h[öo]rfilm|visual(ly)?[ -]impair|"
-    r"\bblind|sehbehindert|malvoyant|non[ -]?vedenti|isolated|\bscore\b|music[ -](only|and effects|& effects)|"
-    r"karaoke|instrumental",
+    r"[ck]omm?ent[aá]|comment[oi]\b|comments?\b|kommentti|des[ck]r[iy][pbçz]|h[öo]rfilm|"
+    r"visual(ly)?[ -]impair|\bblind|sehbehindert|malvoyant|non[ -]?vedenti|isolated|\bscore\b|"
+    r"music[ -](only|and effects|& effects)|karaoke|instrumental",
     re.IGNORECASE,
 )
 _ASIDE_ABBREVIATED = re.compile(r"\b(AD|DVS|DV)\b|\bM&E\b")
@@ -184,8 +184,8 @@ def run_probe(command: list[str], media: Path) -> subprocess.CompletedProcess[st
     """Run a command that only looks into a file. Raises MediaError where it takes too long."""
     try:
         return subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT, check=False,
-            stdin=subprocess.DEVNULL,
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT,
+            check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise MediaError(
@@ -298,7 +298,7 @@ _TAG = re.compile(r" +(\w+) +: (.*)")
 
 
 def _ask_ffmpeg(media: Path) -> dict[str, Any]:
-    """What ``ffmpeg -i`` prints for people, in ffprobe's words, for where ffprobe is not installed."""
+    """Put what ``ffmpeg -i`` prints in ffprobe's words, for where no ffprobe is installed."""
     url = ffmpeg_url(media)
     command = [find_ffmpeg(), "-nostdin", "-hide_banner", *_search_limits(), "-i", url]
     output = run_probe(command, media).stderr.replace(url, "")

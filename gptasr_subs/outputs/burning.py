@@ -37,7 +37,8 @@ _LINE_CHARS = 42
 _CHAR_WIDTH = 0.5  # of the font's size, on average
 STYLES = {
     "outline": "BorderStyle=1,Outline=1.2,Shadow=0.5,MarginV=16",
-    "box": "BorderStyle=3,Outline=3,Shadow=0,OutlineColour=&H40000000,BackColour=&H40000000,MarginV=16",
+    "box": "BorderStyle=3,Outline=3,Shadow=0,OutlineColour=&H40000000,BackColour=&H40000000,"
+    "MarginV=16",
 }
 
 
@@ -134,8 +135,8 @@ def _encode(
     if child.returncode:
         reason = complaint(stderr_tail) or "it gave no reason"
         error = MediaError(
-            f"ffmpeg could not draw the subtitles into {str(media)!r} ({reason}); check --burn-style, the disk, and "
-            "that this ffmpeg has libass and libx264."
+            f"ffmpeg could not draw the subtitles into {str(media)!r} ({reason}); "
+            "check --burn-style, the disk, and that this ffmpeg has libass and libx264."
         )
         error.__cause__ = RuntimeError("\n".join(stderr_tail))
         raise error

@@ -113,7 +113,8 @@ def _container(media: Path) -> tuple[str, str, str]:
     if not found:
         kinds = ", ".join(sorted(end.lstrip(".") for end in _CONTAINERS))
         raise MediaError(
-            f"{str(media)!r} cannot hold a subtitle track; convert it to one of {kinds}, or do not embed."
+            f"{str(media)!r} cannot hold a subtitle track; "
+            f"convert it to one of {kinds}, or do not embed."
         )
     return found
 
@@ -162,7 +163,8 @@ def _refuse_full_disk(media: Path) -> None:
     needed = media.stat().st_size + _SPARE_BYTES
     if shutil.disk_usage(Path(os.path.realpath(media)).parent).free < needed:
         raise OutputError(
-            f"{str(media)!r} needs {needed // MIB} MiB beside it while it is rewritten; free some space."
+            f"{str(media)!r} needs {needed // MIB} MiB beside it while it is rewritten; "
+            "free some space."
         )
 
 
@@ -223,8 +225,8 @@ def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None
     for fingerprint in before:
         if fingerprint not in after:
             raise MediaError(
-                f"ffmpeg cannot copy all of {str(media)!r} exactly, so it was left as it is; write the subtitles "
-                "beside it instead."
+                f"ffmpeg cannot copy all of {str(media)!r} exactly, so it was left as it is; "
+                "write the subtitles beside it instead."
             )
         after.remove(fingerprint)
 
@@ -236,8 +238,8 @@ def _refuse_losses(
     lost = lost_tags(facts, inspect(temporary), mapped)
     if lost:
         raise MediaError(
-            f"ffmpeg cannot keep what {str(media)!r} says of itself ({', '.join(lost)}), so it was left as it is; "
-            "write the subtitles beside it instead."
+            f"ffmpeg cannot keep what {str(media)!r} says of itself ({', '.join(lost)}), so it was "
+            "left as it is; write the subtitles beside it instead."
         )
 
 
@@ -261,8 +263,8 @@ def _refusal(media: Path, reason: str) -> MediaError | OutputError:
             f"{str(media)!r} could not be rewritten: the disk is full; free some space."
         )
     error = MediaError(
-        f"{str(media)!r} holds something that ffmpeg cannot copy, so it was left as it is; write the subtitles beside "
-        "it instead."
+        f"{str(media)!r} holds something that ffmpeg cannot copy, so it was left as it is; "
+        "write the subtitles beside it instead."
     )
     error.__cause__ = RuntimeError(reason)
     return error

@@ -95,7 +95,8 @@ def detect_speech(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[De
     """
     if sample_rate < LOWEST_SAMPLE_RATE:
         raise ValueError(
-            f"Speech detection needs at least {LOWEST_SAMPLE_RATE} samples a second, not {sample_rate}."
+            f"Speech detection needs at least {LOWEST_SAMPLE_RATE} samples a second, "
+            f"not {sample_rate}."
         )
     analyser = _Analyser(sample_rate)
     chunks = rechunk(blocks, _CHUNK * analyser.hop)

@@ -124,7 +124,8 @@ class _Cutter:
         self._reach = self._limit + self._frames(options.longest_pause) + self._margin
         if self._limit < self._margin:
             raise ValueError(
-                f"Windows of {options.max_seconds} s with {options.padding} s of padding are too short."
+                f"Windows of {options.max_seconds} s with {options.padding} s of padding "
+                "are too short."
             )
         self._begun = 0  # frames that went before those held
         self._samples = np.zeros(0, np.float32)

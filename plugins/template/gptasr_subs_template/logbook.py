@@ -1,4 +1,4 @@
-"""A notifier: every film that is done, skipped or has failed becomes a line of ``gptasr-subs.log`` in its folder."""
+"""A notifier: a line in its folder's ``gptasr-subs.log`` for a file done, skipped or failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A format: ``gptasr-subs --format notes talk.mp4`` writes Markdown, a point for every subtitle with its time."""
+"""A format: ``gptasr-subs --format notes talk.mp4`` writes Markdown, a timed point a cue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recogniser: ``gptasr-subs --model counter:WORD movie.mp4`` writes WORD and a number for every window of speech."""
+"""A recogniser: ``gptasr-subs --model counter:WORD movie.mp4`` writes WORD, numbered, a window."""
 
 from __future__ import annotations
 

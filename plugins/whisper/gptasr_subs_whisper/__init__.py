@@ -24,7 +24,8 @@ def load(model: str, device: str, language: str) -> Recognizer:
     model, kind, code = model or USUAL, choose_device(device), shortest_code(language)
     if Path(model).name.endswith(".en") and code != "en":
         raise ModelError(
-            f"The Whisper model {model!r} knows English only; leave out '.en' for --lang {language}."
+            f"The Whisper model {model!r} knows English only; "
+            f"leave out '.en' for --lang {language}."
         )
     processor = "cuda" if kind.startswith("cuda") else "cpu"
     try:
@@ -35,12 +36,14 @@ def load(model: str, device: str, language: str) -> Recognizer:
         Exception
     ) as error:  # it has many ways to say that there is no such model, or no network to fetch it
         raise ModelError(
-            f"The Whisper model {model!r} cannot be loaded ({error}); give a name that faster-whisper knows, with a "
-            "network the first time, or the folder of a converted model."
+            f"The Whisper model {model!r} cannot be loaded ({error}); give a name that "
+            "faster-whisper knows, with a network the first time, or the folder of a converted "
+            "model."
         ) from error
     if code not in whisper.supported_languages:
         raise ModelError(
-            f"The Whisper model {model!r} does not know the language {language!r}; choose another --lang."
+            f"The Whisper model {model!r} does not know the language {language!r}; "
+            "choose another --lang."
         )
     place = str(Path(model).resolve()) if Path(model).exists() else model
     return Whisper(

@@ -1,4 +1,4 @@
-"""``yt-dlp --use-postprocessor GptasrSubs URL``: subtitles for what was downloaded, made on this computer.
+"""``yt-dlp --use-postprocessor GptasrSubs URL``: subtitles for what was downloaded, made here.
 
 yt-dlp imports this file in every run, so nothing heavy is imported before there is something to do.
 """
@@ -54,7 +54,8 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         there = self._given_by_the_site(info)
         if there and not self._force:
             self.to_screen(
-                f'The site gave subtitles in "{there}"; none are made (force=1 makes them all the same)'
+                f'The site gave subtitles in "{there}"; '
+                "none are made (force=1 makes them all the same)"
             )
             return [], info
         try:
@@ -109,7 +110,8 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
 
         if self._unknown:
             raise UsageError(
-                f"GptasrSubs has no option {self._unknown}; see docs/integrations.md of gptasr-subs."
+                f"GptasrSubs has no option {self._unknown}; "
+                "see docs/integrations.md of gptasr-subs."
             )
         if self._preset not in PRESETS:
             raise UsageError(
@@ -149,7 +151,7 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         return info
 
     def _place(self, info: dict[str, Any], path: str) -> str:
-        """Where subtitles are to lie in the end; empty for beside the video, unless somebody chose."""
+        """Return the final place of the subtitles; empty means beside the video."""
         if not any("subtitle" in (self.get_param(name) or {}) for name in ("paths", "outtmpl")):
             return ""
         base = self._downloader.prepare_filename(info, "subtitle")
