@@ -181,7 +181,7 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
 
 
 def _line(file: Path, violation: Violation) -> str:
-    from gptasr_subs.formats.blocks import format_time
+    from gptasr_subs.formats.times import format_time
 
     kind = "hard" if violation.hard else "soft"
     place = f"{display_path(file)}:{violation.cue} {format_time(violation.start, '.')}"

@@ -26,27 +26,11 @@ MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in _EXTENSIONS.split(
 _MARKED = frozenset({".part", ".partial", ".tmp", ".temp"})
 _UNPACKING = ("_unpack_", "_failed_")
 # Recycle bins, previews and snapshots of NAS and operating systems.
-_SYSTEM_FOLDERS = frozenset(
-    {
-        "#recycle",
-        "#snapshot",
-        "$recycle.bin",
-        "@eadir",
-        "@recently-snapshot",
-        "@recycle",
-        "@sharebin",
-        "@sharesnap",
-        "@tmp",
-        "lost+found",
-        "lost.dir",
-        "network trash folder",
-        "recycled",
-        "recycler",
-        "system volume information",
-        "temporary items",
-        "~snapshot",
-    }
-)
+_SYSTEM_FOLDERS = frozenset({
+    "#recycle", "#snapshot", "$recycle.bin", "@eadir", "@recently-snapshot", "@recycle",
+    "@sharebin", "@sharesnap", "@tmp", "lost+found", "lost.dir", "network trash folder",
+    "recycled", "recycler", "system volume information", "temporary items", "~snapshot",
+})  # fmt: skip
 
 
 def find_media(path: Path) -> list[Path]:
@@ -58,7 +42,13 @@ def find_media(path: Path) -> list[Path]:
     """
     if not _is_folder(path):
         return [path]
-    found = list(_search(path))
+
+    def report(error: OSError) -> None:
+        if error.filename == str(path):
+            raise _unreadable(path, error) from error
+        _log.warning("The folder %r is left out: %s.", error.filename, _reason(error))
+
+    found = list(find_arrived(path, report))
     if not found:
         raise MediaError(
             f"The folder {str(path)!r} holds no media files; "
@@ -70,7 +60,7 @@ def find_media(path: Path) -> list[Path]:
 def find_arrived(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     """All files in and below a folder that ``is_wanted`` lets pass, sorted.
 
-    ``on_error`` hears what cannot be listed.
+    ``on_error`` is called with what cannot be listed.
     """
     for base, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not _folder_objection(name))
@@ -140,15 +130,6 @@ def _is_folder(path: Path) -> bool:
         raise MediaError(f"There is no file {str(path)!r}; check its name and folder.") from error
     except OSError as error:
         raise _unreadable(path, error) from error
-
-
-def _search(folder: Path) -> Iterator[Path]:
-    def report(error: OSError) -> None:
-        if error.filename == str(folder):
-            raise _unreadable(folder, error) from error
-        _log.warning("The folder %r is left out: %s.", error.filename, _reason(error))
-
-    return find_arrived(folder, report)
 
 
 def _unreadable(path: Path, error: OSError) -> MediaError:

@@ -45,7 +45,7 @@ _ASIDE_ABBREVIATED = re.compile(r"\b(AD|DVS|DV)\b|\bM&E\b")
 class AudioTrack:
     """One audio track; ``index`` counts audio tracks only, from 0.
 
-    ``language`` is taken from the title where no tag tells it. ``commentary``: spoken about the
+    ``language`` is taken from the title where no tag names it. ``commentary``: spoken about the
     video (or sung, or without voices), not what is said in it.
     """
 
@@ -129,7 +129,7 @@ def choose_track(info: MediaInfo, track: int | str | None, language: str = "en")
     if track is None:
         return min(
             info.audio,
-            key=lambda a: (a.commentary, _strangeness(a, language), not a.default, a.index),
+            key=lambda a: (a.commentary, _language_rank(a, language), not a.default, a.index),
         ).index
     if isinstance(track, int) or track.isdecimal():
         found = [a for a in info.audio if a.index == int(track)]
@@ -145,7 +145,7 @@ def choose_track(info: MediaInfo, track: int | str | None, language: str = "en")
     return min(found, key=lambda a: (a.commentary, a.index)).index
 
 
-def _strangeness(audio: AudioTrack, language: str) -> int:
+def _language_rank(audio: AudioTrack, language: str) -> int:
     """0 for a track in the language, 1 where its language is not known, 2 for another."""
     if same_language(audio.language, language):
         return 0
@@ -164,11 +164,7 @@ def refuse_unreadable(media: Path) -> None:
             )
         with media.open("rb") as file:
             empty = not file.read(1)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ):  # ValueError: a null byte in the name
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a null byte is a ValueError
         raise MediaError(f"There is no file {name}; check the name.") from None
     except PermissionError as error:
         raise MediaError(f"{name} may not be read; ask for the rights to it.") from error
@@ -236,6 +232,7 @@ def _shown_size(video: dict[str, Any]) -> tuple[int, int]:
 def _audio_track(index: int, stream: dict[str, Any]) -> AudioTrack:
     disposition = stream.get("disposition", {})
     title = _tags(stream).get("title", "")
+    is_aside = bool(_ASIDE.search(title) or _ASIDE_ABBREVIATED.search(title))
     return AudioTrack(
         index=index,
         codec=_codec(stream),
@@ -243,12 +240,8 @@ def _audio_track(index: int, stream: dict[str, Any]) -> AudioTrack:
         language=_language(stream) or language_in(title),
         title=title,
         default=bool(disposition.get("default")),
-        commentary=any(disposition.get(name) for name in _COMMENTARY) or _is_aside(title),
+        commentary=any(disposition.get(name) for name in _COMMENTARY) or is_aside,
     )
-
-
-def _is_aside(title: str) -> bool:
-    return bool(_ASIDE.search(title) or _ASIDE_ABBREVIATED.search(title))
 
 
 def _codec(stream: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 def protect(new: Path, old: Path) -> None:
-    """Let nobody read or write ``new`` who may not read or write ``old``, while it is filled."""
+    """Give ``new`` the rights of ``old`` and its owner's, before it is filled."""
     with contextlib.suppress(OSError):
         new.chmod(stat.S_IMODE(old.stat().st_mode) & 0o777 | stat.S_IRUSR | stat.S_IWUSR)
 
