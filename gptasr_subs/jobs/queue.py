@@ -1,5 +1,4 @@
-"""A durable queue of videos to subtitle: put in by anyone, worked off by one or many processes,
-each video once.
+"""A durable queue of videos to subtitle, filled and worked off by any number of processes.
 
 To enqueue from a script and exit at once::
 
@@ -29,7 +28,7 @@ from gptasr_subs.errors import QueueError
 from gptasr_subs.storage.folders import data_folder
 from gptasr_subs.storage.sqlite import open_database
 
-# Seconds; a worker that has not been heard of for so long is dead, and its job goes to another
+# Seconds; a worker without a heartbeat for so long is dead, and its job goes to another
 LEASE = 60.0
 MAX_ATTEMPTS = 4
 FIRST_DELAY = 60.0  # seconds before the second attempt; each later one waits four times as long
@@ -172,7 +171,7 @@ class Queue:
         return self.get(number)
 
     def cancel(self, number: int, reason: str = "cancelled") -> Job:
-        """Take a job out; one that runs is stopped at its next sign of life.
+        """Take a job out; one that runs is stopped at its next heartbeat.
 
         A job that is over stays as it is.
         """
@@ -220,9 +219,8 @@ class Queue:
         return self.get(rows[0][0])
 
     def heartbeat(self, job: Job) -> bool:
-        """A sign of life of the worker that holds ``job``.
-
-        False where it holds it no longer and must stop.
+        """Renew the lease of the worker that holds ``job``; False where it must stop, as it holds
+        it no longer.
         """
         now = self._clock()
         self._ask(f"UPDATE jobs SET lease = ? WHERE {_HELD}", now + LEASE, job.id, job.worker)
@@ -255,7 +253,7 @@ class Queue:
         self._ask(f"{sql} WHERE {_HELD}", reason, job.id, job.worker)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database."""
         self._database.close()
 
     def _reclaim_expired(self, now: float) -> None:
@@ -273,7 +271,12 @@ class Queue:
         )
 
     def _select(self, where: str, *values: object) -> list[Job]:
-        return [_job(row) for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values)]
+        jobs = []
+        for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values):
+            number, path, options, priority, state, *rest = row
+            file = Path(os.fsdecode(path))
+            jobs.append(Job(number, file, json.loads(options), priority, State(state), *rest))
+        return jobs
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -305,11 +308,6 @@ _COLUMNS = (
     "id, path, options, priority, state, reason, attempts, added, due, changed, worker, lease"
 )
 _HELD = "id = ? AND worker = ? AND state = 'running'"
-
-
-def _job(row: tuple[Any, ...]) -> Job:
-    number, path, options, priority, state, *rest = row
-    return Job(number, Path(os.fsdecode(path)), json.loads(options), priority, State(state), *rest)
 
 
 def _stored(path: Path) -> bytes:

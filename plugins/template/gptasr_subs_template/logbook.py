@@ -6,8 +6,9 @@ from typing import Any
 
 
 def note(event: Any) -> None:
-    """What the entry point names. ``event`` has media, state, outputs, reason, language, seconds
-    and elapsed.
+    """Write the line; the entry point names this function.
+
+    ``event`` has media, state, outputs, reason, language, seconds and elapsed.
     """
     written = ", ".join(path.name for path in event.outputs)
     with (event.media.parent / "gptasr-subs.log").open("a", encoding="utf-8") as log:

@@ -6,8 +6,9 @@ from gptasr_subs.formats import Document
 
 
 class Notes:
-    """What the entry point names: a class that is made without arguments. With ``read`` it could be
-    read back, too.
+    """The entry point names this class, which is made without arguments.
+
+    With a method ``read`` its files could be read back, too.
     """
 
     name = "notes"
