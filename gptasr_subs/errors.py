@@ -1,4 +1,4 @@
-"""One family of errors. Every message is one sentence that says what happened and what to do next."""
+"""One family of errors: every message is one sentence, what happened and what to do next."""
 
 from __future__ import annotations
 

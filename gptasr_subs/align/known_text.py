@@ -1,14 +1,12 @@
-"""A known text aligned with the audio in which it is said: when each word is spoken, and which are
-not.
-"""
+"""A known text aligned with its audio: when each word is spoken, and which are not."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from math import inf
 from pathlib import Path
 
@@ -26,12 +24,12 @@ from gptasr_subs.speech.snapping import snap_words
 from gptasr_subs.storage.files import read_text
 from gptasr_subs.types import Cue, FloatArray, Span, Word
 
-_AT_ONCE = 32  # windows listened to together
+_BATCH = 32  # windows recognised together
 # Words on either side; where fewer than half of them are found near, this one was found by chance
 _NEIGHBOURS = 3
 _NEAR = 0.7  # seconds of speech, beside the room that the words themselves need
 CHAR_SECONDS = 0.065  # of an ordinary voice
-# Words that could not be made out are taken as said in so many times the room they need
+# Words that were not found are taken as spoken in so many times the room they need
 _ROOM = (0.5, 2.5)
 # Mean confidence of a text's words; in another video 0.1 to 0.22, in its own 0.47 and more
 _LEAST = 0.25
@@ -58,7 +56,7 @@ class CtcEmissions:
 
     @property
     def speech(self) -> list[Span]:
-        """Where somebody speaks."""
+        """Spans of speech."""
         return [part for window in self.windows for part in window.speech]
 
 
@@ -69,9 +67,9 @@ def compute_emissions(
     audio_track: int | str | None = None,
     on_progress: Callable[[float, float], None] | None = None,
 ) -> CtcEmissions:
-    """Emissions of a whole media file; ``on_progress`` is told the seconds done and in all.
+    """Emissions of a whole media file; ``on_progress`` is called with the seconds done and in all.
 
-    Raises MediaError where nobody speaks, ModelError where the recogniser has no CTC head.
+    Raises MediaError where there is no speech, ModelError where the recogniser has no CTC head.
     """
     if not isinstance(recognizer, CtcRecognizer):
         raise ModelError(f"The model {recognizer.name!r} cannot align a text; use --model default.")
@@ -79,21 +77,28 @@ def compute_emissions(
     track = choose_track(info, audio_track)
     rate = recognizer.sample_rate
     frame = recognizer.frame_seconds
-    lengths: list[int] = []  # of the blocks, in samples
-    blocks = _counted(decode_blocks(media, track=track, sample_rate=rate), lengths)
+    n_samples = 0
+
+    def counted_blocks() -> Iterator[FloatArray]:
+        nonlocal n_samples
+        for block in decode_blocks(media, track=track, sample_rate=rate):
+            n_samples += len(block)
+            yield block
+
     windows: list[Window] = []
     parts: list[FloatArray] = []
     times: list[NDArray[np.float64]] = []
-    for window, log_probs in _log_probs_of(
-        recognizer, segment_blocks(blocks, rate, window_limits(recognizer))
-    ):
-        windows.append(replace(window, samples=window.samples[:0]))
-        parts.append(log_probs)
-        times.append(window.span.start + frame * np.arange(len(log_probs), dtype=np.float64))
-        if on_progress:
-            on_progress(window.span.end, info.duration)
+    upcoming = segment_blocks(counted_blocks(), rate, window_limits(recognizer))
+    while batch := list(islice(upcoming, _BATCH)):
+        answers = recognizer.ctc_log_probs([window.samples for window in batch])
+        for window, log_probs in zip(batch, answers, strict=True):
+            windows.append(replace(window, samples=window.samples[:0]))
+            parts.append(log_probs)
+            times.append(window.span.start + frame * np.arange(len(log_probs), dtype=np.float64))
+            if on_progress:
+                on_progress(window.span.end, info.duration)
     if not parts:
-        raise MediaError(f"Nobody speaks in {str(media)!r}, so no text can be timed by it.")
+        raise MediaError(f"There is no speech in {str(media)!r}, so no text can be timed by it.")
     offsets = getattr(recognizer, "ctc_offsets", (0.0, 0.0))
     return CtcEmissions(
         np.concatenate(parts),
@@ -101,7 +106,7 @@ def compute_emissions(
         frame=frame,
         windows=tuple(windows),
         offsets=offsets,
-        seconds=max(info.duration, sum(lengths) / rate),  # what is stated may be a guess
+        seconds=max(info.duration, n_samples / rate),  # what is stated may be a guess
     )
 
 
@@ -111,13 +116,13 @@ def read_text_or_cues(path: Path) -> str | list[Cue]:
 
 
 def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[str]]:
-    """The words of a plain text when they are said, and the phrases of it that are not.
+    """Return the words of a plain text when they are spoken, and its phrases that are not.
 
     Raises FormatError.
     """
     texts = readable_words(text)
     words = align_words(texts, emissions)
-    refuse_strange(words)
+    refuse_mismatch(words)
     unspoken = [
         " ".join(text for text, _ in group)
         for found, group in groupby(
@@ -129,9 +134,10 @@ def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[s
 
 
 def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | None]:
-    """Each word (its letters at least) of a long text when it is said, None for one that is not."""
+    """Return each word of a long text when it is spoken; None for one that is not."""
     from gptasr_subs.model import ctc
     from gptasr_subs.model.alignment.longform import find_words
+    from gptasr_subs.model.alignment.words import resolve_overlaps
 
     spelled = [[letter for letter in ctc.encode(text) if letter != ctc.SPACE] for text in texts]
     found = find_words(emissions.log_probs, spelled)
@@ -143,49 +149,28 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
     ]
     if not any(words):
         return words
-    clock = _Clock(emissions.speech)
-    return _fill(_without_chance(_snapped(_settled(words), emissions), clock), texts, clock)
+    there = [word for word in words if word]
+    apart = iter(resolve_overlaps(there, there[-1].end))
+    snapped = _snap([next(apart) if word else None for word in words], emissions)
+    clock = _SpeechClock(emissions.speech)
+    return _fill(_without_chance(snapped, clock), texts, clock)
 
 
 def readable_words(text: str) -> list[str]:
-    """The words of a text that can be spelled and so heard, without tags and described sounds."""
+    """Return the words of a text that have letters to align, without tags and described sounds."""
     from gptasr_subs.model.alignment.words import alignable_words
 
     return alignable_words(_NO_WORDS.sub(" ", text))
 
 
-def refuse_strange(words: Sequence[Word | None]) -> None:
-    """Raise FormatError where little of a text is heard."""
+def refuse_mismatch(words: Sequence[Word | None]) -> None:
+    """Raise FormatError where little of a text was found."""
     sure = sum(word.confidence for word in words if word)
     if not words or sure < _LEAST * len(words):
         found = sum(word is not None for word in words)
         raise FormatError(
-            f"Little of the text is heard in the video ({found} of {len(words)} words, and those not clearly); "
-            "check that the two belong together."
-        )
-
-
-def _counted(blocks: Iterable[FloatArray], lengths: list[int]) -> Iterator[FloatArray]:
-    """The blocks, each one's length noted as it passes."""
-    for block in blocks:
-        lengths.append(len(block))
-        yield block
-
-
-def _log_probs_of(
-    recognizer: CtcRecognizer, windows: Iterable[Window]
-) -> Iterator[tuple[Window, FloatArray]]:
-    group: list[Window] = []
-    for window in windows:
-        group.append(window)
-        if len(group) == _AT_ONCE:
-            yield from zip(
-                group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True
-            )
-            group = []
-    if group:
-        yield from zip(
-            group, recognizer.ctc_log_probs([member.samples for member in group]), strict=True
+            f"Little of the text is spoken in the video ({found} of {len(words)} words, and those "
+            "not clearly); check that the two belong together."
         )
 
 
@@ -201,24 +186,14 @@ def _word(text: str, emissions: CtcEmissions, first: int, last: int, posterior: 
     )
 
 
-def _settled(words: Sequence[Word | None]) -> list[Word | None]:
-    """The words that were found, two that overlap meeting in the middle."""
-    from gptasr_subs.model.alignment.words import resolve_overlaps
-
-    found = [word for word in words if word]
-    there = iter(resolve_overlaps(found, found[-1].end))
-    return [next(there) if word else None for word in words]
-
-
-def _snapped(words: Sequence[Word | None], emissions: CtcEmissions) -> list[Word | None]:
-    """The words that were found on the edges of speech, window by window."""
+def _snap(words: Sequence[Word | None], emissions: CtcEmissions) -> list[Word | None]:
+    """Move the words that were found to the edges of speech, window by window."""
     there = [(index, word) for index, word in enumerate(words) if word]
     snapped = list(words)
     for window, group in groupby(there, key=lambda pair: emissions.window_at(pair[1].start)):
         indices, mine = zip(*group, strict=True)
-        for index, word in zip(
-            indices, snap_words(mine, emissions.windows[window].speech), strict=True
-        ):
+        moved = snap_words(mine, emissions.windows[window].speech)
+        for index, word in zip(indices, moved, strict=True):
             snapped[index] = word
     return snapped
 
@@ -226,8 +201,8 @@ def _snapped(words: Sequence[Word | None], emissions: CtcEmissions) -> list[Word
 _Times = Sequence[float] | NDArray[np.float64]
 
 
-class _Clock:
-    """Runs only while somebody speaks, for pauses may be of any length."""
+class _SpeechClock:
+    """Counts the seconds of speech, for pauses may be of any length."""
 
     def __init__(self, speech: Sequence[Span]) -> None:
         self._moments = np.array([edge for part in speech for edge in (part.start, part.end)])
@@ -245,7 +220,7 @@ class _Clock:
         return moments
 
 
-def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | None]:
+def _without_chance(words: Sequence[Word | None], clock: _SpeechClock) -> list[Word | None]:
     """Without words few of whose neighbours are found near them: a few letters are found anywhere
     by chance.
     """
@@ -262,10 +237,10 @@ def _without_chance(words: Sequence[Word | None], clock: _Clock) -> list[Word | 
     return kept
 
 
-def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> list[Word | None]:
-    """Words that could not be made out, where the speech between their neighbours has room for
-    them.
-    """
+def _fill(
+    words: Sequence[Word | None], texts: Sequence[str], clock: _SpeechClock
+) -> list[Word | None]:
+    """Add words that were not found where the speech between their neighbours has room for them."""
     filled = list(words)
     for missing, group in groupby(range(len(words)), key=lambda index: words[index] is None):
         indices = list(group)
@@ -276,11 +251,8 @@ def _fill(words: Sequence[Word | None], texts: Sequence[str], clock: _Clock) -> 
         shares = np.cumsum([0, *(len(texts[index]) + 1 for index in indices)])
         first, last = clock.at([before.end, after.start])
         if _ROOM[0] <= (last - first) / (CHAR_SECONDS * shares[-1]) <= _ROOM[1]:
-            edges = (
-                clock.moments(first + (last - first) * shares / shares[-1])
-                .clip(before.end, after.start)
-                .tolist()
-            )
+            moments = clock.moments(first + (last - first) * shares / shares[-1])
+            edges = moments.clip(before.end, after.start).tolist()
             for index, start, end in zip(indices, edges, edges[1:], strict=False):
                 filled[index] = Word(texts[index], start, end, 0.0)
     return filled

@@ -1,16 +1,16 @@
-"""The parts of a subtitle that are late by different amounts, found from when its cues are heard.
+"""The parts of a subtitle that are late by different amounts, found from when its cues are spoken.
 
 A subtitle of a version with breaks for advertisements, or of another cut, is not late as a whole:
-from each break on it is late by another amount. With told times x_i and heard times y_i of the cues
-i = 1..n, and one speed r for all, d_i = y_i - r x_i is what each cue says of the offset. The parts
-are the cheapest path through a few offsets v that many cues agree on::
+from each break on it is late by another amount. With the times x_i at which cues i = 1..n are
+shown and y_i at which they are spoken, and one speed r for all, d_i = y_i - r x_i is the offset of
+each cue. The parts are the cheapest path through a few offsets v that many cues agree on::
 
     C_i(v) = w_i min(|d_i - v| / b, R) + min over u of (C_(i-1)(u) + B(u, v))
 
-where w_i is how clearly a cue is heard, b the scatter of the cues, R the price of one that was
-misheard, and B(u, v) the price of a break from u to v, 0 where u = v. All are nats: the first term
-is the negative log-likelihood of a Laplace distribution with outliers, the second and the price of
-a speed other than 1 are what a more complicated answer must be better by.
+where w_i is how clearly a cue is spoken, b the scatter of the cues, R the penalty of one whose
+words were found elsewhere, and B(u, v) the penalty of a break from u to v, 0 where u = v. All are
+nats: the first term is the negative log-likelihood of a Laplace distribution with outliers, the
+second and the penalty of a speed other than 1 are what a more complicated answer must be better by.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ import numpy as np
 
 from gptasr_subs.align.shift import SPEEDS, Floats, Shift
 
-_SCATTER = (0.1, 0.5)  # seconds that cues scatter about their voices, at the least and the most
-_OUTLIER = 10.0  # nats: a cue a second away at the least scatter
-# Nats. A cue at either end may be a part of its own where it is heard clearly, one amid others only
-# where it is heard very clearly: that takes two breaks.
+_SCATTER = (0.1, 0.5)  # seconds that cues scatter about their voices, at least and at most
+_OUTLIER = 10.0  # nats: a cue a second away at the smallest scatter
+# Nats. A cue at either end may be a part of its own where it is spoken clearly, one amid others
+# only where it is spoken very clearly: that takes two breaks.
 _BREAK = 7.0
 _SPEED = 8.0
 _UNUSUAL_SPEED = 15.0
-# A small jump is likelier to be a cue that was heard badly, and costs up to four times as much; a
-# smaller one than _NO_JUMP is none
+# A small jump is likelier to be a cue whose words were found elsewhere, and costs up to four times
+# as much; a smaller one than _NO_JUMP is none
 _SMALL_JUMP = 3.0  # seconds
 _NO_JUMP = 0.3  # seconds
-_SPEED_CUES = 4  # from which on a speed may be told
+_SPEED_CUES = 4  # from which on a speed is tried
 _UNUSUAL_CUES = 8  # the same for one that comes of no two frame rates
 _OFFSETS = 64  # that are tried for one speed
 _NEAR = 0.3  # seconds within which a cue agrees with its part
@@ -42,12 +42,12 @@ _NEAR = 0.3  # seconds within which a cue agrees with its part
 
 @dataclass(frozen=True)
 class Evidence:
-    """When cues are shown and heard: times (n,) in seconds, and ``weights`` (n,), 0 to 2, of how
-    clearly; in the order of the film.
+    """When cues are shown and spoken: times (n,) in seconds, and ``weights`` (n,), 0 to 2, of how
+    clearly; in the order of the video.
     """
 
-    told: Floats
-    heard: Floats
+    shown: Floats
+    spoken: Floats
     weights: Floats
 
 
@@ -68,7 +68,8 @@ class Stretch:
 def find_stretches(evidence: Evidence, *, breaks: bool = True) -> list[Stretch]:
     """The stretches that explain the evidence best; a single one without ``breaks``."""
     tried = [
-        _follow(evidence, ratio, price=price, breaks=breaks) for ratio, price in _speeds(evidence)
+        _best_path(evidence, ratio, penalty=penalty, breaks=breaks)
+        for ratio, penalty in _speeds(evidence)
     ]
     _, ratio, path = min(tried, key=lambda answer: answer[0])
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
@@ -79,9 +80,9 @@ def find_stretches(evidence: Evidence, *, breaks: bool = True) -> list[Stretch]:
 
 
 def _speeds(evidence: Evidence) -> Iterator[tuple[float, float]]:
-    """Speeds that are worth trying, each with its price."""
+    """Speeds that are worth trying, each with its penalty."""
     yield 1.0, 0.0
-    count = len(evidence.told)
+    count = len(evidence.shown)
     if count >= _SPEED_CUES:
         yield from ((ratio, _SPEED) for ratio in SPEEDS.values())
     if count >= _UNUSUAL_CUES:
@@ -93,25 +94,25 @@ def _speeds(evidence: Evidence) -> Iterator[tuple[float, float]]:
 
 def _slope(evidence: Evidence, apart: int) -> float:
     """Median slope of pairs so many cues apart."""
-    told = evidence.told[apart:] - evidence.told[:-apart]
-    heard = evidence.heard[apart:] - evidence.heard[:-apart]
-    forward = (told > 0) & (heard > 0)
-    return float(np.median(heard[forward] / told[forward])) if forward.any() else 1.0
+    shown = evidence.shown[apart:] - evidence.shown[:-apart]
+    spoken = evidence.spoken[apart:] - evidence.spoken[:-apart]
+    forward = (shown > 0) & (spoken > 0)
+    return float(np.median(spoken[forward] / shown[forward])) if forward.any() else 1.0
 
 
-def _follow(
-    evidence: Evidence, ratio: float, price: float, breaks: bool
+def _best_path(
+    evidence: Evidence, ratio: float, penalty: float, breaks: bool
 ) -> tuple[float, float, Floats]:
-    """The cheapest path for one speed: its price, the speed, the offset (n,) of each cue."""
-    apart = evidence.heard - ratio * evidence.told
+    """The cheapest path for one speed: its cost, the speed, the offset (n,) of each cue."""
+    apart = evidence.spoken - ratio * evidence.shown
     offsets = _offsets(apart, evidence.weights)
-    misses = np.abs(apart[:, None] - offsets) / _scatter(evidence)
+    # How far neighbours scatter, in seconds, whatever the breaks; a speed adds a little
+    steps = np.abs(np.diff(evidence.spoken - evidence.shown))
+    scatter = float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
+    misses = np.abs(apart[:, None] - offsets) / scatter
     costs = evidence.weights[:, None] * np.minimum(misses, _OUTLIER)
-    jumps = (
-        _break_prices(offsets)
-        if breaks
-        else np.where(np.eye(len(offsets), dtype=bool), 0.0, np.inf)
-    )
+    jumps = _break_penalties(offsets) if breaks else np.full((len(offsets), len(offsets)), np.inf)
+    np.fill_diagonal(jumps, 0.0)
     best = costs[0]
     origins = np.zeros(costs.shape, dtype=np.int64)
     for i in range(1, len(costs)):
@@ -121,22 +122,15 @@ def _follow(
     path = np.full(len(costs), int(best.argmin()))
     for i in range(len(costs) - 1, 0, -1):
         path[i - 1] = origins[i, path[i]]
-    return float(best.min()) + price, ratio, offsets[path]
+    return float(best.min()) + penalty, ratio, offsets[path]
 
 
-def _scatter(evidence: Evidence) -> float:
-    """How far neighbours scatter, in seconds, whatever the breaks; a speed adds a little."""
-    steps = np.abs(np.diff(evidence.heard - evidence.told))
-    return float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
-
-
-def _break_prices(offsets: Floats) -> Floats:
-    """Nats (k, k) from each offset to each."""
+def _break_penalties(offsets: Floats) -> Floats:
+    """Nats (k, k) from each offset to each other."""
     jumps = np.abs(offsets[:, None] - offsets)
-    prices: Floats = _BREAK * (1 + 3 * np.maximum(0.0, 1 - jumps / _SMALL_JUMP))
-    prices[jumps < _NO_JUMP] = np.inf
-    np.fill_diagonal(prices, 0.0)
-    return prices
+    penalties: Floats = _BREAK * (1 + 3 * np.maximum(0.0, 1 - jumps / _SMALL_JUMP))
+    penalties[jumps < _NO_JUMP] = np.inf
+    return penalties
 
 
 def _offsets(apart: Floats, weights: Floats) -> Floats:
@@ -161,7 +155,7 @@ def _stretch(evidence: Evidence, part: slice, ratio: float, offset: float) -> St
     The standard error of a median is 1.25 sigma / sqrt(n), and sigma 1.48 times the median
     distance from it.
     """
-    apart = evidence.heard[part] - ratio * evidence.told[part]
+    apart = evidence.spoken[part] - ratio * evidence.shown[part]
     weights = evidence.weights[part]
     near = np.abs(apart - offset) <= _NEAR
     offset = _median(apart[near], weights[near])

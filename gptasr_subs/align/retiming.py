@@ -14,7 +14,7 @@ from gptasr_subs.align.known_text import (
     CtcEmissions,
     align_words,
     readable_words,
-    refuse_strange,
+    refuse_mismatch,
 )
 from gptasr_subs.align.parts import Evidence, Stretch, find_stretches
 from gptasr_subs.align.shift import Shift
@@ -23,15 +23,15 @@ from gptasr_subs.types import Cue, Span, Word
 
 _FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
 _SURE = 0.7  # confidence from which shifts are right for a whole subtitle
-_CLEARLY = 1.5  # words, below which a cue may have been heard by chance
-_FEWEST_WORDS = 4.0  # heard clearly, below which nothing can be said of how late a subtitle is
+_CLEARLY = 1.5  # words, below which a cue may have been found by chance
+_FEWEST_WORDS = 4.0  # found clearly, below which nothing can be said of how late a subtitle is
 # Seconds that no viewer notices: a part that seems off by less is right
 _UNNOTICED = 0.15
-# Words of a cue that are heard clearly, for a weight of 1 in the evidence, and the greatest weight
+# Words of a cue that are found clearly, for a weight of 1 in the evidence, and the greatest weight
 _WORDS_A_WEIGHT = 4.0
 _MOST_WEIGHT = 2.0
-_GUESSED = 0.3  # of its weight has a cue whose first word is not heard
-# Share of a cue that must lie in the film, or in the room between its neighbours
+_GUESSED = 0.3  # of its weight has a cue whose first word is not found
+# Share of a cue that must lie in the video, or in the room between its neighbours
 _LEAST_SHOWN = 0.5
 
 
@@ -39,7 +39,7 @@ _LEAST_SHOWN = 0.5
 class Part:
     """Cues ``first`` up to ``end`` (numbers in the file, from 0) that were late by one amount.
 
-    ``agreeing`` of them were heard where ``shift`` puts them; ``margin`` is by how many seconds it
+    ``agreeing`` of them were found where ``shift`` puts them; ``margin`` is by how many seconds it
     may be off.
     """
 
@@ -59,9 +59,9 @@ class Part:
 class Timed:
     """A subtitle at its new times, and the parts that were taken there.
 
-    No parts: too little was heard, and it was left as it was. ``unspoken`` is kept, though not
-    heard. ``outside`` are cues before the film begins or after it ends, ``unplaced`` those that the
-    film has no room for at a break; both are left out. ``astray`` are kept, though they are heard
+    No parts: too little was found, and it was left as it was. ``unspoken`` is kept, though not
+    found. ``outside`` are cues before the video begins or after it ends, ``unplaced`` those that
+    have no room in it at a break; both are left out. ``astray`` are kept, though they are spoken
     far from where their part puts them.
     """
 
@@ -75,21 +75,20 @@ class Timed:
     @property
     def shift(self) -> Shift:
         """The shift of the longest part."""
-        return max(
-            self.parts, key=lambda part: part.end - part.first, default=Part(0, 0, Shift())
-        ).shift
+        none = Part(0, 0, Shift())
+        return max(self.parts, key=lambda part: part.end - part.first, default=none).shift
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """The words of a cue, and when each is heard, if it is."""
+class _CueWords:
+    """The words of a cue, and when each is spoken, where it was found."""
 
     texts: tuple[str, ...]
     words: tuple[Word | None, ...]
 
     @property
-    def clearly(self) -> float:
-        """How many words are heard, each counting as much as it is sure."""
+    def certainty(self) -> float:
+        """How many words were found, each counting as much as its confidence."""
         return sum(word.confidence for word in self.words if word)
 
 
@@ -100,26 +99,28 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     words, where they are found; without, all move alike, as if there were no breaks. None looks for
     parts, and times each cue on its own only where those do not explain most of what is found.
     """
-    heard = _hear(cues, emissions)
-    silent = [number for number, mine in enumerate(heard) if mine.words and not any(mine.words)]
-    if sum(mine.clearly for mine in heard) < _FEWEST_WORDS:
+    found = _find_words(cues, emissions)
+    silent = [number for number, mine in enumerate(found) if mine.words and not any(mine.words)]
+    if sum(mine.certainty for mine in found) < _FEWEST_WORDS:
         return Timed(tuple(cues), (), tuple(_quoted(cues[number]) for number in silent))
-    parts, lost = _parts_of(cues, heard, emissions, breaks=each is not False)
+    parts, lost = _parts_of(cues, found, emissions, breaks=each is not False)
     moved = [part.shift.unbounded(cue) for part in parts for cue in cues[part.first : part.end]]
-    film = Span(0.0, emissions.seconds)
+    video = Span(0.0, emissions.seconds)
     placed = [
-        _in_film(cue, mine, film=film, speech=emissions.speech)
-        for cue, mine in zip(moved, heard, strict=True)
+        _in_video(cue, mine, video=video, speech=emissions.speech)
+        for cue, mine in zip(moved, found, strict=True)
     ]
     kept = {number: cue for number, cue in enumerate(placed) if cue and number not in lost}
-    if each or (each is None and _confidence(parts) < _SURE):
-        voiced = [_with_voice(cue, heard[number].words) for number, cue in kept.items()]
+    sizes = [part.end - part.first for part in parts]
+    confidence = np.average([part.shift.confidence for part in parts], weights=sizes)
+    if each or (each is None and confidence < _SURE):
+        voiced = [_with_voice(cue, found[number].words) for number, cue in kept.items()]
         kept = dict(zip(kept, _in_order(voiced), strict=True))
     astray = [
         number
         for number, cue in kept.items()
-        if heard[number].clearly >= _CLEARLY
-        and abs(_begin(heard[number], emissions.speech) - cue.start) > _FAR
+        if found[number].certainty >= _CLEARLY
+        and abs(_begin(found[number], emissions.speech) - cue.start) > _FAR
     ]
     return Timed(
         tuple(_apart_at_breaks(kept, parts)),
@@ -131,14 +132,14 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     )
 
 
-def _hear(cues: Sequence[Cue], emissions: CtcEmissions) -> list[_Heard]:
-    """The words of each cue when they are said. Raises FormatError where few are."""
+def _find_words(cues: Sequence[Cue], emissions: CtcEmissions) -> list[_CueWords]:
+    """Find when the words of each cue are spoken. Raises FormatError where few are."""
     texts = [readable_words(cue.text) for cue in cues]
     words = align_words([word for own in texts for word in own], emissions)
-    refuse_strange(words)
+    refuse_mismatch(words)
     edges = np.cumsum([0, *map(len, texts)]).tolist()
     return [
-        _Heard(tuple(own), tuple(words[first:end]))
+        _CueWords(tuple(own), tuple(words[first:end]))
         for own, (first, end) in zip(texts, pairwise(edges), strict=True)
     ]
 
@@ -147,21 +148,15 @@ def _quoted(cue: Cue) -> str:
     return cue.text.replace("\n", " ")
 
 
-def _confidence(parts: Sequence[Part]) -> float:
-    """Share of the cues that lie where their part puts them."""
-    sizes = [part.end - part.first for part in parts]
-    return float(np.average([part.shift.confidence for part in parts], weights=sizes))
-
-
 def _parts_of(
-    cues: Sequence[Cue], heard: Sequence[_Heard], emissions: CtcEmissions, breaks: bool
+    cues: Sequence[Cue], found: Sequence[_CueWords], emissions: CtcEmissions, breaks: bool
 ) -> tuple[list[Part], set[int]]:
     """The parts of the subtitle, and the cues at breaks for which there is no room."""
-    numbers = [number for number, mine in enumerate(heard) if mine.clearly > 0]
+    numbers = [number for number, mine in enumerate(found) if mine.certainty > 0]
     evidence = Evidence(
         np.array([cues[number].start for number in numbers]),
-        heard=np.array([_begin(heard[number], emissions.speech) for number in numbers]),
-        weights=np.array([_weight(heard[number]) for number in numbers]),
+        spoken=np.array([_begin(found[number], emissions.speech) for number in numbers]),
+        weights=np.array([_weight(found[number]) for number in numbers]),
     )
     stretches = [_left_if_right(stretch) for stretch in find_stretches(evidence, breaks=breaks)]
     parts: list[Part] = []
@@ -171,17 +166,17 @@ def _parts_of(
         end = len(cues)
         if following:
             gap = range(numbers[stretch.end - 1] + 1, numbers[following.first])
-            end, homeless = _divide(
+            end, unplaced = _divide(
                 cues, gap, shifts=(stretch.shift, following.shift), speech=emissions.speech
             )
-            lost |= homeless
+            lost |= unplaced
         parts.append(Part(first, end, stretch.shift, stretch.agreeing, stretch.margin))
         first = end
     return parts, lost
 
 
-def _begin(mine: _Heard, speech: Sequence[Span]) -> float:
-    """When a cue's first word is heard, or would be, going by the first that is.
+def _begin(mine: _CueWords, speech: Sequence[Span]) -> float:
+    """When a cue's first word is spoken, or would be, going by the first that was found.
 
     Those before it take the time of an ordinary voice, but need not begin before the voice does.
     """
@@ -191,34 +186,32 @@ def _begin(mine: _Heard, speech: Sequence[Span]) -> float:
             guess = word.start - CHAR_SECONDS * ahead
             return next((part.start for part in speech if guess <= part.start <= word.start), guess)
         ahead += len(text) + 1
-    raise ValueError("a cue of which no word is heard")
+    raise ValueError("a cue of which no word was found")
 
 
-def _weight(mine: _Heard) -> float:
+def _weight(mine: _CueWords) -> float:
     first = mine.words[0]
-    weight = min(_MOST_WEIGHT, mine.clearly / _WORDS_A_WEIGHT)
+    weight = min(_MOST_WEIGHT, mine.certainty / _WORDS_A_WEIGHT)
     return weight if first and first.confidence else _GUESSED * weight
 
 
 def _left_if_right(stretch: Stretch) -> Stretch:
-    """The stretch without a shift that nobody would notice, or that may as well be none."""
-    unnoticed = abs(stretch.shift.offset) <= max(_UNNOTICED, stretch.margin)
-    return (
-        replace(stretch, shift=replace(stretch.shift, offset=0.0))
-        if stretch.shift.ratio == 1 and unnoticed
-        else stretch
-    )
+    """The stretch without a shift that no viewer notices, or that may as well be none."""
+    shift = stretch.shift
+    if shift.ratio != 1 or abs(shift.offset) > max(_UNNOTICED, stretch.margin):
+        return stretch
+    return replace(stretch, shift=replace(shift, offset=0.0))
 
 
 def _divide(
     cues: Sequence[Cue], gap: range, shifts: tuple[Shift, Shift], speech: Sequence[Span]
 ) -> tuple[int, set[int]]:
-    """Which of the unheard cues in ``gap``, at a break, belong to the part after it, and which to
-    none.
+    """Which of the cues in ``gap``, of which no word was found, belong to the part after a break,
+    and which to none.
 
-    ``gap.start`` and ``gap.stop`` are the numbers of the heard cues around it, one on. A cue must
+    ``gap.start`` and ``gap.stop`` are the numbers of the found cues around it, one on. A cue must
     fit between those two; of the places for the break the best is where most of the cues fit and
-    are shown while somebody speaks, then where the subtitle pauses longest.
+    are shown during speech, then where the subtitle pauses longest.
     """
     before, after = shifts
     room = Span(before.moved(cues[gap.start - 1]).start, after.moved(cues[gap.stop]).start)
@@ -236,7 +229,7 @@ def _divide(
 
 
 def _fit(cue: Cue, room: Span, speech: Sequence[Span]) -> float:
-    """0 for a cue that has no room, 1 for one that has, 2 where somebody speaks all along."""
+    """0 for a cue that has no room, 1 for one that has, 2 where there is speech all along."""
     length = max(cue.end - cue.start, 1e-3)
     if _overlap(cue, room) < _LEAST_SHOWN * length:
         return 0.0
@@ -282,16 +275,16 @@ def _apart_at_breaks(kept: Mapping[int, Cue], parts: Sequence[Part]) -> list[Cue
     return cues
 
 
-def _in_film(cue: Cue, mine: _Heard, film: Span, speech: Sequence[Span]) -> Cue | None:
-    """The cue as far as it lies in the film; None where little or nothing does.
+def _in_video(cue: Cue, mine: _CueWords, video: Span, speech: Sequence[Span]) -> Cue | None:
+    """The cue as far as it lies in the video; None where little or nothing does.
 
-    One that is heard clearly is in the film, wherever the others suggest.
+    One that is found clearly is in the video, wherever the others suggest.
     """
     length = cue.end - cue.start
-    shown = _overlap(cue, film)
+    shown = _overlap(cue, video)
     if shown == length or (shown > 0 and (any(mine.words) or shown >= _LEAST_SHOWN * length)):
-        return replace(cue, start=max(cue.start, film.start), end=min(cue.end, film.end))
-    if mine.clearly < _CLEARLY:
+        return replace(cue, start=max(cue.start, video.start), end=min(cue.end, video.end))
+    if mine.certainty < _CLEARLY:
         return None
     start = _begin(mine, speech)
-    return replace(cue, start=start, end=min(start + length, film.end))
+    return replace(cue, start=start, end=min(start + length, video.end))

@@ -1,4 +1,4 @@
-"""The offset and the speed at which an existing subtitle runs beside its video.
+"""The offset and the speed of an existing subtitle against its video.
 
 Subtitles made for another frame rate run 0.1 or 4 % too fast or slow; others begin late because of
 a logo.
@@ -49,14 +49,9 @@ class Shift:
         names = [name for name, speed in SPEEDS.items() if abs(speed * self.ratio - 1) < 1e-4]
         change = names[0] if names else f"{100 * abs(1 / self.ratio - 1):.2f} %"
         late = -self.offset / self.ratio
-        speed = (
-            f"runs {'slow' if self.ratio < 1 else 'fast'} by {change}"
-            if abs(self.ratio - 1) > 1e-5
-            else ""
-        )
-        begins = (
-            f"begins {abs(late):.2f} s {'late' if late > 0 else 'early'}"
-            if abs(late) >= 0.005
-            else ""
-        )
-        return " and ".join(filter(None, [speed, begins])) or "is neither early nor late"
+        wrong = []
+        if abs(self.ratio - 1) > 1e-5:
+            wrong.append(f"runs {'slow' if self.ratio < 1 else 'fast'} by {change}")
+        if abs(late) >= 0.005:
+            wrong.append(f"begins {abs(late):.2f} s {'late' if late > 0 else 'early'}")
+        return " and ".join(wrong) or "is neither early nor late"

@@ -70,11 +70,11 @@ class Batch:
             except Exception as error:  # a bug met in one video is no reason to leave out the next
                 return self._failure(media, error)
         self._done.append(media)
-        self._hooks.tell(event_of(result, self._options))
+        self._hooks.notify(event_of(result, self._options))
         return result
 
     def _failure(self, media: Path, error: Exception) -> Failure:
-        self._hooks.tell(
+        self._hooks.notify(
             Event(media, "failed", reason=reason_of(error), language=self._options.language)
         )
         return Failure(media, error)

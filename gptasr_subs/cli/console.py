@@ -73,8 +73,9 @@ def show_error(error: Exception, verbose: bool = False, subject: Path | None = N
         )
         message = f"Something went wrong that should not ({what}); {advice}."
     # Names in sentences are quoted; one may be that of the file written for the subject.
-    is_named = subject is None or repr(subject.stem)[1:-1] in message
-    echo_error(message if is_named else f"{display_path(subject)}: {message}")
+    if subject and repr(subject.stem)[1:-1] not in message:
+        message = f"{display_path(subject)}: {message}"
+    echo_error(message)
 
 
 def echo_error(text: str) -> None:

@@ -45,7 +45,7 @@ def lint(
 ) -> None:
     """Check subtitle files against a preset: each broken rule with its place, then a summary.
 
-    The exit code is 1 if a hard rule is broken.
+    The exit code is 1 if there is an error.
     """
     with handle_errors(False, verbose):
         from gptasr_subs.cues.lint import lint
@@ -64,7 +64,7 @@ def lint(
             if as_json
             else "".join(_page(file, report, quiet) for file, report in reports.items())
         )
-        if len(reports) < len(set(files)) or any(report.hard for report in reports.values()):
+        if len(reports) < len(set(files)) or any(report.errors for report in reports.values()):
             raise typer.Exit(1)
 
 
@@ -163,13 +163,12 @@ def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) ->
 
 def _page(file: Path, report: Report, quiet: bool) -> str:
     """Lines for people: the violations, the sums, the rules."""
-    from gptasr_subs.formats.blocks import format_time
+    from gptasr_subs.formats.times import format_time
 
     lines = []
     for violation in () if quiet else report.violations:
-        kind = "hard" if violation.hard else "soft"
         place = f"{display_path(file)}:{violation.cue} {format_time(violation.start, '.')}"
-        lines.append(f"{place} {kind} {violation.rule}: {violation.message}")
+        lines.append(f"{place} {violation.severity} {violation.rule}: {violation.message}")
     rules = "".join(f"\n  {count:5d}  {name}" for name, count in report.rules().items())
     subtitles = plural(report.cues, "subtitle")
     if not report.cues:
@@ -180,13 +179,13 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
 
 
 def _count(report: Report) -> str:
-    return f"{report.hard} hard and {plural(report.soft, 'soft fault')}"
+    return f"{plural(report.errors, 'error')} and {plural(report.warnings, 'warning')}"
 
 
 def _json(reports: dict[Path, Report]) -> str:
     files = [{"file": str(file), **report.to_dict()} for file, report in reports.items()]
     sums = {
-        "hard": sum(r.hard for r in reports.values()),
-        "soft": sum(r.soft for r in reports.values()),
+        "errors": sum(report.errors for report in reports.values()),
+        "warnings": sum(report.warnings for report in reports.values()),
     }
     return json.dumps({**sums, "files": files}, ensure_ascii=False, indent=2) + "\n"

@@ -93,7 +93,7 @@ def watch(
                     if not quiet:
                         echo_error(f"Watching {', '.join(map(display_path, folders))}.")
                     if once:
-                        worker.run(until=watcher.is_settled, longest_wait=0.2)
+                        worker.run(until=watcher.is_idle, longest_wait=0.2)
                     else:
                         worker.run(until=lambda: False, longest_wait=1.0)
                 finally:

@@ -39,8 +39,7 @@ _RELATIVES = _words("where wherever who whom which that than as since so")
 _PREPOSITIONS = _words(
     """about above across after against along among around at before behind below beneath beside
     between beyond by despite during except for from in inside into like near of on onto outside
-    over past
-    through throughout to toward towards under upon with within without"""
+    over past through throughout to toward towards under upon with within without"""
 )
 _DETERMINERS = _words(
     """a an the this these those my your his her its our their whose every each some any no both
@@ -57,14 +56,11 @@ _ADJECTIVES = _words(
     last first next same different whole only few best better worst right wrong true real sure free
     full empty open poor rich strong weak hard soft easy hot cold warm dark bright black white red
     blue green dear deep wide fine happy sad nice pretty quick slow heavy light clear public private
-    human
-    local main
-    major important general national social"""
+    human local main major important general national social"""
 )
 _NUMBERS = _words(
     """one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty
-    sixty
-    seventy eighty ninety hundred thousand million"""
+    sixty seventy eighty ninety hundred thousand million"""
 )
 _TITLES = _words(
     "mr mrs ms dr prof st mister miss sir lord lady captain doctor professor saint king queen"
@@ -148,7 +144,7 @@ def break_penalties(words: Sequence[str]) -> Floats:
 
 
 class Layouts:
-    """The best lines for every run of up to ``reach`` words at once, so that a search over cues
+    """The best lines for every run of up to ``longest`` words at once, so that a search over cues
     only looks up.
 
     A run takes the fewest lines it fits in; among those the breaks with the fewest points and the
@@ -178,8 +174,12 @@ class Layouts:
             ([0], np.cumsum([len(word) + 1 for word in words], dtype=np.int64))
         )
         self._turns = _TURN_WEIGHT * penalties
-        self.reach = max(1, min(max_words, self._most_words(max_lines * (max_chars + 1))))
-        sizes = range(1, self.reach + 1)
+        # The most words whose characters, with one space each, fit
+        room = self._edges + max_lines * (max_chars + 1)
+        last = np.searchsorted(self._edges, room, side="right") - 1
+        most = int((last - np.arange(len(self._edges))).max())
+        self.longest = max(1, min(max_words, most))
+        sizes = range(1, self.longest + 1)
         single = {d: row for d in sizes if np.isfinite(row := self._single_line(d)).any()}
         # Words on the top line of a layout of 1, 2, ... lines
         self._tops: list[dict[int, Ints]] = [{}]
@@ -203,11 +203,6 @@ class Layouts:
             i = i + top
             d = d - top
         return (*broken, " ".join(self.words[i : i + d]))
-
-    def _most_words(self, room: int) -> int:
-        """The most words whose characters, with one space each, fill no more than ``room``."""
-        last = np.searchsorted(self._edges, self._edges + room, side="right") - 1
-        return int((last - np.arange(len(self._edges))).max())
 
     def _single_line(self, d: int) -> Floats:
         chars = self.chars(d)

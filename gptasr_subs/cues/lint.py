@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -60,17 +60,19 @@ class CueContext:
 
 
 Check = Callable[[CueContext, Norms], str]
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
 class Rule:
     """A rule; ``check`` says in words how a cue breaks it, nothing if it does not.
 
-    ``hard`` ones are never to break; ``pair``: it is a matter between a cue and the next.
+    An "error" must never be; a "warning" can be unavoidable. ``pair``: it is a matter between a cue
+    and the next.
     """
 
     name: str
-    hard: bool
+    severity: Severity
     pair: bool
     check: Check
 
@@ -78,40 +80,37 @@ class Rule:
 RULES: list[Rule] = []
 
 
-def _rule(name: str, *, hard: bool = False, pair: bool = False) -> Callable[[Check], Check]:
+def _rule(
+    name: str, *, severity: Severity = "warning", pair: bool = False
+) -> Callable[[Check], Check]:
     def add(check: Check) -> Check:
-        RULES.append(Rule(name, hard, pair, check))
+        RULES.append(Rule(name, severity, pair=pair, check=check))
         return check
 
     return add
 
 
-@_rule("lines", hard=True)
+@_rule("lines", severity="error")
 def _lines(context: CueContext, norms: Norms) -> str:
-    return (
-        f"{len(context.lines)} lines, at most {norms.max_lines}"
-        if len(context.lines) > norms.max_lines
-        else ""
-    )
+    count = len(context.lines)
+    return f"{count} lines, at most {norms.max_lines}" if count > norms.max_lines else ""
 
 
-@_rule("line-length", hard=True)
+@_rule("line-length", severity="error")
 def _line_length(context: CueContext, norms: Norms) -> str:
-    longest = max((line for line in context.lines if " " in line), key=len, default="")
-    return (
-        f"a line of {len(longest)} characters, at most {norms.max_chars}"
-        if len(longest) > norms.max_chars
-        else ""
-    )
+    longest = max((len(line) for line in context.lines if " " in line), default=0)
+    if longest <= norms.max_chars:
+        return ""
+    return f"a line of {longest} characters, at most {norms.max_chars}"
 
 
-@_rule("order", hard=True)
+@_rule("order", severity="error")
 def _order(context: CueContext, norms: Norms) -> str:
     late = context.before.start - context.cue.start if context.before else 0.0
     return f"begins {late:.3f} s before the subtitle above it" if late > 0 else ""
 
 
-@_rule("overlap", hard=True, pair=True)
+@_rule("overlap", severity="error", pair=True)
 def _overlap(context: CueContext, norms: Norms) -> str:
     if context.covering:
         return f"shown together with the subtitle of {context.covering.start:.3f} s"
@@ -123,7 +122,7 @@ def _overlap(context: CueContext, norms: Norms) -> str:
     return f"{both:.3f} s shown together with the next"
 
 
-@_rule("double", hard=True)
+@_rule("double", severity="error")
 def _double(context: CueContext, norms: Norms) -> str:
     if context.double is None:
         return ""
@@ -137,31 +136,25 @@ def _rolling(context: CueContext, norms: Norms) -> str:
     return f"repeats the text before it, as {context.rolling} subtitles do from here on"
 
 
-@_rule("no-time", hard=True)
+@_rule("no-time", severity="error")
 def _no_time(context: CueContext, norms: Norms) -> str:
     return "ends when it begins, or before" if context.seconds <= 0 else ""
 
 
-@_rule("too-long", hard=True)
+@_rule("too-long", severity="error")
 def _too_long(context: CueContext, norms: Norms) -> str:
-    return _seconds(
-        "stands",
-        context.seconds,
-        bound="at most",
-        norm=norms.max_seconds,
-        excess=context.seconds - norms.max_seconds,
-    )
+    if context.seconds - norms.max_seconds <= _ROUNDING:
+        return ""
+    return f"stands {context.seconds:.3f} s, at most {norms.max_seconds:.3f} s"
 
 
 @_rule("too-short")
 def _too_short(context: CueContext, norms: Norms) -> str:
     least = float(shortest_seconds(len(context.words), norms)) if context.words else 0.0
     missing = min(least, norms.max_seconds) - context.seconds
-    return (
-        _seconds("stands", context.seconds, bound="at least", norm=least, excess=missing)
-        if context.seconds > 0
-        else ""
-    )
+    if context.seconds <= 0 or missing <= _ROUNDING:
+        return ""
+    return f"stands {context.seconds:.3f} s, at least {least:.3f} s"
 
 
 @_rule("too-fast")
@@ -170,32 +163,25 @@ def _too_fast(context: CueContext, norms: Norms) -> str:
     needed = float(reading_seconds(np.int64(chars), len(context.words), norms))
     if context.seconds <= 0 or needed - context.seconds <= _ROUNDING:
         return ""
-    by_words = needed > chars / norms.max_chars_per_second
-    if by_words:
-        return f"{60 * len(context.words) / context.seconds:.0f} words a minute, at most {norms.max_words_per_minute:g}"
-    return (
-        f"{chars / context.seconds:.1f} characters a second, at most {norms.max_chars_per_second:g}"
-    )
+    if needed > chars / norms.max_chars_per_second:  # by its words
+        words_per_minute = 60 * len(context.words) / context.seconds
+        return f"{words_per_minute:.0f} words a minute, at most {norms.max_words_per_minute:g}"
+    speed = chars / context.seconds
+    return f"{speed:.1f} characters a second, at most {norms.max_chars_per_second:g}"
 
 
 @_rule("gap", pair=True)
 def _gap(context: CueContext, norms: Norms) -> str:
-    missing = norms.gap - context.gap
-    return (
-        _seconds("followed after", context.gap, bound="at least", norm=norms.gap, excess=missing)
-        if context.gap >= 0
-        else ""
-    )
+    if context.gap < 0 or norms.gap - context.gap <= _ROUNDING:
+        return ""
+    return f"followed after {context.gap:.3f} s, at least {norms.gap:.3f} s"
 
 
 @_rule("flicker", pair=True)
 def _flicker(context: CueContext, norms: Norms) -> str:
-    flickers = norms.gap + _ROUNDING < context.gap < norms.min_gap - _ROUNDING
-    return (
-        f"dark for {context.gap:.3f} s, neither {norms.gap:.3f} s nor {norms.min_gap:g} s"
-        if flickers
-        else ""
-    )
+    if not norms.gap + _ROUNDING < context.gap < norms.min_gap - _ROUNDING:
+        return ""
+    return f"a gap of {context.gap:.3f} s, neither {norms.gap:.3f} s nor {norms.min_gap:g} s"
 
 
 @_rule("empty")
@@ -205,24 +191,20 @@ def _empty(context: CueContext, norms: Norms) -> str:
 
 @_rule("long-word")
 def _long_word(context: CueContext, norms: Norms) -> str:
-    longest = max((line for line in context.lines if " " not in line), key=len, default="")
-    return (
-        f"a word of {len(longest)} characters, a line has {norms.max_chars}"
-        if len(longest) > norms.max_chars
-        else ""
-    )
+    longest = max((len(line) for line in context.lines if " " not in line), default=0)
+    if longest <= norms.max_chars:
+        return ""
+    return f"a word of {longest} characters, a line has {norms.max_chars}"
 
 
 @_rule("orphan")
 def _orphan(context: CueContext, norms: Norms) -> str:
     if len(context.lines) < 2 or any(line.startswith(_DASHES) for line in context.lines):
         return ""
-    alone = [
-        line
-        for line in context.lines
-        if line and " " not in line and len(line) < norms.max_chars / 3
-    ]
-    return f"{alone[0]!r} stands alone on its line" if alone else ""
+    for line in context.lines:
+        if line and " " not in line and len(line) < norms.max_chars / 3:
+            return f"{line!r} stands alone on its line"
+    return ""
 
 
 @_rule("unbalanced")
@@ -230,32 +212,22 @@ def _unbalanced(context: CueContext, norms: Norms) -> str:
     if len(context.lines) != 2 or any(line.startswith(_DASHES) for line in context.lines):
         return ""
     top, bottom = map(len, context.lines)
-    return (
-        f"lines of {top} and {bottom} characters"
-        if abs(top - bottom) > norms.max_chars * 0.6
-        else ""
-    )
+    uneven = abs(top - bottom) > norms.max_chars * 0.6
+    return f"lines of {top} and {bottom} characters" if uneven else ""
 
 
 @_rule("split-phrase", pair=True)
 def _split_phrase(context: CueContext, norms: Norms) -> str:
-    following = (
-        [plain(line).strip() for line in context.after.lines]
-        if context.after and context.gap < _NEAR
-        else []
-    )
-    texts = [line.split() for line in [*context.lines, *following[:1]]]
-    points = break_penalties([word for text in texts for word in text])
-    edges = np.cumsum([len(text) for text in texts])[:-1]
-    split = [
-        int(edge) for edge in edges if 0 < edge < len(points) - 1 and points[edge] >= INSIDE_PHRASE
-    ]
+    lines = context.lines
+    if context.after and context.gap < _NEAR:  # the phrase may go on in the next cue
+        lines = [*lines, *map(plain, context.after.lines[:1])]
+    texts = [line.split() for line in lines]
     words = [word for text in texts for word in text]
-    return f"parts {words[split[0] - 1]!r} from {words[split[0]]!r}" if split else ""
-
-
-def _seconds(what: str, is_now: float, bound: str, norm: float, excess: float) -> str:
-    return f"{what} {is_now:.3f} s, {bound} {norm:.3f} s" if excess > _ROUNDING else ""
+    points = break_penalties(words)
+    for edge in np.cumsum([len(text) for text in texts])[:-1]:
+        if 0 < edge < len(words) and points[edge] >= INSIDE_PHRASE:
+            return f"parts {words[edge - 1]!r} from {words[edge]!r}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +238,7 @@ class Violation:
     """
 
     rule: str
-    hard: bool
+    severity: Severity
     pair: bool
     cue: int
     start: float
@@ -275,29 +247,26 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All faults of a list of ``cues`` cues, in their order."""
+    """All violations in a list of ``cues`` cues, in their order."""
 
     cues: int
     violations: tuple[Violation, ...]
 
     @property
-    def hard(self) -> int:
-        """How many hard rules break."""
-        return sum(violation.hard for violation in self.violations)
+    def errors(self) -> int:
+        """How many violations are errors."""
+        return sum(violation.severity == "error" for violation in self.violations)
 
     @property
-    def soft(self) -> int:
-        """How many soft rules break."""
-        return len(self.violations) - self.hard
+    def warnings(self) -> int:
+        """How many violations are warnings."""
+        return len(self.violations) - self.errors
 
     @property
     def score(self) -> float:
-        """Cues without any fault in a hundred."""
-        return (
-            100.0 * (1 - len({violation.cue for violation in self.violations}) / self.cues)
-            if self.cues
-            else 100.0
-        )
+        """Cues without any violation in a hundred."""
+        broken = len({violation.cue for violation in self.violations})
+        return 100.0 * (1 - broken / max(1, self.cues))
 
     def rules(self) -> dict[str, int]:
         """How often each rule breaks, those that do."""
@@ -306,36 +275,32 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        facts = {
+        return {
             "cues": self.cues,
             "score": round(self.score, 1),
-            "hard": self.hard,
-            "soft": self.soft,
-        }
-        return {
-            **facts,
+            "errors": self.errors,
+            "warnings": self.warnings,
             "rules": self.rules(),
-            "faults": [asdict(violation) for violation in self.violations],
+            "violations": [asdict(violation) for violation in self.violations],
         }
 
 
 def lint(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Report:
-    """Judge cues in the order of their file."""
-    return Report(len(cues), tuple(_violations(cues, norms)))
-
-
-def _violations(cues: Sequence[Cue], norms: Norms) -> Iterator[Violation]:
-    for number, context in enumerate(_contexts(cues), start=1):
-        for rule in RULES:
-            if message := rule.check(context, norms):
-                yield Violation(
-                    rule.name,
-                    hard=rule.hard,
-                    pair=rule.pair,
-                    cue=number,
-                    start=context.cue.start,
-                    message=message,
-                )
+    """Check cues, in the order of their file, by all rules."""
+    violations = [
+        Violation(
+            rule.name,
+            severity=rule.severity,
+            pair=rule.pair,
+            cue=number,
+            start=context.cue.start,
+            message=message,
+        )
+        for number, context in enumerate(_contexts(cues), start=1)
+        for rule in RULES
+        if (message := rule.check(context, norms))
+    ]
+    return Report(len(cues), tuple(violations))
 
 
 def _contexts(cues: Sequence[Cue]) -> list[CueContext]:
@@ -344,35 +309,31 @@ def _contexts(cues: Sequence[Cue]) -> list[CueContext]:
     contexts = [CueContext(cue, before) for cue, before in zip(cues, befores, strict=True)]
     for place in {cue.position for cue in cues}:
         numbers = [number for number, cue in enumerate(cues) if cue.position == place]
-        for number, context in zip(numbers, _in_lane([cues[n] for n in numbers]), strict=True):
+        own = _contexts_in_place([cues[number] for number in numbers])
+        for number, context in zip(numbers, own, strict=True):
             contexts[number] = replace(context, before=contexts[number].before)
     return contexts
 
 
-def _in_lane(lane: Sequence[Cue]) -> Iterator[CueContext]:
+def _contexts_in_place(cues: Sequence[Cue]) -> Iterator[CueContext]:
     """The cues of one place on the screen, each with what disturbs it there."""
-    chains = {chain.first + 1: chain.last - chain.first for chain in rolling_chains(lane)}
+    chains = {chain.first + 1: chain.last - chain.first for chain in rolling_chains(cues)}
     longest: Cue | None = None  # of those above the one right above
     shown: dict[str, Cue] = {}
-    for index, cue in enumerate(lane):
+    for index, cue in enumerate(cues):
+        following = (cues[k] for k in range(index + 1, len(cues)))
         text = " ".join(plain(cue.text).split())
         same = shown.get(text)
         double = same if same and is_double(same, cue) else None
         covers = longest is not None and longest.start <= cue.start < longest.end
         yield CueContext(
             cue,
-            after=_next_other(lane, index),
+            after=next((other for other in following if not is_double(cue, other)), None),
             covering=longest if covers and not double else None,
             double=double,
             rolling=chains.get(index, 0),
         )
         shown[text] = cue if same is None or cue.end > same.end else same
-        above = lane[index - 1] if index else None
+        above = cues[index - 1] if index else None
         if above and (longest is None or above.end > longest.end):
             longest = above
-
-
-def _next_other(lane: Sequence[Cue], index: int) -> Cue | None:
-    """The next cue that is no double of this one."""
-    following = (lane[k] for k in range(index + 1, len(lane)))
-    return next((cue for cue in following if not is_double(lane[index], cue)), None)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 # Mary>Hello.</v>
 _MARKUP = r"/?[bius]>|/?font(?: [^<>]*)?>|v [^<>]+>|/v>"
 _TAG = re.compile(f"<(?:{_MARKUP})", re.IGNORECASE)
-# A text may speak of tags. Behind the "<" of such a one stands a sign that nobody sees, in cues as
-# in the files of formats that have no other way to say it.
+# A text may speak of tags. Behind the "<" of such a one stands an invisible sign, in cues as in
+# the files of formats that have no other way to say it.
 JOINER = "\u2060"
 _LITERAL = re.compile(f"<{JOINER}(?={_MARKUP})", re.IGNORECASE)
 

@@ -44,13 +44,13 @@ class Norms:
         20.0, "Reading speed in characters per second (inf: no limit)."
     )
     max_words_per_minute: float = _norm(inf, "Reading speed in words per minute (inf: no limit).")
-    # Dark frames between two cues, so that the eye sees a change.
+    # Empty frames between two cues, so that the eye sees a change.
     gap_frames: int = _norm(2, "Empty frames between two subtitles that follow closely.")
     # Netflix lets a cue stay half a second after the voice, for reading.
     lead_out: float = _norm(0.5, "Seconds a subtitle stays after the voice, for reading.")
-    # A shorter dark gap flickers, so it is closed to ``gap_frames``.
+    # A shorter gap flickers, so it is closed to ``gap_frames``.
     min_gap: float = _norm(0.5, "Shorter gaps than this flicker and are closed.")
-    # No cue reaches across a silence of this length: the lead-out of one cue and a dark gap fit
+    # No cue reaches across a silence of this length: the lead-out of one cue and a gap fit
     # into it, and text that shows earlier than this before its voice counts as too early.
     long_pause: float = _norm(1.0, "Silence that no subtitle reaches across.")
     # Farther away, a cue that starts with a cut of the picture would no longer start with its
@@ -69,19 +69,21 @@ class Norms:
         """Refuse norms that no cue can keep."""
         if self.max_chars < 1 or self.max_lines < 1:
             raise UsageError(
-                "A cue needs room for at least one character and one line; raise --max-chars or --max-lines."
+                "A cue needs room for at least one character and one line; "
+                "raise --max-chars or --max-lines."
             )
-        above = (
+        positive = (
             self.min_seconds,
             self.max_chars_per_second,
             self.max_words_per_minute,
             self.fps,
             self.long_pause,
+            self.text_height,
         )
-        # Also where it is no number at all
-        if not all(norm > 0 for norm in (*above, self.text_height)):
+        if not all(norm > 0 for norm in positive):  # nor is NaN
             raise UsageError(
-                "A cue's shortest duration, speeds, frame rate, long pause and text must be above 0."
+                "A cue's shortest duration, speeds, frame rate, long pause and text "
+                "must be above 0."
             )
         rests = (
             self.min_seconds_per_word,
@@ -106,7 +108,7 @@ class Norms:
         return self.gap_frames * self.frame
 
     @property
-    def shot_reach(self) -> float:
+    def shot_radius(self) -> float:
         """Seconds by which a cue may move to a cut of the picture."""
         return self.shot_frames * self.frame
 

@@ -16,7 +16,7 @@ import numpy as np
 from gptasr_subs.cues.lint import lint
 from gptasr_subs.cues.markup import iter_chars, plain, wrap_tags
 from gptasr_subs.cues.norms import NETFLIX, Norms
-from gptasr_subs.cues.repeats import lanes, merge_doubles, unroll
+from gptasr_subs.cues.repeats import merge_doubles, split_by_position, unroll
 from gptasr_subs.cues.shaping import arrange
 from gptasr_subs.cues.timed_words import CUE, LINE, NOTHING, PHRASE, spread, time_words
 from gptasr_subs.cues.timing import reading_seconds, shortest_seconds
@@ -24,7 +24,7 @@ from gptasr_subs.types import Cue, Word
 
 _PASSES = 8  # none needs more than three
 _NUDGE = 0.25  # seconds by which a cue that is right may give way at an edge
-_LEAST = 0.2  # seconds a cue stands at the least where there is too little time
+_LEAST = 0.2  # seconds a cue stands at least where there is too little time
 _SPOKEN_OVER = 0.5  # seconds; a voice that breaks in on another one does so for less
 _SLOWEST = 8.0  # characters a second; what stands longer than that takes was spoken at its start
 # A speaker's dash at the start of a line stays with the word behind it, a sound tag such as [door
@@ -55,12 +55,17 @@ def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
 
     Cues of different places on the screen do not disturb one another. Every word stays, but what
     stands in the file more than once although it is said once: layers of a sign, captions that roll
-    up. Afterwards no hard rule breaks; twice does no more than once.
+    up. Afterwards there are no errors; twice does no more than once.
     """
     fixed = _in_order(cue for cue in cues if plain(cue.text).strip())
     for _ in range(_PASSES):
-        once = _in_order(merge_doubles(fixed))
-        better = _in_order(cue for lane in lanes(once) for cue in _fix_lane(unroll(lane), norms))
+        better = []
+        for own in split_by_position(_in_order(merge_doubles(fixed))):
+            run = _Place(unroll(own), norms)
+            while run.fix_once():
+                pass
+            better += run.cues
+        better = _in_order(better)
         if better == fixed:
             break
         fixed = better
@@ -69,14 +74,6 @@ def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
 
 def _in_order(cues: Iterable[Cue]) -> Cues:
     return sorted(cues, key=lambda cue: cue.start)
-
-
-def _fix_lane(cues: Cues, norms: Norms) -> Cues:
-    """The cues of one place on the screen within the norms."""
-    lane = _Lane(cues, norms)
-    while lane.fix_once():
-        pass
-    return lane.cues
 
 
 def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf) -> Cues:
@@ -104,14 +101,11 @@ def tokens_of(cues: Sequence[Cue], norms: Norms = NETFLIX) -> list[list[Token]]:
     before: Cue | None = None
     for cue in cues:
         tokens = [token for row in _rows(cue) for token in _line_tokens(row, norms.max_chars // 2)]
-        apart = before is not None and _is_apart(before, cue)
-        found.append(
-            [
-                replace(token, break_before=max(token.break_before, CUE if apart else PHRASE))
-                for token in tokens[:1]
-            ]
-            + tokens[1:]
-        )
+        if tokens:
+            apart = before is not None and _is_apart(before, cue)
+            least = CUE if apart else PHRASE
+            tokens[0] = replace(tokens[0], break_before=max(tokens[0].break_before, least))
+        found.append(tokens)
         before = cue
     return found
 
@@ -119,22 +113,20 @@ def tokens_of(cues: Sequence[Cue], norms: Norms = NETFLIX) -> list[list[Token]]:
 def apply_tags(cues: Sequence[Cue], tokens: Sequence[Token]) -> Cues:
     """Cues whose text is made of these tokens, with the tokens' markup and places."""
     upcoming = iter(tokens)
-    return [_with_tags(cue, upcoming) for cue in cues]
-
-
-def _with_tags(cue: Cue, upcoming: Iterator[Token]) -> Cue:
-    lines = []
-    position = 2
-    for line in cue.lines:
-        own: list[Token] = []
-        while len(" ".join(token.text for token in own)) < len(line):
-            own.append(next(upcoming))
-        position = own[0].position
-        runs = groupby(own, key=lambda token: token.tags)
-        lines.append(
-            " ".join(wrap_tags(" ".join(token.text for token in run), tags) for tags, run in runs)
-        )
-    return replace(cue, lines=tuple(lines), position=position)
+    tagged = []
+    for cue in cues:
+        lines = []
+        position = 2
+        for line in cue.lines:
+            own: list[Token] = []
+            while len(" ".join(token.text for token in own)) < len(line):
+                own.append(next(upcoming))
+            position = own[0].position
+            runs = groupby(own, key=lambda token: token.tags)
+            texts = [(tags, " ".join(token.text for token in run)) for tags, run in runs]
+            lines.append(" ".join(wrap_tags(text, tags) for tags, text in texts))
+        tagged.append(replace(cue, lines=tuple(lines), position=position))
+    return tagged
 
 
 Row = list[tuple[str, tuple[str, ...]]]
@@ -235,7 +227,7 @@ def _needed(cue: Cue, norms: Norms) -> float:
 
 
 @dataclass
-class _Lane:
+class _Place:
     """The cues of one place on the screen, in order.
 
     ``right`` are those that broke no rule; they stay, but for an edge of up to ``_NUDGE`` where
@@ -271,13 +263,13 @@ class _Lane:
 
     def _runs(self, right: set[Cue]) -> list[tuple[int, int]]:
         """Stretches of neighbours that have faults, each as (first, one past the last)."""
-        violations = lint(self.cues, self.norms).violations
-        told = {
-            violation.cue - 1 + i for violation in violations for i in range(1 + violation.pair)
-        }
-        faulty = [k for k in sorted(told) if k < len(self.cues) and self.cues[k] not in right]
+        faulty = set()
+        for violation in lint(self.cues, self.norms).violations:
+            faulty.add(violation.cue - 1)
+            if violation.pair and violation.cue < len(self.cues):
+                faulty.add(violation.cue)
         runs: list[tuple[int, int]] = []
-        for k in faulty:
+        for k in sorted(k for k in faulty if self.cues[k] not in right):
             if runs and runs[-1][1] == k:
                 runs[-1] = (runs[-1][0], k + 1)
             else:
@@ -287,7 +279,7 @@ class _Lane:
     def _fix_run(self, first: int, last: int) -> int | None:
         """The first cue that was shaped anew, if any was.
 
-        The run grows while hard faults demand it, up to cues that are right.
+        The run grows while errors demand it, up to cues that are right.
         """
         lowest, highest = self._room(first, last)
         grown = 0
@@ -307,7 +299,7 @@ class _Lane:
             grown = 2 * grown + 1
 
     def _room(self, first: int, last: int) -> tuple[int, int]:
-        """How far a run may grow."""
+        """Return how far a run may grow."""
         while first > 0 and self.cues[first - 1] not in self.right:
             first -= 1
         while last < len(self.cues) and self.cues[last] not in self.right:
@@ -315,11 +307,11 @@ class _Lane:
         return first, last
 
     def _faults(self, low: int, high: int, middle: Cues) -> tuple[int, int, float]:
-        """Hard faults, soft ones, and the seconds that are missing for reading."""
+        """Errors, warnings, and the seconds that are missing for reading."""
         cues = [*self.cues[max(0, low - 1) : low], *middle, *self.cues[high : high + 1]]
         report = lint(cues, self.norms)
         missing = sum(max(0.0, _needed(cue, self.norms) - (cue.end - cue.start)) for cue in cues)
-        return report.hard, report.soft, round(missing, 2)
+        return report.errors, report.warnings, round(missing, 2)
 
     def _squeeze(self, low: int, high: int, new: Cues) -> int | None:
         """Cues for which there is too little time, at an even pace between their neighbours."""
@@ -360,11 +352,11 @@ def _shortened(cue: Cue, at_end: bool) -> Cue:
 def _paced(cues: Cues, begin: float, end: float) -> Cues:
     """The cues and the gaps between them at the same proportions from ``begin`` to ``end``."""
     shown = [max(_LEAST / 10, cue.end - cue.start) for cue in cues]
-    dark = [max(0.0, after.start - cue.end) for cue, after in pairwise(cues)]
-    pace = (end - begin) / (sum(shown) + sum(dark))
+    gaps = [max(0.0, after.start - cue.end) for cue, after in pairwise(cues)]
+    pace = (end - begin) / (sum(shown) + sum(gaps))
     paced: Cues = []
     now = begin
-    for cue, seconds, gap in zip(cues, shown, [*dark, 0.0], strict=True):
+    for cue, seconds, gap in zip(cues, shown, [*gaps, 0.0], strict=True):
         ending = now + pace * seconds
         paced.append(replace(cue, start=now, end=ending))
         now = ending + pace * gap

@@ -1,5 +1,5 @@
-"""Text that stands in a file more than once although it is said once: the layers of a sign, cues that
-two segments share, and captions that roll up, each of which repeats what the one before showed.
+"""Text that stands in a file more than once although it is said once: the layers of a sign, cues
+that two segments share, and captions that roll up, each of which repeats the one before.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from gptasr_subs.cues.markup import convert, literal, plain
 from gptasr_subs.types import Cue
 
 _FRAME = 0.1  # seconds; a cue that is shorter is a frame of a moving sign
-_TOUCHING = 0.02  # seconds between two such frames at the most
-_CONTIGUOUS = 0.15  # seconds between two rolling captions at the most
+_TOUCHING = 0.02  # seconds between two such frames at most
+_CONTIGUOUS = 0.15  # seconds between two rolling captions at most
 _LEAST_LINKS = 2  # a single repetition may be what was said
 
 
-def lanes(cues: Sequence[Cue]) -> list[list[Cue]]:
+def split_by_position(cues: Sequence[Cue]) -> list[list[Cue]]:
     """The cues of each place on the screen; those of different places do not disturb each other."""
     places = sorted({cue.position for cue in cues})
     return [[cue for cue in cues if cue.position == place] for place in places]
@@ -40,7 +40,9 @@ def merge_doubles(cues: Sequence[Cue]) -> list[Cue]:
     for cue in cues:
         key = (cue.position, tuple(_words(cue)))
         index, last = places.get(key, (-1, cue))
-        if index >= 0 and (is_double(cue, merged[index]) or _continues(cue, last)):
+        touching = abs(cue.start - last.end) <= _TOUCHING
+        is_frame = touching and max(cue.end - cue.start, last.end - last.start) < _FRAME
+        if index >= 0 and (is_frame or is_double(cue, merged[index])):
             merged[index] = replace(merged[index], end=max(merged[index].end, cue.end))
         else:
             index = len(merged)
@@ -89,12 +91,6 @@ def rolling_chains(cues: Sequence[Cue]) -> Iterator[Chain]:
             yield Chain(first, k - 1)
         first = k
         is_new = False
-
-
-def _continues(cue: Cue, last: Cue) -> bool:
-    """Whether a cue is the next frame of a moving sign."""
-    touching = abs(cue.start - last.end) <= _TOUCHING
-    return touching and max(cue.end - cue.start, last.end - last.start) < _FRAME
 
 
 def _carried(cue: Cue, following: Cue) -> int:

@@ -1,6 +1,6 @@
-"""Words in, readable cues out: one search for the cheapest way to break a talk into subtitles.
+"""Words in, readable cues out: one search for the cheapest way to break speech into subtitles.
 
-Every possible cue (a run of words that keeps the hard rules) gets a cost in points, and dynamic
+Every possible cue (a run of words without errors) gets a cost in points, and dynamic
 programming finds the sequence of cues with the fewest points. The costs are ordinary sentences: see
 ``CueCosts``.
 """
@@ -31,7 +31,7 @@ from gptasr_subs.cues.timing import (
 )
 from gptasr_subs.types import Cue, Word
 
-# How long a cue shows at the least, where many words were given one and the same time
+# How long a cue shows at least, where many words were given one and the same time
 _FLASH_FRAMES = 2
 # Seconds by which a cue may begin after its first word, because others were given the same time
 _LATEST = 2.0
@@ -101,12 +101,14 @@ def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> lis
     if not timed.words:
         return []
     penalties = _penalties(timed, norms)
+    stops = np.searchsorted(timed.starts, timed.starts + norms.max_seconds, side="right")
+    most_words = (stops - np.arange(len(timed.starts))).max()  # that begin within one cue
     layouts = Layouts(
         timed.words,
         penalties,
         max_chars=norms.max_chars,
         max_lines=norms.max_lines,
-        max_words=_most_words(timed.starts, norms.max_seconds),
+        max_words=int(most_words),
         new_lines=timed.break_before >= LINE,
     )
     costs = _cue_costs(timed, layouts, penalties, norms)
@@ -125,13 +127,6 @@ def _penalties(timed: TimedWords, norms: Norms) -> Floats:
     return penalties
 
 
-def _most_words(starts: Floats, seconds: float) -> int:
-    """The most words that begin within so many seconds."""
-    return int(
-        (np.searchsorted(starts, starts + seconds, side="right") - np.arange(len(starts))).max()
-    )
-
-
 def _silence(timed: TimedWords, norms: Norms) -> Floats:
     """The pause before each word as a share of a long one, 0 to 1, shape (n + 1,)."""
     return np.minimum(timed.pauses / norms.long_pause, 1.0)
@@ -140,10 +135,10 @@ def _silence(timed: TimedWords, norms: Norms) -> Floats:
 def _cue_costs(
     timed: TimedWords, layouts: Layouts, penalties: Floats, norms: Norms, costs: CueCosts = COSTS
 ) -> Floats:
-    """Points of every possible cue, shape (n + 1, reach): row j, column d - 1 for the d words
+    """Points of every possible cue, shape (n + 1, longest): row j, column d - 1 for the d words
     before word j.
 
-    Infinity marks a cue that breaks a hard rule.
+    Infinity marks a cue that would be an error.
     """
     n = len(timed.words)
     bridges = costs.bridged_pause * _silence(timed, norms)
@@ -156,8 +151,8 @@ def _cue_costs(
     parted = np.cumsum(
         (timed.pauses >= norms.long_pause) | np.append(timed.break_before == CUE, False)
     )
-    table = np.full((n + 1, layouts.reach), np.inf)
-    for d in range(1, layouts.reach + 1):
+    table = np.full((n + 1, layouts.longest), np.inf)
+    for d in range(1, layouts.longest + 1):
         first = slice(0, n - d + 1)
         last = slice(d - 1, n)
         starts = timed.starts[first]
@@ -235,7 +230,10 @@ def _as_cues(
         words=sizes,
         norms=norms,
     )
-    outs[:-1] = np.maximum(outs[:-1], _flashes(starts, norms))
+    # Each of a crowd is shown for half of the time until the next, if that is less than a flash
+    halfway = (starts[:-1] + starts[1:]) / 2
+    flashes = np.minimum(starts[:-1] + _FLASH_FRAMES * norms.frame, halfway)
+    outs[:-1] = np.maximum(outs[:-1], flashes)
     outs = snap_ends(starts, ends, outs=outs, shots=shots, norms=norms, end_limit=timed.end_limit)
     return [
         Cue(float(start), float(out), text)
@@ -269,12 +267,3 @@ def _pushed(wanted: Floats, step: float) -> Floats:
     for k in range(1, len(pushed)):
         pushed[k] = max(pushed[k], pushed[k - 1] + step)
     return pushed
-
-
-def _flashes(starts: Floats, norms: Norms) -> Floats:
-    """The earliest out-times of all but the last of n cues, (n - 1,): one of a crowd is shown for
-    half of the time until the next.
-    """
-    halfway = (starts[:-1] + starts[1:]) / 2
-    flashes: Floats = np.minimum(starts[:-1] + _FLASH_FRAMES * norms.frame, halfway)
-    return flashes

@@ -1,4 +1,4 @@
-"""When cues begin and end: for reading, at the least, and with the cuts of the picture."""
+"""When cues begin and end: for reading, at least, and with the cuts of the picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def reading_seconds(chars: Ints, words: Ints | int, norms: Norms) -> Floats:
 
 
 def shortest_seconds(words: Ints | int, norms: Norms) -> Floats:
-    """Seconds that cues of so many words stand at the least."""
+    """Seconds that cues of so many words stand at least."""
     return np.maximum(norms.min_seconds, np.multiply(words, norms.min_seconds_per_word))
 
 
@@ -30,21 +30,21 @@ def out_times(
     ``next_starts``.
 
     Each stays for its lead-out and its shortest duration, but never up to the next cue. Where that
-    would leave a dark gap that flickers, the cue ends early enough for a full one, or, if it is
+    would leave a gap that flickers, the cue ends early enough for a full one, or, if it is
     then too short to read, just before the next cue.
     """
     closed = next_starts - norms.gap
-    dark = next_starts - norms.min_gap
+    apart = next_starts - norms.min_gap
     shortest = shortest_seconds(words, norms)
     wanted = np.maximum(ends + norms.lead_out, starts + shortest)
     readable = starts + np.maximum(shortest, reading_seconds(chars, words, norms))
-    flickers = (wanted > dark) & (next_starts - ends < norms.long_pause)
-    stays = (ends + norms.lead_out >= closed) | (np.maximum(ends, readable) > dark)
+    flickers = (wanted > apart) & (next_starts - ends < norms.long_pause)
+    stays = (ends + norms.lead_out >= closed) | (np.maximum(ends, readable) > apart)
     usual = np.minimum(wanted, closed)
     longest = starts + norms.max_seconds
-    # a cue that may not last until the next one gains nothing by lingering half the way
+    # A cue that may not last until the next one gains nothing by lingering half the way
     lingering = np.where(closed <= longest, closed, usual)
-    return np.minimum(np.where(flickers, np.where(stays, lingering, dark), usual), longest)
+    return np.minimum(np.where(flickers, np.where(stays, lingering, apart), usual), longest)
 
 
 def snap_starts(
@@ -61,7 +61,7 @@ def snap_starts(
         earliest = max(ends[k - 1], snapped[k - 1] + norms.min_seconds) + norms.gap if k else 0.0
         latest = min(ends[k], next_starts[k] - norms.gap - norms.min_seconds)
         if (
-            abs(cut - start) <= norms.shot_reach
+            abs(cut - start) <= norms.shot_radius
             and earliest <= cut <= latest
             and ends[k] - cut <= norms.max_seconds
         ):
@@ -84,13 +84,13 @@ def snap_ends(
     next_starts = np.append(starts[1:], end_limit)
     for k, next_start in enumerate(next_starts if len(shots) else ()):
         out = _nearest(shots, float(outs[k]) + norms.gap) - norms.gap
-        dark = next_start - out
+        gap = next_start - out
         shortest = min(norms.min_seconds, outs[k] - starts[k])
         fits = starts[k] + shortest <= out <= starts[k] + norms.max_seconds and out >= ends[k]
         if (
-            abs(out - outs[k]) <= norms.shot_reach
+            abs(out - outs[k]) <= norms.shot_radius
             and fits
-            and (dark >= norms.min_gap or abs(dark - norms.gap) < 1e-9)
+            and (gap >= norms.min_gap or abs(gap - norms.gap) < 1e-9)
         ):
             snapped[k] = min(out, next_start - norms.gap)
     return snapped

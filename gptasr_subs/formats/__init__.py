@@ -103,16 +103,23 @@ def read(path: str | os.PathLike[str]) -> list[Cue]:
 
 
 def read_with_remarks(path: str | os.PathLike[str]) -> Reading:
-    """As ``read``, but whoever asks is the one to say what was left out or assumed."""
+    """Read as ``read`` does, and return what was left out or assumed instead of warning of it."""
     found = get_format(_extension(path))
     if not isinstance(found, ReadableFormat):
+        formats = find_formats().items()
+        names = sorted(name for name, other in formats if isinstance(other, ReadableFormat))
         raise FormatError(
-            f"A {found.name} file holds no times to read; give one of {', '.join(sorted(_readable_names()))}."
+            f"A {found.name} file holds no times to read; give one of {', '.join(names)}."
         )
     decoded = read_decoded(path)
+    text = decoded.text
+    found = _format_of(text) or found
     assumed = (decoded.assumed,) if decoded.assumed else ()
     try:
-        reading = _parse(_format_of(decoded.text) or found, decoded.text)
+        if isinstance(found, RemarkingFormat):
+            reading = found.parse(text)
+        else:
+            reading = Reading(found.read(text))
     except FormatError as error:
         raise FormatError(f"{os.fspath(path)!r}: {error}") from error
     if reading.remarks and not reading.cues:
@@ -126,16 +133,6 @@ def is_readable(path: str | os.PathLike[str]) -> bool:
         return isinstance(get_format(_extension(path)), ReadableFormat)
     except FormatError:
         return False
-
-
-def _readable_names() -> list[str]:
-    return [name for name, found in find_formats().items() if isinstance(found, ReadableFormat)]
-
-
-def _parse(found: ReadableFormat, text: str) -> Reading:
-    if isinstance(found, RemarkingFormat):
-        return found.parse(text)
-    return Reading(found.read(text))
 
 
 def _format_of(text: str) -> ReadableFormat | None:

@@ -12,7 +12,7 @@ from gptasr_subs.formats.document import Document, Style
 from gptasr_subs.formats.overrides import LEGACY_PLACES, balanced, markup_of, place_of
 from gptasr_subs.formats.reading import Reading, left_out
 from gptasr_subs.formats.spoken import Lines, spoken_lines
-from gptasr_subs.types import Cue, Word
+from gptasr_subs.types import Cue
 
 _HEAD = """\
 [Script Info]
@@ -23,9 +23,11 @@ WrapStyle: 2
 ScaledBorderAndShadow: yes
 
 [V4+ Styles]
-Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
-StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
-Style: Default,Arial,{size},&H00FFFFFF,&H00A0A0A0,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,96,96,54,1
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, \
+Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, \
+Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,{size},&H00FFFFFF,&H00A0A0A0,&H00000000,&H80000000,\
+0,0,0,0,100,100,0,0,1,3,1,2,96,96,54,1
 
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
@@ -79,11 +81,13 @@ class Ass:
         dialogue = [row for section, kind, row in rows if (section, kind) == ("events", "dialogue")]
         cues = [_cue(row, styles.get(row.get("style", "").lstrip("*"), {})) for row in dialogue]
         untimed = [_shown(row) for row, cue in zip(dialogue, cues, strict=True) if not cue]
-        untimed += [_shown(row) for section, kind, row in rows if _is_stray(section, kind)]
+        # Lines that may have been dialogue before they were damaged
+        strays = [row for section, kind, row in rows if (section, kind) == ("events", "unknown")]
+        untimed += map(_shown, strays)
         shown = [
             cue
             for row, cue in zip(dialogue, cues, strict=True)
-            if cue and not _is_drawing(row, cue)
+            if cue and (cue.lines or not _DRAWING.search(row.get("text", "")))
         ]
         ordered = sorted(shown, key=lambda cue: cue.start)
         return Reading(ordered, tuple(left_out(untimed)))
@@ -93,7 +97,7 @@ def _line(cue: Cue, spoken: Lines | None, style: Style) -> str:
     if spoken is None:
         lines = [convert(line, _tag, _escape) for line in clean_lines(cue.lines)]
     else:
-        lines = _spoken(cue, spoken, style)
+        lines = _timed_lines(cue, spoken, style)
     place = rf"{{\an{cue.position}}}" if cue.position != 2 else ""
     times = f"{_clock(cue.start)},{_clock(cue.end)}"
     return f"Dialogue: 0,{times},Default,,0,0,0,,{place}" + r"\N".join(lines) + "\n"
@@ -108,22 +112,20 @@ def _tag(tag: str) -> str:
     return rf"{{\{name}{int(not tag.startswith('</'))}}}" if name in ("b", "i", "u", "s") else ""
 
 
-def _spoken(cue: Cue, lines: Lines, style: Style) -> list[str]:
-    """Each word with the hundredths until the next one begins, and in colour where it is not sure."""
+def _timed_lines(cue: Cue, lines: Lines, style: Style) -> list[str]:
+    """Each word with the hundredths until the next one begins, coloured where it is not sure."""
     words = [word for line in lines for word in line]
     begins = [_hundredths(word.start) for word in words[1:]] + [_hundredths(cue.end)]
     timed = []
     now = _hundredths(cue.start)
     for word, end in zip(words, begins, strict=True):
-        timed.append(rf"{{\kf{max(0, end - now)}}}" * style.word_times + _coloured(word, style))
+        text = _escape(word.text)
+        if word.confidence < style.mark_confidence_below:
+            text = f"{_UNSURE}{text}{_SURE}"
+        timed.append(rf"{{\kf{max(0, end - now)}}}{text}" if style.word_times else text)
         now = max(now, end)
     parts = iter(timed)
     return [" ".join(next(parts) for _ in line) for line in lines]
-
-
-def _coloured(word: Word, style: Style) -> str:
-    text = _escape(word.text)
-    return f"{_UNSURE}{text}{_SURE}" if word.confidence < style.mark_confidence_below else text
 
 
 def _hundredths(seconds: float) -> int:
@@ -159,11 +161,6 @@ def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
             yield section, kind.lower(), {"text": fields[-1], **row}  # a comma may be missing
 
 
-def _is_stray(section: str, kind: str) -> bool:
-    """Whether a line may have been dialogue before it was damaged."""
-    return section == "events" and kind == "unknown"
-
-
 def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
     """What a line of dialogue shows; None for lines without times."""
     start = _seconds(row.get("start", ""))
@@ -175,10 +172,6 @@ def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
     if style.get("italic", "0").strip() not in ("0", ""):
         lines = [f"<i>{line}</i>" for line in lines if line]
     return Cue(start, end, tuple(lines), place_of(codes) or _alignment(style))
-
-
-def _is_drawing(row: dict[str, str], cue: Cue) -> bool:
-    return not cue.lines and _DRAWING.search(row.get("text", "")) is not None
 
 
 def _lines(row: dict[str, str]) -> list[str]:

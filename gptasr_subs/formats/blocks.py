@@ -13,26 +13,12 @@ from itertools import groupby, pairwise
 from gptasr_subs.formats.times import (
     Timing,
     bare,
-    format_time,
     has_words,
     is_broken_timing,
     is_timing,
-    milliseconds,
     parse_timing,
 )
 from gptasr_subs.types import Cue
-
-__all__ = [
-    "Block",
-    "Scan",
-    "clean_lines",
-    "format_time",
-    "is_broken_timing",
-    "is_timing",
-    "milliseconds",
-    "scan_blocks",
-    "with_lines",
-]
 
 _LINE_ENDS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NUMBER = re.compile(r"#?\s?(\d{1,9})\s?[.:)]?")

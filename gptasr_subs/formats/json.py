@@ -8,7 +8,7 @@ from typing import Any
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.document import Document
-from gptasr_subs.types import Cue, Word
+from gptasr_subs.types import Cue
 
 
 class Json:
@@ -28,7 +28,15 @@ class Json:
             "language": document.language,
             "model": document.model,
             "cues": [_cue(cue) for cue in document.cues],
-            "words": [_word(word) for word in document.words],
+            "words": [
+                {
+                    "text": word.text,
+                    "start": round(word.start, 3),
+                    "end": round(word.end, 3),
+                    "confidence": round(word.confidence, 4),
+                }
+                for word in document.words
+            ],
         }
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
@@ -57,8 +65,3 @@ def _read(cue: dict[str, Any]) -> Cue:
 def _cue(cue: Cue) -> dict[str, Any]:
     content = {"start": round(cue.start, 3), "end": round(cue.end, 3), "lines": list(cue.lines)}
     return content if cue.position == 2 else {**content, "position": cue.position}
-
-
-def _word(word: Word) -> dict[str, Any]:
-    times = {"start": round(word.start, 3), "end": round(word.end, 3)}
-    return {"text": word.text, **times, "confidence": round(word.confidence, 4)}

@@ -30,11 +30,13 @@ def read_codes(lines: Iterable[str]) -> tuple[list[str], int | None]:
     if codes:
         text = _CODES.sub(lambda code: markup_of(code[0]), _microdvd(text))
         text = "\n".join(balanced(text.split("\n")))
-    return _HIDDEN.sub(r"\1", _breaks(text)).split("\n"), place_of(codes)
+    signs = {"N": "\n", "h": "\N{NO-BREAK SPACE}"}
+    text = _BREAK.sub(lambda code: signs[code[1]] if code[1] else code[0], text)
+    return _HIDDEN.sub(r"\1", text).split("\n"), place_of(codes)
 
 
 def hide_codes(line: str) -> str:
-    """Text that would be taken for codes, with a sign that nobody sees and that keeps it text."""
+    """Put an invisible sign into what would be taken for codes, so that it stays text."""
     line = _CODES.sub(lambda code: f"{{{JOINER}{code[0][1:]}", line)
     return _BREAK.sub(lambda code: f"\\{JOINER}{code[1]}" if code[1] else code[0], line)
 
@@ -84,9 +86,3 @@ def _microdvd(text: str) -> str:
         closing = "".join(f"</{name}>" for name in reversed(names))
         lines.append("".join(f"<{name}>" for name in names) + _MICRODVD.sub("", line) + closing)
     return "\n".join(lines)
-
-
-def _breaks(text: str) -> str:
-    """The text with its hard breaks and spaces."""
-    signs = {"N": "\n", "h": "\N{NO-BREAK SPACE}"}
-    return _BREAK.sub(lambda code: signs[code[1]] if code[1] else code[0], text)

@@ -30,7 +30,8 @@ def left_out(lines: Iterable[str]) -> list[str]:
     if len(texts) == 1:
         return [f"A line of text has no time that can be read and is left out: {first!r}."]
     return [
-        f"{len(texts)} lines of text have no time that can be read and are left out, the first: {first!r}."
+        f"{len(texts)} lines of text have no time that can be read and are left out, "
+        f"the first: {first!r}."
     ]
 
 
@@ -39,16 +40,14 @@ def close_open(cues: Sequence[Cue]) -> Reading:
     open_ends = [cue for cue in cues if cue.end == inf]
     if not open_ends:
         return Reading(list(cues))
-    starts = sorted(cue.start for cue in cues)
-    closed = [_closed(cue, starts) if cue.end == inf else cue for cue in cues]
+    starts = [*sorted(cue.start for cue in cues), inf]
+    closed = []
+    for cue in cues:
+        following = starts[bisect_right(starts, cue.start, hi=len(cues))]
+        is_open = cue.end == inf
+        closed.append(replace(cue, end=min(following, cue.start + _LONGEST)) if is_open else cue)
     many = "A subtitle has" if len(open_ends) == 1 else f"{len(open_ends)} subtitles have"
     remark = (
         f"{many} no end (the first at {open_ends[0].start:.3f} s), the next one's start is taken."
     )
     return Reading(closed, (remark,))
-
-
-def _closed(cue: Cue, starts: Sequence[float]) -> Cue:
-    later = bisect_right(starts, cue.start)
-    following = starts[later] if later < len(starts) else inf
-    return replace(cue, end=min(following, cue.start + _LONGEST))

@@ -6,10 +6,10 @@ import re
 
 from gptasr_subs.cues.markup import JOINER, literal, plain
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import clean_lines, milliseconds, with_lines
+from gptasr_subs.formats.blocks import clean_lines, with_lines
 from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.reading import Reading, left_out
-from gptasr_subs.formats.times import bare, has_words
+from gptasr_subs.formats.times import bare, has_words, milliseconds
 from gptasr_subs.types import Cue
 
 _TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,:;](\d{1,9}))?"
@@ -52,7 +52,8 @@ class Sbv:
                 timed = False
                 untimed += [line] if has_words(line) else []
             elif timed:
-                cues[-1] = with_lines(cues[-1], [*cues[-1].lines, *map(_text, line.split("[br]"))])
+                parts = (part.strip().removeprefix(JOINER) for part in line.split("[br]"))
+                cues[-1] = with_lines(cues[-1], [*cues[-1].lines, *map(literal, parts)])
             else:
                 untimed.append(line)
         if not cues and text.strip():
@@ -63,17 +64,12 @@ class Sbv:
 
 
 def _lines(cue: Cue) -> list[str]:
-    """Text that looks like two times gets a sign that nobody sees, like a line end a space."""
+    """Return the cue's text: what looks like two times gets an invisible sign, ``[br]`` a space."""
     lines = [line.replace("[br]", "[br ]") for line in clean_lines(map(plain, cue.lines))]
-    return [JOINER + line if _is_like_times(line) else line for line in lines]
-
-
-def _is_like_times(line: str) -> bool:
-    return bool(_TIMING.fullmatch(bare(line)) or _BROKEN.fullmatch(bare(line)))
-
-
-def _text(line: str) -> str:
-    return literal(line.strip().removeprefix(JOINER))
+    return [
+        JOINER + line if _TIMING.fullmatch(bare(line)) or _BROKEN.fullmatch(bare(line)) else line
+        for line in lines
+    ]
 
 
 def _clock(seconds: float) -> str:

@@ -1,6 +1,4 @@
-"""Which words a cue's lines are made of, for formats that show when and how surely each one was
-heard.
-"""
+"""Which words a cue's lines are made of, for formats that show the time and confidence of each."""
 
 from __future__ import annotations
 

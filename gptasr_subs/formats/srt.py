@@ -8,19 +8,12 @@ from dataclasses import replace
 
 from gptasr_subs.cues.markup import JOINER, convert, strip_tags
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import (
-    Block,
-    clean_lines,
-    is_timing,
-    milliseconds,
-    scan_blocks,
-    with_lines,
-)
+from gptasr_subs.formats.blocks import Block, clean_lines, scan_blocks, with_lines
 from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Reading, close_open, left_out
 from gptasr_subs.formats.tags import hide_tags, read_tags
-from gptasr_subs.formats.times import as_text, stray_words
+from gptasr_subs.formats.times import as_text, is_timing, milliseconds, stray_words
 from gptasr_subs.types import Cue
 
 _ARROW = re.compile(r"--?\s?>")
@@ -30,7 +23,7 @@ class Srt:
     r"""Writes with pysrt. SubRip has no escapes: its tags are the markup of cues, all else is text.
 
     A position other than the usual one stands as ``{\an8}`` before the text, as players know it
-    from ASS. Text that would be taken for a tag or such a code has a sign in it that nobody sees.
+    from ASS. Text that would be taken for a tag or such a code has an invisible sign in it.
     """
 
     name = "srt"
@@ -69,15 +62,14 @@ class Srt:
 
 def _lines(cue: Cue) -> list[str]:
     """The cue's text, in which no line would be taken for two times."""
-    lines = clean_lines(_line(line) for line in cue.lines)
+    lines = clean_lines(
+        convert(strip_tags(line, "v"), str, lambda words: hide_codes(hide_tags(words)))
+        for line in cue.lines
+    )
     lines = [_ARROW.sub(">", line) if is_timing(line) else line for line in lines]
     lines = list(map(as_text, lines))
     placed = bool(lines) and cue.position != 2
     return [f"{{\\an{cue.position}}}{lines[0]}", *lines[1:]] if placed else lines
-
-
-def _line(line: str) -> str:
-    return convert(strip_tags(line, "v"), str, lambda words: hide_codes(hide_tags(words)))
 
 
 def _cue(block: Block) -> Cue:

@@ -23,7 +23,7 @@ _DASH = "[-‐‑‒–—―−]"
 # Of a translating machine, of one who meant well, of HTML
 _ARROW = rf"(?:(?:{_DASH}\s?){{1,4}}(?:>|&gt;)|[=~]{{1,2}}>|[→⇒➔➜⟶])"
 _TIMING = re.compile(rf"\s*{_TIME}\s*{_ARROW}\s*(?:{_TIME}(\s.*)?)?")
-# A mere dash is an arrow only between times that nobody would say so
+# A mere dash is an arrow only between times that are no speech
 _EXACT = rf"{_DIGIT}+[:;]{_DIGIT}{{2}}[:;]{_DIGIT}{{2}}[.,:;]{_DIGIT}{{1,3}}"
 _DASHED = re.compile(rf"(\s*{_EXACT}\s*){_DASH}{{1,3}}(\s*{_EXACT}\s*)")
 _DOTTED = re.compile(r"(?<![\d.])(\d{1,2})\.(\d{2})\.(\d{2})(?=[.,]\d)")
@@ -67,7 +67,7 @@ def is_broken_timing(line: str) -> bool:
 
 
 def as_text(line: str) -> str:
-    """A line of text, with a sign that nobody sees where it would be taken for times."""
+    """Put an invisible sign before a line of text that would be taken for times."""
     return JOINER + line if is_timing(line) or is_broken_timing(line) else line
 
 
@@ -77,12 +77,12 @@ def has_words(line: str) -> bool:
 
 
 def stray_words(settings: str) -> str:
-    """What of the rest of a line of times is text and no setting such as ``X1:40`` or ``line:0``."""
+    """Return what is text, not a setting such as ``X1:40``, in the rest of a line of times."""
     return " ".join(word for word in settings.split() if not re.fullmatch(r"[\w-]+:\S+", word))
 
 
 def bare(line: str) -> str:
-    """A line without marks that nobody sees and the space around it."""
+    """Return a line without invisible marks and the space around it."""
     return _INVISIBLE.sub("", line).strip()
 
 

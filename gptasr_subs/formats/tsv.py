@@ -8,8 +8,9 @@ from math import isfinite
 
 from gptasr_subs.cues.markup import literal, plain
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import clean_lines, milliseconds
+from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
+from gptasr_subs.formats.times import milliseconds
 from gptasr_subs.types import Cue
 
 _COLUMNS = ["start", "end", "text"]
@@ -24,10 +25,11 @@ class Tsv:
     def write(self, document: Document) -> str:
         """All cues."""
         rows = [
-            (str(milliseconds(cue.start)), str(milliseconds(cue.end)), _text(cue))
+            f"{milliseconds(cue.start)}\t{milliseconds(cue.end)}\t"
+            + " ".join(clean_lines(map(plain, cue.lines)))
             for cue in document.cues
         ]
-        return "".join("\t".join(row) + "\n" for row in [_COLUMNS, *rows])
+        return "".join(f"{row}\n" for row in ["\t".join(_COLUMNS), *rows])
 
     def read(self, text: str) -> list[Cue]:
         """All rows, with or without the header; times with a decimal point are seconds.
@@ -45,10 +47,6 @@ class Tsv:
 
 def _cue(start: str, end: str, text: str = "") -> Cue:
     return Cue(_seconds(start), _seconds(end), tuple(clean_lines([literal(text)])))
-
-
-def _text(cue: Cue) -> str:
-    return " ".join(clean_lines(map(plain, cue.lines)))
 
 
 def _seconds(number: str) -> float:

@@ -8,21 +8,23 @@ from xml.sax.saxutils import escape, quoteattr
 
 from gptasr_subs.cues.markup import balance_tags, convert, name_of
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import clean_lines, format_time
+from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.reading import Reading
+from gptasr_subs.formats.times import format_time
 from gptasr_subs.formats.ttml_reader import local_name, read_ttml
 from gptasr_subs.types import Cue
 
 _HEAD = """\
 <?xml version="1.0" encoding="UTF-8"?>
 <tt xmlns="http://www.w3.org/ns/ttml" xmlns:tts="http://www.w3.org/ns/ttml#styling" \
-xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:profile="http://www.w3.org/ns/ttml/profile/imsc1/text" \
+xmlns:ttp="http://www.w3.org/ns/ttml#parameter" \
+ttp:profile="http://www.w3.org/ns/ttml/profile/imsc1/text" \
 ttp:timeBase="media" xml:lang={language}>
   <head>
     <styling>
-      <style xml:id="s" tts:fontFamily="proportionalSansSerif" tts:fontSize="{size:g}%" tts:lineHeight="125%" \
-tts:color="white" tts:backgroundColor="#000000c0"/>
+      <style xml:id="s" tts:fontFamily="proportionalSansSerif" tts:fontSize="{size:g}%" \
+tts:lineHeight="125%" tts:color="white" tts:backgroundColor="#000000c0"/>
     </styling>
     <layout>
 {regions}    </layout>
@@ -67,7 +69,13 @@ class Ttml:
         )
         size = round(document.style.text_height * _CELLS * 100)
         head = _HEAD.format(language=quoteattr(document.language), size=size, regions=regions)
-        return head + "".join(map(_paragraph, document.cues)) + _FOOT
+        paragraphs = []
+        for cue in document.cues:
+            text = "<br/>".join(map(_spans, balance_tags(clean_lines(cue.lines))))
+            times = f'begin="{format_time(cue.start, ".")}" end="{format_time(cue.end, ".")}"'
+            place = f'region="r{cue.position}" xml:space="preserve"'
+            paragraphs.append(f"      <p {times} {place}>{text}</p>\n")
+        return head + "".join(paragraphs) + _FOOT
 
     def read(self, text: str) -> list[Cue]:
         """The cues of ``parse``."""
@@ -87,12 +95,6 @@ class Ttml:
         return read_ttml(root)
 
 
-def _paragraph(cue: Cue) -> str:
-    text = "<br/>".join(map(_spans, balance_tags(clean_lines(cue.lines))))
-    times = f'begin="{format_time(cue.start, ".")}" end="{format_time(cue.end, ".")}"'
-    return f'      <p {times} region="r{cue.position}" xml:space="preserve">{text}</p>\n'
-
-
 def _spans(line: str) -> str:
     """The line's markup as spans, each closed on it, or the file would be no XML."""
     opened: list[str] = []
@@ -107,8 +109,5 @@ def _spans(line: str) -> str:
             return "</span>"
         return ""
 
-    return convert(line, span, _escape) + "</span>" * len(opened)
-
-
-def _escape(text: str) -> str:
-    return escape(_NOT_XML.sub("\ufffd", text))
+    spans = convert(line, span, lambda text: escape(_NOT_XML.sub("\ufffd", text)))
+    return spans + "</span>" * len(opened)

@@ -83,7 +83,10 @@ class _Reader:
     def __post_init__(self) -> None:
         facts = _attributes(self.root)
         try:
-            self.frame = 1 / _frames_a_second(facts)
+            multiplier = facts.get("frameRateMultiplier", "1 1").replace(":", " ")
+            top, _, bottom = multiplier.partition(" ")
+            rate = float(facts.get("frameRate", 30)) * float(top) / float(bottom or 1)
+            self.frame = 1 / rate
             usual = facts.get("frameRate", "1")
             self.tick = 1 / float(facts.get("tickRate", usual))
         except (ValueError, ZeroDivisionError) as error:
@@ -109,7 +112,7 @@ class _Reader:
         return self._done
 
     def _walk(self, element: ElementTree.Element, outer: _Scope, after: float) -> float:
-        """Read an element whose times count from ``after``; gives its end, as far as it is told."""
+        """Read an element whose times count from ``after``; gives its end, if known."""
         name = local_name(element.tag)
         if name in _SILENT:
             return after
@@ -181,11 +184,11 @@ def _cues(parts: Sequence[_Part]) -> Iterator[Cue]:
     """The parts of a paragraph that are shown together, as cues."""
     for group in _together(parts):
         lines = clean_lines(balance_tags("".join(part.text for part in group).split("\n")))
-        told = [part for part in group if part.text.strip()]
-        if told:
-            begin = min(part.begin for part in told)
-            end = max(part.end for part in told)
-            yield Cue(round(begin, 3), round(end, 3), tuple(lines), told[0].place)
+        filled = [part for part in group if part.text.strip()]
+        if filled:
+            begin = min(part.begin for part in filled)
+            end = max(part.end for part in filled)
+            yield Cue(round(begin, 3), round(end, 3), tuple(lines), filled[0].place)
 
 
 def _together(parts: Iterable[_Part]) -> list[list[_Part]]:
@@ -194,18 +197,13 @@ def _together(parts: Iterable[_Part]) -> list[list[_Part]]:
     for when, group in groupby(_without_blank(parts), key=lambda part: part.when):
         own = list(group)
         before = groups[-1] if groups else []
-        if _ends_line(before) or not before:
-            groups.append(own)
-        elif min(part.begin for part in before) <= when[0] < before[-1].end:
+        text = "".join(part.text for part in before)
+        ends_line = "\n" in text[len(text.rstrip()) :]
+        if before and not ends_line and min(p.begin for p in before) <= when[0] < before[-1].end:
             before += own
         else:
             groups.append(own)
     return groups
-
-
-def _ends_line(parts: Sequence[_Part]) -> bool:
-    text = "".join(part.text for part in parts)
-    return "\n" in text[len(text.rstrip()) :]
 
 
 def _without_blank(parts: Iterable[_Part]) -> list[_Part]:
@@ -227,11 +225,6 @@ def local_name(name: str) -> str:
 
 def _attributes(element: ElementTree.Element) -> dict[str, str]:
     return {local_name(name): value for name, value in element.attrib.items()}
-
-
-def _frames_a_second(facts: dict[str, str]) -> float:
-    top, _, bottom = facts.get("frameRateMultiplier", "1 1").replace(":", " ").partition(" ")
-    return float(facts.get("frameRate", 30)) * float(top) / float(bottom or 1)
 
 
 def _markup(looks: dict[str, str]) -> str:

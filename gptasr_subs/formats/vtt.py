@@ -9,20 +9,13 @@ from itertools import groupby
 
 from gptasr_subs.cues.markup import JOINER, convert, name_of
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import (
-    Block,
-    clean_lines,
-    format_time,
-    milliseconds,
-    scan_blocks,
-    with_lines,
-)
+from gptasr_subs.formats.blocks import Block, clean_lines, scan_blocks, with_lines
 from gptasr_subs.formats.document import Document, Style
 from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Reading, close_open, left_out
 from gptasr_subs.formats.spoken import Lines, spoken_lines
 from gptasr_subs.formats.tags import read_tags
-from gptasr_subs.formats.times import as_text, stray_words
+from gptasr_subs.formats.times import as_text, format_time, milliseconds, stray_words
 from gptasr_subs.types import Cue, Word
 
 _NO_TEXT = re.compile(r"(?:\ufeff?WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP-MAP)\b")
@@ -118,7 +111,9 @@ def _block(cue: Cue, spoken: Lines | None, style: Style) -> str:
         lines = [as_text(convert(line, _tag, _escape)) for line in clean_lines(cue.lines)]
     else:
         lines = [" ".join(_spoken(word, cue, style) for word in line) for line in spoken]
-    return "\n".join([" ".join([times, *_settings(cue.position)]), *lines, ""])
+    row, column = divmod(cue.position - 1, 3)
+    settings = [setting for setting in (_HEIGHTS[row], _SIDES[column]) if setting]
+    return "\n".join([" ".join([times, *settings]), *lines, ""])
 
 
 def _escape(line: str) -> str:
@@ -140,11 +135,6 @@ def _spoken(word: Word, cue: Cue, style: Style) -> str:
         text = f"<c.yellow>{text}</c>"
     within = milliseconds(cue.start) < milliseconds(word.start) < milliseconds(cue.end)
     return f"<{format_time(word.start, '.')}>{text}" if style.word_times and within else text
-
-
-def _settings(position: int) -> list[str]:
-    row, column = divmod(position - 1, 3)
-    return [setting for setting in (_HEIGHTS[row], _SIDES[column]) if setting]
 
 
 def _position(settings: str) -> int:

@@ -1,5 +1,4 @@
-"""Sonarr, Radarr and Lidarr: what their custom-script environment says has happened, put into the
-queue.
+"""Sonarr, Radarr and Lidarr: the events of their custom scripts, put into the queue.
 
 They wait for the script, so it only enqueues; ``gptasr-subs jobs run`` or ``gptasr-subs watch``
 does the work.
@@ -33,7 +32,7 @@ class ArrEventKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ArrEvent:
-    """What a program tells: the files now, and for a renaming what each was called before."""
+    """What a program reports: the files now, and for a renaming what each was called before."""
 
     program: str
     kind: ArrEventKind
@@ -50,8 +49,8 @@ def read_event(environment: Mapping[str, str]) -> ArrEvent:
     program = next((name for name in _FILES if facts.get(f"{name}_eventtype")), "")
     if not program:
         raise UsageError(
-            "This is the custom script of Sonarr, Radarr or Lidarr, and none of them has called it; "
-            "choose it there under Settings, Connect."
+            "This is the custom script of Sonarr, Radarr or Lidarr, and none of them has called "
+            "it; choose it there under Settings, Connect."
         )
     kind = facts[f"{program}_eventtype"].lower()
     files = f"{program}_{_FILES[program]}"
@@ -67,7 +66,8 @@ def read_event(environment: Mapping[str, str]) -> ArrEvent:
         previous = _listed(facts, f"{files}_previouspaths")
         if len(paths) != len(previous):
             raise UsageError(
-                f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; update it."
+                f"{program.capitalize()} names {len(previous)} old and {len(paths)} new files; "
+                "update it."
             )
         return ArrEvent(program, ArrEventKind.RENAME, paths, previous)
     return ArrEvent(program, ArrEventKind.OTHER)
@@ -95,8 +95,8 @@ def handle(
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise MediaError(
-            f"{event.program.capitalize()} names the file {str(missing[0])!r}, which is not there on this computer; "
-            "give --map FOLDER-THERE=FOLDER-HERE."
+            f"{event.program.capitalize()} names the file {str(missing[0])!r}, which is not there "
+            "on this computer; give --map FOLDER-THERE=FOLDER-HERE."
         )
     return [queue.add(path, options) for path in paths if not _is_known(queue, path)]
 
@@ -119,34 +119,22 @@ def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
     """
     for there, here in mapping:
         windows = "\\" in there or there[1:2] == ":"
-        rest = (
-            _rest(path.replace("\\", "/"), there.replace("\\", "/"), windows)
-            if windows
-            else _rest(path, there, False)
-        )
-        if rest is not None:
-            return Path(here, *filter(None, rest.split("/")))
+        full = path.replace("\\", "/") if windows else path
+        folder = there.replace("\\", "/") if windows else there
+        folder = folder.rstrip("/") + "/"
+        start = full[: len(folder)]
+        if start == folder or (windows and start.lower() == folder.lower()):
+            return Path(here, *filter(None, full[len(folder) :].split("/")))
     return Path(path)
 
 
-def _rest(path: str, folder: str, ignore_case: bool) -> str | None:
-    """The part of the path below the folder; None where it is not in it."""
-    folder = folder.rstrip("/") + "/"
-    start = path[: len(folder)]
-    wanted = folder
-    if ignore_case:
-        start = start.lower()
-        wanted = wanted.lower()
-    return path[len(folder) :] if start == wanted else None
-
-
 def _is_known(queue: Queue, path: Path) -> bool:
-    """Whether this very file was put in before: Sonarr tells of one import twice, file by file and
+    """Whether this very file was put in before: Sonarr reports one import twice, file by file and
     when all is done.
     """
     came = path.stat().st_ctime
-    settled = (State.WAITING, State.RUNNING, State.DONE, State.SKIPPED)
-    return any(job.path == path.absolute() and job.added >= came for job in queue.jobs(*settled))
+    jobs = queue.jobs(State.WAITING, State.RUNNING, State.DONE, State.SKIPPED)
+    return any(job.path == path.absolute() and job.added >= came for job in jobs)
 
 
 def _listed(facts: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -31,11 +31,11 @@ def _writes(process: Path, wanted: os.stat_result) -> bool:
     with contextlib.suppress(OSError, ValueError):  # it is not ours to look into, or has ended
         for entry in os.scandir(process / "fd"):
             with contextlib.suppress(OSError, ValueError, IndexError):
-                facts = os.stat(entry.path)  # noqa: PTH116 - the entry's own stat would be that of the link
+                facts = Path(entry.path).stat()  # the entry's own would be that of the link
                 if (facts.st_ino, facts.st_dev) != (wanted.st_ino, wanted.st_dev):
                     continue
-                told = (process / "fdinfo" / entry.name).read_text().split("flags:")[1].split()[0]
-                if int(told, 8) & _WRITES:
+                lines = (process / "fdinfo" / entry.name).read_text()
+                if int(lines.split("flags:")[1].split()[0], 8) & _WRITES:
                     return True
     return False
 
@@ -48,10 +48,9 @@ class _Seen:
 
 
 class Arrivals:
-    """Holds files from when they are first seen until they are complete: unchanged for a while, not
-    open, readable.
+    """Holds files until they are complete: unchanged for a while, not open, readable.
 
-    What ffprobe cannot read is held longer, and then given as it is, so that somebody reports it.
+    What ffprobe cannot read is held longer, and then given as it is, so that it is reported.
     """
 
     def __init__(
@@ -96,10 +95,8 @@ class Arrivals:
         if stamp != seen.stamp:
             self.add(path)
             return False
-        quiet = now - seen.since
-        if quiet < (
-            self._patience if seen.unreadable_once else self._stable_seconds
-        ) or is_open_for_writing(path):
+        wanted = self._patience if seen.unreadable_once else self._stable_seconds
+        if now - seen.since < wanted or is_open_for_writing(path):
             return False
         seen.unreadable_once = not seen.unreadable_once and not _is_media(path)
         return not seen.unreadable_once and file_stamp(path) == stamp

@@ -1,6 +1,4 @@
-"""Telling others how a video went: commands with the facts in their environment, and notifiers of
-other packages.
-"""
+"""Commands and notifiers of other packages that are called when a video is done or has failed."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ class Event:
 
 
 def event_of(result: Result, options: Options) -> Event:
-    """What there is to tell of a video that did not fail."""
+    """Return the event of a video that did not fail."""
     return Event(
         result.media,
         "done" if result.written else "skipped",
@@ -52,18 +50,14 @@ def event_of(result: Result, options: Options) -> Event:
 
 def reason_of(error: Exception) -> str:
     """An error in one line."""
-    return (
-        str(error)
-        if isinstance(error, GptasrError)
-        else " ".join(f"{type(error).__name__}: {error}".split())
-    )
+    if isinstance(error, GptasrError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 @dataclass
 class Hooks:
-    """Whom to tell: shell commands for videos that are done or failed, and every installed
-    notifier.
-    """
+    """Shell commands for videos that are done or failed, and every installed notifier."""
 
     on_done: str = ""
     on_error: str = ""
@@ -71,15 +65,15 @@ class Hooks:
         default_factory=lambda: load_plugins("notifiers", make_notifier)
     )
 
-    def tell(self, event: Event) -> None:
-        """Tell everyone; whoever breaks is reported and breaks nothing else."""
+    def notify(self, event: Event) -> None:
+        """Call all of them; one that fails is named in a warning and stops no other."""
         command = {"done": self.on_done, "failed": self.on_error}.get(event.state, "")
         if command:
             _run(command, event)
         for name, notifier in self.notifiers.items():
             try:
                 notifier(event)
-            except Exception as error:  # a stranger's code may fail in any way
+            except Exception as error:  # third-party code may fail in any way
                 _log.warning(
                     "The notifier %s failed on %r (%s: %s).",
                     name,
@@ -103,23 +97,18 @@ def environment(event: Event) -> dict[str, str]:
 
 
 def _run(command: str, event: Event) -> None:
-    """The person's own shell command, as it stands.
-
-    Facts come in the environment, so that no name can break it.
-    """
+    """Run the user's shell command; facts go into its environment, so that no name can break it."""
     try:
         done = subprocess.run(
-            command, shell=True, env={**os.environ, **environment(event)}, stdin=subprocess.DEVNULL, timeout=PATIENCE,
-            capture_output=True, check=False, encoding="utf-8", errors="replace",
+            command, shell=True, env={**os.environ, **environment(event)}, timeout=PATIENCE,
+            stdin=subprocess.DEVNULL, capture_output=True, check=False, encoding="utf-8",
+            errors="replace",
         )  # fmt: skip
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         _log.warning("The command %r could not be run to its end (%s).", command, error)
         return
     if done.returncode:
-        told = " ".join(done.stderr.split())[-200:]
+        reason = " ".join(done.stderr.split())[-200:] or "it said nothing"
         _log.warning(
-            "The command %r failed with exit code %d: %s",
-            command,
-            done.returncode,
-            told or "it said nothing",
+            "The command %r failed with exit code %d: %s", command, done.returncode, reason
         )

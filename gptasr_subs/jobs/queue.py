@@ -1,12 +1,12 @@
-"""A durable queue of videos to subtitle: put in by anyone, worked off by one or many processes, each
-video once.
+"""A durable queue of videos to subtitle, filled and worked off by any number of processes.
 
 To enqueue from a script and exit at once::
 
     from gptasr_subs.jobs.queue import open_queue
 
     with open_queue() as queue:
-        queue.add(path, {"formats": ["srt"], "language": "en"}, priority=1)  # the same file twice is one job
+        # the same file twice is one job
+        queue.add(path, {"formats": ["srt"], "language": "en"}, priority=1)
 
 ``gptasr-subs jobs run`` (or ``gptasr-subs watch``) does the work. Nothing heavy is imported here.
 """
@@ -28,7 +28,7 @@ from gptasr_subs.errors import QueueError
 from gptasr_subs.storage.folders import data_folder
 from gptasr_subs.storage.sqlite import open_database
 
-# Seconds; a worker that has not been heard of for so long is dead, and its job goes to another
+# Seconds; a worker without a heartbeat for so long is dead, and its job goes to another
 LEASE = 60.0
 MAX_ATTEMPTS = 4
 FIRST_DELAY = 60.0  # seconds before the second attempt; each later one waits four times as long
@@ -37,10 +37,12 @@ _SECONDS_TO_WAIT = 30.0  # for another process that writes
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE IF NOT EXISTS jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL, options TEXT NOT NULL, priority INTEGER NOT NULL,
-    state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
-    added REAL NOT NULL, due REAL NOT NULL, changed REAL NOT NULL, worker TEXT, lease REAL);
-CREATE UNIQUE INDEX IF NOT EXISTS one_open_job_a_file ON jobs (path) WHERE state IN ('waiting', 'running');
+    id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL, options TEXT NOT NULL,
+    priority INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0, added REAL NOT NULL, due REAL NOT NULL,
+    changed REAL NOT NULL, worker TEXT, lease REAL);
+CREATE UNIQUE INDEX IF NOT EXISTS one_open_job_a_file ON jobs (path)
+    WHERE state IN ('waiting', 'running');
 CREATE INDEX IF NOT EXISTS by_state ON jobs (state, priority, due);
 """
 
@@ -158,7 +160,10 @@ class Queue:
         if job.state is State.RUNNING:
             raise QueueError(f"The job {number} is running; cancel it first, or let it end.")
         now = self._clock()
-        sql = "UPDATE jobs SET state = 'waiting', reason = '', attempts = 0, due = ?, changed = ? WHERE id = ?"
+        sql = (
+            "UPDATE jobs SET state = 'waiting', reason = '', attempts = 0, due = ?, changed = ? "
+            "WHERE id = ?"
+        )
         try:
             self._ask(sql, now, now, number)
         except sqlite3.IntegrityError:
@@ -166,13 +171,16 @@ class Queue:
         return self.get(number)
 
     def cancel(self, number: int, reason: str = "cancelled") -> Job:
-        """Take a job out; one that runs is stopped at its next sign of life.
+        """Take a job out; one that runs is stopped at its next heartbeat.
 
         A job that is over stays as it is.
         """
         self.get(number)
-        sql = "UPDATE jobs SET state = 'cancelled', reason = ?, changed = ? WHERE id = ? AND state IN (?, ?)"
-        self._ask(sql, reason, self._clock(), number, State.WAITING.value, State.RUNNING.value)
+        sql = (
+            "UPDATE jobs SET state = 'cancelled', reason = ?, changed = ? "
+            "WHERE id = ? AND state IN ('waiting', 'running')"
+        )
+        self._ask(sql, reason, self._clock(), number)
         return self.get(number)
 
     def cancel_path(self, path: Path, reason: str) -> None:
@@ -197,22 +205,22 @@ class Queue:
         with self._transaction():
             self._reclaim_expired(now)
             rows = self._ask(
-                f"SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? ORDER BY priority DESC, {order} LIMIT 1",
+                "SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? "
+                f"ORDER BY priority DESC, {order} LIMIT 1",
                 now,
             )
             if not rows:
                 return None
             self._ask(
-                "UPDATE jobs SET state = 'running', worker = ?, lease = ?, attempts = attempts + 1, changed = ?, "
-                "reason = '' WHERE id = ?",
+                "UPDATE jobs SET state = 'running', worker = ?, lease = ?, "
+                "attempts = attempts + 1, changed = ?, reason = '' WHERE id = ?",
                 *(worker, now + LEASE, now, rows[0][0]),
             )
         return self.get(rows[0][0])
 
     def heartbeat(self, job: Job) -> bool:
-        """A sign of life of the worker that holds ``job``.
-
-        False where it holds it no longer and must stop.
+        """Renew the lease of the worker that holds ``job``; False where it must stop, as it holds
+        it no longer.
         """
         now = self._clock()
         self._ask(f"UPDATE jobs SET lease = ? WHERE {_HELD}", now + LEASE, job.id, job.worker)
@@ -231,7 +239,10 @@ class Queue:
         if not retry or job.attempts >= MAX_ATTEMPTS:
             return self.finish(job, State.FAILED, reason)
         now = self._clock()
-        sql = f"UPDATE jobs SET state = 'waiting', reason = ?, changed = ?, due = ?, worker = NULL WHERE {_HELD}"
+        sql = (
+            "UPDATE jobs SET state = 'waiting', reason = ?, changed = ?, due = ?, worker = NULL "
+            f"WHERE {_HELD}"
+        )
         self._ask(sql, reason, now, now + FIRST_DELAY * 4 ** (job.attempts - 1), job.id, job.worker)
 
     def release(self, job: Job, reason: str) -> None:
@@ -242,13 +253,16 @@ class Queue:
         self._ask(f"{sql} WHERE {_HELD}", reason, job.id, job.worker)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database."""
         self._database.close()
 
     def _reclaim_expired(self, now: float) -> None:
         reason = "its worker ended without a word"
         dead = "state = 'running' AND lease < ?"
-        sql = f"UPDATE jobs SET state = 'failed', reason = ?, changed = ? WHERE {dead} AND attempts >= ?"
+        sql = (
+            "UPDATE jobs SET state = 'failed', reason = ?, changed = ? "
+            f"WHERE {dead} AND attempts >= ?"
+        )
         self._ask(sql, f"{reason}, {MAX_ATTEMPTS} times", now, now, MAX_ATTEMPTS)
         self._ask(
             f"UPDATE jobs SET state = 'waiting', reason = ?, worker = NULL WHERE {dead}",
@@ -257,7 +271,12 @@ class Queue:
         )
 
     def _select(self, where: str, *values: object) -> list[Job]:
-        return [_job(row) for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values)]
+        jobs = []
+        for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values):
+            number, path, options, priority, state, *rest = row
+            file = Path(os.fsdecode(path))
+            jobs.append(Job(number, file, json.loads(options), priority, State(state), *rest))
+        return jobs
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -280,7 +299,8 @@ class Queue:
 
     def _failure(self, error: Exception) -> QueueError:
         return QueueError(
-            f"The queue {str(self.path)!r} cannot be used ({error}); check the disk and your rights."
+            f"The queue {str(self.path)!r} cannot be used ({error}); "
+            "check the disk and your rights."
         )
 
 
@@ -288,11 +308,6 @@ _COLUMNS = (
     "id, path, options, priority, state, reason, attempts, added, due, changed, worker, lease"
 )
 _HELD = "id = ? AND worker = ? AND state = 'running'"
-
-
-def _job(row: tuple[Any, ...]) -> Job:
-    number, path, options, priority, state, *rest = row
-    return Job(number, Path(os.fsdecode(path)), json.loads(options), priority, State(state), *rest)
 
 
 def _stored(path: Path) -> bytes:

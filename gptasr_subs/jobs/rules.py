@@ -50,7 +50,7 @@ class Verdict:
 class Candidate:
     """A media file and what is asked for; looked into only when a rule needs it.
 
-    ``root``: the watched folder that it was found in; None where somebody named the file.
+    ``root``: the watched folder that it was found in; None where the file itself was named.
     """
 
     path: Path
@@ -92,38 +92,34 @@ def _name(candidate: Candidate) -> tuple[bool, str]:
 
 
 def _own_output(candidate: Candidate) -> tuple[bool, str]:
-    own = candidate.path.stem.endswith(BURNED)
-    return (
-        not own,
-        f"it is a copy with subtitles in the picture ({BURNED})"
-        if own
-        else "it is no copy made by us",
-    )
+    if candidate.path.stem.endswith(BURNED):
+        return False, f"it is a copy with subtitles in the picture ({BURNED})"
+    return True, "it is no copy made by us"
 
 
 def _ignore_file(candidate: Candidate) -> tuple[bool, str]:
-    decided = None
+    excluded_by = None
     for folder in reversed(candidate.path.absolute().parents):
         file = folder / IGNORE_FILE
         if file.is_file():
             spec = GitIgnoreSpec.from_lines(read_text(file).splitlines())
             result = spec.check_file(candidate.path.absolute().relative_to(folder).as_posix())
             if result.include is not None:  # a file further down has the last word, as with git
-                decided = result.include, file
-    if decided and decided[0]:
-        return False, f"{str(decided[1])!r} names it"
+                excluded_by = file if result.include else None
+    if excluded_by:
+        return False, f"{str(excluded_by)!r} names it"
     return True, f"no {IGNORE_FILE} names it"
 
 
 def _size(candidate: Candidate) -> tuple[bool, str]:
     size = candidate.path.stat().st_size if candidate.path.exists() else 0
     limits = candidate.limits
-    told = f"it has {size / MIB:.1f} MiB"
+    fact = f"it has {size / MIB:.1f} MiB"
     if size < limits.min_bytes:
-        return False, f"{told}, fewer than the {limits.min_bytes / MIB:.1f} asked for"
+        return False, f"{fact}, fewer than the {limits.min_bytes / MIB:.1f} asked for"
     if size > limits.max_bytes:
-        return False, f"{told}, more than the {limits.max_bytes / MIB:.1f} allowed"
-    return True, told
+        return False, f"{fact}, more than the {limits.max_bytes / MIB:.1f} allowed"
+    return True, fact
 
 
 def _subtitle_file(candidate: Candidate) -> tuple[bool, str]:
@@ -140,9 +136,9 @@ def _subtitle_file(candidate: Candidate) -> tuple[bool, str]:
         return False, f"{there[0].name!r} is there already"
     if make_plan(candidate.path, options).is_done:
         return False, "all that is asked for is there already"
-    return (
-        True,
-        f"no subtitle file of exactly this name in the language {options.language!r} stands in the way",
+    return True, (
+        f"no subtitle file of exactly this name in the language {options.language!r} "
+        "stands in the way"
     )
 
 
@@ -154,10 +150,8 @@ def _text_track(candidate: Candidate) -> tuple[bool, str]:
         if same_language(track.language, options.language) and track.codec not in BITMAP_SUBTITLES
     ]
     if tracks and not (options.overwrite or options.forced):
-        return (
-            False,
-            f"it holds a text track in the language {options.language!r} ({tracks[0].codec})",
-        )
+        codec = tracks[0].codec
+        return False, f"it holds a text track in the language {options.language!r} ({codec})"
     return True, f"it holds no text track in the language {options.language!r}"
 
 
@@ -169,21 +163,21 @@ def _audio(candidate: Candidate) -> tuple[bool, str]:
         return True, f"any language is welcome ({spoken})"
     chosen = choose_track(candidate.info, options.audio_track, options.language)
     language = tracks[chosen].language
-    told = f"its audio tracks are in: {spoken}; number {chosen}, in {language or 'unknown'}, would be listened to"
-    return same_language(
-        language, candidate.limits.audio
-    ), f"{told}; asked for is {candidate.limits.audio!r}"
+    return same_language(language, candidate.limits.audio), (
+        f"its audio tracks are in: {spoken}; number {chosen}, in {language or 'unknown'}, would be "
+        f"listened to; asked for is {candidate.limits.audio!r}"
+    )
 
 
 def _length(candidate: Candidate) -> tuple[bool, str]:
     seconds = candidate.info.duration
     limits = candidate.limits
-    told = f"it lasts {seconds:.0f} s"
+    fact = f"it lasts {seconds:.0f} s"
     if seconds and seconds < limits.min_seconds:
-        return False, f"{told}, less than the {limits.min_seconds:.0f} s asked for"
+        return False, f"{fact}, less than the {limits.min_seconds:.0f} s asked for"
     if seconds > limits.max_seconds:
-        return False, f"{told}, more than the {limits.max_seconds:.0f} s allowed"
-    return True, told
+        return False, f"{fact}, more than the {limits.max_seconds:.0f} s allowed"
+    return True, fact
 
 
 # From the cheapest to the dearest; those from the text track on have to look into the video.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue as queues
 import threading
 from collections.abc import Iterator, Sequence
@@ -42,8 +43,7 @@ _log = logging.getLogger(__name__)
 class Watcher:
     """Watches folders in a thread of its own and puts what arrives into the queue.
 
-    The thread that calls watchdog's handlers only notes what has happened; looking into files is
-    done in ours.
+    The thread that calls watchdog's handlers only passes events on; files are read in ours.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Watcher:
         poll: float = 0.0,
         tick: float = 1.0,
     ) -> None:
-        """``poll``: look every so many seconds instead of being told by the system.
+        """``poll``: look every so many seconds instead of waiting for events of the system.
 
         ``tick``: how often to check.
         """
@@ -77,7 +77,7 @@ class Watcher:
         self._events: queues.SimpleQueue[FileSystemEvent | None] = queues.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="watcher", daemon=True)
         self._stopped = threading.Event()
-        self._settled = threading.Event()
+        self._idle = threading.Event()
 
     def start(self) -> None:
         """Begin; what is there already counts as arrived.
@@ -85,7 +85,7 @@ class Watcher:
         Raises UsageError where the system refuses to watch.
         """
         for folder in self._folders:
-            self._observer.schedule(_Notes(self._events), str(folder), recursive=True)
+            self._observer.schedule(_EventForwarder(self._events), str(folder), recursive=True)
         try:
             self._observer.start()
         except OSError as error:
@@ -104,11 +104,11 @@ class Watcher:
         if self._thread.is_alive():
             self._thread.join()
 
-    def is_settled(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether all that was there at the start, and has arrived since, is in the queue or
         refused.
         """
-        return self._settled.is_set()
+        return self._idle.is_set()
 
     def _work(self) -> None:
         with open_queue(self._queue_path) as queue:
@@ -116,51 +116,48 @@ class Watcher:
                 for path in find_arrived(folder):
                     self._arrivals.add(path)
             while not self._stopped.is_set():
-                for event in self._noted():
-                    with _going_on():
-                        self._take_note(event, queue)
+                for event in self._new_events():
+                    with _warn_of_errors():
+                        self._handle(event, queue)
                 for path in self._arrivals.complete():
-                    with _going_on():
+                    with _warn_of_errors():
                         self._enqueue(path, queue)
                 if not self._arrivals and self._events.empty():
-                    self._settled.set()
+                    self._idle.set()
 
-    def _noted(self) -> Iterator[FileSystemEvent]:
-        """What happened since the last call; waits for a tick at the most."""
+    def _new_events(self) -> Iterator[FileSystemEvent]:
+        """What happened since the last call; waits for a tick at most."""
         with contextlib.suppress(queues.Empty):
             event = self._events.get(timeout=self._tick)
             while event is not None:
                 yield event
                 event = self._events.get_nowait()
 
-    def _take_note(self, event: FileSystemEvent, queue: Queue) -> None:
-        source = Path(_text(event.src_path))
-        target = Path(_text(event.dest_path))
+    def _handle(self, event: FileSystemEvent, queue: Queue) -> None:
+        source = Path(os.fsdecode(event.src_path))
+        target = Path(os.fsdecode(event.dest_path))
         if isinstance(event, DirCreatedEvent | DirMovedEvent):
             for path in find_arrived(target if isinstance(event, DirMovedEvent) else source):
-                self._see(path)
+                self._add(path)
         elif event.is_directory or isinstance(event, FileOpenedEvent | FileClosedNoWriteEvent):
             return
         elif isinstance(event, FileMovedEvent):
-            self._move(source, target, queue)
+            self._arrivals.discard(source)
+            if self._is_wanted(target):
+                queue.move(source, target)
+                move_sidecars(source, target)
+                self._add(target)
+            else:
+                queue.cancel_path(source, "the file was moved away")
         elif isinstance(event, FileDeletedEvent):
             self._arrivals.discard(source)
             queue.cancel_path(source, "the file was deleted")
         else:
-            self._see(source)
+            self._add(source)
 
-    def _move(self, source: Path, target: Path, queue: Queue) -> None:
-        self._arrivals.discard(source)
-        if self._is_wanted(target):
-            queue.move(source, target)
-            move_sidecars(source, target)
-            self._see(target)
-        else:
-            queue.cancel_path(source, "the file was moved away")
-
-    def _see(self, path: Path) -> None:
+    def _add(self, path: Path) -> None:
         if self._is_wanted(path):
-            self._settled.clear()
+            self._idle.clear()
             self._arrivals.add(path)
 
     def _is_wanted(self, path: Path) -> bool:
@@ -172,30 +169,27 @@ class Watcher:
         with contextlib.suppress(MediaError, OSError):  # the worker will say what is wrong with it
             if _has_failed(path, queue):
                 return
-            has_namesake = self._has_namesake(path)
+            # Whether another file was seen whose subtitles would bear the same name
+            first = self._named.setdefault(target_paths(path, self._options).popitem()[1], path)
+            has_namesake = first != path and first.exists()
             verdict = decide(Candidate(path, self._options, self._limits))
-            # Where the subtitles may be those of another file, the worker says so aloud.
+            # Where the subtitles may be those of another file, the worker raises an error.
             if not verdict.passed and not (has_namesake and verdict.rule == "subtitle file"):
                 _log.info("%s: skipped by the rule %r: %s.", path, verdict.rule, verdict.reason)
                 return
         queue.add(path)
 
-    def _has_namesake(self, path: Path) -> bool:
-        """Whether another file was seen whose subtitles would bear the same name."""
-        first = self._named.setdefault(target_paths(path, self._options).popitem()[1], path)
-        return first != path and first.exists()
-
 
 @contextlib.contextmanager
-def _going_on() -> Iterator[None]:
-    """What goes wrong with one file is said, and the watch goes on."""
+def _warn_of_errors() -> Iterator[None]:
+    """Turn what goes wrong with one file into a warning, so that the watch goes on."""
     try:
         yield
     except Exception as error:
         _log.warning("One file could not be queued: %s", error)
 
 
-class _Notes(FileSystemEventHandler):
+class _EventForwarder(FileSystemEventHandler):
     def __init__(self, events: queues.SimpleQueue[FileSystemEvent | None]) -> None:
         self._events = events
 
@@ -208,7 +202,3 @@ def _has_failed(path: Path, queue: Queue) -> bool:
     changed = path.stat().st_mtime
     failed = (job for job in queue.jobs(State.FAILED) if job.path == path)
     return any(job.changed > changed for job in failed)
-
-
-def _text(path: str | bytes) -> str:
-    return path if isinstance(path, str) else path.decode(errors="surrogateescape")

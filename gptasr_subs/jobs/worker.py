@@ -33,12 +33,12 @@ _PATHS = ("output", "output_dir")
 class Stopped(BaseException):
     """Work is to stop after the window that is being recognised.
 
-    No ``Exception``, so that nothing mends it.
+    No ``Exception``, so that nothing on the way catches it.
     """
 
 
 class Worker:
-    """Works jobs off one after the other, until there are none or it is told to stop."""
+    """Works jobs off one after the other, until there are none or ``stop`` is called."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Worker:
     ) -> None:
         """``options`` hold for what a job does not say itself.
 
-        ``report`` is told of each job that is over.
+        ``report`` is called with each job that is over.
         """
         self._queue = queue
         self._model = model
@@ -98,34 +98,29 @@ class Worker:
                 event = self._failed(job, error, stamp)
         if event.state in ("done", "skipped"):
             self._queue.finish(job, State(event.state), event.reason)
-        if (
-            self._queue.get(job.id).state is not State.WAITING
-        ):  # else another attempt comes: nothing is final
-            self._hooks.tell(event)
-        self._report(self._queue.get(job.id), event)
+        job = self._queue.get(job.id)
+        if job.state is not State.WAITING:  # else another attempt comes: nothing is final
+            self._hooks.notify(event)
+        self._report(job, event)
 
     def _subtitle(self, job: Job, stopped: Callable[[], bool]) -> Event:
         options = options_of(job, self._options)
-        self._refuse_shared(job, options)
+        if options.output_dir or options.overwrite:
+            # The subtitles of this name may be those of another file that was done.
+            done = self._queue.jobs(State.DONE, State.RUNNING)
+            refuse_shared(job.path, (other.path for other in done if other.path.exists()), options)
         verdict = decide(Candidate(job.path, options, self._limits))
         if not verdict.passed:
             reason = f"{verdict.rule}: {verdict.reason}"
             return Event(job.path, "skipped", reason=reason, language=options.language)
-        result = subtitle(
-            job.path,
-            _Stoppable(self._model, stopped),
-            options=options,
-            on_progress=_checking(stopped),
-        )
-        return event_of(result, options)
 
-    def _refuse_shared(self, job: Job, options: Options) -> None:
-        """Raise SharedNameError where the subtitles of this name are those of another file that was
-        done.
-        """
-        if options.output_dir or options.overwrite:
-            done = self._queue.jobs(State.DONE, State.RUNNING)
-            refuse_shared(job.path, (other.path for other in done if other.path.exists()), options)
+        def check(progress: Progress) -> None:
+            if stopped():
+                raise Stopped
+
+        model = _Stoppable(self._model, stopped)
+        result = subtitle(job.path, model, options=options, on_progress=check)
+        return event_of(result, options)
 
     def _failed(self, job: Job, error: Exception, stamp: object) -> Event:
         reason = reason_of(error)
@@ -134,16 +129,16 @@ class Worker:
             return Event(job.path, "skipped", reason="the file is gone")
         # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is
         # away may be well then.
-        settled = isinstance(error, MediaError | SharedNameError) and stamp is not None
-        settled = settled and file_stamp(job.path) == stamp
-        self._queue.fail(job, reason, retry=not settled)
+        is_unchanged = stamp is not None and file_stamp(job.path) == stamp
+        is_final = isinstance(error, MediaError | SharedNameError) and is_unchanged
+        self._queue.fail(job, reason, retry=not is_final)
         return Event(job.path, "failed", reason=reason)
 
 
 def options_of(job: Job, usual: Options) -> Options:
-    """What a job asks for, and of the rest what is ``usual``.
+    """Return what a job asks for, and ``usual`` for the rest.
 
-    Raises QueueError for what there is not.
+    Raises QueueError for unknown options.
     """
     asked: dict[str, Any] = dict(job.options)
     unknown = asked.keys() - {field.name for field in fields(Options)}
@@ -158,7 +153,7 @@ def options_of(job: Job, usual: Options) -> Options:
         asked["formats"] = tuple(asked["formats"])
     if isinstance(asked.get("norms"), Mapping):
         norms = dict(asked["norms"])
-        if "min_dark" in norms:  # its name when the first queues were written
+        if "min_dark" in norms:  # its name in queues of early versions
             norms["min_gap"] = norms.pop("min_dark")
         asked["norms"] = Norms(**norms)
     return replace(usual, **asked)
@@ -167,7 +162,7 @@ def options_of(job: Job, usual: Options) -> Options:
 class _Stoppable:
     """A recogniser that raises Stopped between two windows.
 
-    Those it has given are in the journal by then.
+    Those it has returned are in the cache by then.
     """
 
     def __init__(self, model: Recognizer, stopped: Callable[[], bool]) -> None:
@@ -185,14 +180,6 @@ class _Stoppable:
             yield answer
             if self._stopped():
                 raise Stopped
-
-
-def _checking(stopped: Callable[[], bool]) -> Callable[[Progress], None]:
-    def check(place: Progress) -> None:
-        if stopped():
-            raise Stopped
-
-    return check
 
 
 @contextmanager

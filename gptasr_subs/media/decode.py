@@ -48,7 +48,8 @@ _MANY = 0.2
 
 # ffmpeg looks at covers and pictures too, whose damage is none of the audio
 _OF_PICTURES = re.compile(
-    r"^\[(mjpeg|png|gif|bmp|webp|tiff|h26[34]|hevc|mpeg[124](video)?|vp[89]|av1|libdav1d|swscaler) @|\(Video: "
+    r"^\[(mjpeg|png|gif|bmp|webp|tiff|h26[34]|hevc|mpeg[124](video)?|vp[89]|av1|libdav1d|"
+    r"swscaler) @|\(Video: "
 )
 _LOST_PART = re.compile("Failed to open segment|Error when loading|decod", re.IGNORECASE)
 _NO_DECODER = re.compile(
@@ -77,9 +78,11 @@ def decode_blocks(
     decoded = 0
     refuse_unreadable(media)
     refuse_encrypted(media)
-    number = track.index if isinstance(track, AudioTrack) else track
-    channels = _sides(track if isinstance(track, AudioTrack) else _find_track(media, number))
-    command = _decode_command(media, number, sample_rate, start=start, channels=channels)
+    if not isinstance(track, AudioTrack):
+        info = probe(media)
+        track = info.audio[choose_track(info, track)]
+    channels = 2 if track.channels > 1 else 1  # of more, ffmpeg mixes two
+    command = _decode_command(media, track.index, sample_rate, start=start, channels=channels)
     with run_ffmpeg(command) as (child, stderr_tail):
         patience = Patience(child, SILENCE_LIMIT)
         with patience.watch():
@@ -89,17 +92,21 @@ def decode_blocks(
                 decoded += len(block)
                 yield block
     if patience.is_over:
-        raise _endless(media, start + decoded / sample_rate)
-    told = [line for line in stderr_tail if not _OF_PICTURES.search(line)]
+        raise MediaError(
+            f"{str(media)!r} has given no more audio for {SILENCE_LIMIT:.0f} s, after "
+            f"{start + decoded / sample_rate:.0f} s of it: run again when the recording is over "
+            "(a playlist ends with #EXT-X-ENDLIST), or its disk or share is back."
+        )
+    errors = [line for line in stderr_tail if not _OF_PICTURES.search(line)]
     if decoded and _is_playlist(media):
-        told = [line for line in told if _LOST_PART.search(line)]
-    if child.returncode == 0 and not told and (decoded or start):
+        errors = [line for line in errors if _LOST_PART.search(line)]
+    if child.returncode == 0 and not errors and (decoded or start):
         return
-    reason = complaint(told) or (
+    reason = complaint(errors) or (
         f"exit code {child.returncode}" if child.returncode else "it holds none"
     )
     if not decoded:
-        raise _failure(media, number, reason, " ".join(stderr_tail))
+        raise _failure(media, track, reason, " ".join(stderr_tail))
     _log.warning("%r is damaged in places (%s); what could be decoded is used.", str(media), reason)
 
 
@@ -114,15 +121,6 @@ def decode_audio(
     chosen = info.audio[choose_track(info, track)]
     blocks = list(decode_blocks(path, track=chosen, sample_rate=sample_rate))
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-
-
-def _find_track(media: Path, number: int) -> AudioTrack | None:
-    return next((audio for audio in probe(media).audio if audio.index == number), None)
-
-
-def _sides(track: AudioTrack | None) -> int:
-    """1 for mono, 2 for everything else, which ffmpeg mixes down to two sides."""
-    return 2 if track and track.channels > 1 else 1
 
 
 def _decode_command(
@@ -166,10 +164,8 @@ def _read_blocks(
     frame = 4 * channels  # bytes
     while pipe and (data := _read(pipe, frame * samples, patience)):  # short only at the end
         block = np.frombuffer(data[: len(data) // frame * frame], "<f4").astype(np.float32)
-        sides = np.nan_to_num(block, copy=False).reshape(
-            -1, channels
-        )  # damaged float audio holds anything
-        yield np.clip(_mix(sides), -1, 1)
+        finite = np.nan_to_num(block, copy=False)  # damaged float audio holds anything
+        yield np.clip(_mix(finite.reshape(-1, channels)), -1, 1)
 
 
 def _read(pipe: IO[bytes], size: int, patience: Patience) -> bytes:
@@ -184,44 +180,33 @@ def _read(pipe: IO[bytes], size: int, patience: Patience) -> bytes:
     return bytes(parts)
 
 
-def _endless(media: Path, seconds: float) -> MediaError:
-    return MediaError(
-        f"{str(media)!r} has given no more audio for {SILENCE_LIMIT:.0f} s, after {seconds:.0f} s of it: "
-        "run again when the recording is over (a playlist ends with #EXT-X-ENDLIST), or its disk or share is back."
-    )
-
-
 def _mix(sides: FloatArray) -> FloatArray:
-    """The mean of the sides (n_samples, channels); of two that cancel in it, the louder one."""
-    mean: FloatArray = sides.mean(1)
-    if sides.shape[1] < 2 or not _cancel(sides):
-        return mean
-    return sides[:, int(np.square(sides).sum(0).argmax())]
+    """Mix the sides (n_samples, channels) to their mean; of two that cancel in it, take the louder.
 
-
-def _cancel(sides: FloatArray) -> bool:
-    """Whether in many of the loud moments two sides are opposite: a voice may be lost in their
+    They cancel where they are opposite in many of the loud moments: a voice may be lost in their
     mean, even if music is not.
     """
+    mean: FloatArray = sides.mean(1)
+    if sides.shape[1] < 2:
+        return mean
     frames = sides[: len(sides) // _MOMENT * _MOMENT].reshape(-1, _MOMENT, 2)
     same = np.square(frames.sum(2)).sum(1)
     opposite = np.square(frames[..., 0] - frames[..., 1]).sum(1)
     power = same + opposite
     loud = power > max(_LOUD * power.max(initial=0.0), _SILENCE * _MOMENT)
-    return bool(loud.any()) and bool((same[loud] < _OPPOSITE * opposite[loud]).mean() > _MANY)
+    if loud.any() and (same[loud] < _OPPOSITE * opposite[loud]).mean() > _MANY:
+        return sides[:, int(np.square(sides).sum(0).argmax())]
+    return mean
 
 
-def _failure(media: Path, track: int, reason: str, stderr: str) -> MediaError:
-    """Why there is no audio at all.
-
-    If the file or the track is to blame, what ``probe`` or ``choose_track`` raise.
-    """
-    info = probe(media)
-    codec = info.audio[choose_track(info, track)].codec
+def _failure(media: Path, track: AudioTrack, reason: str, stderr: str) -> MediaError:
+    """Say why there is no audio at all; what ``probe`` raises if the file is to blame."""
+    probe(media)
     name = repr(str(media))
     if _NO_DECODER.search(stderr):
         return MediaError(
-            f"This ffmpeg cannot decode the audio of {name} (codec {codec}); install a full build of ffmpeg."
+            f"This ffmpeg cannot decode the audio of {name} (codec {track.codec}); "
+            "install a full build of ffmpeg."
         )
     return MediaError(
         f"The audio of {name} cannot be decoded ({reason}); check that it plays, or copy it again."

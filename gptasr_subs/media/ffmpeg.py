@@ -1,8 +1,8 @@
 """The ffmpeg program: finding it, building its command lines, and running it.
 
 This is the only module that knows ffmpeg-python. Others ask for an input, choose streams of it
-(``film["a:0"]``), add outputs with ``film.output(...)`` or ``join_streams``, and turn these into a
-command with ``build_command``.
+(``media["a:0"]``), add outputs with ``media.output(...)`` or ``join_streams``, and turn these into
+a command with ``build_command``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import ffmpeg
 
@@ -25,8 +25,9 @@ from gptasr_subs.errors import MediaError
 _TAIL_LINES = 20  # last lines of stderr that are kept
 _ADDRESS = re.compile(r"\[[^\]]* @ 0x[0-9a-f]+\] ?")
 _CONSEQUENCE = re.compile(
-    r"Error (initializing output|while opening encoder|while decoding|writing trailer)|Conversion failed|"
-    r"Could not write header|Last message repeated|Task finished|Terminating thread|Error opening output"
+    r"Error (initializing output|while opening encoder|while decoding|writing trailer)|"
+    r"Conversion failed|Could not write header|Last message repeated|Task finished|"
+    r"Terminating thread|Error opening output"
 )
 
 
@@ -54,7 +55,7 @@ def ffmpeg_url(path: Path) -> str:
 def open_input(path: Path, **options: Any) -> Any:
     """An input of a command. ``options`` are ffmpeg's, by name.
 
-    Indexing it selects streams, as in ``film["a:0"]``.
+    Indexing it selects streams, as in ``media["a:0"]``.
     """
     return ffmpeg.input(_without_surrogates(ffmpeg_url(path)), **options)
 
@@ -119,34 +120,32 @@ def run_ffmpeg(
         cwd=folder,
     )
     stderr_tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    drain = threading.Thread(target=_drain, args=(child.stderr, stderr_tail), daemon=True)
-    drain.start()
+
+    def drain() -> None:  # unread, stderr would fill its pipe and stop ffmpeg
+        for line in child.stderr or ():
+            stderr_tail.append(line.decode(errors="replace").strip())
+
+    reader = threading.Thread(target=drain, daemon=True)
+    reader.start()
     try:
         yield child, stderr_tail
         child.wait()
     finally:
         child.kill()  # does nothing to one that has ended
         child.wait()
-        drain.join()
+        reader.join()
         for pipe in (child.stdout, child.stderr):
             if pipe:
                 pipe.close()
 
 
 def complaint(stderr_tail: Iterable[str]) -> str:
-    """The line in which ffmpeg tells what is wrong, without addresses in memory; empty if it told
-    nothing.
+    """Return the line in which ffmpeg says what is wrong, without addresses in memory.
 
-    That is the first which is more than a consequence of others.
+    That is the first which is more than a consequence of others; empty if there are none.
     """
     lines = [_ADDRESS.sub("", line).strip() for line in stderr_tail]
     return next(
         (line for line in lines if line and not _CONSEQUENCE.search(line)),
         lines[-1] if lines else "",
     )
-
-
-def _drain(pipe: IO[bytes], lines: deque[str]) -> None:
-    """Keep the last lines of stderr; unread, they would fill the pipe and stop ffmpeg."""
-    for line in pipe:
-        lines.append(line.decode(errors="replace").strip())

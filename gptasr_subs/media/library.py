@@ -13,36 +13,24 @@ from gptasr_subs.media.sidecars import BURNED
 
 _log = logging.getLogger(__name__)
 
-_VIDEO = "3g2 3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv rm rmvb ts vob webm wmv"
-_AUDIO = "aac ac3 aif aiff amr ape au caf dts eac3 flac m4a m4b mka mp2 mp3 oga ogg opus ra spx wav weba wma wv"
-MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in f"{_VIDEO} {_AUDIO}".split())
+_EXTENSIONS = """
+3g2 3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv rm rmvb ts vob webm wmv
+
+aac ac3 aif aiff amr ape au caf dts eac3 flac m4a m4b mka mp2 mp3 oga ogg opus ra spx wav weba
+wma wv
+"""  # of videos, then of audio
+MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
 
 # How downloaders and unpackers mark what is not complete. Between the name and the extension of a
 # video only marks in lower case count, as programs write them: "The.Temp.mkv" is a title.
 _MARKED = frozenset({".part", ".partial", ".tmp", ".temp"})
 _UNPACKING = ("_unpack_", "_failed_")
 # Recycle bins, previews and snapshots of NAS and operating systems.
-_SYSTEM_FOLDERS = frozenset(
-    {
-        "#recycle",
-        "#snapshot",
-        "$recycle.bin",
-        "@eadir",
-        "@recently-snapshot",
-        "@recycle",
-        "@sharebin",
-        "@sharesnap",
-        "@tmp",
-        "lost+found",
-        "lost.dir",
-        "network trash folder",
-        "recycled",
-        "recycler",
-        "system volume information",
-        "temporary items",
-        "~snapshot",
-    }
-)
+_SYSTEM_FOLDERS = frozenset({
+    "#recycle", "#snapshot", "$recycle.bin", "@eadir", "@recently-snapshot", "@recycle",
+    "@sharebin", "@sharesnap", "@tmp", "lost+found", "lost.dir", "network trash folder",
+    "recycled", "recycler", "system volume information", "temporary items", "~snapshot",
+})  # fmt: skip
 
 
 def find_media(path: Path) -> list[Path]:
@@ -54,10 +42,17 @@ def find_media(path: Path) -> list[Path]:
     """
     if not _is_folder(path):
         return [path]
-    found = list(_search(path))
+
+    def report(error: OSError) -> None:
+        if error.filename == str(path):
+            raise _unreadable(path, error) from error
+        _log.warning("The folder %r is left out: %s.", error.filename, _reason(error))
+
+    found = list(find_arrived(path, report))
     if not found:
         raise MediaError(
-            f"The folder {str(path)!r} holds no media files; name a file to have it read all the same."
+            f"The folder {str(path)!r} holds no media files; "
+            "name a file to have it read all the same."
         )
     return found
 
@@ -65,7 +60,7 @@ def find_media(path: Path) -> list[Path]:
 def find_arrived(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
     """All files in and below a folder that ``is_wanted`` lets pass, sorted.
 
-    ``on_error`` hears what cannot be listed.
+    ``on_error`` is called with what cannot be listed.
     """
     for base, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not _folder_objection(name))
@@ -107,7 +102,8 @@ def _file_objection(path: Path) -> str:
     if path.stem.endswith(BURNED):
         return f"it is a copy with subtitles in the picture ({BURNED})"
     if _is_marked(path):
-        return f"{Path(path.stem).suffix!r} in its name says that it is not complete; rename it if it is"
+        mark = Path(path.stem).suffix
+        return f"{mark!r} in its name says that it is not complete; rename it if it is"
     return ""
 
 
@@ -134,15 +130,6 @@ def _is_folder(path: Path) -> bool:
         raise MediaError(f"There is no file {str(path)!r}; check its name and folder.") from error
     except OSError as error:
         raise _unreadable(path, error) from error
-
-
-def _search(folder: Path) -> Iterator[Path]:
-    def report(error: OSError) -> None:
-        if error.filename == str(folder):
-            raise _unreadable(folder, error) from error
-        _log.warning("The folder %r is left out: %s.", error.filename, _reason(error))
-
-    return find_arrived(folder, report)
 
 
 def _unreadable(path: Path, error: OSError) -> MediaError:

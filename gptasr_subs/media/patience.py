@@ -15,7 +15,7 @@ _SIGN_OF_LIFE = 1 << 20  # bytes read in that time; a playlist that is read agai
 
 
 class Patience:
-    """Ends a process from which nothing has come for too long, while somebody waits for it."""
+    """Ends a process from which nothing has come for too long, while its output is waited for."""
 
     def __init__(self, child: subprocess.Popen[bytes], seconds: float) -> None:
         """``child`` is killed after ``seconds`` of waiting without a byte in or out."""
@@ -38,7 +38,7 @@ class Patience:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Somebody waits for the process; outside of this it may be silent."""
+        """Wait for output of the process; outside of this it may be silent."""
         self._since = time.monotonic()
         try:
             yield

@@ -33,9 +33,9 @@ _COMMENTARY = ("comment", "descriptions", "visual_impaired", "karaoke")
 # The same said by a title, in the languages of many releases: commentaries, descriptions for the
 # blind, audio without voices. Abbreviations count only in capitals.
 _ASIDE = re.compile(
-    r"[ck]omm?ent[aá]|comment[oi]\b|comments?\b|kommentti|des[ck]r[iy][pbçz]|h[öo]rfilm|visual(ly)?[ -]impair|"
-    r"\bblind|sehbehindert|malvoyant|non[ -]?vedenti|isolated|\bscore\b|music[ -](only|and effects|& effects)|"
-    r"karaoke|instrumental",
+    r"[ck]omm?ent[aá]|comment[oi]\b|comments?\b|kommentti|des[ck]r[iy][pbçz]|h[öo]rfilm|"
+    r"visual(ly)?[ -]impair|\bblind|sehbehindert|malvoyant|non[ -]?vedenti|isolated|\bscore\b|"
+    r"music[ -](only|and effects|& effects)|karaoke|instrumental",
     re.IGNORECASE,
 )
 _ASIDE_ABBREVIATED = re.compile(r"\b(AD|DVS|DV)\b|\bM&E\b")
@@ -45,7 +45,7 @@ _ASIDE_ABBREVIATED = re.compile(r"\b(AD|DVS|DV)\b|\bM&E\b")
 class AudioTrack:
     """One audio track; ``index`` counts audio tracks only, from 0.
 
-    ``language`` is taken from the title where no tag tells it. ``commentary``: spoken about the
+    ``language`` is taken from the title where no tag names it. ``commentary``: spoken about the
     video (or sung, or without voices), not what is said in it.
     """
 
@@ -129,7 +129,7 @@ def choose_track(info: MediaInfo, track: int | str | None, language: str = "en")
     if track is None:
         return min(
             info.audio,
-            key=lambda a: (a.commentary, _strangeness(a, language), not a.default, a.index),
+            key=lambda a: (a.commentary, _language_rank(a, language), not a.default, a.index),
         ).index
     if isinstance(track, int) or track.isdecimal():
         found = [a for a in info.audio if a.index == int(track)]
@@ -145,7 +145,7 @@ def choose_track(info: MediaInfo, track: int | str | None, language: str = "en")
     return min(found, key=lambda a: (a.commentary, a.index)).index
 
 
-def _strangeness(audio: AudioTrack, language: str) -> int:
+def _language_rank(audio: AudioTrack, language: str) -> int:
     """0 for a track in the language, 1 where its language is not known, 2 for another."""
     if same_language(audio.language, language):
         return 0
@@ -164,11 +164,7 @@ def refuse_unreadable(media: Path) -> None:
             )
         with media.open("rb") as file:
             empty = not file.read(1)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ):  # ValueError: a null byte in the name
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a null byte is a ValueError
         raise MediaError(f"There is no file {name}; check the name.") from None
     except PermissionError as error:
         raise MediaError(f"{name} may not be read; ask for the rights to it.") from error
@@ -184,8 +180,8 @@ def run_probe(command: list[str], media: Path) -> subprocess.CompletedProcess[st
     """Run a command that only looks into a file. Raises MediaError where it takes too long."""
     try:
         return subprocess.run(
-            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT, check=False,
-            stdin=subprocess.DEVNULL,
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT,
+            check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise MediaError(
@@ -236,6 +232,7 @@ def _shown_size(video: dict[str, Any]) -> tuple[int, int]:
 def _audio_track(index: int, stream: dict[str, Any]) -> AudioTrack:
     disposition = stream.get("disposition", {})
     title = _tags(stream).get("title", "")
+    is_aside = bool(_ASIDE.search(title) or _ASIDE_ABBREVIATED.search(title))
     return AudioTrack(
         index=index,
         codec=_codec(stream),
@@ -243,12 +240,8 @@ def _audio_track(index: int, stream: dict[str, Any]) -> AudioTrack:
         language=_language(stream) or language_in(title),
         title=title,
         default=bool(disposition.get("default")),
-        commentary=any(disposition.get(name) for name in _COMMENTARY) or _is_aside(title),
+        commentary=any(disposition.get(name) for name in _COMMENTARY) or is_aside,
     )
-
-
-def _is_aside(title: str) -> bool:
-    return bool(_ASIDE.search(title) or _ASIDE_ABBREVIATED.search(title))
 
 
 def _codec(stream: dict[str, Any]) -> str:
@@ -298,7 +291,7 @@ _TAG = re.compile(r" +(\w+) +: (.*)")
 
 
 def _ask_ffmpeg(media: Path) -> dict[str, Any]:
-    """What ``ffmpeg -i`` prints for people, in ffprobe's words, for where ffprobe is not installed."""
+    """Put what ``ffmpeg -i`` prints in ffprobe's words, for where no ffprobe is installed."""
     url = ffmpeg_url(media)
     command = [find_ffmpeg(), "-nostdin", "-hide_banner", *_search_limits(), "-i", url]
     output = run_probe(command, media).stderr.replace(url, "")

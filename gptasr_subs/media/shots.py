@@ -23,8 +23,8 @@ def find_shot_changes(
 ) -> list[float]:
     """When new shots begin, in seconds.
 
-    All of the picture is decoded, and ``on_progress`` is told how far it is. Raises MediaError
-    where there is no picture that can be decoded.
+    All of the picture is decoded; ``on_progress`` is called with the seconds done. Raises
+    MediaError where there is no picture that can be decoded.
     """
     cuts = []
     seconds = None

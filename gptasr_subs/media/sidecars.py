@@ -6,6 +6,7 @@ import logging
 import re
 import shutil
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from gptasr_subs.media.languages import player_tag, same_language
@@ -56,21 +57,22 @@ def existing_subtitles(
     neither counts. Forced subtitles translate only signs and foreign speech: they count only if
     asked for, and then alone.
     """
-    try:
-        names = [entry.name for entry in (directory or media.parent).iterdir()]
-    except OSError:  # no such folder, or not ours to list: nothing there that we could see
-        return []
-    found = [name for name in names if _matches(name, media.stem, lang, forced)]
-    return [(directory or media.parent) / name for name in sorted(found)]
+    found = []
+    for path, (language, *flags) in _subtitle_files(media, directory or media.parent):
+        same = same_language(_SPELLED_OUT.get(language, language), lang)
+        if same and _FLAGS.issuperset(flags) and ("forced" in flags) == forced:
+            found.append(path)
+    return found
 
 
 def sidecars(media: Path) -> list[Path]:
     """All subtitle files of exactly this video, of any language or none, sorted."""
-    try:
-        names = [entry.name for entry in media.parent.iterdir()]
-    except OSError:
-        return []
-    return [media.parent / name for name in sorted(names) if _is_sidecar(name, media.stem)]
+    found = []
+    for path, parts in _subtitle_files(media, media.parent):
+        tags = [part for part in parts if part and part not in _FLAGS]
+        if not tags or (len(tags) == 1 and _LANGUAGE.fullmatch(tags[0])):
+            found.append(path)
+    return found
 
 
 def move_sidecars(old: Path, new: Path) -> list[Path]:
@@ -81,7 +83,8 @@ def move_sidecars(old: Path, new: Path) -> list[Path]:
     """
     moved = []
     for sidecar in sidecars(old):
-        target = new.with_name(new.stem + sidecar.name[len(old.stem) :])
+        ending = _composed(sidecar.name)[len(_composed(old.stem)) :]
+        target = new.with_name(new.stem + ending)
         if target.exists():
             _log.warning(
                 "%r is there already, so the subtitles of the old name stay where they are.",
@@ -101,26 +104,22 @@ def move_sidecars(old: Path, new: Path) -> list[Path]:
     return moved
 
 
-def _is_sidecar(name: str, base: str) -> bool:
-    """Whether between the base and the extension there is nothing but a language and flags."""
-    if not name.startswith(f"{base}."):
-        return False
-    *middle, extension = name[len(base) + 1 :].lower().split(".")
-    if extension not in SUBTITLE_EXTENSIONS:
-        return False
-    tags = [part for part in middle if part not in _FLAGS]
-    return not tags or (len(tags) == 1 and bool(_LANGUAGE.fullmatch(tags[0])))
+def _subtitle_files(media: Path, folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the subtitle files in ``folder`` that begin with the video's name, sorted, each with
+    the parts of its name up to the extension, in lower case; one empty part where there are none.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError:  # no such folder, or not ours to list: nothing there that we could see
+        return
+    base = f"{_composed(media.stem)}."
+    for path in paths:
+        name = _composed(path.name)
+        if name.startswith(base):
+            *parts, extension = name[len(base) :].lower().split(".")
+            if extension in SUBTITLE_EXTENSIONS:
+                yield path, parts or [""]
 
 
-def _matches(name: str, base: str, lang: str, forced: bool) -> bool:
-    # macOS stores NFD
-    name = unicodedata.normalize("NFC", name)
-    base = unicodedata.normalize("NFC", base)
-    if not name.startswith(f"{base}."):
-        return False
-    language, *flags = name[len(base) + 1 :].lower().split(".")
-    if not flags or flags.pop() not in SUBTITLE_EXTENSIONS or not _FLAGS.issuperset(flags):
-        return False
-    return (
-        same_language(_SPELLED_OUT.get(language, language), lang) and ("forced" in flags) == forced
-    )
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)  # macOS stores NFD

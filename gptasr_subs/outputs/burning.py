@@ -37,7 +37,8 @@ _LINE_CHARS = 42
 _CHAR_WIDTH = 0.5  # of the font's size, on average
 STYLES = {
     "outline": "BorderStyle=1,Outline=1.2,Shadow=0.5,MarginV=16",
-    "box": "BorderStyle=3,Outline=3,Shadow=0,OutlineColour=&H40000000,BackColour=&H40000000,MarginV=16",
+    "box": "BorderStyle=3,Outline=3,Shadow=0,OutlineColour=&H40000000,BackColour=&H40000000,"
+    "MarginV=16",
 }
 
 
@@ -68,12 +69,12 @@ def burn(
     copied (or as ALAC, without loss, where the container does not take it).
 
     ``quality`` is x264's constant rate factor, 0 to 51, lower is better; ``style`` is one of
-    ``STYLES`` or ASS fields like ``Fontname=Arial,Fontsize=20``; ``on_progress`` is told the
-    seconds done and in all. Raises MediaError, OutputError.
+    ``STYLES`` or ASS fields like ``Fontname=Arial,Fontsize=20``; ``on_progress`` is called with
+    the seconds done and in all. Raises MediaError, OutputError.
     """
     if not cues:
         raise MediaError(
-            f"There are no subtitles to draw into {str(media)!r}: nobody speaks in it."
+            f"There are no subtitles to draw into {str(media)!r}: there is no speech in it."
         )
     info = require_picture(media)
     with TemporaryDirectory() as folder, atomic_replace(target) as temporary:
@@ -88,26 +89,17 @@ def burn(
             "crf": quality,
         }
         muxer = _MUXERS.get(target.suffix.lower(), "matroska")
-        container = (
-            {"format": muxer}
-            if muxer == "matroska"
-            else {"format": muxer, "movflags": "+faststart"}
-        )
-        audio = _audio_codecs(info, muxer)
+        audio: dict[str, str | int] = {"c:a": "copy", "strict": -2}  # some codecs are new to MP4
+        container = {"format": muxer}
+        if taken := _TAKEN.get(muxer):
+            container["movflags"] = "+faststart"
+            foreign = (track.index for track in info.audio if not taken.fullmatch(track.codec))
+            audio |= {f"c:a:{index}": "alac" for index in foreign}
         copy = join_streams(
             source["V:0"], source["a?"], to=temporary, **video, **audio, **container
         )
         command = build_command(copy, overwrite=True, progress="pipe:1")
         _encode(command, folder, media, seconds=info.duration, on_progress=on_progress)
-
-
-def _audio_codecs(info: MediaInfo, muxer: str) -> dict[str, str | int]:
-    taken = _TAKEN.get(muxer)
-    codecs: dict[str, str | int] = {"c:a": "copy", "strict": -2}  # some codecs are new to MP4
-    for track in info.audio:
-        if taken and not taken.fullmatch(track.codec):
-            codecs[f"c:a:{track.index}"] = "alac"
-    return codecs
 
 
 def _fields(style: str, info: MediaInfo) -> str:
@@ -125,17 +117,18 @@ def _encode(
     seconds: float,
     on_progress: Callable[[float, float], None] | None,
 ) -> None:
-    """Run the command in ``folder``; ``on_progress`` is told what ffmpeg says of its progress."""
+    """Run the command in ``folder``; ``on_progress`` is called as ffmpeg reports its progress."""
     with run_ffmpeg(command, folder) as (child, stderr_tail):
         for line in child.stdout or ():
             name, _, value = line.decode().strip().partition("=")
             if on_progress and name == "out_time_us" and value.isdecimal():
-                on_progress(min(int(value) / 1e6, seconds or int(value) / 1e6), seconds)
+                done = int(value) / 1e6
+                on_progress(min(done, seconds or done), seconds)
     if child.returncode:
         reason = complaint(stderr_tail) or "it gave no reason"
         error = MediaError(
-            f"ffmpeg could not draw the subtitles into {str(media)!r} ({reason}); check --burn-style, the disk, and "
-            "that this ffmpeg has libass and libx264."
+            f"ffmpeg could not draw the subtitles into {str(media)!r} ({reason}); "
+            "check --burn-style, the disk, and that this ffmpeg has libass and libx264."
         )
         error.__cause__ = RuntimeError("\n".join(stderr_tail))
         raise error

@@ -76,7 +76,9 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
     MediaError or OutputError, and the video is then untouched.
     """
     if not cues:
-        raise MediaError(f"There are no subtitles to put into {str(media)!r}: nobody speaks in it.")
+        raise MediaError(
+            f"There are no subtitles to put into {str(media)!r}: there is no speech in it."
+        )
     muxer, codec, text_format = _container(media)
     facts = inspect(media)
     streams: list[Stream] = facts["streams"]
@@ -102,9 +104,7 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         )
         # One run writes the new file and hashes what it reads of the old one.
         found = _hashes(build_command(new, _hash_output(source), overwrite=True), media)
-        _refuse_changes(
-            [fingerprint for index, fingerprint in found.items() if index in kept], temporary, media
-        )
+        _refuse_changes([found[index] for index in kept if index in found], temporary, media)
         _refuse_losses(facts, temporary, media, mapped)
 
 
@@ -113,7 +113,8 @@ def _container(media: Path) -> tuple[str, str, str]:
     if not found:
         kinds = ", ".join(sorted(end.lstrip(".") for end in _CONTAINERS))
         raise MediaError(
-            f"{str(media)!r} cannot hold a subtitle track; convert it to one of {kinds}, or do not embed."
+            f"{str(media)!r} cannot hold a subtitle track; "
+            f"convert it to one of {kinds}, or do not embed."
         )
     return found
 
@@ -134,24 +135,17 @@ def _is_same(stream: Stream, track: Track) -> bool:
     if not _is_kind(stream, "subtitle") or stream.get("codec_name") in BITMAP_SUBTITLES:
         return False
     forced = bool(stream.get("disposition", {}).get("forced"))
-    return forced == track.forced and same_language(
-        stream.get("tags", {}).get("language", ""), track.language
-    )
+    language = stream.get("tags", {}).get("language", "")
+    return forced == track.forced and same_language(language, track.language)
 
 
 def _is_left_out(stream: Stream, muxer: str, track: Track) -> bool:
     """What ffmpeg makes anew, and the track that the new one replaces."""
+    if _is_kind(stream, "data"):
+        return muxer in ("mp4", "mov") and stream.get("codec_tag_string") in _REMADE
     tags = stream.get("tags", {})
-    if (
-        muxer in ("mp4", "mov")
-        and _is_kind(stream, "data")
-        and stream.get("codec_tag_string") in _REMADE
-    ):
-        return True
-    return _is_kind(stream, "subtitle") and track.title in (
-        tags.get("title"),
-        tags.get("handler_name"),
-    )
+    titles = (tags.get("title"), tags.get("handler_name"))
+    return _is_kind(stream, "subtitle") and track.title in titles
 
 
 def _is_kind(stream: Stream, kind: str) -> bool:
@@ -162,7 +156,8 @@ def _refuse_full_disk(media: Path) -> None:
     needed = media.stat().st_size + _SPARE_BYTES
     if shutil.disk_usage(Path(os.path.realpath(media)).parent).free < needed:
         raise OutputError(
-            f"{str(media)!r} needs {needed // MIB} MiB beside it while it is rewritten; free some space."
+            f"{str(media)!r} needs {needed // MIB} MiB beside it while it is rewritten; "
+            "free some space."
         )
 
 
@@ -203,9 +198,8 @@ def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
         "title": track.title,
         "handler_name": track.title,
     }
-    flags = [
-        name for name, given in (("hearing_impaired", track.sdh), ("forced", track.forced)) if given
-    ]
+    dispositions = (("hearing_impaired", track.sdh), ("forced", track.forced))
+    flags = [name for name, given in dispositions if given]
     return {
         f"metadata:s:s:{number}": [f"{name}={value}" for name, value in tags.items()],
         f"disposition:s:{number}": "+".join(flags) or "0",
@@ -220,13 +214,13 @@ def _hash_output(source: Any) -> Any:
 def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None:
     """Raise MediaError unless the new file holds what the old one did, and one track more."""
     after = list(_hashes(build_command(_hash_output(open_input(temporary))), media).values())
-    for fingerprint in before:
-        if fingerprint not in after:
+    for stream_hash in before:
+        if stream_hash not in after:
             raise MediaError(
-                f"ffmpeg cannot copy all of {str(media)!r} exactly, so it was left as it is; write the subtitles "
-                "beside it instead."
+                f"ffmpeg cannot copy all of {str(media)!r} exactly, so it was left as it is; "
+                "write the subtitles beside it instead."
             )
-        after.remove(fingerprint)
+        after.remove(stream_hash)
 
 
 def _refuse_losses(
@@ -236,33 +230,28 @@ def _refuse_losses(
     lost = lost_tags(facts, inspect(temporary), mapped)
     if lost:
         raise MediaError(
-            f"ffmpeg cannot keep what {str(media)!r} says of itself ({', '.join(lost)}), so it was left as it is; "
-            "write the subtitles beside it instead."
+            f"ffmpeg cannot keep what {str(media)!r} says of itself ({', '.join(lost)}), so it was "
+            "left as it is; write the subtitles beside it instead."
         )
 
 
 def _hashes(command: list[str], media: Path) -> dict[int, str]:
     """Kind and hash of each stream that the command passes on, by its number."""
     lines = (line.split(",", 1) for line in _finish(command, media).splitlines())
-    return {int(index): fingerprint for index, fingerprint in lines}
+    return {int(index): kind_and_hash for index, kind_and_hash in lines}
 
 
 def _finish(command: list[str], media: Path) -> str:
     with run_ffmpeg(command) as (child, stderr_tail):
         output = child.stdout.read().decode() if child.stdout else ""
-    if child.returncode:
-        raise _refusal(media, " ".join(stderr_tail))
-    return output
-
-
-def _refusal(media: Path, reason: str) -> MediaError | OutputError:
+    if not child.returncode:
+        return output
+    reason = " ".join(stderr_tail)
     if "No space left" in reason:
-        return OutputError(
+        raise OutputError(
             f"{str(media)!r} could not be rewritten: the disk is full; free some space."
         )
-    error = MediaError(
-        f"{str(media)!r} holds something that ffmpeg cannot copy, so it was left as it is; write the subtitles beside "
-        "it instead."
-    )
-    error.__cause__ = RuntimeError(reason)
-    return error
+    raise MediaError(
+        f"{str(media)!r} holds something that ffmpeg cannot copy, so it was left as it is; "
+        "write the subtitles beside it instead."
+    ) from RuntimeError(reason)

@@ -1,6 +1,4 @@
-"""Subtitles of a video that is still being listened to: files that grow, whole and valid at any
-moment.
-"""
+"""Subtitles of a video that is still being recognised: files that grow, whole at any moment."""
 
 from __future__ import annotations
 
@@ -23,7 +21,12 @@ def previews(targets: Mapping[str, Path]) -> Iterator[Preview]:
     If the block ends with an error, what stood there before stands there again: a part of a video's
     subtitles would be taken for the whole. Raises OutputError.
     """
-    before = {target: _content(target) for target in targets.values()}
+    before: dict[Path, bytes | None] = {}
+    for target in targets.values():
+        before[target] = None
+        with contextlib.suppress(OSError):
+            if target.is_file():
+                before[target] = target.read_bytes()
 
     def preview(document: Document) -> None:
         for name, target in targets.items():
@@ -33,20 +36,9 @@ def previews(targets: Mapping[str, Path]) -> Iterator[Preview]:
         yield preview
     except BaseException:
         for target, content in before.items():
-            _restore(target, content)
+            with contextlib.suppress(OSError, OutputError):
+                if content is None:
+                    target.unlink(missing_ok=True)
+                else:
+                    write_atomically(target, content)
         raise
-
-
-def _content(target: Path) -> bytes | None:
-    try:
-        return target.read_bytes() if target.is_file() else None
-    except OSError:
-        return None
-
-
-def _restore(target: Path, content: bytes | None) -> None:
-    with contextlib.suppress(OSError, OutputError):
-        if content is None:
-            target.unlink(missing_ok=True)
-        else:
-            write_atomically(target, content)

@@ -1,4 +1,4 @@
-"""Where somebody speaks. In reading order::
+"""Where speech is. In reading order::
 
 activity      speech or not, frame by frame
 segmentation  audio cut into windows of speech

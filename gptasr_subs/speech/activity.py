@@ -1,4 +1,4 @@
-"""Where somebody speaks: a mask over frames of 10 ms, from level, spectral change and voicing.
+"""Voice activity: a mask over frames of 10 ms, from level, spectral change and voicing.
 
 Speech changes its spectrum many times a second, its level rises and falls far more than that of
 steady noise, and near every word something is voiced, or changes as vividly as a whisper does.
@@ -38,7 +38,7 @@ _PITCH = (70.0, 400.0)  # Hz
 _LAG_SECONDS = 0.00008  # between the pitch periods that are tried
 _SILENCE = 1e-8  # power that counts as none, about -80 dB of full scale
 
-# Reaches, in frames on either side.
+# Radii, in frames on either side.
 _SMOOTH = 1  # powers
 _SMOOTH_LEVEL_RANGE = 4  # powers whose rise and fall is measured
 _SMOOTH_VOICE = 3  # voicing: a vowel lasts longer than a chance peak
@@ -60,7 +60,7 @@ _MIN_ABOVE_FLOOR = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """``speech`` and ``level`` (dB), both (n_frames,), and their samples, one hop each (the last
+    """``speech`` and ``level`` (dB), both (n_frames,), with their samples, a hop each (the last
     less).
     """
 
@@ -95,7 +95,8 @@ def detect_speech(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[De
     """
     if sample_rate < LOWEST_SAMPLE_RATE:
         raise ValueError(
-            f"Speech detection needs at least {LOWEST_SAMPLE_RATE} samples a second, not {sample_rate}."
+            f"Speech detection needs at least {LOWEST_SAMPLE_RATE} samples a second, "
+            f"not {sample_rate}."
         )
     analyser = _Analyser(sample_rate)
     chunks = rechunk(blocks, _CHUNK * analyser.hop)
@@ -156,17 +157,12 @@ class _Analyser:
     def _transform(self, frames: FloatArray) -> _Measures:
         spectrum = np.fft.rfft(frames * self._window, self._size)[:, : self._used]
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-        return _Measures(power @ self._filters, self._voicing(power[:, self._harmonic]))
-
-    def _voicing(self, power: FloatArray) -> FloatArray:
-        """Height of the pitch peak in the autocorrelation of the compressed spectrum, 0 (none) to
-        about 0.6.
-
-        The fourth root lets every harmonic count, where the power would see little but the loudest.
-        """
-        compressed = np.sqrt(np.sqrt(power + _SILENCE / 10))
-        voicing: FloatArray = (compressed @ self._pitch).max(1) / compressed.sum(1)
-        return voicing
+        # Voicing is the height of the pitch peak in the autocorrelation of the compressed spectrum,
+        # 0 (none) to about 0.6. The fourth root lets every harmonic count, where the power would
+        # see little but the loudest.
+        compressed = np.sqrt(np.sqrt(power[:, self._harmonic] + _SILENCE / 10))
+        voicing = (compressed @ self._pitch).max(1) / compressed.sum(1)
+        return _Measures(power @ self._filters, voicing)
 
 
 def _pitch_waves(hertz: NDArray[Any], window: NDArray[Any], sample_rate: int) -> FloatArray:

@@ -2,7 +2,7 @@
 limit.
 
 Speech on both sides of a short pause stays together; the longer a window is, the shorter the pause
-that ends it. Where nobody pauses for too long, the window ends in the longest small gap of its
+that ends it. Where there is no pause for too long, the window ends in the longest small gap of its
 second half, or else where it is quietest.
 """
 
@@ -43,8 +43,7 @@ class SegmentationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Audio to recognise at once: where it lies, its samples (n_samples,), and where in it somebody
-    speaks.
+    """Audio to recognise at once: where it lies, its samples (n_samples,), and its speech.
 
     ``speech`` are spans in media time, in order, all inside ``span``; they begin and end with the
     voice itself.
@@ -100,8 +99,7 @@ class _Run(NamedTuple):
 _NEVER = _Run(sys.maxsize, sys.maxsize)
 
 _STEP = 6.0  # dB by which a voice that sets in rises above the quietest of what was there before
-# Seconds from the middle of a frame, by which it hears a voice before it sets in and after it ends
-_REACH = 0.02
+_HALF_FRAME = 0.02  # seconds by which a frame holds a voice before it sets in and after it ends
 _BESIDE = 0.1  # seconds that tell what was there before, or is after
 _BLUR = 0.7  # seconds by which detection may be off beside noise or music that stops or begins
 
@@ -120,11 +118,12 @@ class _Cutter:
         self._margin = self._frames(1.0)
         # Frames of speech
         self._limit = int(options.max_seconds * sample_rate / self._hop) - 2 * self._padding
-        # What decides a window
-        self._reach = self._limit + self._frames(options.longest_pause) + self._margin
+        # Frames that decide a window
+        self._lookahead = self._limit + self._frames(options.longest_pause) + self._margin
         if self._limit < self._margin:
             raise ValueError(
-                f"Windows of {options.max_seconds} s with {options.padding} s of padding are too short."
+                f"Windows of {options.max_seconds} s with {options.padding} s of padding "
+                "are too short."
             )
         self._begun = 0  # frames that went before those held
         self._samples = np.zeros(0, np.float32)
@@ -142,7 +141,7 @@ class _Cutter:
         while True:
             runs = self._runs()
             first = runs[0].start if runs else len(self._speech)
-            if not runs or (len(self._speech) < first + self._reach and not final):
+            if not runs or (len(self._speech) < first + self._lookahead and not final):
                 self._drop(max(0, first - self._margin))
                 return
             end, resumed = self._end(runs)
@@ -171,7 +170,11 @@ class _Cutter:
                 break
             if following.start - run.end > self._tolerance(run.end - first):
                 return run.end, following.start
-        cut = self._quietest(first, min(run.end, first + self._reach))
+        # Too long for a window: cut where it is quietest in the second half, leaving no scrap
+        low = first + self._limit // 2
+        last = min(run.end, first + self._lookahead)
+        high = min(first + self._limit, last - self._limit // 8)
+        cut = low + int(np.argmin(running_mean(self._level, self._frames(0.15))[low:high]))
         return cut, cut
 
     def _tolerance(self, length: int) -> float:
@@ -183,14 +186,6 @@ class _Cutter:
                 length, [0, self._limit / 5, self._limit], [self._frames(pause) for pause in pauses]
             )
         )
-
-    def _quietest(self, first: int, last: int) -> int:
-        """The best frame to cut speech up to ``last``, too long for a window: in its second half,
-        leaving no scrap.
-        """
-        low = first + self._limit // 2
-        high = min(first + self._limit, last - self._limit // 8)
-        return low + int(np.argmin(running_mean(self._level, self._frames(0.15))[low:high]))
 
     def _window(self, start: int, stop: int, runs: list[_Run]) -> Window:
         samples = self._samples[start * self._hop : stop * self._hop].copy()
@@ -217,10 +212,10 @@ class _Cutter:
         starts, ends = _islands(speech)
         words = np.flatnonzero(ends - starts > self._frames(self._options.min_run))
         clicks = int(starts[words[0]]) if len(words) else 0
-        reach = self._frames(_REACH)
+        half = self._frames(_HALF_FRAME)
         voiced = _Run(
-            run.start + self._first(rises, clicks) + reach,
-            run.end - self._first(falls[::-1]) - reach,
+            run.start + self._first(rises, clicks) + half,
+            run.end - self._first(falls[::-1]) - half,
         )
         return voiced if voiced.start < voiced.end else run
 

@@ -1,8 +1,8 @@
-"""Word edges moved to where the sound of speech begins and ends.
+"""Word edges moved to where speech begins and ends.
 
-A recogniser knows roughly when a word is heard; where the voice sets in after a pause, and where it
-falls silent, the segmentation knows better. The first word of a stretch of speech begins with it,
-and the last one ends with it.
+A recogniser knows roughly when a word is spoken; where the voice sets in after a pause, and where
+it falls silent, the segmentation knows better. The first word of a stretch of speech begins with
+it, and the last one ends with it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from itertools import pairwise
 
 from gptasr_subs.types import Span, Word
 
-REACH = 1.0  # seconds an edge may move: as long as a word or two that the recogniser missed
+RADIUS = 1.0  # seconds an edge may move: as long as a word or two that the recogniser missed
 # Seconds of a word that must lie in a stretch of speech to belong to it; half of what is shorter
 _TOUCH = 0.1
 _SHORTEST = 0.08  # seconds: no word is cut down below
 
 
-def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REACH) -> list[Word]:
+def snap_words(words: Sequence[Word], speech: Sequence[Span], radius: float = RADIUS) -> list[Word]:
     """``words`` (in order, none overlapping the next) with their edges on those of ``speech`` (in
     order, apart).
 
@@ -32,18 +32,24 @@ def snap_words(words: Sequence[Word], speech: Sequence[Span], reach: float = REA
     for word, before, own, after in zip(
         words, [[], *overlaps], overlaps, [*overlaps[1:], []], strict=False
     ):
-        moved = word
+        start = word.start
+        end = word.end
         if own and own[0] not in before:
-            moved = _begin(moved, own[0].start, reach)
-        if own and own[-1] not in after:  # its begin may yet go back to where it was
-            moved = _finish(moved, own[-1].end, reach, max(word.start, moved.start) + _SHORTEST)
-        snapped.append(moved)
+            edge = own[0].start
+            if abs(edge - start) <= radius and edge <= max(start, end - _SHORTEST):
+                start = edge
+        if own and own[-1] not in after:
+            edge = own[-1].end
+            least = max(word.start, start) + _SHORTEST  # its start may yet go back to where it was
+            if abs(edge - end) <= radius and edge >= min(end, least):
+                end = edge
+        snapped.append(replace(word, start=start, end=end))
     return _in_order(snapped, words)
 
 
 def _overlapping_speech(word: Word, speech: Sequence[Span]) -> list[Span]:
-    """The stretches in which ``word`` lies: nobody says one across a pause, so not those that hold
-    but its fringe.
+    """Return the stretches in which ``word`` lies, not those that hold but its fringe: no word is
+    spoken across a pause.
     """
     shares = [(min(word.end, part.end) - max(word.start, part.start), part) for part in speech]
     touched = [
@@ -53,16 +59,6 @@ def _overlapping_speech(word: Word, speech: Sequence[Span]) -> list[Span]:
     ]
     most = max((share for share, _ in touched), default=0.0)
     return [part for share, part in touched if share >= most / 2]
-
-
-def _begin(word: Word, edge: float, reach: float) -> Word:
-    moves = abs(edge - word.start) <= reach and edge <= max(word.start, word.end - _SHORTEST)
-    return replace(word, start=edge) if moves else word
-
-
-def _finish(word: Word, edge: float, reach: float, least: float) -> Word:
-    moves = abs(edge - word.end) <= reach and edge >= min(word.end, least)
-    return replace(word, end=edge) if moves else word
 
 
 def _in_order(snapped: Sequence[Word], before: Sequence[Word]) -> list[Word]:

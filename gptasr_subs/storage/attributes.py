@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 def protect(new: Path, old: Path) -> None:
-    """Let nobody read or write ``new`` who may not read or write ``old``, while it is filled."""
+    """Give ``new`` the rights of ``old`` and its owner's, before it is filled."""
     with contextlib.suppress(OSError):
         new.chmod(stat.S_IMODE(old.stat().st_mode) & 0o777 | stat.S_IRUSR | stat.S_IWUSR)
 
@@ -46,7 +46,8 @@ def warn_of_links(path: Path) -> None:
         others = path.stat().st_nlink - 1
         if others > 0:
             _log.warning(
-                "%r has %d more name%s (hard links): what stands there stays as it was, and takes space of its own.",
+                "%r has %d more name%s (hard links): what stands there stays as it was, "
+                "and takes space of its own.",
                 *(str(path), others, "" if others == 1 else "s"),
             )
 
@@ -64,7 +65,7 @@ def _copy_owner(facts: os.stat_result, new: Path) -> bool:
 
 
 def _copy_extended(old: Path, new: Path) -> None:
-    """Extended attributes, lists of rights among them; those that only the system sets stay away."""
+    """Copy extended attributes, lists of rights too, except those that only the system sets."""
     if not hasattr(os, "listxattr"):
         return
     with contextlib.suppress(OSError):

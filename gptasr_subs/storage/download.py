@@ -74,23 +74,24 @@ def _receive(url: str, part: Path, on_progress: ProgressCallback | None) -> None
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
             if response.headers.get_content_type() == "text/html":
                 raise DownloadError("its home answered with a web page instead of the file")
-            _copy(
-                response,
-                part,
-                begun if response.status == http.client.PARTIAL_CONTENT else 0,
-                on_progress,
-            )
+            resumed = begun if response.status == http.client.PARTIAL_CONTENT else 0
+            _copy(response, part, resumed, on_progress=on_progress)
     except urllib.error.HTTPError as error:
         if error.code != _NO_SUCH_RANGE or not begun:
             raise
         # Another file, or too long
-        if _length_after_slash(error.headers.get("Content-Range")) != begun:
+        length = re.search(r"/(\d+)$", error.headers.get("Content-Range") or "")
+        if not length or int(length[1]) != begun:
             part.unlink()
             _receive(url, part, on_progress)
 
 
 def _copy(
-    response: http.client.HTTPResponse, part: Path, begun: int, on_progress: ProgressCallback | None
+    response: http.client.HTTPResponse,
+    part: Path,
+    begun: int,
+    *,
+    on_progress: ProgressCallback | None,
 ) -> None:
     length = response.headers.get("Content-Length")
     total = begun + int(length) if length else None
@@ -118,11 +119,6 @@ def _verify(part: Path, sha256: str) -> None:
         raise DownloadError(
             "what arrived is not the file that was published (its checksum differs)"
         )
-
-
-def _length_after_slash(content_range: str | None) -> int | None:
-    match = re.search(r"/(\d+)$", content_range or "")
-    return int(match[1]) if match else None
 
 
 def _reason(error: Exception) -> str:

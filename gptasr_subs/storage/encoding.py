@@ -1,4 +1,4 @@
-"""The text in bytes whose encoding nobody wrote down."""
+"""The text in bytes of unknown encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and text whose encoding nobody wrote down."""
+"""Files that are either whole or not there, and text of unknown encoding."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ _REASONS = {
 
 
 def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None:
-    """Write a file so that nobody ever sees half of it: what stood there before stays until all is
-    on disk.
+    """Write a file whole: what stood there before stays until all is on disk.
 
     Text becomes UTF-8 without a byte order mark, its line ends as they are. A symbolic link keeps
     pointing where it does; a pipe or a device is written to directly. Raises OutputError.
@@ -149,7 +148,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
 
 def read_decoded(path: str | os.PathLike[str]) -> Decoded:
-    """As ``read_text``, but whoever asks is the one to say what was assumed."""
+    """Read as ``read_text`` does, and return what was assumed instead of warning of it."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:

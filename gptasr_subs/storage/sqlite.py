@@ -23,9 +23,8 @@ def open_database(path: Path, schema: str, patience: float) -> sqlite3.Connectio
         try:
             database.executescript(schema)
             return database
-        except (
-            sqlite3.OperationalError
-        ) as error:  # SQLite itself does not wait where two turn a new file to WAL
+        except sqlite3.OperationalError as error:
+            # SQLite itself does not wait where two turn a new file to WAL
             if "locked" not in str(error) or time.monotonic() > until:
                 database.close()
                 raise

@@ -1,4 +1,4 @@
--- Subtitles for the film that is playing, made while it plays. Copy this file to ~/.config/mpv/scripts/.
+-- Subtitles for the file that is playing, made while it plays. Copy this file to ~/.config/mpv/scripts/.
 --
 -- Ctrl+g begins at the play position (press it again after a jump), Ctrl+h stops. Options go to
 -- ~/.config/mpv/script-opts/gptasr-subs.conf, a line "name=value" for each of those below.
@@ -18,7 +18,7 @@ options.read_options(settings, "gptasr-subs")
 
 local SECONDS_BETWEEN_LOOKS = 0.3
 local files = {} -- to remove at the end
-local job = nil -- {process, file, seen, timer} while a film is being listened to
+local job = nil -- {process, file, seen, timer} while a file is being recognised
 
 local function tell(text)
     mp.osd_message("Subtitles: " .. text, 3)
@@ -63,6 +63,15 @@ local function stop()
     end
 end
 
+local function has_cues(file)
+    local opened = io.open(file)
+    local text = opened and opened:read("*a") or ""
+    if opened then
+        opened:close()
+    end
+    return text:find("-->", 1, true) ~= nil
+end
+
 local function finish(current, success, result)
     if job ~= current then -- stopped, or begun anew
         return
@@ -71,38 +80,29 @@ local function finish(current, success, result)
     current.timer:kill()
     if success and result.status == 0 then
         look(current)
-        tell(has_cues(current.file) and "complete" or "nobody speaks in this sound track")
+        tell(has_cues(current.file) and "complete" or "there is no speech in this audio track")
     else
         local reason = result and result.stderr and result.stderr:match("([^\n]+)\n*$")
         tell(reason or ("could not run " .. settings.program))
     end
 end
 
--- The file and the number of the sound track that is heard; nothing where none is selected. The
--- program counts the sound tracks within one file, from 0.
-local function heard_track(film)
+-- The file and the number of the audio track that plays; no number where none is selected. The
+-- program counts the audio tracks within one file, from 0.
+local function playing_track(path)
     local before = 0
     for _, track in ipairs(mp.get_property_native("track-list")) do
         if track.type == "audio" then
             if track.selected and track.external then
                 return track["external-filename"], 0
             elseif track.selected then
-                return film, before
+                return path, before
             elseif not track.external then
                 before = before + 1
             end
         end
     end
-    return film, nil
-end
-
-local function has_cues(file)
-    local opened = io.open(file)
-    local text = opened and opened:read("*a") or ""
-    if opened then
-        opened:close()
-    end
-    return text:find("-->", 1, true) ~= nil
+    return path, nil
 end
 
 local function temporary_file()
@@ -113,7 +113,7 @@ end
 local function start()
     local path = mp.get_property("path", "")
     if path == "" or path:find("://") then
-        tell("only files on this computer can be listened to")
+        tell("only files on this computer can have subtitles made")
         return
     end
     stop()
@@ -124,7 +124,7 @@ local function start()
         "--model", settings.model, "--lang", settings.lang, "--device", settings.device,
         "--output", current.file,
     }
-    local source, number = heard_track(path)
+    local source, number = playing_track(path)
     if number then
         table.insert(command, "--audio-track")
         table.insert(command, tostring(number))
@@ -138,7 +138,7 @@ local function start()
     current.timer = mp.add_periodic_timer(SECONDS_BETWEEN_LOOKS, function() look(current) end)
     job = current
     table.insert(files, current.file)
-    tell("listening from here on")
+    tell("made from here on")
 end
 
 mp.add_key_binding(settings.start, "start", start)

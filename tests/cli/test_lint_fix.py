@@ -26,20 +26,20 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_clean_file_is_said_to_be_clean(program: Program, desk: Path) -> None:
     ended = program("lint", "clean.vtt")
     assert (ended.code, ended.err) == (0, "")
-    assert (
-        ended.out == "clean.vtt: 0 hard and 0 soft faults in 5 subtitles, 100 % of them without\n"
-    )
+    assert ended.out == "clean.vtt: 0 errors and 0 warnings in 5 subtitles, 100 % of them without\n"
 
 
 def test_each_fault_is_one_line_with_its_place(program: Program, desk: Path) -> None:
     ended = program("lint", "talk.en.srt", "clean.vtt")
     assert ended.code == 1
     assert (
-        "talk.en.srt:1 00:00:01.000 hard line-length: a line of 121 characters, at most 42"
+        "talk.en.srt:1 00:00:01.000 error line-length: a line of 121 characters, at most 42"
         in ended.out.splitlines()
     )
-    assert "talk.en.srt:2 00:00:09.400 hard lines: 3 lines, at most 2" in ended.out.splitlines()
-    assert "in 9 subtitles, 22 % of them without" in ended.out and "clean.vtt: 0 hard" in ended.out
+    assert "talk.en.srt:2 00:00:09.400 error lines: 3 lines, at most 2" in ended.out.splitlines()
+    assert (
+        "in 9 subtitles, 22 % of them without" in ended.out and "clean.vtt: 0 errors" in ended.out
+    )
     quiet = program("lint", "--quiet", "talk.en.srt")
     assert (
         quiet.code == 1
@@ -52,7 +52,7 @@ def test_programs_get_json(program: Program, desk: Path) -> None:
     ended = program("lint", "--json", "talk.en.srt", "clean.vtt")
     content = json.loads(ended.out)
     faulty, clean = content["files"]
-    assert (ended.code, clean["file"], clean["hard"], clean["score"], clean["faults"]) == (
+    assert (ended.code, clean["file"], clean["errors"], clean["score"], clean["violations"]) == (
         1,
         "clean.vtt",
         0,
@@ -60,14 +60,14 @@ def test_programs_get_json(program: Program, desk: Path) -> None:
         [],
     )
     assert (
-        content["hard"]
-        == faulty["hard"]
-        == sum(violation["hard"] for violation in faulty["faults"])
+        content["errors"]
+        == faulty["errors"]
+        == sum(violation["severity"] == "error" for violation in faulty["violations"])
         > 0
     )
-    assert sum(faulty["rules"].values()) == len(faulty["faults"])
-    assert faulty["faults"][0] == {
-        "rule": "line-length", "hard": True, "pair": False, "cue": 1, "start": 1.0,
+    assert sum(faulty["rules"].values()) == len(faulty["violations"])
+    assert faulty["violations"][0] == {
+        "rule": "line-length", "severity": "error", "pair": False, "cue": 1, "start": 1.0,
         "message": "a line of 121 characters, at most 42",
     }  # fmt: skip
 
@@ -109,7 +109,7 @@ def test_an_empty_file_is_said_to_be_empty(program: Program, desk: Path) -> None
     assert program("lint", "a.srt").out == "a.srt: no subtitles.\n"
 
 
-def test_soft_faults_alone_are_no_failure(program: Program, desk: Path) -> None:
+def test_warnings_alone_are_no_failure(program: Program, desk: Path) -> None:
     ended = program("lint", "--max-chars-per-second", "5", "clean.vtt")
     assert ended.code == 0 and "too-fast" in ended.out
 
@@ -126,7 +126,7 @@ def test_norms_and_frame_rate_are_for_the_judge_too(program: Program, desk: Path
 def test_files_that_cannot_be_read_do_not_hide_the_others(program: Program, desk: Path) -> None:
     (desk / "letter.srt").write_text("Dear Tom")
     ended = program("lint", "letter.srt", "none.srt", "clean.vtt")
-    assert ended.code == 1 and "clean.vtt: 0 hard" in ended.out
+    assert ended.code == 1 and "clean.vtt: 0 errors" in ended.out
     assert (
         "'letter.srt': This is not an SRT file" in ended.err
         and "'none.srt' could not be read" in ended.err
@@ -139,8 +139,8 @@ def test_fix_writes_beside_the_original_and_leaves_it_alone(program: Program, de
     assert names_in(desk) == ["clean.vtt", "talk.en.fixed.srt", "talk.en.srt"]
     assert (desk / "talk.en.srt").read_bytes() == OTHER_TOOL.read_bytes()
     fixed = formats.read(desk / "talk.en.fixed.srt")
-    assert lint(fixed).hard == 0 and words_of(fixed) == words_of(formats.read(OTHER_TOOL))
-    assert one_line(ended.err).startswith("talk.en.fixed.srt: 0 hard and ")
+    assert lint(fixed).errors == 0 and words_of(fixed) == words_of(formats.read(OTHER_TOOL))
+    assert one_line(ended.err).startswith("talk.en.fixed.srt: 0 errors and ")
     assert program("lint", "talk.en.fixed.srt").code == 0
 
 
@@ -150,7 +150,7 @@ def test_fix_does_not_replace_a_file_unasked(program: Program, desk: Path) -> No
     assert ended.code == 1 and "--overwrite" in one_line(ended.err)
     assert (desk / "talk.en.fixed.srt").read_text() == "mine"
     assert program("fix", "talk.en.srt", "--overwrite", "--quiet").err == ""
-    assert lint(formats.read(desk / "talk.en.fixed.srt")).hard == 0
+    assert lint(formats.read(desk / "talk.en.fixed.srt")).errors == 0
 
 
 def test_fix_in_place_and_to_other_formats(program: Program, desk: Path) -> None:

@@ -133,7 +133,7 @@ def test_no_other_lines_are_better(words: list[str], max_lines: int, points: lis
             mean = sum(map(len, lines)) / len(lines)
             ragged = sum((len(line) - mean) ** 2 for line in lines) / max_chars**2
             costs[tuple(lines)] = (len(lines), 0.5 * sum(points[k] for k in turns) + 2.0 * ragged)
-    if layouts.reach < n or not np.isfinite(layouts.cost[n][0]):
+    if layouts.longest < n or not np.isfinite(layouts.cost[n][0]):
         assert not costs or max(map(len, words)) > max_chars
     else:
         chosen = costs[layouts.lines(0, n)]

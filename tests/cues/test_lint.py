@@ -14,7 +14,7 @@ from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.types import Cue, Word
 from tests.support.cue_maker import CLEAN, FAULTS, any_norms, crowds, patiently, presets, wild_words
 
-HARD = {"lines", "line-length", "order", "overlap", "double", "no-time", "too-long"}
+ERRORS = {"lines", "line-length", "order", "overlap", "double", "no-time", "too-long"}
 
 
 def test_a_clean_file_has_no_faults() -> None:
@@ -24,14 +24,15 @@ def test_a_clean_file_has_no_faults() -> None:
 
 def test_every_rule_has_its_planted_fault() -> None:
     assert list(FAULTS) == [rule.name for rule in RULES]
-    assert {rule.name for rule in RULES if rule.hard} == HARD
+    assert {rule.name for rule in RULES if rule.severity == "error"} == ERRORS
 
 
 @pytest.mark.parametrize("rule", FAULTS)
 def test_a_planted_fault_is_found_where_it_is_and_no_other(rule: str) -> None:
     planted, guilty = FAULTS[rule]
     (violation,) = lint([*CLEAN[:3], *planted, *CLEAN[3:]]).violations
-    assert (violation.rule, violation.hard, violation.cue) == (rule, rule in HARD, 4 + guilty)
+    assert (violation.rule, violation.cue) == (rule, 4 + guilty)
+    assert violation.severity == ("error" if rule in ERRORS else "warning")
     assert violation.start == planted[guilty].start
     assert violation.message
 
@@ -46,7 +47,7 @@ def test_all_planted_faults_are_found_together() -> None:
     assert set(expected) <= set(found) and found == sorted(
         found, key=lambda violation: violation[1]
     )
-    assert (report.hard, report.soft) == (len(HARD), len(found) - len(HARD))
+    assert (report.errors, report.warnings) == (len(ERRORS), len(found) - len(ERRORS))
 
 
 def test_each_preset_has_its_own_limits() -> None:
@@ -74,10 +75,10 @@ def test_a_gap_rounded_by_a_format_is_no_fault() -> None:
 
 @patiently
 @given(wild_words(), any_norms())
-def test_what_is_shaped_breaks_no_hard_rule(words: list[Word], norms: Norms) -> None:
+def test_what_is_shaped_has_no_errors(words: list[Word], norms: Norms) -> None:
     cues = shape_cues(words, norms)
     report = lint(cues, norms)
-    assert report.hard == 0 and "empty" not in report.rules()
+    assert report.errors == 0 and "empty" not in report.rules()
     assert "gap" not in report.rules() or any(
         crowds(*pair, norms) for pair in itertools.pairwise(cues)
     )
@@ -96,7 +97,7 @@ some_cue = st.builds(
 
 @settings(deadline=None)
 @given(st.lists(some_cue, max_size=6), presets)
-def test_a_file_without_hard_faults_keeps_the_hard_rules(cues: list[Cue], norms: Norms) -> None:
+def test_a_file_without_errors_keeps_the_norms_of_errors(cues: list[Cue], norms: Norms) -> None:
     """The rules against a second, plainer way to say the same."""
     plain = [
         [line.replace("<i>", "").replace("</i>", "").strip() for line in cue.lines] for cue in cues
@@ -110,4 +111,4 @@ def test_a_file_without_hard_faults_keeps_the_hard_rules(cues: list[Cue], norms:
     grace = any(
         norms.max_seconds < cue.end - cue.start <= norms.max_seconds + 0.0101 for cue in cues
     )
-    assert grace or (lint(cues, norms).hard == 0) == kept
+    assert grace or (lint(cues, norms).errors == 0) == kept

@@ -109,6 +109,6 @@ def test_rolling_captions_show_each_word_once(kind: str) -> None:
         "not",
         "mind",
     ]
-    assert lint(fixed).hard == 0 and "rolling" not in lint(fixed).rules()
+    assert lint(fixed).errors == 0 and "rolling" not in lint(fixed).rules()
     assert fix_cues(fixed) == fixed
     assert fixed[-1].end <= 8.2 + 0.5

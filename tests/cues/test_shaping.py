@@ -1,4 +1,4 @@
-"""Cues keep the hard rules whatever the words, and read well on ordinary ones."""
+"""Cues are without errors whatever the words, and read well on ordinary ones."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from gptasr_subs import formats
 from gptasr_subs.cues.markup import plain
 from gptasr_subs.errors import FormatError, OutputError
 from gptasr_subs.formats import Document, registry
-from gptasr_subs.formats.blocks import is_timing
 from gptasr_subs.formats.document import Style
+from gptasr_subs.formats.times import is_timing
 from gptasr_subs.types import Cue, Word
 
 GOLDEN = Path(__file__).parents[1] / "golden"

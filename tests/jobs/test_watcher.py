@@ -129,7 +129,7 @@ def test_films_of_one_name_all_reach_the_queue(tmp_path: Path) -> None:
     )
     watcher.start()
     try:
-        wait_for(watcher.is_settled)
+        wait_for(watcher.is_idle)
     finally:
         watcher.stop()
     with open_queue(tmp_path / "queue") as queue:
@@ -230,7 +230,7 @@ def test_a_bad_film_that_was_reported_is_not_reported_again_after_a_restart(tmp_
     for _ in range(2):
         with watching(root, queue_path) as watcher, open_queue(queue_path) as queue:
             hooks = Hooks(notifiers={"us": reported.append})
-            Worker(queue, FakeRecognizer(), hooks=hooks).run(watcher.is_settled, longest_wait=0.05)
+            Worker(queue, FakeRecognizer(), hooks=hooks).run(watcher.is_idle, longest_wait=0.05)
     assert [event.state for event in reported] == ["failed"]
 
 
@@ -324,7 +324,7 @@ def watch_a_tree(tmp_path: Path, files: int, seconds: float, poll: float) -> Non
         def all_done() -> bool:
             assert time.monotonic() < deadline, "it did not end in time"
             told = sum(event.state in ("done", "failed") for event, _ in events)
-            return over.is_set() and told >= files and watcher.is_settled()
+            return over.is_set() and told >= files and watcher.is_idle()
 
         worker.run(all_done, longest_wait=0.05)
         thread.join()

@@ -186,7 +186,7 @@ def test_hard_rules_hold_whatever_the_cuts(
     assert_hard_rules(cues, words, norms)
     assert [cue.lines for cue in cues] == [cue.lines for cue in shape_cues(words, norms)]
     for cue, plain in zip(cues, shape_cues(words, norms), strict=True):
-        assert abs(cue.start - plain.start) <= norms.shot_reach + 1e-6
+        assert abs(cue.start - plain.start) <= norms.shot_radius + 1e-6
         assert cue.start == plain.start or min(abs(cue.start - shot) for shot in shots) < 1e-6
 
 

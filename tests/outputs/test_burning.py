@@ -173,5 +173,5 @@ def test_the_size_of_the_text_follows_the_picture_as_it_is_seen(tmp_path: Path) 
 
 
 def test_without_subtitles_there_is_nothing_to_draw(film: Path) -> None:
-    with pytest.raises(MediaError, match="nobody speaks"):
+    with pytest.raises(MediaError, match="there is no speech"):
         burn(film, [], film.with_name("x.mp4"))

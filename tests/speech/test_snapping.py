@@ -21,10 +21,10 @@ def times(words: list[Word]) -> list[tuple[float, float]]:
 
 
 def snapped(
-    words: list[tuple[float, float]], *speech: tuple[float, float], reach: float = 1.0
+    words: list[tuple[float, float]], *speech: tuple[float, float], radius: float = 1.0
 ) -> list[tuple[float, float]]:
     return times(
-        snap_words([word(*edges) for edges in words], [Span(*edges) for edges in speech], reach)
+        snap_words([word(*edges) for edges in words], [Span(*edges) for edges in speech], radius)
     )
 
 
@@ -36,7 +36,7 @@ def test_the_first_word_begins_and_the_last_ends_with_the_speech() -> None:
     ]
 
 
-def test_edges_that_reach_into_silence_move_inwards() -> None:
+def test_edges_that_radius_into_silence_move_inwards() -> None:
     assert snapped([(0.8, 1.5), (2.0, 2.9)], (1.0, 2.7)) == [(1.0, 1.5), (2.0, 2.7)]
 
 
@@ -49,23 +49,23 @@ def test_a_lone_word_takes_the_whole_stretch() -> None:
     assert snapped([(1.3, 1.4)], (1.0, 1.9)) == [(1.0, 1.9)]
 
 
-def test_an_edge_out_of_reach_stays() -> None:
+def test_an_edge_out_of_radius_stays() -> None:
     assert snapped([(2.5, 2.8), (3.0, 3.2)], (1.0, 3.4)) == [(2.5, 2.8), (3.0, 3.4)]
-    assert snapped([(2.5, 2.8)], (2.2, 3.4), reach=0.4) == [(2.2, 2.8)]
+    assert snapped([(2.5, 2.8)], (2.2, 3.4), radius=0.4) == [(2.2, 2.8)]
 
 
 def test_a_burst_before_the_word_attracts_nothing() -> None:
     assert snapped([(2.1, 2.5)], (1.2, 1.3), (2.0, 2.6)) == [(2.0, 2.6)]
 
 
-def test_a_word_that_barely_reaches_into_the_stretch_before_does_not_belong_there() -> None:
+def test_a_word_that_barely_radiuses_into_the_stretch_before_does_not_belong_there() -> None:
     found = snapped([(1.0, 1.9), (1.98, 3.5)], (1.0, 2.0), (2.8, 4.0))
     assert found == [(1.0, 2.0), (2.8, 4.0)]
 
 
 def test_a_word_heard_across_a_pause_leaves_the_next_stretch_to_the_next_word() -> None:
     found = snapped([(3.9, 5.4), (5.9, 6.1)], (3.6, 4.7), (5.2, 9.5))
-    assert found == [(3.6, 4.7), (5.2, 6.1)]  # the end of the speech is out of reach
+    assert found == [(3.6, 4.7), (5.2, 6.1)]  # the end of the speech is out of radius
 
 
 def test_a_word_across_two_stretches_spans_both() -> None:
@@ -86,11 +86,11 @@ def test_text_and_confidence_stay() -> None:
     assert found == Word("Oh", 1.0, 1.5, 0.3)
 
 
-@pytest.mark.parametrize("reach", [0.0, 0.3, 1.0])
-def test_snapping_twice_changes_nothing_more(reach: float) -> None:
+@pytest.mark.parametrize("radius", [0.0, 0.3, 1.0])
+def test_snapping_twice_changes_nothing_more(radius: float) -> None:
     edges, speech = [(1.2, 1.5), (1.6, 1.9), (2.8, 3.4)], [(1.0, 2.2), (2.5, 3.0)]
-    once = snapped(edges, *speech, reach=reach)
-    assert snapped(once, *speech, reach=reach) == once
+    once = snapped(edges, *speech, radius=radius)
+    assert snapped(once, *speech, radius=radius) == once
 
 
 @st.composite
@@ -110,11 +110,11 @@ def intervals(draw: st.DrawFn, least: float) -> list[tuple[float, float]]:
 # its begin goes back, for there is a word before
 @example([(7.2, 7.2), (7.6, 8.6)], [(7.0, 7.66)], 1.0)
 def test_no_word_crosses_another_goes_far_or_loses_its_length(
-    edges: list[tuple[float, float]], speech: list[tuple[float, float]], reach: float
+    edges: list[tuple[float, float]], speech: list[tuple[float, float]], radius: float
 ) -> None:
-    found = snapped(edges, *speech, reach=reach)
+    found = snapped(edges, *speech, radius=radius)
     assert len(found) == len(edges)
     assert all(left[1] <= right[0] for left, right in pairwise(found))
     for (start, end), (old_start, old_end) in zip(found, edges, strict=True):
-        assert max(abs(start - old_start), abs(end - old_end)) <= reach + 1e-9
+        assert max(abs(start - old_start), abs(end - old_end)) <= radius + 1e-9
         assert end - start >= min(0.08, old_end - old_start) - 1e-9

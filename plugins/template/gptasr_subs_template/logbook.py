@@ -1,4 +1,4 @@
-"""A notifier: every film that is done, skipped or has failed becomes a line of ``gptasr-subs.log`` in its folder."""
+"""A notifier: a line in its folder's ``gptasr-subs.log`` for a file done, skipped or failed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 
 def note(event: Any) -> None:
-    """What the entry point names. ``event`` has media, state, outputs, reason, language, seconds
-    and elapsed.
+    """Write the line; the entry point names this function.
+
+    ``event`` has media, state, outputs, reason, language, seconds and elapsed.
     """
     written = ", ".join(path.name for path in event.outputs)
     with (event.media.parent / "gptasr-subs.log").open("a", encoding="utf-8") as log:

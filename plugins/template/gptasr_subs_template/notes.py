@@ -1,4 +1,4 @@
-"""A format: ``gptasr-subs --format notes talk.mp4`` writes Markdown, a point for every subtitle with its time."""
+"""A format: ``gptasr-subs --format notes talk.mp4`` writes Markdown, a timed point a cue."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from gptasr_subs.formats import Document
 
 
 class Notes:
-    """What the entry point names: a class that is made without arguments. With ``read`` it could be
-    read back, too.
+    """The entry point names this class, which is made without arguments.
+
+    With a method ``read`` its files could be read back, too.
     """
 
     name = "notes"

@@ -1,4 +1,4 @@
-"""A recogniser: ``gptasr-subs --model counter:WORD movie.mp4`` writes WORD and a number for every window of speech."""
+"""A recogniser: ``gptasr-subs --model counter:WORD movie.mp4`` writes WORD, numbered, a window."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from gptasr_subs.types import FloatArray, Word
 
 
 def load(model: str, device: str, language: str) -> Recognizer:
-    """What the entry point names. ``model`` is what follows the colon of --model; empty means your
-    usual one.
+    """Load the recogniser; the entry point names this function.
+
+    ``model`` is what follows the colon of --model; empty means your usual one.
     """
-    return Counter(
-        model or "Window"
-    )  # load the network here, and import what is heavy here, not above
+    # Load the network here, and import what is heavy here, not above.
+    return Counter(model or "Window")
 
 
 class Counter:
-    """Replace ``transcribe`` with your own ears."""
+    """Counts windows; put your recogniser into ``transcribe``."""
 
     sample_rate = 16000
     max_seconds = 16.0
 
     def __init__(self, word: str) -> None:
         """``name`` tells results of different models apart."""
-        self.name, self._word, self._count = f"counter-{word}", word, 0
+        self.name = f"counter-{word}"
+        self._word = word
+        self._count = 0
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
     ) -> Iterator[tuple[int, list[Word]]]:
-        """Yield each clip's number and words, in any order; times are seconds from the start of the
-        clip.
-        """
+        """Yield each clip's number and words, in any order; times count from the clip's start."""
         for index, clip in enumerate(clips):  # float32 (n_samples,) in [-1, 1]
             self._count += 1
-            middle, end = len(clip) / self.sample_rate / 2, len(clip) / self.sample_rate
-            yield (
-                index,
-                [Word(self._word, 0.0, middle, 0.5), Word(f"{self._count}.", middle, end, 0.5)],
-            )
+            end = len(clip) / self.sample_rate
+            word = Word(self._word, 0.0, end / 2, confidence=0.5)
+            number = Word(f"{self._count}.", end / 2, end, confidence=0.5)
+            yield index, [word, number]

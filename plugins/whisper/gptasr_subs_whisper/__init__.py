@@ -12,7 +12,7 @@ from gptasr_subs.recognition.gptasr import choose_device
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.types import FloatArray, Word
 
-USUAL = "small"
+DEFAULT = "small"
 _WITHOUT_SPACES = frozenset({"ja", "lo", "my", "th", "yue", "zh"})
 _BEAMS = 5
 
@@ -21,35 +21,39 @@ def load(model: str, device: str, language: str) -> Recognizer:
     """A model by faster-whisper's name for it or by its folder. Raises ModelError."""
     from faster_whisper import WhisperModel
 
-    model, kind, code = model or USUAL, choose_device(device), shortest_code(language)
+    model = model or DEFAULT
+    code = shortest_code(language)
     if Path(model).name.endswith(".en") and code != "en":
         raise ModelError(
-            f"The Whisper model {model!r} knows English only; leave out '.en' for --lang {language}."
+            f"The Whisper model {model!r} knows English only; "
+            f"leave out '.en' for --lang {language}."
         )
-    processor = "cuda" if kind.startswith("cuda") else "cpu"
+    processor = "cuda" if choose_device(device).startswith("cuda") else "cpu"
+    precision = "int8" if processor == "cpu" else "default"
     try:
-        whisper = WhisperModel(
-            model, device=processor, compute_type="int8" if processor == "cpu" else "default"
-        )
-    except (
-        Exception
-    ) as error:  # it has many ways to say that there is no such model, or no network to fetch it
+        whisper = WhisperModel(model, device=processor, compute_type=precision)
+    except Exception as error:  # there are many for a missing model or network
         raise ModelError(
-            f"The Whisper model {model!r} cannot be loaded ({error}); give a name that faster-whisper knows, with a "
-            "network the first time, or the folder of a converted model."
+            f"The Whisper model {model!r} cannot be loaded ({error}); give a name that "
+            "faster-whisper knows, with a network the first time, or the folder of a converted "
+            "model."
         ) from error
     if code not in whisper.supported_languages:
         raise ModelError(
-            f"The Whisper model {model!r} does not know the language {language!r}; choose another --lang."
+            f"The Whisper model {model!r} does not know the language {language!r}; "
+            "choose another --lang."
         )
-    place = str(Path(model).resolve()) if Path(model).exists() else model
+    source = str(Path(model).resolve()) if Path(model).exists() else model
     return Whisper(
-        whisper, f"whisper-{Path(model).name}-{code}", code, f"faster-whisper {place} {processor}"
+        whisper,
+        f"whisper-{Path(model).name}-{code}",
+        language=code,
+        identity=f"faster-whisper {source} {processor}",
     )
 
 
 class Whisper:
-    """A loaded model that listens for one language."""
+    """A loaded model that recognises one language."""
 
     sample_rate = 16000
     max_seconds = 30.0
@@ -57,10 +61,13 @@ class Whisper:
     def __init__(self, model: Any, name: str, language: str, identity: str = "") -> None:
         """``model`` is faster-whisper's, ``language`` an ISO 639-1 code.
 
-        ``identity`` tells its results from those of other models in the journal; without one
-        nothing is remembered.
+        ``identity`` tells its results from those of other models in the cache; without one nothing
+        is cached.
         """
-        self.name, self.identity, self._model, self._language = name, identity, model, language
+        self.name = name
+        self.identity = identity
+        self._model = model
+        self._language = language
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
@@ -84,14 +91,14 @@ class Whisper:
         """
         words: list[Word] = []
         for part in (part for segment in segments for part in segment.words or ()):
-            text, last = part.word.strip(), words[-1] if words else None
+            text = part.word.strip()
+            last = words[-1] if words else None
             start = min(max(part.start, last.end if last else 0.0), seconds)
             end = min(max(part.end, start), seconds)
             joined = not part.word.startswith(" ") and self._language not in _WITHOUT_SPACES
             if last and joined:
-                words[-1] = Word(
-                    last.text + text, last.start, end, min(last.confidence, part.probability)
-                )
+                confidence = min(last.confidence, part.probability)
+                words[-1] = Word(last.text + text, last.start, end, confidence=confidence)
             elif text:
-                words.append(Word(text, start, end, part.probability))
+                words.append(Word(text, start, end, confidence=part.probability))
         return words

@@ -1,4 +1,4 @@
-"""``yt-dlp --use-postprocessor GptasrSubs URL``: subtitles for what was downloaded, made on this computer.
+"""``yt-dlp --use-postprocessor GptasrSubs URL``: subtitles for what was downloaded, made here.
 
 yt-dlp imports this file in every run, so nothing heavy is imported before there is something to do.
 """
@@ -13,7 +13,7 @@ from yt_dlp.utils import PostProcessingError, subtitles_filename
 
 __all__ = ["GptasrSubsPP"]
 
-_STEP = 0.1  # of the film, between two lines about how far it is
+_STEP = 0.1  # of the length, between two lines of progress
 
 
 class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
@@ -35,26 +35,33 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         """``format`` is srt, vtt, ...; left out, it is what the container takes."""
         super().__init__(downloader)
         self._unknown = ", ".join(unknown)
-        self._model, self._lang, self._format, self._device = model, lang, format, device
-        self._track, self._preset = track, preset
+        self._model = model
+        self._lang = lang
+        self._format = format
+        self._device = device
+        self._track = track
+        self._preset = preset
         self._force = force.lower() not in ("", "0", "no", "false")
         self._recognizer: Any = None  # one for all videos of a playlist
 
     @PostProcessor._restrict_to(images=False)
     def run(self, info: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
-        """Write the subtitle beside the video and tell yt-dlp of it, so that it is embedded, moved
-        and cut along.
+        """Write the subtitle beside the video and register it with yt-dlp, which embeds, moves and
+        cuts it along.
         """
         from gptasr_subs.errors import GptasrError
+        from gptasr_subs.media.languages import same_language
 
         if "filepath" not in info:
             raise PostProcessingError(
                 "GptasrSubs needs a downloaded file; write when=post_process or when=after_move"
             )
-        there = self._given_by_the_site(info)
+        requested = info.get("requested_subtitles") or {}
+        there = next((lang for lang in requested if same_language(lang, self._lang)), "")
         if there and not self._force:
             self.to_screen(
-                f'The site gave subtitles in "{there}"; none are made (force=1 makes them all the same)'
+                f'The site gave subtitles in "{there}"; '
+                "none are made (force=1 makes them all the same)"
             )
             return [], info
         try:
@@ -62,30 +69,21 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         except GptasrError as error:
             raise PostProcessingError(f"No subtitles were made: {error}") from error
         except Exception as error:
-            what = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise PostProcessingError(
-                f"No subtitles were made because of a mistake in gptasr-subs ({what})"
+                f"No subtitles were made because of a mistake in gptasr-subs ({reason})"
             ) from error
         return [], self._registered(info, path)
-
-    def _given_by_the_site(self, info: dict[str, Any]) -> str:
-        """The site's subtitles in our language among those that yt-dlp was asked to fetch."""
-        from gptasr_subs.media.languages import same_language
-
-        requested = info.get("requested_subtitles") or {}
-        return next((lang for lang in requested if same_language(lang, self._lang)), "")
 
     def _subtitle(self, info: dict[str, Any]) -> str:
         from gptasr_subs.formats import get_format, render
         from gptasr_subs.pipeline.recognize import recognize_file
         from gptasr_subs.storage.files import write_atomically
 
-        options, format = (
-            self._options(),
-            get_format(self._format or ("vtt" if info["ext"] == "webm" else "srt")),
-        )
-        film = info["filepath"]
-        path: str = subtitles_filename(film, self._lang, format.extension, info["ext"])
+        options = self._options()
+        format = get_format(self._format or ("vtt" if info["ext"] == "webm" else "srt"))
+        media = info["filepath"]
+        path: str = subtitles_filename(media, self._lang, format.extension, info["ext"])
         if Path(path).exists() and not (self._force or self.get_param("overwrites")):
             self.to_screen(f'"{path}" is there already and is kept')
             return path
@@ -93,9 +91,9 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
             from gptasr_subs.recognition.loading import load_model
 
             self._recognizer = load_model(self._model, self._device, self._lang)
-        self.to_screen(f'Making subtitles for "{film}"')
+        self.to_screen(f'Making subtitles for "{media}"')
         document = recognize_file(
-            Path(film), self._recognizer, options=options, on_progress=self._teller()
+            Path(media), self._recognizer, options=options, on_progress=self._progress_callback()
         )
         write_atomically(path, render(document, format.name))
         self.to_screen(f'Wrote {len(document.cues)} subtitles to "{path}"')
@@ -109,7 +107,8 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
 
         if self._unknown:
             raise UsageError(
-                f"GptasrSubs has no option {self._unknown}; see docs/integrations.md of gptasr-subs."
+                f"GptasrSubs has no option {self._unknown}; "
+                "see docs/integrations.md of gptasr-subs."
             )
         if self._preset not in PRESETS:
             raise UsageError(
@@ -120,18 +119,19 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         check_options(options, self._model)
         return options
 
-    def _teller(self) -> Any:
-        """Lines on yt-dlp's screen, and news to whoever listens to its progress."""
-        said = [0.0]
+    def _progress_callback(self) -> Any:
+        """Return a callback that writes to yt-dlp's screen and calls its progress hooks."""
+        last = 0.0
 
-        def tell(place: Any) -> None:
-            share = place.done / place.total if place.total else 0.0
-            if share - said[0] >= _STEP:
-                said[0] = share
-                self.to_screen(f"{min(share, 1):.0%} of {place.total:.0f} s")
-            self._hook_progress({"status": "processing", "gptasr_seconds": place.done}, {})
+        def report(progress: Any) -> None:
+            nonlocal last
+            share = progress.done / progress.total if progress.total else 0.0
+            if share - last >= _STEP:
+                last = share
+                self.to_screen(f"{min(share, 1):.0%} of {progress.total:.0f} s")
+            self._hook_progress({"status": "processing", "gptasr_seconds": progress.done}, {})
 
-        return tell
+        return report
 
     def _registered(self, info: dict[str, Any], path: str) -> dict[str, Any]:
         from gptasr_subs.media.languages import language_name
@@ -149,13 +149,10 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
         return info
 
     def _place(self, info: dict[str, Any], path: str) -> str:
-        """Where subtitles are to lie in the end; empty for beside the video, unless somebody chose."""
+        """Return the final place of the subtitles; empty means beside the video."""
         if not any("subtitle" in (self.get_param(name) or {}) for name in ("paths", "outtmpl")):
             return ""
         base = self._downloader.prepare_filename(info, "subtitle")
-        place: str = (
-            subtitles_filename(base, self._lang, path.rpartition(".")[2], info["ext"])
-            if base
-            else ""
-        )
-        return place
+        if not base:
+            return ""
+        return str(subtitles_filename(base, self._lang, path.rpartition(".")[2], info["ext"]))
