@@ -24,6 +24,7 @@ def augment(
     samples: FloatArray, noises: Noises, options: Augmentation, rng: np.random.Generator
 ) -> FloatArray:
     """Change the speed, room, noise, microphone and loudness of ``samples``."""
+    # In the order of the physical path: the speaker, the room, other sources, the microphone.
     samples = change_speed(samples, 1 + options.speed * rng.uniform(-1, 1))
     if noises.rooms and rng.random() < options.room:
         samples = reverberate(samples, noises.rooms[rng.integers(len(noises.rooms))])
@@ -38,6 +39,7 @@ def augment(
 def change_speed(samples: FloatArray, factor: float) -> FloatArray:
     """Play ``samples`` at ``factor`` times the speed; pitch and formants move along."""
     size = max(2, round(len(samples) / factor))
+    # Linear interpolation dulls the highest frequencies a little, which does no harm here.
     positions = np.linspace(0, len(samples) - 1, size)
     return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
 
@@ -45,7 +47,10 @@ def change_speed(samples: FloatArray, factor: float) -> FloatArray:
 def reverberate(samples: FloatArray, response: FloatArray) -> FloatArray:
     """Put ``samples`` in the room of an impulse ``response``; times, loudness and length stay."""
     first = int(np.abs(response).argmax())  # before it is the way from the mouth to the microphone
+    # Of unit energy, so that the loudness stays about what it was.
     direct = response[first:] / np.sqrt(np.square(response[first:]).sum() + 1e-9)
+    # A product of spectra is a circular convolution: padded to the sum of the lengths, nothing of
+    # its end comes round to the beginning.
     size = 1 << (len(samples) + len(direct)).bit_length()
     wet: NDArray[np.float64] = np.fft.irfft(
         np.fft.rfft(samples, size) * np.fft.rfft(direct, size), size
@@ -59,6 +64,7 @@ def add_noise(
     """Add ``noise`` (looped from a random place) at a signal-to-noise ratio of ``decibels``."""
     first = rng.integers(len(noise))
     piece: FloatArray = np.take(noise, np.arange(first, first + len(samples)), mode="wrap")
+    # SNR = level(samples) - level(piece) - gain, all in dB
     wanted = level(samples) - decibels - level(piece)
     noisy: FloatArray = samples + piece * np.float32(10 ** (wanted / 20))
     return noisy
@@ -73,6 +79,7 @@ def equalise(
     spectrum = np.fft.rfft(samples, size)
     frequency = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     octave = np.log2(np.maximum(frequency, _LOWEST_KNOT))
+    # Gains in dB at knots evenly spaced in octaves, linear between them; the phase stays.
     knots = np.linspace(octave[0], octave[-1], _KNOTS)
     gain = np.interp(octave, knots, rng.normal(0, deviation, _KNOTS))
     spectrum = spectrum * 10 ** (gain / 20)

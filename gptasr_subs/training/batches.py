@@ -37,9 +37,8 @@ _LETTERS_A_CTC_FRAME = 0.9  # at most: CTC needs a blank between equal letters
 class Batch:
     """B clips padded to one length."""
 
-    inputs: (
-        Tensor  # (B, n_mels, T) frames of the front end, or (B, T, C) cached frames of the encoder
-    )
+    # (B, n_mels, T) frames of the front end, or (B, T, C) cached frames of the encoder
+    inputs: Tensor
     lengths: Tensor  # (B,) of those frames
     tokens: Tensor  # (B, U + 1) start token, text, stop token; ``NO_TOKEN`` where there is none
     spelled: Tensor  # all CTC targets of the batch in one row
@@ -81,6 +80,7 @@ class Batches:
         phase, first = self.options.phase_at(step)
         items = self._items(step, first, phase.batch_seconds, phase.joined)
         rng = np.random.default_rng((self.options.seed, step, self.rank))
+        # Cached frames are those of unchanged clips: only a trained encoder sees augmentation.
         if phase.encoder_lr:
             clips = [self._augmented(item, rng) for item in items]
             inputs = [clip_frames(self._front_end, samples) for samples in clips]
@@ -101,10 +101,11 @@ class Batches:
 
     def _items(self, step: int, first: int, batch_seconds: float, joined: float) -> list[Item]:
         """The clips of this process's share of ``step``; pools begin anew with a phase."""
+        # A pool is drawn for POOL steps of all processes; each process takes its share by rank.
         number, place = divmod(step - first, POOL)
         key = (first, number)
         if self._pool[0] != key:
-            seeded = first + number * POOL
+            seeded = first + number * POOL  # no two pools of a run have the same seed
             self._pool = (key, self._sampler.pool(seeded, self.world, batch_seconds, joined))
         return self._pool[1][place * self.world + self.rank]
 
@@ -114,6 +115,7 @@ class Batches:
         for clip in item:
             samples = self.store.samples(clip)
             if parts:
+                # A pause is noise as loud as the first 50 ms of the clip that follows.
                 size = int(rng.uniform(0, _LONGEST_PAUSE) * SAMPLE_RATE)
                 parts.append(
                     (rng.normal(size=size) * 10 ** (level(samples[:800]) / 20)).astype(np.float32)
@@ -131,7 +133,8 @@ class Batches:
         texts: Sequence[str],
         transposed: bool,
     ) -> Batch:
-        padded = pad_sequence(list(inputs), batch_first=True)
+        padded = pad_sequence(list(inputs), batch_first=True)  # (B, T, C)
+        # A text that is too long loses its end: the GPT has no more positions.
         tokens = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for text in texts]
         spelled = [ctc.encode(text) for text in texts]
         return Batch(
@@ -159,6 +162,7 @@ class TextBatches:
 
     def __call__(self, number: int) -> Tensor:
         """Tokens (B, U + 1) with start and stop, ``NO_TOKEN`` where there is none."""
+        # drawn with replacement: like the audio batches, a function of the number alone
         rng = np.random.default_rng((_TEXT_SEED, number))
         chosen = rng.integers(len(self._sentences), size=self._size)
         texts = [

@@ -62,6 +62,7 @@ def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -
             " train it for longer."
         )
     # The median, for a word that is aligned wrongly lies far off.
+    # (n_words, 2) seconds by which starts and ends are late.
     late = np.array([(word.start - span.start, word.end - span.end) for word, span in pairs])
     median = np.median(late, axis=0)
     start_spread, end_spread = np.median(np.abs(late - median), axis=0)
@@ -82,6 +83,7 @@ def _aligned(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[W
     words = align_words(
         " ".join(sentence.words), log_probs, recognizer.frame_seconds, seconds=seconds
     )
+    # CTC may join words that it cannot write alone; then they cannot be paired.
     if len(words) == len(sentence.spans):
         yield from (
             (word, span)
@@ -122,6 +124,8 @@ def _read(sentence: str, voice: str) -> Spoken | None:
 
 def _spans_of_words(phones: Sequence[tuple[str, float]], counts: Sequence[int]) -> tuple[Span, ...]:
     """Where the words, of so many phones each, lie among ``phones``; empty if the counts differ."""
+    # A phone begins where the one before it ends. Words have as many phones in a sentence as by
+    # themselves, so counting finds their edges; where the counts differ, flite has reduced some.
     begins = [0.0, *(end for _, end in phones)]
     voiced = [
         Span(begin, end)
@@ -152,5 +156,6 @@ def _speak(text: str, voice: str, wav: str) -> list[tuple[str, float]]:
         raise UsageError(
             f"flite does not read {text!r} ({error}); install the program flite."
         ) from error
+    # ``-psdur`` prints "name:end" for each phone, ends in seconds from the beginning.
     pairs = (phone.rpartition(":") for phone in said.stdout.split())
     return [(name, float(end)) for name, _, end in pairs]

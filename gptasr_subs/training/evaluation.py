@@ -70,6 +70,7 @@ def score(network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevC
     for first in range(0, len(clips), _BATCH):
         part = clips[first : first + _BATCH]
         decoded = _decode(network, tokenizer, [frames for frames, _ in part])
+        # Errors are summed before they are divided: WER is that of the set, not a mean of clips.
         for (_, reference), (letters, written) in zip(part, decoded, strict=True):
             said = ctc.normalize_text(reference)
             by_ctc += count_errors(said, letters)
@@ -87,12 +88,13 @@ def _decode(
     lengths = torch.tensor([len(clip) for clip in clips], device=device)
     padded = pad_sequence(list(clips), batch_first=True).transpose(1, 2).to(device)
     encoded = network.encode(padded, lengths)
-    # a graft has one, and lengths went in
+    # A graft has a CTC head, and lengths went in, so they come out.
     assert network.ctc_head is not None and encoded.lengths is not None
     log_probs = network.ctc_head(encoded.features)
     rate = network.config.front_end.frames_per_second
+    # A limit in proportion to the clip keeps an untrained GPT from writing to its last position.
     limits = [12 + int(len(clip) / rate / _SECONDS_A_TOKEN) for clip in clips]
-    beams = beam_search(network, encoded, limits, 1)
+    beams = beam_search(network, encoded, limits, 1)  # greedy: quick, and good enough to compare
     for row, length in enumerate(encoded.lengths.tolist()):
         letters = ctc.greedy_decode(log_probs[row, : length * network.config.ctc_frames])
         yield letters, tokenizer.decode(beams[row][0].tokens)

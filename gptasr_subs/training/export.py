@@ -18,6 +18,7 @@ def export(run: Path, folder: Path, *, name: str = "") -> Checkpoint:
     """
     state = read_state(run)
     begun = load_checkpoint(run / START_FOLDER)
+    # Buffers have no average: they are the network's own.
     begun.model.load_state_dict({**state["network"], **state["average"]})
     points = last_points(run).items()
     metadata = {

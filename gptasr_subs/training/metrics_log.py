@@ -25,6 +25,7 @@ class MetricsLog:
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Add one point of each metric."""
+        # appended and never rewritten: after a kill a step may stand twice, and the last one counts
         with self._file.open("a", encoding="utf-8") as out:
             out.writelines(f"{step}\t{name}\t{value:.6g}\n" for name, value in values.items())
         if self._writer:

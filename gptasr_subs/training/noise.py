@@ -82,7 +82,9 @@ def make_noises(seconds: float = 16.0, seed: int = 0) -> list[FloatArray]:
 
 
 def coloured_noise(size: int, slope: float, rng: np.random.Generator) -> FloatArray:
-    """``size`` samples of noise whose amplitude falls with frequency to the power of ``slope``."""
+    """``size`` samples of noise whose amplitude falls as frequency ** -``slope``."""
+    # White noise shaped in the spectrum: slope 0 is white, 0.5 pink, 1 brown (power falls twice as
+    # fast). Below 40 Hz it stays level, or nearly all energy would lie there.
     spectrum = np.fft.rfft(rng.normal(size=size))
     frequency = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 40)
     return _at_peak(np.fft.irfft(spectrum * frequency**-slope, size))
@@ -92,12 +94,14 @@ def chord(size: int, rng: np.random.Generator, beating: bool = False) -> FloatAr
     """Return ``size`` samples of two to five notes with overtones, in a rhythm if ``beating``."""
     time = np.arange(size) / SAMPLE_RATE
     sound = np.zeros(size)
+    # Each note is a harmonic series whose overtone k is softer by k ** -softness.
     for _ in range(rng.integers(2, 6)):
         note = _LOWEST_NOTE * 2 ** (rng.integers(0, _NOTES) / 12)
         for overtone in range(1, int(rng.integers(2, 9))):
             phase = rng.uniform(0, 6)
             softness = rng.uniform(0.8, 2)
             sound += np.sin(2 * np.pi * note * overtone * time + phase) / overtone**softness
+    # A full-wave rectified sine as envelope: beats of up to three a second.
     if beating:
         sound *= 0.3 + 0.7 * np.abs(np.sin(np.pi * time * rng.uniform(0.5, 3)))
     return _at_peak(sound)

@@ -25,6 +25,7 @@ class OldEncoder:
         self._network = checkpoint.model.eval()
         self._front = checkpoint.config.front_end
         self._log_mel = LogMel(self._front)
+        # old positions to one new position
         self._spacing = config.seconds_per_position / checkpoint.config.seconds_per_position
 
     @torch.inference_mode()
@@ -52,6 +53,7 @@ class OldEncoder:
 
 def distance(positions: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     """Mean squared distance of ``positions`` (B, N, D) from ``target``, over its variances."""
+    # sum over d of (p_d - t_d)^2 / var(t_d), averaged; only positions inside the clips count.
     inside = torch.arange(target.shape[1]) < lengths[:, None]
     wanted = target[inside]
     deviation = wanted.std(0) + 1e-3  # (D,): every dimension counts the same

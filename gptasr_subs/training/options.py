@@ -94,6 +94,7 @@ class GraftOptions:
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
         """The phase that ``step`` lies in, and its first step."""
+        # a step behind the last one belongs to the last phase
         first = 0
         for phase in self.phases[:-1]:
             if step < first + phase.steps:
@@ -123,6 +124,7 @@ def read_recipe(file: Path) -> GraftOptions:
         values = tomllib.loads(read_text(file))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file} is not a recipe in TOML ({error}); correct it.") from error
+    # The tables of a recipe are the nested dataclasses, so each is read like the whole.
     usual = GraftOptions()
     parts = {name: getattr(usual, name) for name in ("adapter", "text", "full", "augmentation")}
     read = {name: _changed(part, values.pop(name, {}), file) for name, part in parts.items()}
@@ -139,6 +141,7 @@ def _changed(usual: _Knobs, values: Mapping[str, Any], file: Path) -> _Knobs:
                 f"{file} sets {name!r}, which is no option; the options are {', '.join(known)}."
             )
         changed[name] = tuple(value) if isinstance(value, list) else value
+        # TOML writes 1 for 1.0
         wanted = (int, float) if isinstance(known[name], float) else type(known[name])
         if not isinstance(changed[name], wanted):
             raise UsageError(

@@ -78,6 +78,7 @@ def prepare(
         counts = [f"{entry['reason']}: {entry['clips']}" for entry in report.to_dict()["dropped"]]
         reasons = ", ".join(counts) or "there are none"
         raise UsageError(f"No clip is fit for training ({reasons}); look at the manifests.")
+    # Clips of one file lie together, so that each file is decoded once.
     passed.sort(key=lambda clip: (str(clip.file), clip.offset))
 
     def new_to_dev() -> Iterator[ClipAudio]:
@@ -120,7 +121,9 @@ def why_not(clip: Clip, held_out: HeldOut) -> str:
     """Why ``clip`` is unfit for training; empty where it is fit."""
     spelled = ctc.normalize_text(clip.text)
     letters, seconds = len(spelled), clip.seconds
+    # the shortest CTC path: a frame for each letter, and a blank between equal ones
     ctc_frames = letters + sum(left == right for left, right in pairwise(spelled))
+    # The first reason counts, so the order is from what is plain to what is a matter of degree.
     reasons = {
         "no transcript": not spelled,
         "held-out text": held_out.has_text(clip.text),

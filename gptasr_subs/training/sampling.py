@@ -35,6 +35,7 @@ class Sampler:
             raise UsageError(
                 f"No clip of the store with a weight is shorter than {longest:g} s; prepare others."
             )
+        # cumulative distribution of the clips that may be drawn, (n_allowed,)
         chance = np.array(weights, dtype=np.float64)[self._allowed]
         self._edges = np.cumsum(chance / chance.sum())
 
@@ -48,6 +49,7 @@ class Sampler:
         # by length, with 3 % of chance, so that neighbours are not the same in every pool
         items.sort(key=lambda item: self.length(item) * rng.uniform(0.97, 1.03))
         batches = list(self._cut(items, count))
+        # Batches were made in order of length; a run must not go from short to long.
         order = rng.permutation(len(batches))
         return [batches[index] for index in order]
 
@@ -79,6 +81,7 @@ class Sampler:
 
     def _cut(self, items: list[Item], count: int) -> Iterator[list[Item]]:
         """``count`` runs of neighbours in length that hold about equally many seconds."""
+        # The k-th cut lies where k / count of all seconds are done, so no error adds up.
         total = sum(self.length(item) for item in items)
         batch: list[Item] = []
         done = 0.0

@@ -72,6 +72,7 @@ class AudioStore:
 def write_store(sounds: Iterable[ClipAudio], folder: Path) -> None:
     """Write ``sounds`` at ``SAMPLE_RATE`` into ``folder``, a store once all are written."""
     folder.mkdir(parents=True, exist_ok=True)
+    # The table is what makes it a store: it goes first and comes last.
     (folder / _CLIPS_FILE).unlink(missing_ok=True)
     rows = []
     start = 0

@@ -66,10 +66,11 @@ class Trainer:
         self.parts = parameter_groups(network)
         self.optimiser = torch.optim.AdamW(
             [{"params": list(parameters), "name": name} for name, parameters in self.parts.items()],
-            lr=0.0,
-            betas=(0.9, 0.98),
+            lr=0.0,  # set anew in every step
+            betas=(0.9, 0.98),  # those of transformers since Vaswani et al. 2017
             weight_decay=options.weight_decay,
         )
+        # exponential moving average of the weights: what is evaluated and exported
         self.average = {name: p.detach().clone() for name, p in network.named_parameters()}
         self.step = 0
         self.seconds = 0.0
@@ -113,6 +114,8 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
         }
+        # The file is on the disk before it takes the other's name: a kill or a power cut leaves one
+        # of the two whole.
         temporary = self.folder / "last.tmp"
         with temporary.open("wb") as file:
             torch.save(state, file)
@@ -146,6 +149,7 @@ class Trainer:
             raise ModelError(
                 f"The loss of step {self.step} is no number; resume with lower learning rates."
             )
+        # All parts share one norm: a part that explodes slows the others down with it.
         trained = [p for part in self.parts.values() for p in part if p.grad is not None]
         nn.utils.clip_grad_norm_(trained, self.options.max_grad_norm)
         self.optimiser.step()
@@ -177,6 +181,8 @@ class Trainer:
             self._frames(self.options.mask_seconds),
         )
         encoded = Encoded(*self.network.speech_encoder.adapter(masked, lengths))
+        # loss = w_ctc * L_ctc + w_distil * L_distil + L_text + w_lm * L_lm, as far as the phase
+        # has them.
         losses = {"ctc": ctc_loss(self.network, encoded, batch)}
         total = self.options.ctc_weight * losses["ctc"]
         if phase.distil:
@@ -245,6 +251,7 @@ class Trainer:
         """Show the averaged weights to ``evaluate``, then put the network's own back."""
         if self.evaluate is None or self.batches.rank:
             return
+        # Evaluating costs no second network: the weights change places for that time.
         own = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self.network.load_state_dict(self.averaged())
         self.evaluate(self.network.eval(), self.step)
@@ -285,7 +292,9 @@ def ctc_loss(network: GptAsr, encoded: Encoded, batch: Batch) -> Tensor:
     """CTC loss of a batch in nats a character."""
     if network.ctc_head is None or encoded.lengths is None:
         raise ModelError("The network has no CTC head (ctc_classes is 0); training needs one.")
-    log_probs = network.ctc_head(encoded.features)
+    log_probs = network.ctc_head(encoded.features)  # (B, CTC frames, classes)
+    # Summed over the batch and divided by its characters, so that each character counts the same.
+    # A text too long for its frames has no alignment and an infinite loss: it counts 0.
     total = F.ctc_loss(
         log_probs.transpose(0, 1),
         batch.spelled.to(log_probs.device),
