@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import gptasr_subs as gs
-from gptasr_subs.align.known_text import CtcEmissions, align_script, compute_emissions
+from gptasr_subs.align.known_text import align_script, compute_emissions
 from gptasr_subs.align.retiming import align_cues
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
@@ -18,34 +17,17 @@ from gptasr_subs.model import files
 from gptasr_subs.model.ctc import normalize_text
 from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
-from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Cue, Span
 from tests.support.ended import Program, one_line
+from tests.support.films import REFERENCE_TALK as TALK
 from tests.support.films import make_film
-from tests.support.planted import planted
+from tests.support.planted import said
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "examples" / "sample.mp4"
-TALK = REPOSITORY.parent / "shared" / "media" / "talk.mkv"
 SHIPPED = files.SHIPPED  # before a fixture hides it
-FRAME = 0.03
 
 LINES = ["one for the money", "two for the show", "three to make ready", "and four to go"]
-SPACE_FRAMES, PAUSE_FRAMES = 3, 20
-
-
-def said(lines: list[str]) -> tuple[CtcEmissions, list[Span]]:
-    """A film of one window in which the lines are said with a pause after each, and when."""
-    now, words, spans = 10, [], []
-    for line in lines:
-        first = now
-        for word in line.split():
-            words.append((now, word))
-            now += 2 * len(word) + SPACE_FRAMES
-        spans.append(Span(first * FRAME, (now - SPACE_FRAMES) * FRAME))
-        now += PAUSE_FRAMES
-    window = Window(Span(0.0, now * FRAME), np.zeros(0, np.float32), tuple(spans))
-    return CtcEmissions(planted(now, *words), FRAME * np.arange(now), FRAME, (window,)), spans
 
 
 def shifted(spans: list[Span], lines: list[str], ratio: float, offset: float) -> list[Cue]:
@@ -109,11 +91,6 @@ def test_a_text_of_another_film_is_refused() -> None:
         align_script(" ".join(strange), emissions)
     with pytest.raises(FormatError, match="belong together"):
         align_cues([Cue(0, 1, (word,)) for word in strange], emissions)
-
-
-@pytest.fixture(scope="module")
-def model() -> GptAsrRecognizer:
-    return gs.load_model("default", device="cpu")
 
 
 @pytest.fixture(scope="module")

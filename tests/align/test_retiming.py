@@ -19,10 +19,11 @@ from gptasr_subs.align.retiming import Timed, align_cues
 from gptasr_subs.formats import read, write
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
 from gptasr_subs.types import Cue
-from tests.align.test_known_text import TALK, model, said  # noqa: F401
 from tests.support.ended import Program
 from tests.support.fake_recognizer import FakeRecognizer
+from tests.support.films import REFERENCE_TALK as TALK
 from tests.support.films import make_film
+from tests.support.planted import said
 
 LINES = [
     "one for the money and the gold", "two for the show tonight", "three to make ready now",
@@ -307,7 +308,7 @@ def test_the_program_tells_each_part(
 @pytest.mark.slow
 @pytest.mark.skipif(not TALK.exists(), reason="the reference film is not at hand")
 @pytest.mark.parametrize("breaks", [1, 2, 3])
-def test_real_voices_come_back_from_random_cuts(model: GptAsrRecognizer, breaks: int) -> None:  # noqa: F811
+def test_real_voices_come_back_from_random_cuts(model: GptAsrRecognizer, breaks: int) -> None:
     emissions = compute_emissions(TALK, model)
     found = score_many(emissions, read_true_cues(TALK.with_name("talk.truth.json")), breaks)
     assert np.mean(np.array(found.off) <= 0.25) >= 0.95 and max(found.moved) <= 0.1

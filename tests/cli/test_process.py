@@ -58,7 +58,7 @@ def test_a_reader_that_has_read_enough_is_no_error(folder: Path) -> None:
 
 
 @posix
-def test_a_terminal_gets_a_bar_with_the_place_in_the_film_and_the_speed(folder: Path) -> None:
+def test_a_terminal_gets_a_bar_with_place_and_speed(folder: Path) -> None:
     import pty
 
     terminal, side = pty.openpty()
@@ -84,7 +84,7 @@ def read_terminal(terminal: int) -> bytes:
         return b""
 
 
-def test_away_from_a_terminal_a_line_comes_every_few_seconds_at_the_most(
+def test_without_a_terminal_lines_come_every_few_seconds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = 100.0

@@ -122,7 +122,7 @@ def test_a_store_with_copies_is_reported_and_the_same_every_time(tmp_path: Path)
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_the_command_line_makes_copies_of_a_share_and_of_nothing_held_out(tmp_path: Path) -> None:
+def test_the_command_copies_a_share_and_nothing_held_out(tmp_path: Path) -> None:
     sentences = texts(8)
     train, dev = (
         make_corpus(tmp_path / "train", sentences),

@@ -156,7 +156,7 @@ def command(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_the_command_line_goes_from_labels_of_any_recogniser_to_a_store(
+def test_commands_lead_from_labels_to_a_store(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, str, str]] = []

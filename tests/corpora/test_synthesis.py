@@ -69,7 +69,7 @@ def test_sentences_are_read_once_and_never_what_is_held_out() -> None:
     assert usable(lines, {"held out"}) == ["so it's true", '"Well," he said.']
 
 
-def test_sentences_are_chosen_until_each_of_their_words_was_heard_often() -> None:
+def test_sentences_with_rare_words_are_chosen() -> None:
     heard = ["The ship sails."] * 3
     sentences = ["The ship!", "The KETCH sails.", "A ketch.", "The ketch.", "A ship sails."]
     assert with_rare_words(sentences, heard, often=2) == [
@@ -105,7 +105,7 @@ def test_a_text_without_a_rare_word_is_refused_for_that_reason(tmp_path: Path) -
         )
 
 
-def test_a_text_that_is_held_out_altogether_is_refused_for_that_reason(tmp_path: Path) -> None:
+def test_a_text_held_out_altogether_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Old news.\nNo. 5\n", encoding="utf-8")
     (tmp_path / "dev.tsv").write_text("file\ttext\nnot-there.flac\told news\n", encoding="utf-8")
     words = (

@@ -40,7 +40,7 @@ def said(file: Path, text: str, speaker: str = "", **where: Any) -> Clip:
     return Clip(file, text=text, speaker=speaker, **where)
 
 
-def test_a_manifest_gives_clips_relative_to_itself_and_ignores_other_columns(
+def test_paths_of_a_manifest_are_relative_to_it(
     tmp_path: Path,
 ) -> None:
     path = manifest(

@@ -24,7 +24,7 @@ def tiny() -> GptAsrRecognizer:
     return GptAsrRecognizer(tiny_checkpoint(2))
 
 
-def test_every_step_asked_for_is_done_even_if_the_network_would_rather_stop(
+def test_every_step_asked_for_is_done(
     tiny: GptAsrRecognizer,
 ) -> None:
     network = tiny.checkpoint.model

@@ -61,7 +61,7 @@ def test_the_interval_holds_the_rate_and_narrows_with_more_clips() -> None:
     assert narrow_high - narrow_low < (high - low) / 2
 
 
-def test_the_interval_is_the_same_every_time_and_a_point_where_nothing_varies() -> None:
+def test_the_interval_is_repeatable() -> None:
     clips = [WordErrors(10, errors, 0, 0) for errors in range(6)]
     assert confidence_interval(clips) == confidence_interval(clips)
     assert confidence_interval([WordErrors(10, 2, 0, 0)] * 5) == (20.0, 20.0)

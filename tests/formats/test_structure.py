@@ -294,9 +294,7 @@ def test_other_names_of_the_same_formats(name: str, like: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("like", ["vtt", "ass", "ttml"])
-def test_a_file_under_the_name_of_another_format_is_read_as_what_it_is(
-    like: str, tmp_path: Path
-) -> None:
+def test_a_file_with_a_wrong_suffix_is_read_as_what_it_is(like: str, tmp_path: Path) -> None:
     cues = [Cue(1.0, 2.0, ("Hello.",))]
     (tmp_path / "a.srt").write_text(formats.render(Document(tuple(cues)), like))
     assert formats.read(tmp_path / "a.srt") == cues

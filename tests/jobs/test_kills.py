@@ -68,7 +68,7 @@ def outputs(film: Path) -> list[bytes]:
     return [film.with_name(f"{film.stem}.en.{end}").read_bytes() for end in OPTIONS.formats]
 
 
-def test_twenty_kills_end_in_the_same_bytes_and_nothing_is_recognised_twice_but_what_was_in_flight(
+def test_twenty_kills_end_in_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gptasr_subs.recognition.windows._FIRST_GROUP", 4.0)

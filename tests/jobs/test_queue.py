@@ -65,7 +65,7 @@ def test_names_of_any_bytes_come_back(queue: Queue) -> None:
     assert queue.add(name).path == Path(name) == queue.jobs()[0].path
 
 
-def test_a_film_that_is_open_is_not_put_in_twice_and_one_that_is_over_is(queue: Queue) -> None:
+def test_open_films_are_not_added_twice_but_finished_ones_are(queue: Queue) -> None:
     first = queue.add("a.mkv", {"language": "en"}, priority=1)
     again = queue.add("a.mkv", {"language": "de"})
     assert (again.id, again.priority, again.options) == (first.id, 1, {"language": "de"})
@@ -113,9 +113,7 @@ def test_what_cannot_get_better_is_given_up_at_once(queue: Queue) -> None:
     assert queue.jobs()[0].state is State.FAILED
 
 
-def test_a_worker_that_is_silent_loses_its_job_and_one_that_speaks_keeps_it(
-    queue: Queue, clock: Clock
-) -> None:
+def test_a_silent_worker_loses_its_job(queue: Queue, clock: Clock) -> None:
     queue.add("a")
     job = take(queue, "dead")
     clock.now += LEASE - 1

@@ -32,17 +32,27 @@ from tests.support.processes import REPOSITORY, WAITING, posix, start
 DEADLINE = 120.0  # seconds after which something is broken
 
 
+_looked = threading.Condition()  # notified whenever a watcher looks at what has arrived
+
+
+class ObservedArrivals(Arrivals):
+    """Arrivals that notify at each look of the watcher."""
+
+    def complete(self) -> list[Path]:
+        with _looked:
+            _looked.notify_all()
+        return super().complete()
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Until it holds; fails after the deadline."""
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+    """Until it holds, asked at each look of the watcher; fails after the deadline."""
+    with _looked:
+        assert _looked.wait_for(condition, DEADLINE), "it did not happen in time"
 
 
 @contextmanager
 def watching(root: Path, queue_path: Path, poll: float = 0.0) -> Iterator[Watcher]:
-    arrivals = Arrivals(stable_seconds=0.3, patience=1.0)
+    arrivals = ObservedArrivals(stable_seconds=0.3, patience=1.0)
     watcher = Watcher([root], queue_path, arrivals=arrivals, poll=poll, tick=0.05)
     before = set(threading.enumerate())
     watcher.start()
@@ -123,7 +133,7 @@ def test_films_of_one_name_all_reach_the_queue(tmp_path: Path) -> None:
     films = [make_film(tmp_path / "lib" / name / "e1.wav") for name in ("one", "two")]
     (tmp_path / "subs" / "e1.en.srt").write_text("of one of them")
     options = Options(output_dir=tmp_path / "subs")
-    arrivals = Arrivals(stable_seconds=0.1)
+    arrivals = ObservedArrivals(stable_seconds=0.1)
     watcher = Watcher(
         [tmp_path / "lib"], tmp_path / "queue", options=options, arrivals=arrivals, tick=0.05
     )
@@ -157,7 +167,7 @@ def test_a_file_is_complete_when_it_is_unchanged_closed_and_readable(tmp_path: P
     assert arrivals.complete() == [film] and len(arrivals) == 0 and arrivals.complete() == []
 
 
-def test_what_cannot_be_read_is_held_longer_and_what_is_gone_forgotten(tmp_path: Path) -> None:
+def test_unreadable_files_are_held_and_gone_ones_forgotten(tmp_path: Path) -> None:
     now = 0.0
     arrivals = Arrivals(stable_seconds=10, patience=60, clock=lambda: now)
     bad, gone = tmp_path / "bad.mkv", tmp_path / "gone.mkv"
@@ -222,7 +232,7 @@ def test_a_film_that_moves_takes_its_subtitles_along(tmp_path: Path) -> None:
     assert (root / "ab.en.srt").exists()
 
 
-def test_a_bad_film_that_was_reported_is_not_reported_again_after_a_restart(tmp_path: Path) -> None:
+def test_a_bad_film_is_reported_once_across_restarts(tmp_path: Path) -> None:
     root, queue_path = tmp_path / "films", tmp_path / "queue"
     root.mkdir()
     (root / "bad.mkv").write_text("text")

@@ -393,7 +393,7 @@ def test_a_flood_of_messages_does_not_stop_decoding(
 # Bad input
 
 
-def test_sound_that_is_cut_short_is_decoded_up_to_there_with_a_warning(
+def test_truncated_audio_is_decoded_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = make_media(tmp_path / "whole.mkv", tone(10), options=["-c:a", "pcm_s16le"])
@@ -529,7 +529,7 @@ def test_without_a_wish_the_default_track_is_taken_else_the_first() -> None:
     )
 
 
-def test_without_a_wish_the_language_of_the_model_goes_before_the_default() -> None:
+def test_the_language_of_the_model_goes_before_the_default() -> None:
     def chosen(*languages: str, language: str = "en") -> int:
         audio = (AudioTrack(i, "aac", 2, tag, default=i == 0) for i, tag in enumerate(languages))
         return choose_track(MediaInfo(1.0, tuple(audio)), None, language)
@@ -593,7 +593,7 @@ def test_names_that_are_no_utf_8_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wanted", [2, "2", "-1", "fr", "und", ""])
-def test_a_track_that_is_not_there_is_refused_with_a_list_of_those_that_are(
+def test_a_missing_track_is_refused_with_those_there_are(
     wanted: int | str,
 ) -> None:
     with pytest.raises(

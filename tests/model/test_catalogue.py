@@ -56,7 +56,7 @@ def entry(name: str) -> models.CatalogueEntry:
     return next(entry for entry in list_models() if entry.name == name)
 
 
-def test_the_published_models_are_listed_with_size_and_how_to_get_them() -> None:
+def test_published_models_are_listed_with_how_to_get_them() -> None:
     assert [entry.name for entry in list_models()] == [
         "medium",
         "medium-distilled",
@@ -70,9 +70,7 @@ def test_the_published_models_are_listed_with_size_and_how_to_get_them() -> None
     assert entry("large").wer == "6.57 % LibriSpeech test-clean, 16 beams"
 
 
-def test_shipped_and_own_checkpoints_are_listed_with_their_measured_rates(
-    tmp_path: Path, cache: Path
-) -> None:
+def test_shipped_and_own_checkpoints_are_listed_with_rates(tmp_path: Path, cache: Path) -> None:
     measured = replace(tiny_checkpoint(), metadata={"wer": {"talks": 12.34, "films": 30.0}})
     save_checkpoint(tmp_path / "shipped" / "default", measured)
     begun = {"encoder": {"name": "Moonshine base", "licence": "MIT"}}
@@ -173,7 +171,7 @@ def test_unknown_models_are_not_fetched(name: str) -> None:
         pull(name)
 
 
-def test_every_published_model_with_a_home_has_weights_first_and_its_companions() -> None:
+def test_published_files_are_weights_first_then_companions() -> None:
     for name in ("small", "large"):
         files = models.PUBLISHED[name].files
         assert [file.name for file in files] == [

@@ -192,7 +192,7 @@ def test_published_weights_load_with_what_carries_nothing_left_out(
         )
 
 
-def test_published_weights_are_found_in_a_folder_beside_their_constants(no_cache: Path) -> None:
+def test_published_weights_lie_beside_their_constants(no_cache: Path) -> None:
     (no_cache / "small").mkdir(parents=True)
     torch.save(published_state(2)[1], no_cache / "small" / "small.pth")
     write_companions(no_cache / "small")

@@ -77,7 +77,7 @@ def test_score_counts_every_path_within_the_clip() -> None:
     )
 
 
-def test_score_of_no_text_is_that_of_blanks_and_too_much_text_is_impossible() -> None:
+def test_no_text_scores_as_blanks_and_too_much_is_impossible() -> None:
     log_probs = random_log_probs(3, 1).expand(2, -1, -1)
     none, much = ctc.score(log_probs, torch.tensor([3, 3]), ["", "abcd"]).tolist()
     assert none == pytest.approx(log_probs[0, :, 0].sum().item(), abs=1e-4)

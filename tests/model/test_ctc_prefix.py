@@ -224,7 +224,7 @@ def test_the_judge_turns_a_search_towards_what_is_heard() -> None:
     assert [token for token in beams[0].tokens if token in (2, 3)] == [2, 3, 2]
 
 
-def test_a_long_clip_in_which_only_a_part_is_looked_at_scores_the_same() -> None:
+def test_a_window_of_a_long_clip_scores_the_same() -> None:
     frames = 260
     log_probs = torch.full((1, frames, ctc.CLASSES), -12.0)
     log_probs[..., 0] = -0.01

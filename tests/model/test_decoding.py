@@ -60,9 +60,7 @@ def test_search_finds_what_a_plain_search_finds(generation: int, beams: int, see
 
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_what_the_network_writes_without_the_sound_counts_as_much_as_is_asked(
-    beams: int, seed: int
-) -> None:
+def test_the_ilm_counts_by_its_weight(beams: int, seed: int) -> None:
     network = eager_to_stop(2, seed)
     mel, lengths = ragged_mels(2)
     with torch.inference_mode():
@@ -129,9 +127,7 @@ def test_one_clip_or_many_in_a_batch_are_equal(generation: int) -> None:
 
 
 @pytest.mark.parametrize(("generation", "alone"), [(1, False), (2, False), (2, True)])
-def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(
-    generation: int, alone: bool
-) -> None:
+def test_steps_agree_with_teacher_forcing_as_beams_swap(generation: int, alone: bool) -> None:
     network = tiny_network(generation)
     mel, lengths = ragged_mels(generation)
     tokens = torch.randint(2, 40, (4, 2, 6), generator=torch.Generator().manual_seed(0))
@@ -158,7 +154,7 @@ def test_steps_agree_with_teacher_forcing_even_when_beams_swap_and_clips_leave(
                 )
 
 
-def test_a_network_that_cannot_write_without_sound_has_no_language_model() -> None:
+def test_a_network_without_text_solo_has_no_ilm() -> None:
     network = tiny_network(1)
     mel, lengths = ragged_mels(1)
     with torch.inference_mode():

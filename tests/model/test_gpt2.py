@@ -35,7 +35,7 @@ def test_mel_filters_are_those_of_the_library(front: FrontEnd) -> None:
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_layers_give_what_those_of_the_library_give_with_the_same_state_dict(masked: bool) -> None:
+def test_layers_agree_with_the_library_on_one_state_dict(masked: bool) -> None:
     theirs = transformers.GPT2Model(transformers.GPT2Config(**SIZES)).eval()
     ours = Gpt2(30, 32, 3, 4, 20).eval()
     with torch.no_grad():
@@ -64,7 +64,7 @@ def test_fresh_weights_are_as_loud_as_those_of_the_library() -> None:
             assert float(value.std()) == pytest.approx(float(theirs[name].std()), rel=0.1)
 
 
-def test_a_settled_layer_lies_as_products_with_few_rows_read_it_and_gives_the_same() -> None:
+def test_a_prepared_layer_lies_as_products_read_it() -> None:
     layer, x = Conv1D(8, 24), torch.randn(3, 8)
     before, shape = layer(x), layer.weight.shape
     layer.prepare_for_inference(torch.float32)
@@ -77,7 +77,7 @@ def test_a_settled_layer_lies_as_products_with_few_rows_read_it_and_gives_the_sa
 
 @pytest.mark.parametrize("packs", [True, False])
 @pytest.mark.parametrize("rows", [1, 5, 200])
-def test_a_settled_layer_gives_the_same_with_and_without_the_layout_of_the_processor(
+def test_a_prepared_layer_gives_the_same_in_either_layout(
     monkeypatch: pytest.MonkeyPatch, packs: bool, rows: int
 ) -> None:
     torch.manual_seed(0)

@@ -12,11 +12,11 @@ import gptasr_subs as gs
 from gptasr_subs.evaluation.wer import count_errors, normalize
 from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer
+from tests.support.films import REFERENCE_TALK as TALK
 from tests.support.media_maker import run_ffmpeg
 
 REPOSITORY = Path(__file__).parents[2]
 SAMPLE = REPOSITORY / "examples" / "sample.mp4"
-TALK = REPOSITORY.parent / "shared" / "media" / "talk.mkv"
 NOISES = REPOSITORY.parent / "shared" / "speech" / "noise"
 
 SILENCES = {
@@ -43,7 +43,7 @@ def model() -> GptAsrRecognizer:
     return gs.load_model("default", device="cpu")
 
 
-def test_the_sample_is_written_with_at_most_a_quarter_of_its_words_wrong(
+def test_at_most_a_quarter_of_the_sample_is_wrong(
     model: GptAsrRecognizer,
 ) -> None:
     document = recognize_file(SAMPLE, model)

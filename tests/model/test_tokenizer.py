@@ -76,7 +76,7 @@ def test_published_form_drops_what_it_does_not_know() -> None:
     assert tokenizer.decode(tokenizer.encode("a “b” 7 c")) == "a b c"
 
 
-def test_trained_vocabulary_reserves_stop_and_start_and_keeps_to_its_size() -> None:
+def test_trained_vocabulary_reserves_stop_and_start() -> None:
     assert (STOP, START) == (0, 1)
     assert OWN.pieces([STOP, START]) == ["", ""]
     assert OWN.size == 50

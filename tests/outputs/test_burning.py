@@ -72,9 +72,7 @@ def sound_hash(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("style", ["outline", "box", "Fontsize=24,PrimaryColour=&H00FFFF&"])
-def test_text_is_drawn_below_while_the_cue_lasts_and_the_sound_is_copied(
-    style: str, film: Path
-) -> None:
+def test_text_is_drawn_while_the_cue_lasts_and_audio_copied(style: str, film: Path) -> None:
     target, heard = burned_path(film), []
     burn(
         film, CUES, target, style=style, on_progress=lambda done, total: heard.append((done, total))

@@ -73,9 +73,7 @@ def test_a_run_that_fails_leaves_what_was_there_before(
     assert names_in(tmp_path) == ["long.en.srt"] * bool(before) + ["long.wav"]
 
 
-def test_listening_begins_where_it_is_told_and_what_is_before_comes_last(
-    film: Path, tmp_path: Path
-) -> None:
+def test_recognition_begins_where_it_is_told(film: Path, tmp_path: Path) -> None:
     recognizer, places = Watching(tmp_path / "long.en.srt"), []
     subtitle(
         film, recognizer, options=options(progressive=True, start=50.5), on_progress=places.append

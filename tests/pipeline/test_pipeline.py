@@ -42,7 +42,7 @@ def assert_heard(words: list[Word], plan: list[tuple[float, str]]) -> None:
     assert [word.start for word in words] == pytest.approx([start for start, _ in plan], abs=NEAR)
 
 
-def test_words_have_their_text_at_their_time_and_cues_are_made_of_them(film: Path) -> None:
+def test_words_have_their_times_and_become_cues(film: Path) -> None:
     document = recognize_file(film, FakeRecognizer())
     assert_heard(list(document.words), TALK)
     assert " ".join(cue.text for cue in document.cues).split() == [text for _, text in TALK]
@@ -62,7 +62,7 @@ def test_the_subtitle_is_written_beside_the_film_and_nothing_else_is(
     assert result.rtfx == pytest.approx(result.seconds / result.elapsed)
 
 
-def test_long_films_come_in_groups_in_order_however_the_recogniser_answers(tmp_path: Path) -> None:
+def test_long_films_come_in_groups_in_order(tmp_path: Path) -> None:
     film = make_film(tmp_path / "long.wav", LONG_TALK, 202.0)
     recognizer, places = FakeRecognizer(), []
     document = recognize_file(film, recognizer, on_progress=places.append)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from benchmarks.word_timing import measure, read_truth
 from gptasr_subs.pipeline.recognize import recognize_file
 from gptasr_subs.types import Cue, Span, Word
+from tests.support.films import REFERENCE_TALK as TALK
 
-TALK = Path(__file__).parents[3] / "shared" / "media" / "talk.mkv"
 
-
-def test_the_measure_sees_late_starts_early_ends_and_cues_over_silence() -> None:
+def test_the_measure_sees_wrong_edges_and_cues_over_silence() -> None:
     utterances, silence = [Span(1, 3), Span(4, 6)], [Span(6.2, 10)]
     words = [Word("one", 1.1, 2), Word("two", 2, 2.9), Word("three", 4.3, 5), Word("four", 8, 9)]
     cues = [

@@ -71,7 +71,7 @@ def test_a_recogniser_that_is_not_there_is_one_sentence(program: Program, folder
     )
 
 
-def test_the_language_reaches_recognisers_of_other_packages_without_a_warning(
+def test_plugins_get_the_language_without_a_warning(
     program: Program, fake: FakeRecognizer, folder: Path
 ) -> None:
     ended = program(folder, "--lang", "de", "--model", "other:tiny")

@@ -13,7 +13,7 @@ from gptasr_subs.recognition import batching as batches
 from gptasr_subs.recognition.batching import batch_size, run_batches, split_batches
 
 
-def test_batches_shrink_with_longer_clips_more_beams_and_larger_networks() -> None:
+def test_batches_shrink_with_clips_beams_and_networks() -> None:
     small, large = PUBLISHED["small"], PUBLISHED["large"]
     sizes = [
         batch_size(small, 2.0, 1, "cpu", 2),

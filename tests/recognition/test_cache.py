@@ -151,7 +151,7 @@ def test_it_stays_within_its_bounds_and_the_oldest_leave_first(tmp_path: Path) -
     assert journal_path().stat().st_size < 100_000
 
 
-def test_windows_of_two_films_with_the_same_sound_survive_the_older_one(tmp_path: Path) -> None:
+def test_windows_shared_by_two_films_survive_the_older_one(tmp_path: Path) -> None:
     with open_journal() as journal:
         for name in ("a.mkv", "b.mkv"):
             (tmp_path / name).write_bytes(name.encode())
@@ -321,7 +321,7 @@ def test_a_cache_folder_that_cannot_be_written_breaks_nothing(
     assert len(caplog.records) == 1
 
 
-def test_a_journal_with_check_sums_as_the_first_ones_had_is_gone_on_with(media: Path) -> None:
+def test_a_journal_with_check_sums_is_still_used(media: Path) -> None:
     journal_path().parent.mkdir(parents=True, exist_ok=True)
     with sqlite3.connect(journal_path()) as database:
         database.executescript(

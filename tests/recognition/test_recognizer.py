@@ -116,7 +116,7 @@ def test_empty_and_very_short_clips_are_no_trouble(taught: GptAsrRecognizer) -> 
     ) == [[], [], []]
 
 
-def test_the_longest_clip_fits_and_a_longer_one_is_refused_in_a_sentence(
+def test_the_longest_clip_fits_and_a_longer_one_is_refused(
     taught: GptAsrRecognizer,
 ) -> None:
     longest = np.zeros(int(taught.max_seconds * RATE), np.float32)
@@ -287,7 +287,7 @@ def test_what_a_model_takes_is_known_before_it_is_loaded() -> None:
     assert loads == [1]
 
 
-def test_what_goes_wrong_while_loading_ahead_is_said_where_the_model_is_needed(
+def test_errors_of_loading_ahead_come_where_the_model_is_needed(
     tmp_path: Path,
 ) -> None:
     lazy = lazy_model(tmp_path / "nothing", "cpu")

@@ -124,7 +124,7 @@ def test_without_speech_there_is_no_window(kind: str) -> None:
 @pytest.mark.parametrize(
     "kind", ["silence", "pink noise", "white noise", "chords", "one long chord"]
 )
-def test_between_speech_they_cost_at_most_the_padding_and_half_a_second(kind: str) -> None:
+def test_noises_cost_at_most_the_padding_and_half_a_second(kind: str) -> None:
     sound = place(50, (2, speech(6)), (8, NO_SPEECH[kind]), (38, speech(6, seed=1)))
     windows = windows_of(sound)
     assert is_covered(Span(2, 8), windows) and is_covered(Span(38, 44), windows)
@@ -133,7 +133,7 @@ def test_between_speech_they_cost_at_most_the_padding_and_half_a_second(kind: st
 
 
 @pytest.mark.parametrize("kind", ["white noise", "pink noise", "one long chord"])
-def test_speech_is_reported_without_the_noise_that_stops_before_it_or_begins_behind_it(
+def test_speech_is_reported_without_the_noise_beside_it(
     kind: str,
 ) -> None:
     sound = place(
@@ -205,7 +205,7 @@ def test_the_longest_of_several_pauses_is_chosen() -> None:
     assert 12.0 < windows_of(sound)[0].span.end < 12.22
 
 
-def test_speech_without_a_pause_is_cut_all_the_same_and_nothing_is_lost() -> None:
+def test_speech_without_a_pause_is_cut_without_loss() -> None:
     windows = windows_of(place(62, (1, speech(60))))
     assert is_covered(Span(1, 61), windows)
     assert max(window.span.seconds for window in windows) <= 16

@@ -103,7 +103,7 @@ def test_an_interrupt_leaves_nothing_behind(
     assert names_in(tmp_path) == []
 
 
-def test_a_missing_folder_a_folder_and_a_file_as_folder_are_told_apart(tmp_path: Path) -> None:
+def test_wrong_kinds_of_paths_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="folder does not exist"):
         write_atomically(tmp_path / "none" / "talk.srt", "text")

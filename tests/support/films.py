@@ -14,6 +14,9 @@ TALK = [(1.0, "one"), (1.5, "two"), (2.0, "three"), (5.0, "four"), (5.5, "Five."
 SPOKEN = " ".join(text for _, text in TALK)
 TALK_SECONDS = 8.0
 
+# A real film, for whoever has it.
+REFERENCE_TALK = Path(__file__).parents[3] / "shared" / "media" / "talk.mkv"
+
 _PICTURE = (".mp4", ".mkv", ".mov")
 
 

@@ -217,9 +217,7 @@ def second_process(corpus: Path, folder: Path) -> None:
     assert group() is None, "its threads would outlive it"
 
 
-def test_two_processes_end_with_the_same_weights_and_hear_twice_as_much(
-    store: AudioStore, tmp_path: Path
-) -> None:
+def test_two_processes_end_with_the_same_weights(store: AudioStore, tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     child = multiprocessing.get_context("spawn").Process(
         target=second_process, args=(store.folder, tmp_path / "two"), daemon=True
@@ -236,9 +234,7 @@ def test_two_processes_end_with_the_same_weights_and_hear_twice_as_much(
     assert np.isfinite(weights(two)).all() and not np.array_equal(weights(two), weights(one))
 
 
-def test_a_cache_of_frames_is_filled_once_and_holds_what_the_encoder_gives(
-    store: AudioStore, tmp_path: Path
-) -> None:
+def test_a_cache_of_frames_is_filled_once(store: AudioStore, tmp_path: Path) -> None:
     begun = tiny_start(store)
     encoder = begun.model.speech_encoder.encoder
     front = begun.config.front_end
