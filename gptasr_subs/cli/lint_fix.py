@@ -59,11 +59,17 @@ def lint(
                 reports[file] = lint(read(file), norms)
             except FormatError as error:
                 show_error(error, verbose, file)
-        write_stdout(
-            _json(reports)
-            if as_json
-            else "".join(_page(file, report, quiet) for file, report in reports.items())
-        )
+        if as_json:
+            sums = {
+                "errors": sum(report.errors for report in reports.values()),
+                "warnings": sum(report.warnings for report in reports.values()),
+                "files": [
+                    {"file": str(file), **report.to_dict()} for file, report in reports.items()
+                ],
+            }
+            write_stdout(json.dumps(sums, ensure_ascii=False, indent=2) + "\n")
+        else:
+            write_stdout("".join(_page(file, report, quiet) for file, report in reports.items()))
         if len(reports) < len(set(files)) or any(report.errors for report in reports.values()):
             raise typer.Exit(1)
 
@@ -180,12 +186,3 @@ def _page(file: Path, report: Report, quiet: bool) -> str:
 
 def _count(report: Report) -> str:
     return f"{plural(report.errors, 'error')} and {plural(report.warnings, 'warning')}"
-
-
-def _json(reports: dict[Path, Report]) -> str:
-    files = [{"file": str(file), **report.to_dict()} for file, report in reports.items()]
-    sums = {
-        "errors": sum(report.errors for report in reports.values()),
-        "warnings": sum(report.warnings for report in reports.values()),
-    }
-    return json.dumps({**sums, "files": files}, ensure_ascii=False, indent=2) + "\n"

@@ -13,7 +13,7 @@ import numpy as np
 from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import GptasrError
 from gptasr_subs.media.decode import decode_blocks
-from gptasr_subs.media.probe import AudioTrack, choose_track, probe
+from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.windows import recognize, window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks
@@ -85,9 +85,15 @@ def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Win
     track = info.audio[choose_track(info, None)]
 
     def counted() -> Iterator[FloatArray]:
-        for block in _decode(transcript.clip, track, rate):
-            transcript.seconds += len(block) / rate
-            yield block
+        clip = transcript.clip
+        left = round(clip.seconds * rate) if clip.seconds else sys.maxsize  # samples to its end
+        for block in decode_blocks(clip.file, track=track, sample_rate=rate, start=clip.offset):
+            samples = block[:left]
+            left -= len(block)
+            transcript.seconds += len(samples) / rate
+            yield samples
+            if left <= 0:
+                return
 
     blocks = counted()
     head: list[FloatArray] = []
@@ -99,14 +105,3 @@ def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Win
     if transcript.seconds:
         span = Span(0.0, transcript.seconds)
         yield Window(span, np.concatenate(head), (span,))
-
-
-def _decode(clip: Clip, track: AudioTrack, rate: int) -> Iterator[FloatArray]:
-    """Blocks of samples of ``clip``, cut where it ends."""
-    blocks = decode_blocks(clip.file, track=track, sample_rate=rate, start=clip.offset)
-    left = round(clip.seconds * rate) if clip.seconds else sys.maxsize
-    for block in blocks:
-        yield block[:left]
-        left -= len(block)
-        if left <= 0:
-            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -154,16 +155,11 @@ def refuse_unwritable(targets: Iterable[Path]) -> None:
                 f"The folder {str(folder)!r} is not writable; choose another with --output-dir."
             )
     for target in paths:
-        if len(os.fsencode(target.name)) > _longest_name(target.parent):
+        limit = sys.maxsize  # bytes of a name
+        with suppress(AttributeError, OSError, ValueError):  # where the system does not tell
+            limit = os.pathconf(target.parent, "PC_NAME_MAX")
+        if len(os.fsencode(target.name)) > limit:
             raise OutputError(
                 f"{str(target)!r} cannot be written: the name is too long for this disk; "
                 "choose a shorter one with --output."
             )
-
-
-def _longest_name(folder: Path) -> int:
-    """Bytes of the longest name that the disk takes, where the system tells."""
-    try:
-        return os.pathconf(folder, "PC_NAME_MAX")
-    except (AttributeError, OSError, ValueError):
-        return sys.maxsize

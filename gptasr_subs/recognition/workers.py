@@ -134,17 +134,14 @@ def _serve(work: Callable[[_Item], Any], items: Sequence[_Item], answers: Connec
     torch.set_num_threads(1)  # the other threads of a pool are not forked
     with suppress(BrokenPipeError):  # no process waits for answers any more
         for item in items:
-            answers.send_bytes(_answer(work, item))
-
-
-def _answer(work: Callable[[_Item], Any], item: _Item) -> bytes:
-    try:
-        return pickle.dumps((work(item), None))
-    except Exception as error:
-        try:
-            return pickle.dumps((None, error))
-        except Exception:  # an error that cannot be sent
-            return pickle.dumps((None, RuntimeError(str(error))))
+            try:
+                answer = pickle.dumps((work(item), None))
+            except Exception as error:
+                try:
+                    answer = pickle.dumps((None, error))
+                except Exception:  # an error that cannot be sent
+                    answer = pickle.dumps((None, RuntimeError(str(error))))
+            answers.send_bytes(answer)
 
 
 def _receive(answers: Connection, work: Callable[[_Item], _Result], item: _Item) -> _Result:

@@ -71,7 +71,12 @@ class Batches:
         self.cache: FrameCache | None = None  # needed while the encoder is frozen
         self._front_end = build_front_end(config.front_end)
         seconds = np.array([store.seconds(index) for index in range(len(store))])
-        weights = [self._weight(index) for index in range(len(store))]
+        weights = []
+        for index in range(len(store)):
+            # A clip with more letters than CTC has frames for is never drawn.
+            letters = len(ctc.encode(store.text(index)))
+            fits = letters <= seconds[index] / config.seconds_per_ctc_frame * _LETTERS_A_CTC_FRAME
+            weights.append(options.weights.get(store.source(index), 1.0) if fits else 0.0)
         self._sampler = Sampler(seconds, weights, options.longest, options.seed)
         self._pool: tuple[tuple[int, ...], list[list[Item]]] = ((), [])
 
@@ -90,14 +95,6 @@ class Batches:
             inputs = [torch.cat([self.cache.frames(clip) for clip in item]) for item in items]
         texts = [" ".join(filter(None, map(self.store.text, item))) for item in items]
         return self._collate(inputs, clips, texts, transposed=bool(phase.encoder_lr))
-
-    def _weight(self, index: int) -> float:
-        """How often a clip is drawn; one with more letters than CTC has frames for never is."""
-        letters = len(ctc.encode(self.store.text(index)))
-        frames = self.store.seconds(index) / self.config.seconds_per_ctc_frame
-        if letters > frames * _LETTERS_A_CTC_FRAME:
-            return 0.0
-        return self.options.weights.get(self.store.source(index), 1.0)
 
     def _items(self, step: int, first: int, batch_seconds: float, joined: float) -> list[Item]:
         """The clips of this process's share of ``step``; pools begin anew with a phase."""

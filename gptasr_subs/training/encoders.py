@@ -132,21 +132,18 @@ def _load_published(source: str) -> tuple[EncoderConfig, nn.Module, Facts]:
         raise ModelError(f"{reason}; run: pip install 'gptasr-subs[train]'") from error
     try:
         published = AutoConfig.from_pretrained(source)
-        config = _config(published, source)
+        if published.model_type == "moonshine":
+            config = _moonshine(published, source)
+        elif published.model_type == "whisper":
+            config = _whisper(published, source)
+        else:
+            kind = published.model_type
+            raise ModelError(f"{source} is a {kind} model; give a Moonshine or a Whisper model.")
         state = AutoModel.from_pretrained(source, config=published).encoder.state_dict()
     except (OSError, ValueError) as error:
         reason = f"transformers cannot open {source!r}"
         raise ModelError(f"{reason}; check the name, and that the hub is reached.") from error
     return config, fit_encoder(config, state, source), _facts(source)
-
-
-def _config(published: Any, source: str) -> EncoderConfig:
-    if published.model_type == "moonshine":
-        return _moonshine(published, source)
-    if published.model_type == "whisper":
-        return _whisper(published, source)
-    kind = published.model_type
-    raise ModelError(f"{source} is a {kind} model; give a Moonshine or a Whisper model.")
 
 
 def _moonshine(published: Any, source: str) -> EncoderConfig:

@@ -54,23 +54,18 @@ def attention_to_positions(network: GptAsr, encoded: Encoded, tokens: Sequence[i
     prefix, _ = network.prefix(encoded)  # (1, N, D)
     text = torch.tensor([[network.config.start_token, *tokens]], device=prefix.device)
     x = network.gpt.add_positions(torch.cat([prefix, network.embed_text(text)], 1))
+    size = prefix.shape[1]
     layers = []
     for layer in network.gpt.layers:
         query, key, value = layer.project(x)  # (1, H, N + U, D / H) each
-        weights = _weights(query[0], key[0], prefix.shape[1])
+        # softmax(q @ k^T / sqrt(D / H)) of the text's queries, each up to itself: (H, U, N + U)
+        scores = query[0, :, size:].float() @ key[0].float().transpose(1, 2)
+        later = torch.ones_like(scores[0], dtype=torch.bool).triu(size + 1)
+        weights = (scores / query.shape[-1] ** 0.5).masked_fill(later, -torch.inf).softmax(-1)
         layers.append(weights[:, :, : encoded.features.shape[1]])
         attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = layer.finish(x, attended)
     return torch.stack(layers).cpu().numpy()
-
-
-def _weights(query: Tensor, key: Tensor, prefix: int) -> Tensor:
-    """Attention (H, U, N) of text to audio by a layer's queries and keys (H, N + U, D / H)."""
-    scores = query[:, prefix:].float() @ key.float().transpose(1, 2)  # (H, U, N + U)
-    scores = scores / query.shape[-1] ** 0.5
-    later = torch.ones_like(scores[0], dtype=torch.bool).triu(prefix + 1)
-    out: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1)[:, :, :prefix]
-    return out
 
 
 def choose_heads(attentions: Iterable[FloatArray], count: int = _CHOSEN_HEADS) -> Heads:
