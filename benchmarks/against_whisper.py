@@ -61,13 +61,13 @@ def memory(process: int) -> int:
     """Memory in bytes of a process and its children, shared pages counted once. Linux only."""
     place = Path("/proc") / str(process)
     try:
-        told = (place / "smaps_rollup").read_text().split()
+        fields = (place / "smaps_rollup").read_text().split()
         children = [
             int(c) for t in (place / "task").iterdir() for c in (t / "children").read_text().split()
         ]
     except OSError:  # it has just ended
         return 0
-    own = int(told[told.index("Pss:") + 1]) << 10 if "Pss:" in told else 0
+    own = int(fields[fields.index("Pss:") + 1]) << 10 if "Pss:" in fields else 0
     return own + sum(map(memory, children))
 
 

@@ -43,7 +43,7 @@ class Timing:
 
 
 def read_truth(path: Path) -> tuple[list[Span], list[Span]]:
-    """The utterances, and the stretches in which nobody speaks."""
+    """The utterances, and the stretches without speech."""
     truth = json.loads(path.read_text())
     return tuple(
         [Span(part["start"], part["end"]) for part in truth[name]]

@@ -1,4 +1,4 @@
-"""Subtitles of other cuts come back part by part; what is right, or hardly heard, stays."""
+"""Subtitles of other cuts come back part by part; what is right, or hardly recognised, stays."""
 
 from __future__ import annotations
 
@@ -220,9 +220,9 @@ def test_a_few_cues_move_without_a_speed(
 @given(st.integers(1, 5), st.floats(-60, 60), st.integers(0, 99))
 def test_few_cues_that_scatter_tell_no_speed(count: int, offset: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    told = np.cumsum(rng.uniform(2, 9, count))
-    heard = told + offset + rng.uniform(-0.2, 0.2, count)
-    for stretch in find_stretches(Evidence(told, heard, np.full(count, 2.0))):
+    written = np.cumsum(rng.uniform(2, 9, count))
+    spoken = written + offset + rng.uniform(-0.2, 0.2, count)
+    for stretch in find_stretches(Evidence(written, spoken, np.full(count, 2.0))):
         assert stretch.shift.ratio == 1 and stretch.margin > 0.03
 
 
@@ -230,8 +230,8 @@ def test_few_cues_that_scatter_tell_no_speed(count: int, offset: float, seed: in
 @given(st.lists(st.sampled_from([0.0, 1.0, 5.0, 30.0]), min_size=2, max_size=6), st.integers(0, 99))
 def test_no_other_way_to_part_them_is_cheaper(lates: list[float], seed: int) -> None:
     rng = np.random.default_rng(seed)
-    told = np.cumsum(rng.uniform(2, 9, len(lates)))
-    evidence = Evidence(told, told + lates, weights=rng.uniform(0.1, 2, len(lates)))
+    written = np.cumsum(rng.uniform(2, 9, len(lates)))
+    evidence = Evidence(written, written + lates, weights=rng.uniform(0.1, 2, len(lates)))
     price, _, path = parts._follow(evidence, 1.0, price=0.0, breaks=True)
     scatter = parts._scatter(evidence)
 
@@ -252,15 +252,15 @@ def test_no_other_way_to_part_them_is_cheaper(lates: list[float], seed: int) -> 
 
 def test_fifteen_hundred_cues_take_a_moment() -> None:
     rng = np.random.default_rng(3)
-    told = np.cumsum(rng.uniform(2, 6, 1500))
+    written = np.cumsum(rng.uniform(2, 6, 1500))
     lates = np.repeat([0.0, 120.0, 240.5], 500)
-    heard = (
-        told
+    spoken = (
+        written
         - lates
         + rng.normal(0, 0.15, 1500)
         + (rng.random(1500) < 0.1) * rng.uniform(-9, 9, 1500)
     )
-    found = find_stretches(Evidence(told, heard, np.full(1500, 1.0)))
+    found = find_stretches(Evidence(written, spoken, np.full(1500, 1.0)))
     assert [stretch.first for stretch in found] == pytest.approx([0, 500, 1000], abs=3)
     assert [stretch.shift.offset for stretch in found] == pytest.approx([0, -120, -240.5], abs=0.03)
 

@@ -16,13 +16,13 @@ STARTS = np.cumsum(RNG.uniform(2, 9, 200))
 RATIOS = {"as it is": 1.0, **SPEEDS}
 
 
-def evidence(told: Floats, heard: Floats, weight: float = 1.0) -> Evidence:
-    return Evidence(np.asarray(told), np.asarray(heard), np.full(len(told), weight))
+def evidence(written: Floats, spoken: Floats, weight: float = 1.0) -> Evidence:
+    return Evidence(np.asarray(written), np.asarray(spoken), np.full(len(written), weight))
 
 
-def one_shift(told: Floats, heard: Floats) -> Shift:
+def one_shift(written: Floats, spoken: Floats) -> Shift:
     """The shift that explains most, as if there were no breaks."""
-    (stretch,) = find_stretches(evidence(told, heard), breaks=False)
+    (stretch,) = find_stretches(evidence(written, spoken), breaks=False)
     return stretch.shift
 
 
@@ -37,15 +37,15 @@ def test_words_tell_the_shift_though_some_were_misheard(
     ratio: float, offset: float, wrong: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    told = ratio * STARTS + offset
-    heard = (
+    written = ratio * STARTS + offset
+    spoken = (
         STARTS
         + rng.normal(0, 0.05, len(STARTS))
         + (rng.random(len(STARTS)) < wrong) * rng.uniform(-30, 30, len(STARTS))
     )
-    shift = one_shift(told, heard)
+    shift = one_shift(written, spoken)
     assert shift.ratio == pytest.approx(1 / ratio)
-    assert shift.ratio * told + shift.offset == pytest.approx(STARTS, abs=0.06)
+    assert shift.ratio * written + shift.offset == pytest.approx(STARTS, abs=0.06)
     assert shift.confidence > 0.9 - wrong
 
 

@@ -109,7 +109,7 @@ def test_a_long_recording_becomes_several_clips(tmp_path: Path) -> None:
     for clip, (start, _) in zip(clips, words, strict=True):
         assert clip.offset <= start < start + 0.4 <= clip.offset + clip.seconds
         assert clip.seconds < 2
-    # it is known, and is not heard again
+    # it is known, and is not recognised again
     label(tmp_path / "raw", Doubtful(calls=0), tmp_path / "out")
     assert read_manifest(tmp_path / "out") == clips
 
@@ -125,7 +125,8 @@ def test_an_interrupted_labelling_goes_on_where_it_was(tmp_path: Path) -> None:
         )
         lines.append(f"{number}.wav\t\t")
     (tmp_path / "raw" / "manifest.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    options, heard = LabelOptions(0.5), []
+    options = LabelOptions(0.5)
+    progress: list[tuple[int, int]] = []
     with pytest.raises(KeyboardInterrupt):
         label(tmp_path / "raw", Doubtful(calls=1), tmp_path / "out", options)
     first = Doubtful()
@@ -134,9 +135,9 @@ def test_an_interrupted_labelling_goes_on_where_it_was(tmp_path: Path) -> None:
         first,
         tmp_path / "out",
         options,
-        lambda done, of: heard.append((done, of)),
+        lambda done, of: progress.append((done, of)),
     )
-    assert heard == [(64, 88), (88, 88)]
+    assert progress == [(64, 88), (88, 88)]
     label(tmp_path / "raw", Doubtful(), tmp_path / "whole", options)
     for name in ("manifest.tsv", "dropped.tsv", "report.json"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -195,6 +196,6 @@ def test_the_shipped_checkpoint_labels_a_clear_voice(tmp_path: Path) -> None:
     done = command("label", tmp_path / "raw.tsv", "--device", "cpu", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     said = normalize((examples / "sample.txt").read_text(encoding="utf-8"))
-    heard = " ".join(clip.text for clip in read_manifest(tmp_path / "out"))
-    assert count_errors(said, normalize(heard)).wer <= 25
+    recognised = " ".join(clip.text for clip in read_manifest(tmp_path / "out"))
+    assert count_errors(said, normalize(recognised)).wer <= 25
     assert all(0 < float(row["confidence"]) <= 1 for row in read_rows(tmp_path / "out"))

@@ -70,25 +70,25 @@ def test_sentences_are_read_once_and_never_what_is_held_out() -> None:
 
 
 def test_sentences_with_rare_words_are_chosen() -> None:
-    heard = ["The ship sails."] * 3
+    known = ["The ship sails."] * 3
     sentences = ["The ship!", "The KETCH sails.", "A ketch.", "The ketch.", "A ship sails."]
-    assert with_rare_words(sentences, heard, often=2) == [
+    assert with_rare_words(sentences, known, often=2) == [
         "The KETCH sails.",
         "A ketch.",
         "A ship sails.",
     ]
-    assert with_rare_words(sentences, heard, often=1) == ["The KETCH sails.", "A ketch."]
+    assert with_rare_words(sentences, known, often=1) == ["The KETCH sails.", "A ketch."]
     assert with_rare_words(sentences, (), often=1) == ["The ship!", "The KETCH sails.", "A ketch."]
 
 
 def test_a_text_without_a_rare_word_is_refused_for_that_reason(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("Old news.\n", encoding="utf-8")
-    (tmp_path / "heard.tsv").write_text(
+    (tmp_path / "known.tsv").write_text(
         "file\ttext\n" + "x.flac\told news\n" * 20, encoding="utf-8"
     )
     words = (
         f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak"
-        f" --new-to {tmp_path}/heard.tsv"
+        f" --new-to {tmp_path}/known.tsv"
     )
     refused = CliRunner().invoke(app, words.split())
     assert refused.exit_code == 2 and not (tmp_path / "corpus").exists()
@@ -258,9 +258,9 @@ def test_the_command_line_makes_a_corpus_with_espeak(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "x.flac", say("bah"), RATE)
     (tmp_path / "dev.tsv").write_text("file\ttext\nx.flac\theld out\n", encoding="utf-8")
     words = f"synthesise {tmp_path}/text.txt --out {tmp_path}/corpus --voices espeak --hours 0.001"
-    heard = "".join(f"x.flac\t{text}\n" for text in ["old news"] * 20)
-    (tmp_path / "heard.tsv").write_text(f"file\ttext\n{heard}", encoding="utf-8")
-    options = ["--dev", str(tmp_path / "dev.tsv"), "--new-to", str(tmp_path / "heard.tsv")]
+    known = "".join(f"x.flac\t{text}\n" for text in ["old news"] * 20)
+    (tmp_path / "known.tsv").write_text(f"file\ttext\n{known}", encoding="utf-8")
+    options = ["--dev", str(tmp_path / "dev.tsv"), "--new-to", str(tmp_path / "known.tsv")]
     done = CliRunner().invoke(app, [*words.split(), *options])
     assert done.exit_code == 0, done.output
     clips = read_manifest(tmp_path / "corpus" / "manifest.tsv")

@@ -108,8 +108,8 @@ def assert_times(cue: Cue, own: list[Word], limit: float, norms: Norms) -> None:
     if lingers > EPS:
         assert cue.end == pytest.approx(limit)
         assert limit + norms.gap - own[-1].end < norms.long_pause
-    dark = limit + norms.gap - cue.end
-    if norms.gap + EPS < dark < norms.min_gap - EPS:
+    gap = limit + norms.gap - cue.end
+    if norms.gap + EPS < gap < norms.min_gap - EPS:
         # to close the gap the cue would last too long
         out_of_reach = limit > cue.start + norms.max_seconds - EPS
         assert limit + norms.gap - own[-1].end >= norms.long_pause - EPS or out_of_reach

@@ -109,10 +109,10 @@ def test_short_clips_are_recognised_whole_and_in_one_batch(short: Path, tmp_path
     found = transcribe_clips(
         map(Clip, [short, quiet, short]), recognizer, batch_size=7, beams=2, on_progress=done.append
     )
-    assert [heard.text for heard in found] == ["one two", "", "one two"]
-    assert [heard.seconds for heard in found] == pytest.approx([2.0, 3.0, 2.0], abs=0.01)
+    assert [transcript.text for transcript in found] == ["one two", "", "one two"]
+    assert [transcript.seconds for transcript in found] == pytest.approx([2.0, 3.0, 2.0], abs=0.01)
     assert recognizer.asked == [{"clips": 3, "batch_size": 7, "beams": 2}]
-    assert recognizer.heard == pytest.approx([2.0, 3.0, 2.0], abs=0.01)
+    assert recognizer.clip_seconds == pytest.approx([2.0, 3.0, 2.0], abs=0.01)
     assert done == [1, 2, 3]
 
 
@@ -121,8 +121,8 @@ def test_long_clips_are_split_at_their_pauses_and_their_text_joined(
 ) -> None:
     recognizer = FakeRecognizer()
     found = transcribe_clips(map(Clip, [long, short]), recognizer)
-    assert [heard.text for heard in found] == ["one two three four", "one two"]
-    assert len(recognizer.heard) == 5 and max(recognizer.heard) < 16
+    assert [transcript.text for transcript in found] == ["one two three four", "one two"]
+    assert len(recognizer.clip_seconds) == 5 and max(recognizer.clip_seconds) < 16
     assert found[0].seconds == pytest.approx(35.0, abs=0.01)
 
 
@@ -131,8 +131,8 @@ def test_a_file_that_cannot_be_read_keeps_its_place(short: Path, tmp_path: Path)
     found = transcribe_clips(
         map(Clip, [tmp_path / "bad.wav", short, tmp_path / "gone.wav"]), FakeRecognizer()
     )
-    assert [heard.text for heard in found] == ["", "one two", ""]
-    assert [type(heard.error) for heard in found] == [MediaError, type(None), MediaError]
+    assert [transcript.text for transcript in found] == ["", "one two", ""]
+    assert [type(transcript.error) for transcript in found] == [MediaError, type(None), MediaError]
     assert to_tsv(found, tmp_path) == "path\ttext\nshort.wav\tone two\n"
 
 

@@ -261,5 +261,5 @@ def test_the_script_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_one_name_may_hold_the_sign_that_separates_names_in_lists() -> None:
-    told = {"sonarr_eventtype": "Download", "sonarr_episodefile_path": "/tv/A | B.mkv"}
-    assert read_event(told).paths == ("/tv/A | B.mkv",)
+    environment = {"sonarr_eventtype": "Download", "sonarr_episodefile_path": "/tv/A | B.mkv"}
+    assert read_event(environment).paths == ("/tv/A | B.mkv",)

@@ -333,8 +333,8 @@ def watch_a_tree(tmp_path: Path, files: int, seconds: float, poll: float) -> Non
 
         def all_done() -> bool:
             assert time.monotonic() < deadline, "it did not end in time"
-            told = sum(event.state in ("done", "failed") for event, _ in events)
-            return over.is_set() and told >= files and watcher.is_idle()
+            reported = sum(event.state in ("done", "failed") for event, _ in events)
+            return over.is_set() and reported >= files and watcher.is_idle()
 
         worker.run(all_done, longest_wait=0.05)
         thread.join()

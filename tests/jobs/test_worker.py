@@ -140,12 +140,12 @@ def test_a_stopped_worker_leaves_the_rest_to_the_next_one(queue: Queue, tmp_path
     queue.add(film)
     stopping = worker(queue, model := Acting(lambda: stopping.stop()))
     stopping.run()
-    assert len(model.heard) == 3
+    assert len(model.clip_seconds) == 3
     assert (queue.jobs()[0].state, queue.jobs()[0].attempts) == (State.WAITING, 0)
     assert not film.with_name("long.en.srt").exists()
     model.name = "fake"
     worker(queue, again := Acting(lambda: None)).run()
-    assert len(again.heard) == len(LONG_TALK) - 3
+    assert len(again.clip_seconds) == len(LONG_TALK) - 3
     assert queue.jobs()[0].state is State.DONE
 
 
@@ -174,7 +174,9 @@ def test_a_cancelled_job_stops_while_it_runs(
         assert noticed.wait(60)
 
     worker(queue, model := Acting(cancel)).run()
-    assert queue.get(job.id).state is State.CANCELLED and 3 <= len(model.heard) < len(LONG_TALK)
+    assert queue.get(job.id).state is State.CANCELLED and 3 <= len(model.clip_seconds) < len(
+        LONG_TALK
+    )
     assert not film.with_name("long.en.srt").exists()
 
 
@@ -190,10 +192,10 @@ def test_commands_and_notifiers_get_the_facts(queue: Queue, folder: Path, tmp_pa
     queue.add(folder / "talk.wav")
     queue.add(folder / "bad 'n'.mkv")
     worker(queue, hooks=hooks).run()
-    told = dict(line.partition("=")[::2] for line in facts.read_text().splitlines())
-    assert told["GPTASR_STATE"] == "done" and told["GPTASR_MEDIA"] == str(folder / "talk.wav")
-    assert told["GPTASR_OUTPUTS"] == str(folder / "talk.en.srt")
-    assert float(told["GPTASR_SECONDS"]) == pytest.approx(8, abs=0.1)
+    noted = dict(line.partition("=")[::2] for line in facts.read_text().splitlines())
+    assert noted["GPTASR_STATE"] == "done" and noted["GPTASR_MEDIA"] == str(folder / "talk.wav")
+    assert noted["GPTASR_OUTPUTS"] == str(folder / "talk.en.srt")
+    assert float(noted["GPTASR_SECONDS"]) == pytest.approx(8, abs=0.1)
     complaint = Path(f"{facts}.bad").read_text()
     assert complaint.startswith(f"{folder / 'bad'} 'n'.mkv ") and "no media" in complaint
     assert [event.state for event in events] == ["done", "failed"]
@@ -203,10 +205,10 @@ def test_the_plain_command_tells_too(
     program: Program, fake: FakeRecognizer, folder: Path, tmp_path: Path
 ) -> None:
     (folder / "bad.mkv").write_text("text")
-    told = tmp_path / "told"
-    command = f"echo $GPTASR_STATE $GPTASR_MEDIA >> '{told}'"
+    noted = tmp_path / "noted"
+    command = f"echo $GPTASR_STATE $GPTASR_MEDIA >> '{noted}'"
     assert program(folder, "--on-done", command, "--on-error", command).code == 1
-    assert told.read_text().splitlines() == [
+    assert noted.read_text().splitlines() == [
         f"failed {folder / 'bad.mkv'}",
         f"done {folder / 'talk.wav'}",
     ]

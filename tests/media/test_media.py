@@ -82,7 +82,7 @@ def beeps(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_streams_are_counted_in_the_order_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = """Input #0, mov,mp4, from 'x':
+    printed = """Input #0, mov,mp4, from 'x':
   Duration: 00:00:05.04, start: 0.000000, bitrate: 100 kb/s
   Stream group #0:0[0x6]: Track Reference:
     Stream #0:0[0x1](und): Video: h264 (High) (avc1 / 0x31637661), yuv420p, 128x96, 25 fps (default)
@@ -94,7 +94,7 @@ def test_streams_are_counted_in_the_order_of_the_file(
     monkeypatch.setattr(
         probing,
         "run_probe",
-        lambda command, path: subprocess.CompletedProcess(command, 1, "", told),
+        lambda command, path: subprocess.CompletedProcess(command, 1, "", printed),
     )
     (tmp_path / "x").write_bytes(b"x")
     assert [track.language for track in probe(tmp_path / "x").audio] == ["eng", "fre"]
@@ -766,7 +766,7 @@ def test_a_header_without_audio_is_named_as_such(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["drm.mp4", "drm.m4b", "fast.mp4"])
 def test_encrypted_audio_is_named_as_such(name: str, tmp_path: Path) -> None:
     key = "00112233445566778899aabbccddeeff"
-    told = [
+    options = [
         "-encryption_scheme",
         "cenc-aes-ctr",
         "-encryption_key",
@@ -776,8 +776,8 @@ def test_encrypted_audio_is_named_as_such(name: str, tmp_path: Path) -> None:
         "-f",
         "mp4",
     ]
-    told += ["-movflags", "+faststart"] if name == "fast.mp4" else []
-    film = make_media(tmp_path / name, tone(2), options=["-c:a", "aac", *told])
+    options += ["-movflags", "+faststart"] if name == "fast.mp4" else []
+    film = make_media(tmp_path / name, tone(2), options=["-c:a", "aac", *options])
     with pytest.raises(MediaError, match=r"is encrypted \(DRM\).*give a copy without protection"):
         decode_audio(film)
 

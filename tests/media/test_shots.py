@@ -47,7 +47,7 @@ def make_cut_film(path: Path) -> Path:
         + "".join(f"[v{k}]" for k in range(len(seconds)))
         + f"concat=n={len(seconds)}[v]"
     )
-    told = [
+    options = [
         "-filter_complex",
         joined,
         "-map",
@@ -59,7 +59,7 @@ def make_cut_film(path: Path) -> Path:
         "-pix_fmt",
         "yuv420p",
     ]
-    run_ffmpeg(*inputs, "-i", str(sound), *told, str(path))
+    run_ffmpeg(*inputs, "-i", str(sound), *options, str(path))
     return path
 
 
@@ -69,9 +69,9 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_cuts_are_found_to_the_frame(film: Path) -> None:
-    heard: list[float] = []
-    assert find_shot_changes(film, heard.append) == pytest.approx(CUTS, abs=0.011)
-    assert heard == sorted(heard) and heard[-1] == pytest.approx(TALK_SECONDS, abs=0.1)
+    progress: list[float] = []
+    assert find_shot_changes(film, progress.append) == pytest.approx(CUTS, abs=0.011)
+    assert progress == sorted(progress) and progress[-1] == pytest.approx(TALK_SECONDS, abs=0.1)
 
 
 def test_a_film_of_one_shot_has_no_cuts(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ STOP = 0
 LETTERS = {"a": 1, "b": 2}
 
 
-def heard(frames: int, clips: int = 1, seed: int = 0) -> Tensor:
-    """Log-probabilities in which only the blank, a and b can be heard."""
+def ab_log_probs(frames: int, clips: int = 1, seed: int = 0) -> Tensor:
+    """Log-probabilities in which only the blank, a and b are probable."""
     torch.manual_seed(seed)
     log_probs = torch.full((clips, frames, ctc.CLASSES), -60.0)
     log_probs[..., :3] = torch.randn(clips, frames, 3).log_softmax(-1)
@@ -66,7 +66,7 @@ def write(scorer: CtcPrefixScorer, tokens: list[int]) -> float:
     "texts", [("a",), ("a", "b"), ("a", "a"), ("ab", "b"), ("aab",), ("b", "ba")]
 )
 def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str, ...]) -> None:
-    log_probs = heard(6)
+    log_probs = ab_log_probs(6)
     scorer = CtcPrefixScorer(
         log_probs,
         torch.tensor([6]),
@@ -83,7 +83,7 @@ def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str,
 
 @pytest.mark.parametrize("text", ["ab", "aa", "bab"])
 def test_the_stop_token_leaves_the_ctc_score_of_the_whole_text(text: str) -> None:
-    log_probs = heard(7, seed=1)
+    log_probs = ab_log_probs(7, seed=1)
     scorer = CtcPrefixScorer(
         log_probs,
         torch.tensor([7]),
@@ -98,8 +98,8 @@ def test_the_stop_token_leaves_the_ctc_score_of_the_whole_text(text: str) -> Non
 
 
 def test_frames_beyond_a_clip_change_nothing() -> None:
-    log_probs = heard(5, seed=2)
-    longer = torch.cat([log_probs, heard(4, seed=3)], 1)
+    log_probs = ab_log_probs(5, seed=2)
+    longer = torch.cat([log_probs, ab_log_probs(4, seed=3)], 1)
     alone = CtcPrefixScorer(
         log_probs,
         torch.tensor([5]),
@@ -122,7 +122,7 @@ def test_frames_beyond_a_clip_change_nothing() -> None:
 
 
 def test_weight_and_bonus_scale_what_is_given() -> None:
-    log_probs = heard(6, seed=4)
+    log_probs = ab_log_probs(6, seed=4)
     plain = write(
         CtcPrefixScorer(
             log_probs,
@@ -152,7 +152,7 @@ def test_weight_and_bonus_scale_what_is_given() -> None:
 
 def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
     scorer = CtcPrefixScorer(
-        heard(6),
+        ab_log_probs(6),
         torch.tensor([6]),
         beam_size=1,
         token_labels=tokens_of("a", ",", "!"),
@@ -166,7 +166,7 @@ def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
 
 
 def test_each_beam_goes_on_from_the_candidate_it_took() -> None:
-    log_probs = heard(6, clips=2, seed=5)
+    log_probs = ab_log_probs(6, clips=2, seed=5)
     scorer = CtcPrefixScorer(
         log_probs,
         torch.tensor([6, 6]),

@@ -302,8 +302,8 @@ def test_what_ctc_does_not_hear_is_no_text(text: str) -> None:
 
 def test_a_text_too_long_for_the_clip_is_not_believed() -> None:
     readings = [hypothesis("much too long a text for this", -0.1), hypothesis("hi", -5.0)]
-    heard = _rescored(readings, spoken("hi", frames=8), DecodingOptions())
-    assert heard[0].text == "hi"
+    found = _rescored(readings, spoken("hi", frames=8), DecodingOptions())
+    assert found[0].text == "hi"
     assert _rescored(readings[:1], spoken("hi", frames=8), DecodingOptions(ctc_weight=0.0)) == ()
 
 

@@ -40,7 +40,7 @@ def fresh(config: EncoderConfig) -> nn.Module:
 
 
 def sound(channels: int, lengths: list[int]) -> Tensor:
-    """Clips of noise, and louder noise past their ends, which nobody may hear."""
+    """Clips of noise, and louder noise past their ends, which must change nothing."""
     noise = torch.randn(len(lengths), channels, max(lengths), generator=torch.manual_seed(2))
     inside = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None, None]
     return torch.where(inside, noise, 10 * noise)

@@ -127,10 +127,10 @@ def test_token_probabilities_become_word_confidences() -> None:
 
 
 def test_ctc_and_gpt_agree_on_a_confidence() -> None:
-    heard = [Word("Oh", 0, 1, 0.9), Word("yes —", 1, 2, 0.4)]
-    found = combine_confidences(heard, [0.4, 0.5, 0.3])
+    by_ctc = [Word("Oh", 0, 1, 0.9), Word("yes —", 1, 2, 0.4)]
+    found = combine_confidences(by_ctc, [0.4, 0.5, 0.3])
     assert [(word.text, word.start, word.end) for word in found] == [
-        (word.text, word.start, word.end) for word in heard
+        (word.text, word.start, word.end) for word in by_ctc
     ]
     assert [word.confidence for word in found] == pytest.approx([0.6, 0.4])
 

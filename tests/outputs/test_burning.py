@@ -73,16 +73,20 @@ def sound_hash(path: Path) -> bytes:
 
 @pytest.mark.parametrize("style", ["outline", "box", "Fontsize=24,PrimaryColour=&H00FFFF&"])
 def test_text_is_drawn_while_the_cue_lasts_and_audio_copied(style: str, film: Path) -> None:
-    target, heard = burned_path(film), []
+    target, progress = burned_path(film), []
     burn(
-        film, CUES, target, style=style, on_progress=lambda done, total: heard.append((done, total))
+        film,
+        CUES,
+        target,
+        style=style,
+        on_progress=lambda done, total: progress.append((done, total)),
     )
     assert target.name == film.stem + ".subtitled.mp4"
     assert lit(target, 0.5) == lit(target, 2.5) == (0.0, 0.0)
     above, below = lit(target, 1.5)
     assert above == 0.0 and 0.002 < below < 0.3
     assert sound_hash(target) == sound_hash(film)
-    assert heard and heard[-1] == pytest.approx((3.0, 3.0), abs=0.2)
+    assert progress and progress[-1] == pytest.approx((3.0, 3.0), abs=0.2)
     assert names_in(film.parent) == sorted([film.name, target.name])
 
 

@@ -56,7 +56,7 @@ def rich(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     film = tmp_path / "folder" / f'it\'s "100%": [é].{kind}'
     film.parent.mkdir()
     inputs = ["-i", str(plain), "-i", str(tmp_path / "facts"), "-i", str(tmp_path / "cover.jpg")]
-    told = [
+    options = [
         "-map",
         "0",
         "-map_metadata",
@@ -72,10 +72,15 @@ def rich(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
         for number, (name, mime) in enumerate(
             [("font.ttf", "font/ttf"), ("cover.jpg", "image/jpeg")]
         ):
-            told += ["-attach", str(tmp_path / name), f"-metadata:s:t:{number}", f"mimetype={mime}"]
+            options += [
+                "-attach",
+                str(tmp_path / name),
+                f"-metadata:s:t:{number}",
+                f"mimetype={mime}",
+            ]
     else:
-        told += ["-map", "2", "-disposition:v:1", "attached_pic"]
-    run_ffmpeg(*inputs, *told, f"file:{film}")
+        options += ["-map", "2", "-disposition:v:1", "attached_pic"]
+    run_ffmpeg(*inputs, *options, f"file:{film}")
     return film
 
 

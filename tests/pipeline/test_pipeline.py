@@ -76,7 +76,7 @@ def test_windows_never_exceed_what_the_recogniser_takes(tmp_path: Path) -> None:
     recognizer = FakeRecognizer(max_seconds=5.0)
     words = [(0.5 * n + 1, "one") for n in range(60)]  # half a minute without a pause for breath
     document = recognize_file(make_film(tmp_path / "breathless.wav", words, 32.0), recognizer)
-    assert max(recognizer.heard) <= 5.0 + 1 / RATE
+    assert max(recognizer.clip_seconds) <= 5.0 + 1 / RATE
     assert len(document.words) >= 55
 
 

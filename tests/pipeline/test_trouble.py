@@ -141,12 +141,12 @@ def test_a_corrupted_stretch_costs_that_stretch_only(suffix: str, tmp_path: Path
     words = recognize_file(film, FakeRecognizer()).words
     before = [(word.start, word.text) for word in words if word.start < 26]
     after = [(word.start, word.text) for word in words if word.start > 36]
-    for heard, said in (
+    for found, said in (
         (before, [w for w in PLAN if w[0] < 26]),
         (after, [w for w in PLAN if w[0] > 36]),
     ):
-        assert [text for _, text in heard] == [text for _, text in said]
-        assert [start for start, _ in heard] == pytest.approx([start for start, _ in said], abs=0.1)
+        assert [text for _, text in found] == [text for _, text in said]
+        assert [start for start, _ in found] == pytest.approx([start for start, _ in said], abs=0.1)
 
 
 def mutate(data: bytes, chance: random.Random) -> bytes:

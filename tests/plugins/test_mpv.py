@@ -154,9 +154,9 @@ def mpv(desk: Path) -> Iterator[Mpv]:
     player.close()
 
 
-def assert_said(heard: tuple[float, list[str]]) -> None:
+def assert_said(shown: tuple[float, list[str]]) -> None:
     """That these words are said about this time."""
-    seconds, words = heard
+    seconds, words = shown
     around = " ".join(text for start, text in TALK if abs(start - seconds) < 4.5)
     assert words and " ".join(words) in around
 

@@ -105,7 +105,7 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
     assert (tmp_path / "queued.en.md").exists()
     assert (tmp_path / "gptasr-subs.log").read_text() == "queued.wav: done queued.en.md\n"
     pytest.importorskip("yt_dlp")
-    told = run(
+    output = run(
         program.with_name("python"),
         "-m",
         "yt_dlp",
@@ -113,7 +113,7 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
         "--verbose",
         "--list-impersonate-targets",
     )
-    assert "GptasrSubsPP" in told
+    assert "GptasrSubsPP" in output
 
 
 def install(folder: Path, *projects: Path) -> Path:

@@ -50,8 +50,8 @@ def test_a_film_is_subtitled_by_whisper(program: Program, tiny: str, tmp_path: P
         "srt,json",
     )
     assert ended.code == 0, ended.err
-    heard = json.loads((tmp_path / "talk.en.json").read_text())
-    assert heard["model"] == "whisper-model-en"
+    document = json.loads((tmp_path / "talk.en.json").read_text())
+    assert document["model"] == "whisper-model-en"
     beginning = " ".join(TEXT.read_text().splitlines()[:3])
     said, heard_text = (
         normalize(beginning).split(),
@@ -61,7 +61,7 @@ def test_a_film_is_subtitled_by_whisper(program: Program, tiny: str, tmp_path: P
         len(heard_text) > 15
         and count_errors(" ".join(said[: len(heard_text)]), " ".join(heard_text)).wer < 10
     )
-    words = heard["words"]
+    words = document["words"]
     assert all(
         0 <= word["start"] <= word["end"] <= 10.1 and 0 < word["confidence"] <= 1 for word in words
     )
@@ -82,8 +82,8 @@ def test_what_it_cannot_do_is_one_sentence(
     assert ended.code == 1 and "cannot be loaded" in one_line(ended.err)
 
 
-class Told:
-    """A model that hears what it is told to."""
+class Scripted:
+    """A model that returns the given words."""
 
     def __init__(self, *parts: tuple[str, float, float]) -> None:
         words = [
@@ -102,14 +102,18 @@ def test_parts_of_words_are_joined_and_times_are_put_in_order() -> None:
     pytest.importorskip("gptasr_subs_whisper")
     from gptasr_subs_whisper import Whisper
 
-    told = Told((" well", 0.0, 0.5), ("-known", 0.5, 0.9), (" man", 0.8, 9.0), (" ", 1.0, 1.0))
-    ((index, words),) = Whisper(told, "x", "en").transcribe([np.zeros(16000, np.float32)], beams=2)
+    scripted = Scripted(
+        (" well", 0.0, 0.5), ("-known", 0.5, 0.9), (" man", 0.8, 9.0), (" ", 1.0, 1.0)
+    )
+    ((index, words),) = Whisper(scripted, "x", "en").transcribe(
+        [np.zeros(16000, np.float32)], beams=2
+    )
     assert index == 0 and [(word.text, word.start, word.end) for word in words] == [
         ("well-known", 0.0, 0.9),
         ("man", 0.9, 1.0),
     ]
-    assert told.asked["beam_size"] == 2 and told.asked["language"] == "en"
-    ((_, words),) = Whisper(Told(("你", 0.0, 0.5), ("好", 0.5, 0.9)), "x", "zh").transcribe(
+    assert scripted.asked["beam_size"] == 2 and scripted.asked["language"] == "en"
+    ((_, words),) = Whisper(Scripted(("你", 0.0, 0.5), ("好", 0.5, 0.9)), "x", "zh").transcribe(
         [np.zeros(16000, np.float32)]
     )
     assert [word.text for word in words] == ["你", "好"]

@@ -191,7 +191,7 @@ def test_without_the_journal_all_is_done_again(film: Path) -> None:
     recognizer = FakeRecognizer()
     for _ in range(2):
         subtitle(film, recognizer, options=Options(overwrite=True, journal=False))
-    assert len(recognizer.heard) % 2 == 0 and not journal_path().exists()
+    assert len(recognizer.clip_seconds) % 2 == 0 and not journal_path().exists()
 
 
 def test_a_copy_is_known_by_its_sound(film: Path) -> None:
@@ -213,7 +213,7 @@ def test_after_a_failure_only_the_rest_is_recognised(
     subtitle(film, second)
     whole = FakeRecognizer()
     expected = recognize_file(film, whole, options=Options(journal=False))
-    assert sorted(first.heard + second.heard) == sorted(whole.heard)
+    assert sorted(first.clip_seconds + second.clip_seconds) == sorted(whole.clip_seconds)
     assert recognize_file(film, FakeRecognizer()) == expected
 
 

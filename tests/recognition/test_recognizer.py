@@ -82,7 +82,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> GptAsrRecognizer:
     return load_model(folder, device="cpu")
 
 
-def heard(
+def words_of(
     recognizer: GptAsrRecognizer, clips: Sequence[FloatArray], **how: int
 ) -> list[list[Word]]:
     found = dict(recognizer.transcribe(clips, **how))
@@ -97,7 +97,7 @@ def test_taught_sounds_give_their_words_back_in_any_batch(
     taught: GptAsrRecognizer, how: dict[str, int]
 ) -> None:
     clips = [sound(1100.0), sound(0.0), sound(300.0), sound(1100.0)]
-    words = heard(taught, clips, **how)
+    words = words_of(taught, clips, **how)
     assert [" ".join(word.text for word in clip) for clip in words] == [
         "good day",
         "",
@@ -110,8 +110,8 @@ def test_taught_sounds_give_their_words_back_in_any_batch(
 
 
 def test_empty_and_very_short_clips_are_no_trouble(taught: GptAsrRecognizer) -> None:
-    assert heard(taught, []) == []
-    assert heard(
+    assert words_of(taught, []) == []
+    assert words_of(
         taught, [np.zeros(0, np.float32), np.zeros(1, np.float32), np.zeros(300, np.float32)]
     ) == [[], [], []]
 
@@ -120,9 +120,9 @@ def test_the_longest_clip_fits_and_a_longer_one_is_refused(
     taught: GptAsrRecognizer,
 ) -> None:
     longest = np.zeros(int(taught.max_seconds * RATE), np.float32)
-    assert heard(taught, [longest]) == [[]]
+    assert words_of(taught, [longest]) == [[]]
     with pytest.raises(ModelError, match="split it"):
-        heard(taught, [np.zeros(len(longest) + RATE, np.float32)])
+        words_of(taught, [np.zeros(len(longest) + RATE, np.float32)])
 
 
 def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_long_clips_come_first_and_share_batches(
         return list(decode(clips, options))
 
     monkeypatch.setattr(taught, "_decode", spy)
-    heard(taught, [sound(300.0, seconds) for seconds in (0.5, 1.0, 0.8, 0.9)], batch_size=3)
+    words_of(taught, [sound(300.0, seconds) for seconds in (0.5, 1.0, 0.8, 0.9)], batch_size=3)
     assert batches == [[22050, 17640], [19845, 11025]]
 
 
@@ -175,18 +175,18 @@ def test_too_little_memory_halves_the_batch_then_says_so(
         monkeypatch.setattr(taught, "log_mels", refuse)
 
     crowded(1)
-    words = heard(taught, [sound(300.0), sound(1100.0), sound(300.0)], batch_size=3)
+    words = words_of(taught, [sound(300.0), sound(1100.0), sound(300.0)], batch_size=3)
     assert [clip[0].text for clip in words] == ["hello", "good", "hello"]
     assert sizes == [3, 1, 2, 1, 1]
     crowded(0)
     with pytest.raises(ModelError, match=advice):
-        heard(taught, [sound(300.0)])
+        words_of(taught, [sound(300.0)])
 
 
 @pytest.mark.parametrize("generation", [1, 2])
 def test_checkpoints_without_ctc_give_words_in_order(generation: int) -> None:
     recognizer = GptAsrRecognizer(tiny_checkpoint(generation, ctc=False))
-    (words,) = heard(recognizer, [sound(300.0)], beams=2)
+    (words,) = words_of(recognizer, [sound(300.0)], beams=2)
     assert words
     assert all(0 <= word.start <= word.end <= 1.0 for word in words)
     assert all(left.end <= right.start for left, right in pairwise(words))

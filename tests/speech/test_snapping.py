@@ -58,14 +58,14 @@ def test_a_burst_before_the_word_attracts_nothing() -> None:
     assert snapped([(2.1, 2.5)], (1.2, 1.3), (2.0, 2.6)) == [(2.0, 2.6)]
 
 
-def test_a_word_that_barely_radiuses_into_the_stretch_before_does_not_belong_there() -> None:
+def test_a_word_barely_inside_a_stretch_does_not_belong_there() -> None:
     found = snapped([(1.0, 1.9), (1.98, 3.5)], (1.0, 2.0), (2.8, 4.0))
     assert found == [(1.0, 2.0), (2.8, 4.0)]
 
 
-def test_a_word_heard_across_a_pause_leaves_the_next_stretch_to_the_next_word() -> None:
+def test_a_word_across_a_pause_leaves_the_next_stretch() -> None:
     found = snapped([(3.9, 5.4), (5.9, 6.1)], (3.6, 4.7), (5.2, 9.5))
-    assert found == [(3.6, 4.7), (5.2, 6.1)]  # the end of the speech is out of radius
+    assert found == [(3.6, 4.7), (5.2, 6.1)]  # the end of the speech is beyond the radius
 
 
 def test_a_word_across_two_stretches_spans_both() -> None:

@@ -61,7 +61,7 @@ class FakeRecognizer:
     ) -> None:
         self.max_seconds = max_seconds
         self.asked: list[dict[str, int]] = []  # the options of every call
-        self.heard: list[float] = []  # seconds of every clip
+        self.clip_seconds: list[float] = []  # seconds of every clip
         self._fails, self._after = fails, after
 
     def transcribe(
@@ -71,7 +71,7 @@ class FakeRecognizer:
         if self._fails and len(self.asked) >= self._after:
             raise self._fails
         self.asked.append({"clips": len(clips), "batch_size": batch_size, "beams": beams})
-        self.heard += [len(clip) / RATE for clip in clips]
+        self.clip_seconds += [len(clip) / RATE for clip in clips]
         for index in reversed(range(len(clips))):
             yield index, [_word(clips[index], *burst) for burst in _bursts(clips[index])]
 
@@ -82,13 +82,13 @@ class FakeRecognizer:
         return [self._letters(clip) for clip in clips]
 
     def _letters(self, clip: FloatArray) -> FloatArray:
-        heard = np.zeros(int(len(clip) / RATE / self.frame_seconds), int)
+        classes = np.zeros(int(len(clip) / RATE / self.frame_seconds), int)
         for burst in _bursts(clip):
             word = _word(clip, *burst)
             letters, first = ctc.encode(word.text), round(word.start / self.frame_seconds)
-            heard[first : first + 2 * len(letters) : 2] = letters
+            classes[first : first + 2 * len(letters) : 2] = letters
         return np.log(
-            np.where(np.arange(ctc.CLASSES) == heard[:, None], 0.9, 0.1 / (ctc.CLASSES - 1))
+            np.where(np.arange(ctc.CLASSES) == classes[:, None], 0.9, 0.1 / (ctc.CLASSES - 1))
         ).astype(np.float32)
 
 

@@ -99,22 +99,22 @@ def make_media(
     ``video``: seconds of picture; ``subtitles``: the languages of text tracks; ``options`` go
     before the output.
     """
-    inputs, told = _sound_inputs(
+    inputs, mapping = _sound_inputs(
         path, [track if isinstance(track, Track) else Track(track) for track in tracks]
     )
     if video:
         inputs += ["-f", "lavfi", "-i", f"testsrc=duration={video}:rate={fps}:size={size}"]
-        told += ["-map", f"{len(tracks)}:v", "-pix_fmt", "yuv420p"]
+        mapping += ["-map", f"{len(tracks)}:v", "-pix_fmt", "yuv420p"]
     first_text = len(tracks) + bool(video)
     for index, language in enumerate(subtitles):
         inputs += ["-i", f"file:{_text_file(path.with_name(f'{index}.srt'))}"]
-        told += [
+        mapping += [
             "-map",
             f"{first_text + index}:s",
             f"-metadata:s:s:{index}",
             f"language={language}",
         ]
-    run_ffmpeg(*inputs, *told, *options, _address(path))
+    run_ffmpeg(*inputs, *mapping, *options, _address(path))
     return path
 
 
@@ -156,14 +156,16 @@ def _address(path: Path) -> str:
 
 def _sound_inputs(path: Path, tracks: Sequence[Track]) -> tuple[list[str], list[str]]:
     inputs: list[str] = []
-    told: list[str] = []
+    mapping: list[str] = []
     for index, track in enumerate(tracks):
         wav = write_wav(path.with_name(f"{index}.track.wav"), track.sound, track.channels)
         inputs += ["-itsoffset", str(track.late), "-i", _address(wav)]
-        told += ["-map", f"{index}:a", f"-disposition:a:{index}", track.marks]
-        told += [f"-metadata:s:a:{index}", f"language={track.language}"] if track.language else []
-        told += [f"-metadata:s:a:{index}", f"title={track.title}"] if track.title else []
-    return inputs, told
+        mapping += ["-map", f"{index}:a", f"-disposition:a:{index}", track.marks]
+        mapping += (
+            [f"-metadata:s:a:{index}", f"language={track.language}"] if track.language else []
+        )
+        mapping += [f"-metadata:s:a:{index}", f"title={track.title}"] if track.title else []
+    return inputs, mapping
 
 
 def _text_file(path: Path) -> Path:

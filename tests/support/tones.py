@@ -71,7 +71,7 @@ def make_store(folder: Path, clips: int = 12) -> AudioStore:
 
 
 def spoken(store: AudioStore) -> list[str]:
-    """What the clips of ``store`` say, without those in which nobody speaks."""
+    """What the clips of ``store`` say, without those that have no speech."""
     return [store.text(index) for index in range(len(store)) if store.text(index)]
 
 
