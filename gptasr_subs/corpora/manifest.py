@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gptasr_subs.errors import FormatError
-from gptasr_subs.storage.files import read_text, write_atomically
+from gptasr_subs.storage.files import read_text
 
 MANIFEST_FILE = "manifest.tsv"  # of a corpus that is given as a folder
 COLUMNS = ("file", "offset", "seconds", "speaker", "source", "licence", "text")
@@ -77,18 +77,6 @@ def _rows(manifest: Path, header: list[str], rows: Any) -> Iterator[dict[str, st
             raise FormatError(f"{str(manifest)!r}: {line}; columns are separated by single tabs.")
         if row:
             yield dict(zip(header, row, strict=True))
-
-
-def write_manifest(manifest: Path, clips: Iterable[Clip]) -> None:
-    """Write what ``read_clips`` reads; files that are not below its folder by their full path."""
-    lines = ["\t".join(COLUMNS)]
-    for clip in clips:
-        below = clip.file.is_relative_to(manifest.parent)
-        file = clip.file.relative_to(manifest.parent) if below else clip.file.absolute()
-        place = (file.as_posix(), f"{clip.offset:.6f}", f"{clip.seconds:.6f}")
-        text = " ".join(clip.text.split())
-        lines.append("\t".join((*place, clip.speaker, clip.source, clip.licence, text)))
-    write_atomically(manifest, "\n".join(lines) + "\n")
 
 
 def _manifest(place: Path) -> Path:

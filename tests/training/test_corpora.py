@@ -12,7 +12,7 @@ import soundfile
 
 from gptasr_subs.corpora.audio import read_manifest, read_samples
 from gptasr_subs.corpora.casing import borrow_case, sentence_case
-from gptasr_subs.corpora.manifest import Clip, write_manifest
+from gptasr_subs.corpora.manifest import COLUMNS, Clip
 from gptasr_subs.corpora.numerals import spell_numbers
 from gptasr_subs.corpora.report import REPORT_FILE
 from gptasr_subs.errors import FormatError, MediaError, UsageError
@@ -26,15 +26,19 @@ from tests.support.tones import RATE, make_corpus, make_store, say, texts
 CLIP = Clip(Path("a.flac"), 0.0, 2.0, "s", "tones", "CC0", "So they all went home.")
 
 
-def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    clips = [
-        Clip(
-            tmp_path / "a b.flac", 0.0, 1.25, "Ann", "one", "CC BY 4.0", 'She said "no", naïvely.'
-        ),
+def test_a_manifest_is_read_with_all_its_columns(tmp_path: Path) -> None:
+    rows = [
+        COLUMNS,
+        ("a b.flac", "0", "1.25", "Ann", "one", "CC BY 4.0", 'She said "no", naïvely.'),
+        (f"{tmp_path}/deep/c.opus", "3.5", "0.75", "", "two", "", ""),
+    ]
+    lines = ["\t".join(row) + "\n" for row in rows]
+    (tmp_path / "m.tsv").write_text("".join(lines), encoding="utf-8")
+    said = 'She said "no", naïvely.'
+    assert read_manifest(tmp_path / "m.tsv") == [
+        Clip(tmp_path / "a b.flac", 0.0, 1.25, "Ann", "one", "CC BY 4.0", said),
         Clip(tmp_path / "deep" / "c.opus", 3.5, 0.75, "", "two", "", ""),
     ]
-    write_manifest(tmp_path / "m.tsv", clips)
-    assert read_manifest(tmp_path / "m.tsv") == clips
 
 
 def test_a_manifest_of_path_and_text_alone_takes_whole_files(tmp_path: Path) -> None:
