@@ -1,5 +1,6 @@
-"""Make the pictures in docs/images: a painted video with the voice of examples/sample.mp4 goes
-through ``gptasr-subs --burn`` and ``gptasr-subs preview``.
+"""Make the pictures in docs/images, of a painted video with the voice of examples/sample.mp4.
+
+It goes through ``gptasr-subs --burn`` and ``gptasr-subs preview``.
 
     python scripts/screenshot.py
 

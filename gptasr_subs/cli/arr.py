@@ -25,10 +25,9 @@ def arr(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """The custom script of Sonarr, Radarr or Lidarr: enqueue what they import, move subtitles
-    along on renaming.
+    """The custom script of Sonarr, Radarr or Lidarr: enqueue what they import.
 
-    The options left out are those of `jobs run`.
+    Subtitles move along on renaming. The options left out are those of `jobs run`.
     """
     with handle_errors(quiet, verbose):
         from gptasr_subs.jobs.arr import ArrEventKind, handle, parse_mapping, read_event

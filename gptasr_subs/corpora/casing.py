@@ -14,9 +14,8 @@ _ASKING = re.compile(
 _LONE_I = re.compile(r"\bi(?='|\b)")
 _ENDS = (".", "?", "!")
 _QUOTES = '"“”'
-_LEAST_BORROWED = (
-    0.5  # share of the words that the formatted text must confirm before it is believed
-)
+# share of the words that the formatted text must confirm before it is believed
+_LEAST_BORROWED = 0.5
 
 
 def sentence_case(plain: str) -> str:
@@ -31,11 +30,10 @@ def sentence_case(plain: str) -> str:
 
 
 def borrow_case(plain: str, formatted: str) -> str:
-    """The words of ``plain`` with the casing and punctuation of ``formatted``, another transcript
-    of the same audio.
+    """The words of ``plain`` with the casing and punctuation of ``formatted``.
 
-    Words that the two do not share stay as they are; where they share too few, this is
-    ``sentence_case``.
+    That is another transcript of the same audio. Words that the two do not share stay as they are;
+    where they share too few, this is ``sentence_case``.
     """
     words = ctc.normalize_text(plain).split()
     written = spell_numbers(formatted).replace("-", " ").split()

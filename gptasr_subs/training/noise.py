@@ -35,8 +35,7 @@ class Noises:
 
 
 def read_noises(manifest: Path | None) -> Noises:
-    """The noises of 2 s and more and the rooms of a manifest; noises are made where there is no
-    manifest.
+    """Read noises of 2 s and more and rooms of a manifest; without one, make noises.
 
     A column ``kind`` tells them apart: ``noise`` (what counts where it is missing) and ``rir`` for
     a room. Raises ``UsageError`` where no noise is left.

@@ -40,9 +40,8 @@ from tests.support.media_maker import (
 )
 
 BEEPS = place(6, (1, tone(0.5)), (4, tone(0.5)), floor=0)  # onsets at 1 and 4 s
-CODEC_DELAY = (
-    0.03  # s; what lossy codecs put before the sound, which players do not take away either
-)
+# s; what lossy codecs put before the sound, which players do not take away either
+CODEC_DELAY = 0.03
 
 
 @pytest.fixture(params=["ffprobe", "ffmpeg alone", "imageio-ffmpeg"])

@@ -49,8 +49,7 @@ def noise(seconds: float, level: float = 0.03, slope: float = 0.0, seed: int = 0
 
 
 def speech(seconds: float, level: float = 0.1, seed: int = 0) -> FloatArray:
-    """Sound that changes as speech does, without a pause: voiced syllables of gliding pitch under
-    two gliding formants.
+    """Sound that changes as speech does: syllables of gliding pitch under two gliding formants.
 
     Every fifth syllable begins with a hiss. First and last sample are within 10 ms of full level.
     """

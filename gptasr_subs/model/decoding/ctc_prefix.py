@@ -51,9 +51,8 @@ _LOG_ZERO = -1e4
 _MIN_LOG_PROB = -18.0  # no frame rules a character out for good
 _NEGLIGIBLE = 1.4e-11  # share of the likeliest boundary at which an alignment no longer matters
 _COMPLETE = 0.37  # share at which a prefix counts as spoken to its end
-_MAX_GAP = (
-    128  # frames (4 s) within which the next token must be spoken; gaps in a window are far shorter
-)
+# frames (4 s) within which the next token must be spoken; gaps in a window are far shorter
+_MAX_GAP = 128
 _MAX_BLANK_RUN = 600.0  # nats of blanks within a window; float64 holds their inverse
 _DOUBLINGS = (1, 2, 4, 8)  # shifts that add up to 15 frames (half a second) of one character
 
