@@ -131,7 +131,7 @@ def test_a_failed_fetch_says_what_to_do_by_hand(home: Home, cache: Path) -> None
 
 def test_a_fetch_that_was_cut_off_is_resumed_by_the_same_command(home: Home, cache: Path) -> None:
     home.stop_after = 5000
-    with pytest.raises(ModelError, match="goes on where it stopped"):
+    with pytest.raises(ModelError, match="it will be resumed"):
         pull("small")
     assert names_in(cache / "small") == ["small.pth.part"]
     home.stop_after = None
