@@ -15,7 +15,7 @@ _LONE_I = re.compile(r"\bi(?='|\b)")
 _ENDS = (".", "?", "!")
 _QUOTES = '"“”'
 # share of the words that the formatted text must confirm before it is believed
-_LEAST_BORROWED = 0.5
+_MIN_BORROWED = 0.5
 
 
 def sentence_case(plain: str) -> str:
@@ -39,7 +39,7 @@ def borrow_case(plain: str, formatted: str) -> str:
     written = spell_numbers(formatted).replace("-", " ").split()
     spelled = [ctc.normalize_text(word) for word in written]
     shared = SequenceMatcher(None, words, spelled, autojunk=False).get_matching_blocks()
-    if not words or sum(block.size for block in shared) < _LEAST_BORROWED * len(words):
+    if not words or sum(block.size for block in shared) < _MIN_BORROWED * len(words):
         return sentence_case(plain)
     for block in shared:
         borrowed = written[block.b : block.b + block.size]

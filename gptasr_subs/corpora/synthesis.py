@@ -27,8 +27,8 @@ from gptasr_subs.types import FloatArray
 SAMPLE_RATE = 22050  # Hz, of every shard
 PEAK = 0.7  # of full scale, of every clip
 
-_SHORTEST = 0.25
-_LONGEST = 15.5  # seconds of a clip that is kept
+_MIN_SECONDS = 0.25
+_MAX_SECONDS = 15.5  # seconds of a clip that is kept
 _SHARDS_TO_FAIL = 3  # in which no voice reads anything, until it is hopeless
 _OFTEN = 20  # times that a word must be spoken to be known: of rarer ones most come out wrong
 _LOUD = 0.008  # of a clip at ``PEAK``: below is silence
@@ -146,7 +146,7 @@ def speak_all(
             clip = finish_clip(*voice.speak(text, rng), rng)
         except (ValueError, subprocess.SubprocessError):
             continue
-        if not _SHORTEST <= len(clip) / SAMPLE_RATE <= _LONGEST:
+        if not _MIN_SECONDS <= len(clip) / SAMPLE_RATE <= _MAX_SECONDS:
             continue
         place = f"{position / SAMPLE_RATE:.5f}", f"{len(clip) / SAMPLE_RATE:.5f}"
         rows.append((*place, voice.name, voice.source, voice.licence, text))

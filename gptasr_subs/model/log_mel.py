@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gptasr_subs.model.config import WHISPER_LOG_MEL, FrontEnd, MelScale
 from gptasr_subs.types import FloatArray
 
-_MOST_GAIN = 30.0  # a window of room tone must not be blown up to the level of speech
+_MAX_GAIN = 30.0  # a window of room tone must not be blown up to the level of speech
 
 
 def build_front_end(front: FrontEnd) -> LogMel | WhisperLogMel | Samples:
@@ -74,7 +74,7 @@ class LogMel(nn.Module):
             return samples
         # The small number keeps a gain for digital silence finite.
         rms = samples.square().mean(-1, keepdim=True).sqrt()
-        return samples * (self.front.level / (rms + 1e-6)).clamp_max(_MOST_GAIN)
+        return samples * (self.front.level / (rms + 1e-6)).clamp_max(_MAX_GAIN)
 
     def raw(self, samples: Tensor) -> Tensor:
         """Log-mels before normalisation, same shapes as ``forward``."""

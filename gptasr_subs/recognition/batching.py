@@ -22,9 +22,9 @@ _Result = TypeVar("_Result")
 
 _CPU_BYTES = 192 << 20  # of cached keys and values in one batch
 _FREE_SHARE = 0.4  # of a GPU's free memory that they may take
-_MOST_AT_ONCE = 256
-_MOST_ON_CPU = 24  # more gain little and cost memory
-_MOST_WORKERS = 4
+_MAX_AT_ONCE = 256
+_MAX_ON_CPU = 24  # more gain little and cost memory
+_MAX_WORKERS = 4
 # what torch writes in a RuntimeError where the CPU's memory is too small
 _NO_MEMORY = re.compile("can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
 _TEXT_SHARE = 0.4  # text tokens for each mel position, as fast speech has them
@@ -42,11 +42,11 @@ def batch_size(
     positions = mel + rows * _TEXT_SHARE * seconds * second
     clip = 2 * config.layers * config.width * bytes_each * max(1.0, positions)
     if not device.startswith("cuda"):
-        return max(1, min(_MOST_ON_CPU, int(_CPU_BYTES / clip)))
+        return max(1, min(_MAX_ON_CPU, int(_CPU_BYTES / clip)))
     import torch
 
     free = _FREE_SHARE * torch.cuda.mem_get_info(device)[0]
-    return max(1, min(_MOST_AT_ONCE, int(free / clip)))
+    return max(1, min(_MAX_AT_ONCE, int(free / clip)))
 
 
 def split_batches(order: Sequence[int], size: int, workers: int) -> list[list[int]]:
@@ -88,7 +88,7 @@ def count_workers(device: str) -> int:
     """Batches that are worked on at the same time."""
     import torch
 
-    return min(_MOST_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
+    return min(_MAX_WORKERS, torch.get_num_threads()) if device == "cpu" else 1
 
 
 def halve_on_out_of_memory(

@@ -27,9 +27,9 @@ from gptasr_subs.types import FloatArray
 
 NO_TOKEN = -100  # stands where a row of a batch has no token: the loss leaves it out
 
-_MOST_TEXT_TOKENS = 80
+_MAX_TEXT_TOKENS = 80
 _TEXT_SEED = 7
-_LONGEST_PAUSE = 0.6  # seconds between two joined clips
+_MAX_PAUSE = 0.6  # seconds between two joined clips
 _LETTERS_A_CTC_FRAME = 0.9  # at most: CTC needs a blank between equal letters
 
 
@@ -41,8 +41,8 @@ class Batch:
     inputs: Tensor
     lengths: Tensor  # (B,) of those frames
     tokens: Tensor  # (B, U + 1) start token, text, stop token; ``NO_TOKEN`` where there is none
-    spelled: Tensor  # all CTC targets of the batch in one row
-    spelled_lengths: Tensor  # (B,)
+    ctc_targets: Tensor  # all CTC targets of the batch in one row
+    ctc_target_lengths: Tensor  # (B,)
     samples: tuple[FloatArray, ...]  # of each clip
     seconds: float
 
@@ -113,7 +113,7 @@ class Batches:
             samples = self.store.samples(clip)
             if parts:
                 # A pause is noise as loud as the first 50 ms of the clip that follows.
-                size = int(rng.uniform(0, _LONGEST_PAUSE) * SAMPLE_RATE)
+                size = int(rng.uniform(0, _MAX_PAUSE) * SAMPLE_RATE)
                 parts.append(
                     (rng.normal(size=size) * 10 ** (level(samples[:800]) / 20)).astype(np.float32)
                 )
@@ -133,13 +133,15 @@ class Batches:
         padded = pad_sequence(list(inputs), batch_first=True)  # (B, T, C)
         # A text that is too long loses its end: the GPT has no more positions.
         tokens = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for text in texts]
-        spelled = [ctc.encode(text) for text in texts]
+        targets = [ctc.encode(text) for text in texts]
         return Batch(
             inputs=padded.transpose(1, 2) if transposed else padded,
             lengths=torch.tensor([len(one) for one in inputs]),
             tokens=token_rows(tokens, self.config),
-            spelled=torch.tensor([letter for text in spelled for letter in text], dtype=torch.long),
-            spelled_lengths=torch.tensor([len(text) for text in spelled]),
+            ctc_targets=torch.tensor(
+                [label for target in targets for label in target], dtype=torch.long
+            ),
+            ctc_target_lengths=torch.tensor([len(target) for target in targets]),
             samples=tuple(clips),
             seconds=sum(len(samples) for samples in clips) / SAMPLE_RATE,
         )
@@ -163,7 +165,7 @@ class TextBatches:
         rng = np.random.default_rng((_TEXT_SEED, number))
         chosen = rng.integers(len(self._sentences), size=self._size)
         texts = [
-            self._tokenizer.encode(self._sentences[index])[:_MOST_TEXT_TOKENS] for index in chosen
+            self._tokenizer.encode(self._sentences[index])[:_MAX_TEXT_TOKENS] for index in chosen
         ]
         return token_rows(texts, self._config)
 

@@ -23,7 +23,7 @@ Encoder = MoonshineEncoder | WhisperEncoder
 _FRAMES_FILE = "frames.f16"
 _PROGRESS_FILE = "frames.json"
 _BATCH_SECONDS = 60.0
-_MOST_CLIPS = 64
+_MAX_CLIPS = 64
 _SAVE_EVERY = 1000  # clips
 
 
@@ -93,7 +93,7 @@ class FrameCache:
         batch: list[int] = []
         for index in order[self.done :]:
             full = self.store.length(index) * (len(batch) + 1) > _BATCH_SECONDS * SAMPLE_RATE
-            if batch and (full or len(batch) == _MOST_CLIPS):
+            if batch and (full or len(batch) == _MAX_CLIPS):
                 yield batch
                 batch = []
             batch.append(index)

@@ -42,7 +42,7 @@ from gptasr_subs.training.trainer import Trainer
 START_FOLDER = "start"  # of a run: the network before the first step
 
 _SECONDS_A_POSITION = 0.1
-_LONGEST = 16.9  # seconds of a clip, as many as the GPT's position table has rows for
+_MAX_SECONDS = 16.9  # seconds of a clip, as many as the GPT's position table has rows for
 _TORCHRUN = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 _log = logging.getLogger(__name__)
@@ -116,7 +116,9 @@ def grafted_config(old: ModelConfig, encoder: EncoderConfig) -> ModelConfig:
     )
     # The GPT keeps its table of positions, about 0.1 s each: the adapter joins as many frames.
     frames = round(_SECONDS_A_POSITION * encoder.frames_per_second)
-    positions = min(old.max_mel_positions, int(_LONGEST * encoder.frames_per_second / frames) + 1)
+    positions = min(
+        old.max_mel_positions, int(_MAX_SECONDS * encoder.frames_per_second / frames) + 1
+    )
     return replace(
         old,
         generation=3,

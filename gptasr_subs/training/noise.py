@@ -17,7 +17,7 @@ from gptasr_subs.types import FloatArray
 
 SOURCE = "noise"  # of clips without speech in a store
 
-_LEAST_SECONDS = 2.0
+_MIN_SECONDS = 2.0
 _PIECE_SECONDS = 8.0  # of a noise as a clip of its own
 _COLOURS = 8
 _STEEPEST = 1.2  # from white to falling by 1 / frequency ** 1.2 in amplitude
@@ -44,11 +44,11 @@ def read_noises(manifest: Path | None) -> Noises:
         return Noises(make_noises())
     kinds = [row.get("kind", "noise") for row in read_rows(manifest)]
     clips = list(zip(read_manifest(manifest), kinds, strict=True))
-    loud = [clip for clip, kind in clips if kind == "noise" and clip.seconds >= _LEAST_SECONDS]
+    loud = [clip for clip, kind in clips if kind == "noise" and clip.seconds >= _MIN_SECONDS]
     rooms = [clip for clip, kind in clips if kind == "rir"]
     if not loud:
         raise UsageError(
-            f"{manifest} names no noise of {_LEAST_SECONDS:g} s or more;"
+            f"{manifest} names no noise of {_MIN_SECONDS:g} s or more;"
             " leave it out to have noise made."
         )
     return Noises(

@@ -24,12 +24,12 @@ from gptasr_subs.training.noise import noise_clips, read_noises
 from gptasr_subs.training.store import SAMPLE_RATE, write_store
 from gptasr_subs.types import FloatArray
 
-_SHORTEST = 0.25  # seconds
-_LONGEST = 15.6
-_MOST_LETTERS_PER_SECOND = 26.0
+_MIN_SECONDS = 0.25  # seconds
+_MAX_SECONDS = 15.6
+_MAX_LETTERS_PER_SECOND = 26.0
 # a CTC frame a letter and one between equal letters, with a tenth to spare
-_MOST_CTC_PER_SECOND = 0.9 * 32.0
-_LEAST_LETTERS_PER_SECOND = 3.0  # ... after the pauses that even one word may have around it:
+_MAX_CTC_PER_SECOND = 0.9 * 32.0
+_MIN_LETTERS_PER_SECOND = 3.0  # ... after the pauses that even one word may have around it:
 _PAUSES = 2.5  # seconds
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
@@ -119,20 +119,21 @@ def audio_hash(samples: FloatArray) -> str:
 
 def why_not(clip: Clip, held_out: HeldOut) -> str:
     """Why ``clip`` is unfit for training; empty where it is fit."""
-    spelled = ctc.normalize_text(clip.text)
-    letters, seconds = len(spelled), clip.seconds
+    text = ctc.normalize_text(clip.text)
+    letters = len(text)
+    seconds = clip.seconds
     # the shortest CTC path: a frame for each letter, and a blank between equal ones
-    ctc_frames = letters + sum(left == right for left, right in pairwise(spelled))
+    ctc_frames = letters + sum(left == right for left, right in pairwise(text))
     # The first reason counts, so the order is from what is plain to what is a matter of degree.
     reasons = {
-        "no transcript": not spelled,
+        "no transcript": not text,
         "held-out text": held_out.has_text(clip.text),
-        "too short": seconds < _SHORTEST,
-        "too long": seconds > _LONGEST,
+        "too short": seconds < _MIN_SECONDS,
+        "too long": seconds > _MAX_SECONDS,
         "digits": any(character.isdigit() for character in clip.text),
-        "too fast": letters > _MOST_LETTERS_PER_SECOND * seconds
-        or ctc_frames > _MOST_CTC_PER_SECOND * seconds,
-        "too slow": letters < _LEAST_LETTERS_PER_SECOND * (seconds - _PAUSES),
+        "too fast": letters > _MAX_LETTERS_PER_SECOND * seconds
+        or ctc_frames > _MAX_CTC_PER_SECOND * seconds,
+        "too slow": letters < _MIN_LETTERS_PER_SECOND * (seconds - _PAUSES),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

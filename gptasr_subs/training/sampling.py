@@ -13,9 +13,9 @@ POOL = 24  # steps whose batches are drawn, sorted by length and shuffled togeth
 
 Item = tuple[int, ...]  # clips, one after the other
 
-_SHORTEST = 0.25  # seconds of a clip that is drawn
+_MIN_SECONDS = 0.25  # seconds of a clip that is drawn
 _DRAWN_AT_ONCE = 32
-_MOST_JOINED = 4
+_MAX_JOINED = 4
 
 
 class Sampler:
@@ -29,7 +29,7 @@ class Sampler:
         self._longest = longest
         self._seed = seed
         self._allowed = np.flatnonzero(
-            (seconds <= longest) & (seconds > _SHORTEST) & (np.array(weights) > 0)
+            (seconds <= longest) & (seconds > _MIN_SECONDS) & (np.array(weights) > 0)
         )
         if not len(self._allowed):
             raise UsageError(
@@ -70,7 +70,7 @@ class Sampler:
         while total < seconds:
             for _ in range(_DRAWN_AT_ONCE):
                 item: Item = (draw(),)
-                while rng.random() < joined and len(item) < _MOST_JOINED:
+                while rng.random() < joined and len(item) < _MAX_JOINED:
                     longer = (*item, draw())
                     if self.length(longer) > self._longest:
                         break

@@ -29,7 +29,7 @@ Evaluate = Callable[[GptAsr, int], None]
 Report = Callable[[int, dict[str, float]], None]
 Losses = dict[str, Tensor]  # by name, each a number
 
-_LEAST_SHARE = 0.03  # of the peak learning rate, at the end of a phase
+_MIN_SHARE = 0.03  # of the peak learning rate, at the end of a phase
 
 _log = logging.getLogger(__name__)
 
@@ -200,8 +200,8 @@ class Trainer:
             logits = self.network.read(encoded, torch.where(replaced, other, tokens))
             losses["text"] = self._text_loss(logits, batch.tokens)
             total = total + losses["text"]
-        # Text alone keeps the branch without audio an internal language model (ILM), whose
-        # log-probabilities the search subtracts.
+        # Text alone trains the branch without audio: the internal language model (ILM), whose
+        # log-probabilities the search adds by their own weight.
         if phase.gpt_lr and self.sentences and _due(self.step, self.options.lm_every):
             tokens = self.sentences(self._batch_number()).to(self.device)
             losses["lm"] = self._text_loss(self.network.lm_logits(_inputs(tokens)), tokens)
@@ -273,7 +273,7 @@ def schedule(options: GraftOptions, phase: Phase, step: int) -> float:
     """Share of the peak learning rate at ``step`` of a phase: warm-up, constant, linear decay."""
     # 1 until the decay begins, then the share of it that is left
     left = (phase.steps - step) / max(1.0, phase.steps * (1 - options.decay_from))
-    return min(1.0, (step + 1) / options.warmup) * min(1.0, max(_LEAST_SHARE, left))
+    return min(1.0, (step + 1) / options.warmup) * min(1.0, max(_MIN_SHARE, left))
 
 
 def mask_time(frames: Tensor, lengths: Tensor, every: int, most: int) -> Tensor:
@@ -297,13 +297,13 @@ def ctc_loss(network: GptAsr, encoded: Encoded, batch: Batch) -> Tensor:
     # A text too long for its frames has no alignment and an infinite loss: it counts 0.
     total = F.ctc_loss(
         log_probs.transpose(0, 1),
-        batch.spelled.to(log_probs.device),
+        batch.ctc_targets.to(log_probs.device),
         encoded.lengths * network.config.ctc_frames,
-        batch.spelled_lengths.to(log_probs.device),
+        batch.ctc_target_lengths.to(log_probs.device),
         reduction="sum",
         zero_infinity=True,
     )
-    return total / batch.spelled_lengths.sum().clamp_min(1)
+    return total / batch.ctc_target_lengths.sum().clamp_min(1)
 
 
 def read_state(folder: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

@@ -263,7 +263,9 @@ def test_batches_hold_what_is_said(store: AudioStore, tmp_path: Path) -> None:
         said = [tokenizer.decode([int(t) for t in row[1:] if t > 0]) for row in batch.tokens]
         assert all(any(text.startswith(one) for one in known) for text in said)
         spelled = [len(ctc.encode(text)) for text in said]
-        assert batch.spelled_lengths.tolist() == spelled and len(batch.spelled) == sum(spelled)
+        assert batch.ctc_target_lengths.tolist() == spelled and len(batch.ctc_targets) == sum(
+            spelled
+        )
         assert (batch.tokens[:, 0] == trainer.network.config.start_token).all()
         assert ((batch.tokens == 0).sum(1) == 1).all() and (
             batch.tokens[batch.tokens < 0] == NO_TOKEN
