@@ -158,7 +158,7 @@ def _parts_of(
         spoken=np.array([_begin(found[number], emissions.speech) for number in numbers]),
         weights=np.array([_weight(found[number]) for number in numbers]),
     )
-    stretches = [_left_if_right(stretch) for stretch in find_stretches(evidence, breaks=breaks)]
+    stretches = [_unshifted_if_right(one) for one in find_stretches(evidence, breaks=breaks)]
     parts: list[Part] = []
     lost: set[int] = set()
     first = 0
@@ -195,7 +195,7 @@ def _weight(mine: _CueWords) -> float:
     return weight if first and first.confidence else _GUESSED * weight
 
 
-def _left_if_right(stretch: Stretch) -> Stretch:
+def _unshifted_if_right(stretch: Stretch) -> Stretch:
     """The stretch without a shift that no viewer notices, or that may as well be none."""
     shift = stretch.shift
     if shift.ratio != 1 or abs(shift.offset) > max(_UNNOTICED, stretch.margin):

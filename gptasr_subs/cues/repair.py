@@ -87,7 +87,12 @@ def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf)
         cues, tokens_of(cues, norms), _spoken(cues, norms, end_limit), strict=True
     ):
         tokens += [replace(token, position=cue.position) for token in own]
-        words += _spread(own, *span)
+        # At the speed of a voice; what time is left belongs to the last
+        start, end = span
+        texts = [token.text for token in own]
+        spoken_end = min(end, start + len(" ".join(texts)) / _SLOWEST)
+        words += spread(texts, Word("", start, spoken_end))
+        words[-1] = replace(words[-1], end=end)
     timed = time_words(words, [token.break_before for token in tokens], end_limit)
     return apply_tags(arrange(timed, replace(norms, lead_out=0.0)), tokens)
 
@@ -196,13 +201,6 @@ def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tup
         yield start, max(start, now)
 
 
-def _spread(tokens: Sequence[Token], start: float, end: float) -> list[Word]:
-    """Words of a cue at the speed of a voice; what time is left belongs to the last."""
-    texts = [token.text for token in tokens]
-    *words, last = spread(texts, Word("", start, min(end, start + len(" ".join(texts)) / _SLOWEST)))
-    return [*words, replace(last, end=end)]
-
-
 def _end(start: float, cue: Cue, limit: float, needed: float, norms: Norms) -> float:
     """A cue too short to read stays as long as that takes, one that stood for ages has been spoken
     sooner.
@@ -281,7 +279,12 @@ class _Place:
 
         The run grows while errors demand it, up to cues that are right.
         """
-        lowest, highest = self._room(first, last)
+        lowest = first
+        while lowest > 0 and self.cues[lowest - 1] not in self.right:
+            lowest -= 1
+        highest = last
+        while highest < len(self.cues) and self.cues[highest] not in self.right:
+            highest += 1
         grown = 0
         while True:
             low = max(lowest, first - grown)
@@ -297,14 +300,6 @@ class _Place:
             if (low, high) == (lowest, highest):
                 return self._squeeze(low, high, new)
             grown = 2 * grown + 1
-
-    def _room(self, first: int, last: int) -> tuple[int, int]:
-        """Return how far a run may grow."""
-        while first > 0 and self.cues[first - 1] not in self.right:
-            first -= 1
-        while last < len(self.cues) and self.cues[last] not in self.right:
-            last += 1
-        return first, last
 
     def _faults(self, low: int, high: int, middle: Cues) -> tuple[int, int, float]:
         """Errors, warnings, and the seconds that are missing for reading."""

@@ -80,9 +80,10 @@ def _split(block: Block) -> tuple[list[str], list[list[str]]]:
     if not paragraphs:
         return [], []
     first, *rest = paragraphs
-    is_text = bool(block.lines[0]) or len(first) > 1 or bool(rest)
-    is_text &= bool(block.lines[0]) or not _NO_TEXT.match(first[0])
-    return (first, rest) if is_text else ([], paragraphs)
+    is_text = len(first) > 1 or bool(rest)
+    if block.lines[0] or (is_text and not _NO_TEXT.match(first[0])):
+        return first, rest
+    return [], paragraphs
 
 
 def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
@@ -143,13 +144,16 @@ def _position(settings: str) -> int:
     row = 0
     if found:
         place = int(found[1])
-        share = bool(found[2])
-        row = 2 if 0 <= place < (34 if share else 8) else 1 if share and place < 67 else 0
+        is_percent = bool(found[2])
+        if 0 <= place < (34 if is_percent else 8):
+            row = 2
+        elif is_percent and place < 67:
+            row = 1
     if _USUAL in settings or "position:" not in settings:
         return 2 + 3 * row
-    column = (
-        1
-        + bool(re.search(r"align:(?:end|right)", settings))
-        - bool(re.search(r"align:(?:start|left)", settings))
-    )
+    column = 1
+    if re.search(r"align:(?:end|right)", settings):
+        column = 2
+    elif re.search(r"align:(?:start|left)", settings):
+        column = 0
     return 1 + column + 3 * row

@@ -127,10 +127,13 @@ def choose_track(info: MediaInfo, track: int | str | None, language: str = "en")
     MediaError where there is no such track; the message lists those there are.
     """
     if track is None:
-        return min(
-            info.audio,
-            key=lambda a: (a.commentary, _language_rank(a, language), not a.default, a.index),
-        ).index
+
+        def rank(audio: AudioTrack) -> tuple[bool, bool, bool, bool, int]:
+            is_other = not same_language(audio.language, language)
+            is_known = bool(audio.language)
+            return audio.commentary, is_other, is_known, not audio.default, audio.index
+
+        return min(info.audio, key=rank).index
     if isinstance(track, int) or track.isdecimal():
         found = [a for a in info.audio if a.index == int(track)]
     else:
@@ -143,13 +146,6 @@ def choose_track(info: MediaInfo, track: int | str | None, language: str = "en")
             f"There is no audio track {str(track)!r}; choose --audio-track from: {there}."
         )
     return min(found, key=lambda a: (a.commentary, a.index)).index
-
-
-def _language_rank(audio: AudioTrack, language: str) -> int:
-    """0 for a track in the language, 1 where its language is not known, 2 for another."""
-    if same_language(audio.language, language):
-        return 0
-    return 2 if audio.language else 1
 
 
 def refuse_unreadable(media: Path) -> None:

@@ -61,7 +61,7 @@ def draw_preview(media: Path, sight: Sight) -> bytes:
     """A PNG: cues over their frames where there is a picture, and the timeline of a part of the
     audio.
 
-    Raises UsageError where Pillow is missing, MediaError.
+    Raises UsageError where Pillow is missing, MediaError where the media cannot be read.
     """
     image = _pillow("Image")
     info = probe(media)
