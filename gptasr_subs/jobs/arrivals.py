@@ -17,9 +17,7 @@ _WRITES = 0o3  # the bits of open flags that say whether a file is open for writ
 
 
 def is_open_for_writing(path: Path) -> bool:
-    """Whether some process of this computer writes to it, where the system tells (Linux, and our
-    own rights).
-    """
+    """Whether a process of this computer writes to it; known only on Linux, of our own processes."""
     try:
         wanted = path.stat()
     except OSError:

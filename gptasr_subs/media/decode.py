@@ -68,7 +68,7 @@ def decode_blocks(
     """Yield the audio of one track from ``start`` seconds on: mono float32 blocks (n_samples,) of
     ``block_seconds``.
 
-    A ``track`` that is given as ``probe`` tells it need not be looked for again. Several channels
+    A ``track`` as ``probe`` returns it saves another look into the file. Several channels
     become their mean, or the louder side where they cancel in it. Times are the player's: audio
     that starts late is preceded by silence, and holes are filled with it. Damage costs no more than
     the damaged part and is logged as a warning. Raises MediaError, when the first block is asked

@@ -11,8 +11,8 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 
 _CUT = 0.3  # ffmpeg's scene score, 0 to 1, from which on a frame belongs to another shot
-# Small pictures tell cuts as well. Every frame is passed on, so that its line tells how far the
-# video has been seen.
+# Small pictures show cuts as well. Every frame is passed on, so that its line says how far the
+# video has been read.
 _FILTER = "scale=160:-2,select='gte(scene,0)',metadata=print:key=lavfi.scene_score:file=-"
 
 _log = logging.getLogger(__name__)

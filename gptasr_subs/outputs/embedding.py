@@ -126,7 +126,7 @@ def _container(media: Path) -> tuple[str, str, str]:
 
 
 def _writer_options(muxer: str, facts: dict[str, Any]) -> dict[str, str]:
-    """What ffmpeg must be told to keep what the container says.
+    """Options with which ffmpeg keeps what the container says.
 
     It drops the time of recording unless the metadata are copied by name.
     """

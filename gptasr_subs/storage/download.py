@@ -103,7 +103,7 @@ def _copy(
             done += len(chunk)
             if on_progress:
                 on_progress(done, total)
-    if total is not None and done < total:  # read() itself does not tell
+    if total is not None and done < total:  # read() itself raises nothing
         raise ConnectionError(f"the connection ended after {done} of {total} bytes")
 
 

@@ -35,7 +35,7 @@ _LIKELY = {
     "cp874": "Thai (874)",
 }
 _BROKEN = "\ufffd"
-_LEAST_WIDE = 8  # bytes by which UTF-16 can be told from a file that is no text
+_LEAST_WIDE = 8  # bytes; fewer are too few to recognise UTF-16
 _ONE_BYTE = 0.05  # of noise that is forgiven to the likelier of two encodings
 # What no language writes: a sign between two letters or instead of one, a capital after a small
 # letter, letters of two scripts in one word, the narrow Katakana of old terminals
