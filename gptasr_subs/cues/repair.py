@@ -167,7 +167,7 @@ def _line_tokens(row: Row, longest: int) -> Iterator[Token]:
 
 
 def _is_apart(cue: Cue, following: Cue) -> bool:
-    """Whether two cues are of different speakers or places, or one is a sign shown during speech."""
+    """Whether two cues have different speakers or places, or one is a sign shown during speech."""
     if _is_dialogue(cue) or _is_dialogue(following) or cue.position != following.position:
         return True
     together = min(cue.end, following.end) - following.start

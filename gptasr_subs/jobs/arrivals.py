@@ -17,7 +17,7 @@ _WRITES = 0o3  # the bits of open flags that say whether a file is open for writ
 
 
 def is_open_for_writing(path: Path) -> bool:
-    """Whether a process of this computer writes to it; known only on Linux, of our own processes."""
+    """Whether a process of this computer writes to it; known on Linux, of our own processes."""
     try:
         wanted = path.stat()
     except OSError:

@@ -71,7 +71,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class _Measures:
-    """What is measured of each frame by itself: powers (n_frames, bands + 1), the last the whole level,
+    """What is measured of each frame: powers (n_frames, bands + 1), the last the whole level, and
     voicing (n_frames,).
     """
 
