@@ -50,21 +50,20 @@ class Token:
 
 
 def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
-    """The cues in the order of their times, runs of faulty ones shaped anew, the others as they
-    were.
+    """Shape runs of faulty cues anew, leave the others as they were, and sort all by time.
 
     Cues of different places on the screen do not disturb one another. Every word stays, but what
     stands in the file more than once although it is said once: layers of a sign, captions that roll
-    up. Afterwards there are no errors; twice does no more than once.
+    up. Afterwards there are no errors, and fixing once more changes nothing.
     """
     fixed = _in_order(cue for cue in cues if plain(cue.text).strip())
     for _ in range(_PASSES):
-        better = []
-        for own in split_by_position(_in_order(merge_doubles(fixed))):
-            run = _Place(unroll(own), norms)
-            while run.fix_once():
+        better: Cues = []
+        for cues_there in split_by_position(_in_order(merge_doubles(fixed))):
+            place = _Place(unroll(cues_there), norms)
+            while place.fix_once():
                 pass
-            better += run.cues
+            better += place.cues
         better = _in_order(better)
         if better == fixed:
             break
@@ -83,12 +82,10 @@ def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf)
     """
     tokens: list[Token] = []
     words: list[Word] = []
-    for cue, own, span in zip(
-        cues, tokens_of(cues, norms), _spoken(cues, norms, end_limit), strict=True
-    ):
+    spans = _spoken(cues, norms, end_limit)
+    for cue, own, (start, end) in zip(cues, tokens_of(cues, norms), spans, strict=True):
         tokens += [replace(token, position=cue.position) for token in own]
-        # At the speed of a voice; what time is left belongs to the last
-        start, end = span
+        # At the speed of a voice; what time is left belongs to the last word
         texts = [token.text for token in own]
         spoken_end = min(end, start + len(" ".join(texts)) / _SLOWEST)
         words += spread(texts, Word("", start, spoken_end))
