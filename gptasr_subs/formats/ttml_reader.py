@@ -122,22 +122,18 @@ class _Reader:
         if name == "p":
             self._close()
         scope = self._scope(element, outer, after)
-        end = self._children(element, scope)
-        if name == "p":
-            self._close()
-        return scope.end if isfinite(scope.end) else end
-
-    def _children(self, element: ElementTree.Element, scope: _Scope) -> float:
         in_turn = _attributes(element).get("timeContainer") == "seq"
         after = scope.begin
         end = scope.begin
         self._add(element.text, scope)
         for child in element:
-            ended = self._walk(child, scope, after)
-            end = max(end, ended)
-            after = ended if in_turn else scope.begin
+            child_end = self._walk(child, scope, after)
+            end = max(end, child_end)
+            after = child_end if in_turn else scope.begin
             self._add(child.tail, scope)
-        return end
+        if name == "p":
+            self._close()
+        return scope.end if isfinite(scope.end) else end
 
     def _scope(self, element: ElementTree.Element, outer: _Scope, after: float) -> _Scope:
         facts = _attributes(element)

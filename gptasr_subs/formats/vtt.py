@@ -57,7 +57,11 @@ class Vtt:
             )
         read = close_open([_cue(block) for block in scan.blocks])
         lost = [*scan.untimed, *(stray_words(block.timing.settings) for block in scan.blocks)]
-        names = [_identifier(lines) for lines in [scan.head, *(b.lines for b in scan.blocks)]]
+        # What may be the identifier of the next cue: a line alone, right above its times
+        names = [
+            lines[-1] if len(lines) > 1 and not lines[-2] else ""
+            for lines in [scan.head, *(block.lines for block in scan.blocks)]
+        ]
         named = sum(map(bool, names[:-1])) > max(1, len(scan.blocks) / 2)
         parts = [_paragraphs(scan.head), *(_split(block)[1] for block in scan.blocks)]
         for name, paragraphs in zip([*names[:-1], ""], parts, strict=True):
@@ -89,11 +93,6 @@ def _split(block: Block) -> tuple[list[str], list[list[str]]]:
 def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
     """Lines in groups between which empty ones stand."""
     return [list(group) for filled, group in groupby(lines, key=bool) if filled]
-
-
-def _identifier(lines: Sequence[str]) -> str:
-    """What may be the identifier of the next cue: a line alone, right above its times."""
-    return lines[-1] if len(lines) > 1 and not lines[-2] else ""
 
 
 def _stray(paragraphs: Sequence[list[str]], identifier: str) -> Iterator[str]:

@@ -96,12 +96,10 @@ class Arrivals:
         wanted = self._patience if seen.unreadable_once else self._stable_seconds
         if now - seen.since < wanted or is_open_for_writing(path):
             return False
-        seen.unreadable_once = not seen.unreadable_once and not _is_media(path)
-        return not seen.unreadable_once and file_stamp(path) == stamp
-
-
-def _is_media(path: Path) -> bool:
-    try:
-        return bool(probe(path))
-    except MediaError:
-        return False
+        if not seen.unreadable_once:
+            try:
+                probe(path)
+            except MediaError:
+                seen.unreadable_once = True
+                return False
+        return file_stamp(path) == stamp

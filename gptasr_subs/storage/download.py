@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptasr_subs.errors import GptasrError, OutputError
+from gptasr_subs.errors import GptasrError
+from gptasr_subs.storage.files import write_error
 
 ProgressCallback = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
@@ -57,9 +58,7 @@ def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
     ) as error:
         raise DownloadError(_reason(error)) from error
     except OSError as error:
-        raise OutputError(
-            f"{str(target)!r} could not be written: {(error.strerror or str(error)).lower()}."
-        ) from error
+        raise write_error(target, error) from error
     return target
 
 
