@@ -91,6 +91,13 @@ class _CueWords:
         """How many words were found, each counting as much as its confidence."""
         return sum(word.confidence for word in self.words if word)
 
+    @property
+    def weight(self) -> float:
+        """How much the cue counts in the evidence."""
+        first = self.words[0]
+        weight = min(_MOST_WEIGHT, self.certainty / _WORDS_A_WEIGHT)
+        return weight if first and first.confidence else _GUESSED * weight
+
 
 def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | None = None) -> Timed:
     """A subtitle that runs early, late, slow or fast, in whole or in parts, at its right times.
@@ -156,7 +163,7 @@ def _parts_of(
     evidence = Evidence(
         np.array([cues[number].start for number in numbers]),
         spoken=np.array([_begin(found[number], emissions.speech) for number in numbers]),
-        weights=np.array([_weight(found[number]) for number in numbers]),
+        weights=np.array([found[number].weight for number in numbers]),
     )
     stretches = [_unshifted_if_right(one) for one in find_stretches(evidence, breaks=breaks)]
     parts: list[Part] = []
@@ -187,12 +194,6 @@ def _begin(mine: _CueWords, speech: Sequence[Span]) -> float:
             return next((part.start for part in speech if guess <= part.start <= word.start), guess)
         ahead += len(text) + 1
     raise ValueError("a cue of which no word was found")
-
-
-def _weight(mine: _CueWords) -> float:
-    first = mine.words[0]
-    weight = min(_MOST_WEIGHT, mine.certainty / _WORDS_A_WEIGHT)
-    return weight if first and first.confidence else _GUESSED * weight
 
 
 def _unshifted_if_right(stretch: Stretch) -> Stretch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from gptasr_subs.errors import MediaError
@@ -28,30 +28,22 @@ def find_shot_changes(
     """
     cuts = []
     seconds = None
-    for seconds, score in _scores(Path(path)):
-        if score >= _CUT:
-            cuts.append(seconds)
-        if on_progress:
-            on_progress(seconds)
+    frames = join_streams(open_input(Path(path))["V:0?"], to="-", format="null", vf=_FILTER)
+    with run_ffmpeg(build_command(frames)) as (child, stderr_tail):
+        for line in child.stdout or ():
+            # "frame:1 pts:512 pts_time:0.04", then "lavfi.scene_score=0.012"
+            separator = "=" if b"=" in line else ":"
+            name, _, value = line.decode(errors="replace").strip().rpartition(separator)
+            if name.endswith("pts_time"):
+                seconds = float(value)
+                if on_progress:
+                    on_progress(seconds)
+            elif name == "lavfi.scene_score" and seconds is not None and float(value) >= _CUT:
+                cuts.append(seconds)
+    if stderr_tail:
+        _log.info("%s: %s", os.fspath(path), stderr_tail[-1])
     if seconds is None:
         raise MediaError(
             f"{os.fspath(path)!r} has no picture that can be decoded; leave out --shot-changes."
         )
     return cuts
-
-
-def _scores(media: Path) -> Iterator[tuple[float, float]]:
-    """Time and scene score of each frame."""
-    frames = join_streams(open_input(media)["V:0?"], to="-", format="null", vf=_FILTER)
-    with run_ffmpeg(build_command(frames)) as (child, stderr_tail):
-        seconds = 0.0
-        for line in child.stdout or ():
-            name, _, value = (
-                line.decode(errors="replace").strip().rpartition("=" if b"=" in line else ":")
-            )
-            if name.endswith("pts_time"):
-                seconds = float(value)
-            elif name == "lavfi.scene_score":
-                yield seconds, float(value)
-    if stderr_tail:
-        _log.info("%s: %s", media, stderr_tail[-1])

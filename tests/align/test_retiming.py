@@ -292,7 +292,7 @@ def test_the_program_tells_each_part(
         "part 2 (subtitles 6 to 10), begins 30.0" in ended.err
         and "mended, give or take 0." in ended.err
     )
-    assert "before or after the film: “Subtitles by me”" in ended.err
+    assert "before or after the video: “Subtitles by me”" in ended.err
     mended = read(tmp_path / "mended.srt")
     assert [cue.start for cue in mended] == pytest.approx(
         [0.0, *(cue.start for cue in cues)], abs=0.1
