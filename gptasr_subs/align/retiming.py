@@ -177,7 +177,9 @@ def _parts_of(
                 cues, gap, shifts=(stretch.shift, following.shift), speech=emissions.speech
             )
             lost |= unplaced
-        parts.append(Part(first, end, stretch.shift, stretch.agreeing, stretch.margin))
+        parts.append(
+            Part(first, end, stretch.shift, agreeing=stretch.agreeing, margin=stretch.margin)
+        )
         first = end
     return parts, lost
 

@@ -19,6 +19,12 @@ ProgressCallback = Callable[[int, int | None], None]  # bytes so far, bytes in a
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0  # seconds without a byte
 _NO_SUCH_RANGE = 416
+_NETWORK_ERRORS = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    TimeoutError,
+    ConnectionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,7 @@ def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
         _receive(remote.url, part, on_progress)
         _verify(part, remote.sha256)
         part.replace(target)
-    except (
-        urllib.error.URLError,
-        http.client.HTTPException,
-        TimeoutError,
-        ConnectionError,
-    ) as error:
+    except _NETWORK_ERRORS as error:
         raise DownloadError(_reason(error)) from error
     except OSError as error:
         raise write_error(target, error) from error
