@@ -36,3 +36,8 @@ class UsageError(GptasrError):
 
 class QueueError(GptasrError):
     """The queue cannot be read or written, or holds no such job."""
+
+
+def system_reason(error: OSError) -> str:
+    """Return what the system says of an error, to stand within a sentence."""
+    return (error.strerror or str(error)).lower()

@@ -86,18 +86,14 @@ def _speeds(evidence: Evidence) -> Iterator[tuple[float, float]]:
     if count >= _SPEED_CUES:
         yield from ((ratio, _SPEED) for ratio in SPEEDS.values())
     if count >= _UNUSUAL_CUES:
-        # Over fewer cues there are fewer breaks between the two of a pair, but less to measure
-        yield from (
-            (_slope(evidence, max(1, count // share)), _UNUSUAL_SPEED) for share in (2, 4, 8)
-        )
-
-
-def _slope(evidence: Evidence, apart: int) -> float:
-    """Median slope of pairs so many cues apart."""
-    shown = evidence.shown[apart:] - evidence.shown[:-apart]
-    spoken = evidence.spoken[apart:] - evidence.spoken[:-apart]
-    forward = (shown > 0) & (spoken > 0)
-    return float(np.median(spoken[forward] / shown[forward])) if forward.any() else 1.0
+        # The median slope of pairs. Over fewer cues there are fewer breaks between the two of a
+        # pair, but less to measure.
+        for apart in (count // 2, count // 4, count // 8):
+            shown = evidence.shown[apart:] - evidence.shown[:-apart]
+            spoken = evidence.spoken[apart:] - evidence.spoken[:-apart]
+            forward = (shown > 0) & (spoken > 0)
+            if forward.any():
+                yield float(np.median(spoken[forward] / shown[forward])), _UNUSUAL_SPEED
 
 
 def _best_path(
@@ -106,10 +102,7 @@ def _best_path(
     """The cheapest path for one speed: its cost, the speed, the offset (n,) of each cue."""
     apart = evidence.spoken - ratio * evidence.shown
     offsets = _offsets(apart, evidence.weights)
-    # How far neighbours scatter, in seconds, whatever the breaks; a speed adds a little
-    steps = np.abs(np.diff(evidence.spoken - evidence.shown))
-    scatter = float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
-    misses = np.abs(apart[:, None] - offsets) / scatter
+    misses = np.abs(apart[:, None] - offsets) / _scatter(evidence)
     costs = evidence.weights[:, None] * np.minimum(misses, _OUTLIER)
     jumps = _break_penalties(offsets) if breaks else np.full((len(offsets), len(offsets)), np.inf)
     np.fill_diagonal(jumps, 0.0)
@@ -123,6 +116,12 @@ def _best_path(
     for i in range(len(costs) - 1, 0, -1):
         path[i - 1] = origins[i, path[i]]
     return float(best.min()) + penalty, ratio, offsets[path]
+
+
+def _scatter(evidence: Evidence) -> float:
+    """How far neighbours scatter, in seconds, whatever the breaks; a speed adds a little."""
+    steps = np.abs(np.diff(evidence.spoken - evidence.shown))
+    return float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
 
 
 def _break_penalties(offsets: Floats) -> Floats:
@@ -158,16 +157,13 @@ def _stretch(evidence: Evidence, part: slice, ratio: float, offset: float) -> St
     apart = evidence.spoken[part] - ratio * evidence.shown[part]
     weights = evidence.weights[part]
     near = np.abs(apart - offset) <= _NEAR
-    offset = _median(apart[near], weights[near])
+    order = np.argsort(apart[near])
+    passed = np.cumsum(weights[near][order])
+    middle = np.searchsorted(passed, passed[-1] / 2)
+    offset = float(apart[near][order][middle])
     agrees = np.abs(apart - offset) <= _NEAR
     distance = float(np.median(np.abs(apart[agrees] - offset)))
     sigma = max(_SCATTER[0] / 2, 1.48 * distance)
     margin = 1.96 * 1.25 * sigma / np.sqrt(agrees.sum())
     shift = Shift(ratio, offset, float(weights[agrees].sum() / weights.sum()))
     return Stretch(part.start, part.stop, shift, int(agrees.sum()), float(margin))
-
-
-def _median(values: Floats, weights: Floats) -> float:
-    order = np.argsort(values)
-    passed = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(passed, passed[-1] / 2)])

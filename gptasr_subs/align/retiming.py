@@ -91,6 +91,13 @@ class _CueWords:
         """How many words were found, each counting as much as its confidence."""
         return sum(word.confidence for word in self.words if word)
 
+    @property
+    def weight(self) -> float:
+        """How much the cue counts in the evidence."""
+        first = self.words[0]
+        weight = min(_MOST_WEIGHT, self.certainty / _WORDS_A_WEIGHT)
+        return weight if first and first.confidence else _GUESSED * weight
+
 
 def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | None = None) -> Timed:
     """A subtitle that runs early, late, slow or fast, in whole or in parts, at its right times.
@@ -156,9 +163,9 @@ def _parts_of(
     evidence = Evidence(
         np.array([cues[number].start for number in numbers]),
         spoken=np.array([_begin(found[number], emissions.speech) for number in numbers]),
-        weights=np.array([_weight(found[number]) for number in numbers]),
+        weights=np.array([found[number].weight for number in numbers]),
     )
-    stretches = [_left_if_right(stretch) for stretch in find_stretches(evidence, breaks=breaks)]
+    stretches = [_unshifted_if_right(one) for one in find_stretches(evidence, breaks=breaks)]
     parts: list[Part] = []
     lost: set[int] = set()
     first = 0
@@ -170,7 +177,9 @@ def _parts_of(
                 cues, gap, shifts=(stretch.shift, following.shift), speech=emissions.speech
             )
             lost |= unplaced
-        parts.append(Part(first, end, stretch.shift, stretch.agreeing, stretch.margin))
+        parts.append(
+            Part(first, end, stretch.shift, agreeing=stretch.agreeing, margin=stretch.margin)
+        )
         first = end
     return parts, lost
 
@@ -189,13 +198,7 @@ def _begin(mine: _CueWords, speech: Sequence[Span]) -> float:
     raise ValueError("a cue of which no word was found")
 
 
-def _weight(mine: _CueWords) -> float:
-    first = mine.words[0]
-    weight = min(_MOST_WEIGHT, mine.certainty / _WORDS_A_WEIGHT)
-    return weight if first and first.confidence else _GUESSED * weight
-
-
-def _left_if_right(stretch: Stretch) -> Stretch:
+def _unshifted_if_right(stretch: Stretch) -> Stretch:
     """The stretch without a shift that no viewer notices, or that may as well be none."""
     shift = stretch.shift
     if shift.ratio != 1 or abs(shift.offset) > max(_UNNOTICED, stretch.margin):

@@ -1,6 +1,8 @@
 """Words into readable cues, and the norms by which cues are shaped, checked and repaired.
 
-In reading order:: norms        the presets of reading norms
+In reading order::
+
+norms        the presets of reading norms
 timed_words  words with consistent times
 linebreaks   where a line or a cue may end
 timing       when cues begin and end

@@ -94,7 +94,7 @@ def ends_sentence(word: str) -> bool:
 
 
 def _is_name(word: str) -> bool:
-    """Whether it is written like a name; text all in capitals tells nothing."""
+    """Whether it is written like a name, which text all in capitals does not show."""
     core = word.strip(_OPENERS + _CLOSERS)
     return core[:1].isupper() and core[1:2].islower() and _bare(core) not in _HOLDS_ALWAYS
 

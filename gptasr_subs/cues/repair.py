@@ -50,21 +50,20 @@ class Token:
 
 
 def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
-    """The cues in the order of their times, runs of faulty ones shaped anew, the others as they
-    were.
+    """Shape runs of faulty cues anew, leave the others as they were, and sort all by time.
 
     Cues of different places on the screen do not disturb one another. Every word stays, but what
     stands in the file more than once although it is said once: layers of a sign, captions that roll
-    up. Afterwards there are no errors; twice does no more than once.
+    up. Afterwards there are no errors, and fixing once more changes nothing.
     """
     fixed = _in_order(cue for cue in cues if plain(cue.text).strip())
     for _ in range(_PASSES):
-        better = []
-        for own in split_by_position(_in_order(merge_doubles(fixed))):
-            run = _Place(unroll(own), norms)
-            while run.fix_once():
+        better: Cues = []
+        for cues_there in split_by_position(_in_order(merge_doubles(fixed))):
+            place = _Place(unroll(cues_there), norms)
+            while place.fix_once():
                 pass
-            better += run.cues
+            better += place.cues
         better = _in_order(better)
         if better == fixed:
             break
@@ -83,11 +82,14 @@ def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf)
     """
     tokens: list[Token] = []
     words: list[Word] = []
-    for cue, own, span in zip(
-        cues, tokens_of(cues, norms), _spoken(cues, norms, end_limit), strict=True
-    ):
+    spans = _spoken(cues, norms, end_limit)
+    for cue, own, (start, end) in zip(cues, tokens_of(cues, norms), spans, strict=True):
         tokens += [replace(token, position=cue.position) for token in own]
-        words += _spread(own, *span)
+        # At the speed of a voice; what time is left belongs to the last word
+        texts = [token.text for token in own]
+        spoken_end = min(end, start + len(" ".join(texts)) / _SLOWEST)
+        words += spread(texts, Word("", start, spoken_end))
+        words[-1] = replace(words[-1], end=end)
     timed = time_words(words, [token.break_before for token in tokens], end_limit)
     return apply_tags(arrange(timed, replace(norms, lead_out=0.0)), tokens)
 
@@ -162,9 +164,7 @@ def _line_tokens(row: Row, longest: int) -> Iterator[Token]:
 
 
 def _is_apart(cue: Cue, following: Cue) -> bool:
-    """Whether two cues are of different speakers or places, or one of them is a sign that stands
-    there while somebody speaks.
-    """
+    """Whether two cues have different speakers or places, or one is a sign shown during speech."""
     if _is_dialogue(cue) or _is_dialogue(following) or cue.position != following.position:
         return True
     together = min(cue.end, following.end) - following.start
@@ -194,13 +194,6 @@ def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tup
                 share = len(cue.text) / (len(cue.text) + len(following.text))
                 now = max(limit, start + (now - start) * share)
         yield start, max(start, now)
-
-
-def _spread(tokens: Sequence[Token], start: float, end: float) -> list[Word]:
-    """Words of a cue at the speed of a voice; what time is left belongs to the last."""
-    texts = [token.text for token in tokens]
-    *words, last = spread(texts, Word("", start, min(end, start + len(" ".join(texts)) / _SLOWEST)))
-    return [*words, replace(last, end=end)]
 
 
 def _end(start: float, cue: Cue, limit: float, needed: float, norms: Norms) -> float:
@@ -281,7 +274,12 @@ class _Place:
 
         The run grows while errors demand it, up to cues that are right.
         """
-        lowest, highest = self._room(first, last)
+        lowest = first
+        while lowest > 0 and self.cues[lowest - 1] not in self.right:
+            lowest -= 1
+        highest = last
+        while highest < len(self.cues) and self.cues[highest] not in self.right:
+            highest += 1
         grown = 0
         while True:
             low = max(lowest, first - grown)
@@ -297,14 +295,6 @@ class _Place:
             if (low, high) == (lowest, highest):
                 return self._squeeze(low, high, new)
             grown = 2 * grown + 1
-
-    def _room(self, first: int, last: int) -> tuple[int, int]:
-        """Return how far a run may grow."""
-        while first > 0 and self.cues[first - 1] not in self.right:
-            first -= 1
-        while last < len(self.cues) and self.cues[last] not in self.right:
-            last += 1
-        return first, last
 
     def _faults(self, low: int, high: int, middle: Cues) -> tuple[int, int, float]:
         """Errors, warnings, and the seconds that are missing for reading."""

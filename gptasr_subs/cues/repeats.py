@@ -125,6 +125,7 @@ def _without_words(lines: Sequence[str], count: int) -> tuple[str, ...]:
 
 
 def _without_first(line: str, count: int) -> str:
+    """A line without its first words."""
     left = count
 
     def words(text: str) -> str:

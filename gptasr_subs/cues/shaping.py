@@ -190,11 +190,11 @@ def _looks(chars: Ints, words: int, shown: Floats, norms: Norms, costs: CueCosts
 def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
     """The sequence of cues with the fewest points, each as (first word, number of words)."""
     n = len(costs) - 1
-    reach = costs.shape[1]
+    longest = costs.shape[1]
     best = np.zeros(n + 1)
     sizes = np.zeros(n + 1, dtype=np.int64)
     for j in range(1, n + 1):
-        d = min(j, reach)
+        d = min(j, longest)
         totals = best[j - d : j][::-1] + costs[j, :d]
         sizes[j] = 1 + int(totals.argmin())
         best[j] = totals[sizes[j] - 1]

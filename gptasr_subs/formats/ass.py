@@ -35,7 +35,7 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 _HEIGHT = 1080
 _UNSURE = r"{\c&H00FFFF&}"  # yellow: the bytes are blue, green, red
 _SURE = r"{\c}"
-_BRACE = {"{": r"\{", "}": r"\}"}
+_ESCAPES = {"{": r"\{", "}": r"\}", "\\": "\\" + JOINER}
 
 _OVERRIDE = re.compile(r"(?<!\\)\{([^{}]*)\}")
 _DRAWING = re.compile(r"\\p[1-9]")
@@ -104,7 +104,7 @@ def _line(cue: Cue, spoken: Lines | None, style: Style) -> str:
 
 
 def _escape(text: str) -> str:
-    return "".join(_BRACE.get(char, char + JOINER * (char == "\\")) for char in text)
+    return "".join(_ESCAPES.get(char, char) for char in text)
 
 
 def _tag(tag: str) -> str:
@@ -171,7 +171,13 @@ def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
     lines = clean_lines(_lines(row))
     if style.get("italic", "0").strip() not in ("0", ""):
         lines = [f"<i>{line}</i>" for line in lines if line]
-    return Cue(start, end, tuple(lines), place_of(codes) or _alignment(style))
+    number = style.get("alignment", "2").strip()
+    place = int(number) if number.isdecimal() and len(number) < 3 else 2
+    if "alphalevel" in style:  # SubStation 4
+        place = LEGACY_PLACES.get(place, 2)
+    elif not 1 <= place <= 9:
+        place = 2
+    return Cue(start, end, tuple(lines), place_of(codes) or place)
 
 
 def _lines(row: dict[str, str]) -> list[str]:
@@ -210,13 +216,6 @@ def _without_drawings(text: str) -> str:
 
 def _shown(row: dict[str, str]) -> str:
     return plain(" ".join(_lines(row)))
-
-
-def _alignment(style: dict[str, str]) -> int:
-    value = style.get("alignment", "2").strip()
-    place = int(value) if value.isdecimal() and len(value) < 3 else 2
-    legacy = "alphalevel" in style
-    return LEGACY_PLACES.get(place, 2) if legacy else place if 1 <= place <= 9 else 2
 
 
 def _seconds(clock: str) -> float | None:

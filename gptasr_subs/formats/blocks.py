@@ -86,7 +86,9 @@ def _without_numbers(parts: Sequence[list[str]]) -> list[list[str]]:
     for index, part in enumerate(parts):
         number = _number_below(part)
         is_last = index == len(parts) - 1
-        if number is not None and _is_of_cue(part, number, before, numbered, is_last):
+        if number is not None and _is_of_cue(
+            part, number, expected=before + 1, numbered=numbered, is_last=is_last
+        ):
             stripped.append(part[: _last_filled(part)])
             before = number
         else:
@@ -95,10 +97,12 @@ def _without_numbers(parts: Sequence[list[str]]) -> list[list[str]]:
     return stripped
 
 
-def _is_of_cue(part: list[str], number: int, before: int, numbered: bool, is_last: bool) -> bool:
+def _is_of_cue(
+    part: list[str], number: int, *, expected: int, numbered: bool, is_last: bool
+) -> bool:
     """Whether the number at the end of these lines is that of a cue, not text."""
     last = _last_filled(part)
-    is_next = number == before + 1
+    is_next = number == expected
     after_blank = last > 0 and not bare(part[last - 1])
     if is_last:  # a number that no times follow
         return numbered and is_next and after_blank and any(map(bare, part[:last]))

@@ -27,7 +27,15 @@ class Json:
             "duration": document.seconds,
             "language": document.language,
             "model": document.model,
-            "cues": [_cue(cue) for cue in document.cues],
+            "cues": [
+                {
+                    "start": round(cue.start, 3),
+                    "end": round(cue.end, 3),
+                    "lines": list(cue.lines),
+                    **({} if cue.position == 2 else {"position": cue.position}),
+                }
+                for cue in document.cues
+            ],
             "words": [
                 {
                     "text": word.text,
@@ -43,14 +51,14 @@ class Json:
     def read(self, text: str) -> list[Cue]:
         """The cues. Raises FormatError when the object has none."""
         try:
-            return [_read(cue) for cue in json.loads(text)["cues"]]
+            return [_read_cue(cue) for cue in json.loads(text)["cues"]]
         except (ValueError, KeyError, TypeError) as error:
             raise FormatError(
                 'This JSON file has no "cues" with "start", "end" and "lines".'
             ) from error
 
 
-def _read(cue: dict[str, Any]) -> Cue:
+def _read_cue(cue: dict[str, Any]) -> Cue:
     start = float(cue["start"])
     end = float(cue["end"])
     position = int(cue.get("position", 2))
@@ -60,8 +68,3 @@ def _read(cue: dict[str, Any]) -> Cue:
     if isinstance(lines, str):
         lines = lines.split("\n")
     return Cue(start, end, tuple(map(str, lines)), position)
-
-
-def _cue(cue: Cue) -> dict[str, Any]:
-    content = {"start": round(cue.start, 3), "end": round(cue.end, 3), "lines": list(cue.lines)}
-    return content if cue.position == 2 else {**content, "position": cue.position}

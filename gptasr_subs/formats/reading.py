@@ -44,8 +44,8 @@ def close_open(cues: Sequence[Cue]) -> Reading:
     closed = []
     for cue in cues:
         following = starts[bisect_right(starts, cue.start, hi=len(cues))]
-        is_open = cue.end == inf
-        closed.append(replace(cue, end=min(following, cue.start + _LONGEST)) if is_open else cue)
+        end = min(following, cue.start + _LONGEST) if cue.end == inf else cue.end
+        closed.append(replace(cue, end=end))
     many = "A subtitle has" if len(open_ends) == 1 else f"{len(open_ends)} subtitles have"
     remark = (
         f"{many} no end (the first at {open_ends[0].start:.3f} s), the next one's start is taken."

@@ -9,7 +9,7 @@ from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, with_lines
 from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.reading import Reading, left_out
-from gptasr_subs.formats.times import bare, has_words, milliseconds
+from gptasr_subs.formats.times import bare, has_words, milliseconds, to_seconds
 from gptasr_subs.types import Cue
 
 _TIME = r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})(?:[.,:;](\d{1,9}))?"
@@ -45,8 +45,8 @@ class Sbv:
         timed = False  # whether the times above a line could be read
         for line in text.split("\n"):
             if found := _TIMING.fullmatch(bare(line)):
-                start = _seconds(*found.groups()[:4])
-                cues.append(Cue(start, _seconds(*found.groups()[4:]), ()))
+                times = found.groups()
+                cues.append(Cue(to_seconds(*times[:4]), to_seconds(*times[4:]), ()))
                 timed = True
             elif _BROKEN.fullmatch(bare(line)):
                 timed = False
@@ -75,8 +75,3 @@ def _lines(cue: Cue) -> list[str]:
 def _clock(seconds: float) -> str:
     total, millis = divmod(milliseconds(seconds), 1000)
     return f"{total // 3600}:{total // 60 % 60:02d}:{total % 60:02d}.{millis:03d}"
-
-
-def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> float:
-    whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-    return float(f"{whole}.{fraction or 0}")

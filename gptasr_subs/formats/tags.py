@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 
 from gptasr_subs.cues.markup import JOINER, literal
 
@@ -22,20 +21,16 @@ def read_tags(text: str, escaped: bool = False) -> str:
     """A text with the markup of cues for its tags, without escapes where it is ``escaped``."""
     parts = []
     end = 0
-    for tag in _tags(text, escaped):
+    # Tags without a name are text, unless text would be escaped.
+    for tag in (tag for tag in _TAG.finditer(text) if escaped or not tag["nameless"]):
         parts += [_words(text[end : tag.start()], escaped), _markup(tag)]
         end = tag.end()
     return "".join([*parts, _words(text[end:], escaped)])
 
 
 def hide_tags(text: str) -> str:
-    """Text that would be taken for tags, with a sign that nobody sees and that keeps it text."""
+    """Put an invisible sign into what would be taken for tags, so that it stays text."""
     return _TAG.sub(lambda tag: tag[0] if tag["nameless"] else f"<{JOINER}{tag[0][1:]}", text)
-
-
-def _tags(text: str, escaped: bool) -> Iterator[re.Match[str]]:
-    """Tags without a name are text, unless text would be escaped."""
-    return (tag for tag in _TAG.finditer(text) if escaped or not tag["nameless"])
 
 
 def _words(text: str, escaped: bool) -> str:

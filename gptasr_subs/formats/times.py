@@ -49,8 +49,8 @@ def parse_timing(line: str) -> Timing | None:
     if not found:
         return None
     times = found.groups()
-    end = _seconds(*times[5:10]) if times[7] else inf
-    return Timing(_seconds(*times[:5]), end, times[10] or "")
+    end = to_seconds(*times[6:10], sign=times[5]) if times[7] else inf
+    return Timing(to_seconds(*times[1:5], sign=times[0]), end, times[10] or "")
 
 
 def is_timing(line: str) -> bool:
@@ -102,14 +102,15 @@ def _normal(line: str) -> str:
     return _DOTTED.sub(r"\1:\2:\3", "".join(digits))
 
 
-def _seconds(
-    sign: str | None,
+def to_seconds(
     hours: str | None,
     minutes: str | None,
     seconds: str | None,
     fraction: str | None,
+    *,
+    sign: str | None = None,
 ) -> float:
-    """A time as seconds; one before the video's start is its start."""
+    """Return a time, given in digits, as seconds; one before the video's start is its start."""
     if sign:
         return 0.0
     whole = 3600 * _number(hours) + 60 * _number(minutes) + _number(seconds)

@@ -40,13 +40,12 @@ class Tsv:
         if rows and [name.strip().lower() for name in rows[0]] == _COLUMNS:
             rows = rows[1:]
         try:
-            return [_cue(*row) for row in rows]
-        except (ValueError, TypeError) as error:
+            return [
+                Cue(_seconds(start), _seconds(end), tuple(clean_lines(map(literal, text))))
+                for start, end, *text in rows
+            ]
+        except ValueError as error:
             raise FormatError("This TSV file has rows that are not start, end and text.") from error
-
-
-def _cue(start: str, end: str, text: str = "") -> Cue:
-    return Cue(_seconds(start), _seconds(end), tuple(clean_lines([literal(text)])))
 
 
 def _seconds(number: str) -> float:

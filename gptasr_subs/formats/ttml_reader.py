@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import inf, isfinite
 from xml.etree import ElementTree
@@ -57,6 +57,10 @@ class _Scope:
     place: int = 2
     timed: bool = False
     names: tuple[str, ...] = ()  # of tags
+
+    def part(self, text: str) -> _Part:
+        """Return text of the element."""
+        return _Part(text, self.begin, end=self.end, place=self.place, timed=self.timed)
 
 
 def read_ttml(root: ElementTree.Element) -> Reading:
@@ -117,27 +121,23 @@ class _Reader:
         if name in _SILENT:
             return after
         if name == "br":
-            self._open.append(_Part("\n", outer.begin, outer.end, outer.place, outer.timed))
+            self._open.append(outer.part("\n"))
             return after
         if name == "p":
             self._close()
         scope = self._scope(element, outer, after)
-        end = self._children(element, scope)
-        if name == "p":
-            self._close()
-        return scope.end if isfinite(scope.end) else end
-
-    def _children(self, element: ElementTree.Element, scope: _Scope) -> float:
         in_turn = _attributes(element).get("timeContainer") == "seq"
         after = scope.begin
         end = scope.begin
         self._add(element.text, scope)
         for child in element:
-            ended = self._walk(child, scope, after)
-            end = max(end, ended)
-            after = ended if in_turn else scope.begin
+            child_end = self._walk(child, scope, after)
+            end = max(end, child_end)
+            after = child_end if in_turn else scope.begin
             self._add(child.tail, scope)
-        return end
+        if name == "p":
+            self._close()
+        return scope.end if isfinite(scope.end) else end
 
     def _scope(self, element: ElementTree.Element, outer: _Scope, after: float) -> _Scope:
         facts = _attributes(element)
@@ -151,7 +151,7 @@ class _Reader:
         names = dict.fromkeys([*outer.names, *_markup(facts), *named])
         timed = outer.timed or not facts.keys().isdisjoint({"begin", "end", "dur"})
         place = self.regions.get(facts.get("region", ""), outer.place)
-        return _Scope(begin, min(ends), place, timed, tuple(names))
+        return _Scope(begin, min(ends), place=place, timed=timed, names=tuple(names))
 
     def _add(self, text: str | None, scope: _Scope) -> None:
         """Text of an element; line ends in the file are no line ends on the screen."""
@@ -160,7 +160,7 @@ class _Reader:
             opening = "".join(f"<{name}>" for name in scope.names)
             closing = "".join(f"</{name}>" for name in reversed(scope.names))
             flowing = opening + literal(flowing) + closing
-        self._open.append(_Part(flowing, scope.begin, scope.end, scope.place, scope.timed))
+        self._open.append(scope.part(flowing))
 
     def _close(self) -> None:
         self.untimed += [part.text for part in self._open if not part.timed]
@@ -213,8 +213,7 @@ def _without_blank(parts: Iterable[_Part]) -> list[_Part]:
         if part.text.strip() or not timed:
             timed.append(part)
         else:
-            last = timed[-1]
-            timed.append(_Part(part.text, last.begin, last.end, last.place, last.timed))
+            timed.append(replace(timed[-1], text=part.text))
     return timed
 
 

@@ -57,7 +57,11 @@ class Vtt:
             )
         read = close_open([_cue(block) for block in scan.blocks])
         lost = [*scan.untimed, *(stray_words(block.timing.settings) for block in scan.blocks)]
-        names = [_identifier(lines) for lines in [scan.head, *(b.lines for b in scan.blocks)]]
+        # What may be the identifier of the next cue: a line alone, right above its times
+        names = [
+            lines[-1] if len(lines) > 1 and not lines[-2] else ""
+            for lines in [scan.head, *(block.lines for block in scan.blocks)]
+        ]
         named = sum(map(bool, names[:-1])) > max(1, len(scan.blocks) / 2)
         parts = [_paragraphs(scan.head), *(_split(block)[1] for block in scan.blocks)]
         for name, paragraphs in zip([*names[:-1], ""], parts, strict=True):
@@ -80,19 +84,15 @@ def _split(block: Block) -> tuple[list[str], list[list[str]]]:
     if not paragraphs:
         return [], []
     first, *rest = paragraphs
-    is_text = bool(block.lines[0]) or len(first) > 1 or bool(rest)
-    is_text &= bool(block.lines[0]) or not _NO_TEXT.match(first[0])
-    return (first, rest) if is_text else ([], paragraphs)
+    is_text = len(first) > 1 or bool(rest)
+    if block.lines[0] or (is_text and not _NO_TEXT.match(first[0])):
+        return first, rest
+    return [], paragraphs
 
 
 def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
     """Lines in groups between which empty ones stand."""
     return [list(group) for filled, group in groupby(lines, key=bool) if filled]
-
-
-def _identifier(lines: Sequence[str]) -> str:
-    """What may be the identifier of the next cue: a line alone, right above its times."""
-    return lines[-1] if len(lines) > 1 and not lines[-2] else ""
 
 
 def _stray(paragraphs: Sequence[list[str]], identifier: str) -> Iterator[str]:
@@ -143,13 +143,16 @@ def _position(settings: str) -> int:
     row = 0
     if found:
         place = int(found[1])
-        share = bool(found[2])
-        row = 2 if 0 <= place < (34 if share else 8) else 1 if share and place < 67 else 0
+        is_percent = bool(found[2])
+        if 0 <= place < (34 if is_percent else 8):
+            row = 2
+        elif is_percent and place < 67:
+            row = 1
     if _USUAL in settings or "position:" not in settings:
         return 2 + 3 * row
-    column = (
-        1
-        + bool(re.search(r"align:(?:end|right)", settings))
-        - bool(re.search(r"align:(?:start|left)", settings))
-    )
+    column = 1
+    if re.search(r"align:(?:end|right)", settings):
+        column = 2
+    elif re.search(r"align:(?:start|left)", settings):
+        column = 0
     return 1 + column + 3 * row

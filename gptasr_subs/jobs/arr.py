@@ -98,7 +98,12 @@ def handle(
             f"{event.program.capitalize()} names the file {str(missing[0])!r}, which is not there "
             "on this computer; give --map FOLDER-THERE=FOLDER-HERE."
         )
-    return [queue.add(path, options) for path in paths if not _is_known(queue, path)]
+    # Sonarr reports one import twice, file by file and when all is done.
+    added: dict[Path, float] = {}
+    for job in queue.jobs(State.WAITING, State.RUNNING, State.DONE, State.SKIPPED):
+        added[job.path] = max(job.added, added.get(job.path, 0.0))
+    arrived = [path for path in paths if path.stat().st_ctime > added.get(path.absolute(), 0.0)]
+    return [queue.add(path, options) for path in arrived]
 
 
 def parse_mapping(pairs: Sequence[str]) -> list[tuple[str, str]]:
@@ -126,15 +131,6 @@ def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
         if start == folder or (windows and start.lower() == folder.lower()):
             return Path(here, *filter(None, full[len(folder) :].split("/")))
     return Path(path)
-
-
-def _is_known(queue: Queue, path: Path) -> bool:
-    """Whether this very file was put in before: Sonarr reports one import twice, file by file and
-    when all is done.
-    """
-    came = path.stat().st_ctime
-    jobs = queue.jobs(State.WAITING, State.RUNNING, State.DONE, State.SKIPPED)
-    return any(job.path == path.absolute() and job.added >= came for job in jobs)
 
 
 def _listed(facts: Mapping[str, str], name: str) -> tuple[str, ...]:

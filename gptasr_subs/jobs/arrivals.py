@@ -17,9 +17,7 @@ _WRITES = 0o3  # the bits of open flags that say whether a file is open for writ
 
 
 def is_open_for_writing(path: Path) -> bool:
-    """Whether some process of this computer writes to it, where the system tells (Linux, and our
-    own rights).
-    """
+    """Whether a process of this computer writes to it; known on Linux, of our own processes."""
     try:
         wanted = path.stat()
     except OSError:
@@ -98,12 +96,10 @@ class Arrivals:
         wanted = self._patience if seen.unreadable_once else self._stable_seconds
         if now - seen.since < wanted or is_open_for_writing(path):
             return False
-        seen.unreadable_once = not seen.unreadable_once and not _is_media(path)
-        return not seen.unreadable_once and file_stamp(path) == stamp
-
-
-def _is_media(path: Path) -> bool:
-    try:
-        return bool(probe(path))
-    except MediaError:
-        return False
+        if not seen.unreadable_once:
+            try:
+                probe(path)
+            except MediaError:
+                seen.unreadable_once = True
+                return False
+        return file_stamp(path) == stamp

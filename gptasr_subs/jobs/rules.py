@@ -165,7 +165,7 @@ def _audio(candidate: Candidate) -> tuple[bool, str]:
     language = tracks[chosen].language
     return same_language(language, candidate.limits.audio), (
         f"its audio tracks are in: {spoken}; number {chosen}, in {language or 'unknown'}, would be "
-        f"listened to; asked for is {candidate.limits.audio!r}"
+        f"used; asked for is {candidate.limits.audio!r}"
     )
 
 

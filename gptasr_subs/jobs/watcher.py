@@ -167,8 +167,10 @@ class Watcher:
 
     def _enqueue(self, path: Path, queue: Queue) -> None:
         with contextlib.suppress(MediaError, OSError):  # the worker will say what is wrong with it
-            if _has_failed(path, queue):
-                return
+            changed = path.stat().st_mtime
+            failed = (job for job in queue.jobs(State.FAILED) if job.path == path)
+            if any(job.changed > changed for job in failed):
+                return  # it was tried as it is and cannot be done, and that has been reported
             # Whether another file was seen whose subtitles would bear the same name
             first = self._named.setdefault(target_paths(path, self._options).popitem()[1], path)
             has_namesake = first != path and first.exists()
@@ -195,10 +197,3 @@ class _EventForwarder(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         self._events.put(event)
-
-
-def _has_failed(path: Path, queue: Queue) -> bool:
-    """Whether the file as it is was tried before and cannot be done; that has been reported."""
-    changed = path.stat().st_mtime
-    failed = (job for job in queue.jobs(State.FAILED) if job.path == path)
-    return any(job.changed > changed for job in failed)

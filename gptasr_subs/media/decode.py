@@ -68,7 +68,7 @@ def decode_blocks(
     """Yield the audio of one track from ``start`` seconds on: mono float32 blocks (n_samples,) of
     ``block_seconds``.
 
-    A ``track`` that is given as ``probe`` tells it need not be looked for again. Several channels
+    A ``track`` as ``probe`` returns it saves another look into the file. Several channels
     become their mean, or the louder side where they cancel in it. Times are the player's: audio
     that starts late is preceded by silence, and holes are filled with it. Damage costs no more than
     the damaged part and is logged as a warning. Raises MediaError, when the first block is asked
@@ -86,9 +86,8 @@ def decode_blocks(
     with run_ffmpeg(command) as (child, stderr_tail):
         patience = Patience(child, SILENCE_LIMIT)
         with patience.watch():
-            for block in _read_blocks(
-                child.stdout, round(block_seconds * sample_rate), channels, patience
-            ):
+            samples = round(block_seconds * sample_rate)
+            for block in _read_blocks(child.stdout, samples, channels, patience=patience):
                 decoded += len(block)
                 yield block
     if patience.is_over:
@@ -100,14 +99,15 @@ def decode_blocks(
     errors = [line for line in stderr_tail if not _OF_PICTURES.search(line)]
     if decoded and _is_playlist(media):
         errors = [line for line in errors if _LOST_PART.search(line)]
-    if child.returncode == 0 and not errors and (decoded or start):
-        return
-    reason = complaint(errors) or (
-        f"exit code {child.returncode}" if child.returncode else "it holds none"
-    )
-    if not decoded:
-        raise _failure(media, track, reason, " ".join(stderr_tail))
-    _log.warning("%r is damaged in places (%s); what could be decoded is used.", str(media), reason)
+    reason = complaint(errors)
+    if child.returncode:
+        reason = reason or f"exit code {child.returncode}"
+    if not decoded and (reason or not start):
+        raise _failure(media, track, reason or "it holds none", stderr=" ".join(stderr_tail))
+    if reason:
+        _log.warning(
+            "%r is damaged in places (%s); what could be decoded is used.", str(media), reason
+        )
 
 
 def decode_audio(
@@ -159,7 +159,7 @@ def _correction(media: Path, audio: Any) -> float:
 
 
 def _read_blocks(
-    pipe: IO[bytes] | None, samples: int, channels: int, patience: Patience
+    pipe: IO[bytes] | None, samples: int, channels: int, *, patience: Patience
 ) -> Iterator[FloatArray]:
     frame = 4 * channels  # bytes
     while pipe and (data := _read(pipe, frame * samples, patience)):  # short only at the end
@@ -199,7 +199,7 @@ def _mix(sides: FloatArray) -> FloatArray:
     return mean
 
 
-def _failure(media: Path, track: AudioTrack, reason: str, stderr: str) -> MediaError:
+def _failure(media: Path, track: AudioTrack, reason: str, *, stderr: str) -> MediaError:
     """Say why there is no audio at all; what ``probe`` raises if the file is to blame."""
     probe(media)
     name = repr(str(media))

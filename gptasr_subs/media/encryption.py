@@ -20,7 +20,7 @@ def refuse_encrypted(media: Path) -> None:
         header = _movie_header(file)
     if _ENCRYPTED_AUDIO.search(header):
         raise MediaError(
-            f"The audio of {str(media)!r} is encrypted (DRM), so nobody can listen to it without "
+            f"The audio of {str(media)!r} is encrypted (DRM), so it cannot be decoded without "
             "its key; give a copy without protection."
         )
 

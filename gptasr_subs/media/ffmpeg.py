@@ -88,19 +88,22 @@ def build_command(
     if progress:
         whole = whole.global_args("-progress", progress)
     command = whole.compile(cmd=find_ffmpeg(), overwrite_output=overwrite)
-    return [_with_surrogates(word).replace("\0", "") for word in command]
+    restored = (
+        re.sub("\0([\ue080-\ue0ff])", lambda found: chr(ord(found[1]) - 0xE000 + 0xDC00), word)
+        for word in command
+    )
+    return [word.replace("\0", "") for word in restored]
 
 
-# Bytes of a name that are no UTF-8 are surrogates in Python, and ffmpeg-python hashes its words as
-# strict UTF-8: meanwhile each is a null byte and a private letter. No name holds null bytes.
 def _without_surrogates(address: str) -> str:
+    """Hide bytes of a name that are no UTF-8, surrogates in Python, until the command is built.
+
+    ffmpeg-python hashes its words as strict UTF-8: meanwhile each is a null byte, which no name
+    holds, and a private letter.
+    """
     return re.sub(
         "[\udc80-\udcff]", lambda found: "\0" + chr(ord(found[0]) - 0xDC00 + 0xE000), address
     )
-
-
-def _with_surrogates(word: str) -> str:
-    return re.sub("\0([\ue080-\ue0ff])", lambda found: chr(ord(found[1]) - 0xE000 + 0xDC00), word)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from gptasr_subs.errors import MediaError
+from gptasr_subs.errors import MediaError, system_reason
 from gptasr_subs.media.sidecars import BURNED
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def find_media(path: Path) -> list[Path]:
     def report(error: OSError) -> None:
         if error.filename == str(path):
             raise _unreadable(path, error) from error
-        _log.warning("The folder %r is left out: %s.", error.filename, _reason(error))
+        _log.warning("The folder %r is left out: %s.", error.filename, system_reason(error))
 
     found = list(find_arrived(path, report))
     if not found:
@@ -134,9 +134,5 @@ def _is_folder(path: Path) -> bool:
 
 def _unreadable(path: Path, error: OSError) -> MediaError:
     return MediaError(
-        f"{str(path)!r} cannot be opened ({_reason(error)}); check its name and rights."
+        f"{str(path)!r} cannot be opened ({system_reason(error)}); check its name and rights."
     )
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -110,7 +110,7 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What ffprobe tells of a media file as JSON ("format", "streams").
+    """Return what ffprobe says of a media file as JSON ("format", "streams").
 
     Raises MediaError where it is not media.
     """
@@ -120,17 +120,20 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def choose_track(info: MediaInfo, track: int | str | None, language: str = "en") -> int:
-    """The audio track asked for by index or language (``en``, ``eng``), else the one to listen to.
+    """The audio track asked for by index or language (``en``, ``eng``), else the best one.
 
     That is one in ``language``, else of unknown language, else of another; then the default one. A
     commentary or description is chosen only by its index, or if nothing else is there. Raises
     MediaError where there is no such track; the message lists those there are.
     """
     if track is None:
-        return min(
-            info.audio,
-            key=lambda a: (a.commentary, _language_rank(a, language), not a.default, a.index),
-        ).index
+
+        def rank(audio: AudioTrack) -> tuple[bool, bool, bool, bool, int]:
+            is_other = not same_language(audio.language, language)
+            is_known = bool(audio.language)
+            return audio.commentary, is_other, is_known, not audio.default, audio.index
+
+        return min(info.audio, key=rank).index
     if isinstance(track, int) or track.isdecimal():
         found = [a for a in info.audio if a.index == int(track)]
     else:
@@ -143,13 +146,6 @@ def choose_track(info: MediaInfo, track: int | str | None, language: str = "en")
             f"There is no audio track {str(track)!r}; choose --audio-track from: {there}."
         )
     return min(found, key=lambda a: (a.commentary, a.index)).index
-
-
-def _language_rank(audio: AudioTrack, language: str) -> int:
-    """0 for a track in the language, 1 where its language is not known, 2 for another."""
-    if same_language(audio.language, language):
-        return 0
-    return 2 if audio.language else 1
 
 
 def refuse_unreadable(media: Path) -> None:
@@ -190,7 +186,7 @@ def run_probe(command: list[str], media: Path) -> subprocess.CompletedProcess[st
 
 
 def _media_info(facts: dict[str, Any]) -> MediaInfo:
-    """From what ffprobe tells as JSON."""
+    """From the JSON of ffprobe."""
     streams: list[dict[str, Any]] = facts["streams"]
     audio = [stream for stream in streams if stream.get("codec_type") == "audio"]
     texts = [stream for stream in streams if stream.get("codec_type") == "subtitle"]
@@ -346,7 +342,7 @@ def _in_full(rate: str) -> str:
 
 
 def _channels(layout: str) -> int:
-    """``stereo`` is 2, ``5.1(side)`` is 6, ``3 channels`` is 3; 0 for names that tell no number."""
+    """``stereo`` is 2, ``5.1(side)`` is 6, ``3 channels`` is 3; 0 for other names."""
     name = layout.partition("(")[0]
     named = {"mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "hexagonal": 6, "octagonal": 8}
     return named.get(name, sum(int(digits) for digits in re.findall(r"\d+", name)))

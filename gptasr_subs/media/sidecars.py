@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+from gptasr_subs.errors import system_reason
 from gptasr_subs.media.languages import player_tag, same_language
 
 _log = logging.getLogger(__name__)
@@ -94,11 +95,7 @@ def move_sidecars(old: Path, new: Path) -> list[Path]:
         try:
             shutil.move(sidecar, target)
         except OSError as error:
-            _log.warning(
-                "%r could not follow its video (%s).",
-                str(sidecar),
-                (error.strerror or str(error)).lower(),
-            )
+            _log.warning("%r could not follow its video (%s).", str(sidecar), system_reason(error))
         else:
             moved.append(target)
     return moved

@@ -61,7 +61,7 @@ def draw_preview(media: Path, sight: Sight) -> bytes:
     """A PNG: cues over their frames where there is a picture, and the timeline of a part of the
     audio.
 
-    Raises UsageError where Pillow is missing, MediaError.
+    Raises UsageError where Pillow is missing, MediaError where the media cannot be read.
     """
     image = _pillow("Image")
     info = probe(media)
@@ -144,7 +144,13 @@ def _captioned(frame: Image, cue: Cue) -> Image:
 
 def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
     """Rows of waveform, windows and speech, words and cues."""
-    audio = _audio(media, info, sight)
+    n_samples = round(sight.seconds * _RATE)
+    audio = np.zeros(0, np.float32)
+    track = info.audio[choose_track(info, None)]
+    for block in decode_blocks(media, track=track, sample_rate=_RATE, start=sight.start):
+        audio = np.concatenate([audio, block])[:n_samples]
+        if len(audio) == n_samples:
+            break
     windows = [window.shifted(sight.start) for window in segment_blocks([audio], _RATE)]
     seconds = len(audio) / _RATE
     rows = max(1, -(-int(np.ceil(seconds)) // int(_ROW_SECONDS)))
@@ -157,19 +163,6 @@ def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
         _Row(draw, first, 10 + row * _ROW).draw(part / loudest, windows, sight)
     _legend(draw, picture.height - 26)
     return picture
-
-
-def _audio(media: Path, info: MediaInfo, sight: Sight) -> FloatArray:
-    parts: list[FloatArray] = [np.zeros(0, np.float32)]
-    wanted = round(sight.seconds * _RATE)
-    blocks = decode_blocks(
-        media, track=choose_track(info, None), sample_rate=_RATE, start=sight.start
-    )
-    for block in blocks:
-        parts.append(block)
-        if sum(map(len, parts)) >= wanted:
-            break
-    return np.concatenate(parts)[:wanted]
 
 
 class _Row:

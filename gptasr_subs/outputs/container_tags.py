@@ -22,7 +22,7 @@ def has_own_keys(facts: Mapping[str, Any]) -> bool:
 def lost_tags(
     before: Mapping[str, Any], after: Mapping[str, Any], kept: Sequence[int]
 ) -> list[str]:
-    """Names of what ``before`` says and ``after`` does not, both as ffprobe tells.
+    """Names of what ``before`` says and ``after`` does not, both as from ffprobe.
 
     ``kept`` are the streams of ``before`` that are to be in ``after``, in the same order within
     each kind.

@@ -64,7 +64,13 @@ def embedded_track(media: Path, track: Track) -> bool:
     of a kind that holds no text track.
     """
     _container(media)
-    return any(_is_same(stream, track) for stream in inspect(media)["streams"])
+    for stream in inspect(media)["streams"]:
+        is_text = _is_kind(stream, "subtitle") and stream.get("codec_name") not in BITMAP_SUBTITLES
+        is_forced = bool(stream.get("disposition", {}).get("forced"))
+        language = stream.get("tags", {}).get("language", "")
+        if is_text and is_forced == track.forced and same_language(language, track.language):
+            return True
+    return False
 
 
 def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
@@ -120,7 +126,7 @@ def _container(media: Path) -> tuple[str, str, str]:
 
 
 def _writer_options(muxer: str, facts: dict[str, Any]) -> dict[str, str]:
-    """What ffmpeg must be told to keep what the container says.
+    """Options with which ffmpeg keeps what the container says.
 
     It drops the time of recording unless the metadata are copied by name.
     """
@@ -129,14 +135,6 @@ def _writer_options(muxer: str, facts: dict[str, Any]) -> dict[str, str]:
         return {"map_metadata": "0", "movflags": flags}
     # else ffmpeg marks tracks as default that were not
     return {"map_metadata": "0", "default_mode": "passthrough"}
-
-
-def _is_same(stream: Stream, track: Track) -> bool:
-    if not _is_kind(stream, "subtitle") or stream.get("codec_name") in BITMAP_SUBTITLES:
-        return False
-    forced = bool(stream.get("disposition", {}).get("forced"))
-    language = stream.get("tags", {}).get("language", "")
-    return forced == track.forced and same_language(language, track.language)
 
 
 def _is_left_out(stream: Stream, muxer: str, track: Track) -> bool:

@@ -46,7 +46,7 @@ _LAG = 3  # what spectral change compares
 _FLUX_RADIUS = 40  # where change is averaged
 _LEVEL_RANGE_RADIUS = 60  # where the level must rise and fall
 _FLOOR_RADIUS = 100  # where the floor is sought
-_VOICE_RADIUS = 100  # where one voiced or vivid sound must lie
+_VOICE_RADIUS = 100  # where one voiced or fricative frame must lie
 _CONTEXT = 150  # no less than any sum of them that one decision uses
 
 # Limits, in dB but for voicing.
@@ -71,7 +71,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class _Measures:
-    """What each frame tells by itself: powers (n_frames, bands + 1), the last the whole level,
+    """What is measured of each frame: powers (n_frames, bands + 1), the last the whole level, and
     voicing (n_frames,).
     """
 

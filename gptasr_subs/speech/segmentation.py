@@ -100,7 +100,7 @@ _NEVER = _Run(sys.maxsize, sys.maxsize)
 
 _STEP = 6.0  # dB by which a voice that sets in rises above the quietest of what was there before
 _HALF_FRAME = 0.02  # seconds by which a frame holds a voice before it sets in and after it ends
-_BESIDE = 0.1  # seconds that tell what was there before, or is after
+_BESIDE = 0.1  # seconds before and after that are compared
 _BLUR = 0.7  # seconds by which detection may be off beside noise or music that stops or begins
 
 

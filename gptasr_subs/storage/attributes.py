@@ -34,7 +34,12 @@ def copy_attributes(old: Path, new: Path, *, times: bool = False) -> None:
         )
     with contextlib.suppress(OSError):
         new.chmod(stat.S_IMODE(facts.st_mode))
-    _copy_extended(old, new)
+    # Extended attributes, lists of rights too, except those that only the system sets
+    if hasattr(os, "listxattr"):
+        with contextlib.suppress(OSError):
+            for name in os.listxattr(old):
+                with contextlib.suppress(OSError):
+                    os.setxattr(new, name, os.getxattr(old, name))
     if times:
         with contextlib.suppress(OSError):
             os.utime(new, ns=(facts.st_atime_ns, facts.st_mtime_ns))
@@ -62,13 +67,3 @@ def _copy_owner(facts: os.stat_result, new: Path) -> bool:
         os.chown(new, facts.st_uid, -1)
     now = new.stat()
     return (now.st_uid, now.st_gid) == (facts.st_uid, facts.st_gid)
-
-
-def _copy_extended(old: Path, new: Path) -> None:
-    """Copy extended attributes, lists of rights too, except those that only the system sets."""
-    if not hasattr(os, "listxattr"):
-        return
-    with contextlib.suppress(OSError):
-        for name in os.listxattr(old):
-            with contextlib.suppress(OSError):
-                os.setxattr(new, name, os.getxattr(old, name))

@@ -11,13 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gptasr_subs.errors import GptasrError, OutputError
+from gptasr_subs.errors import GptasrError
+from gptasr_subs.storage.files import write_error
 
 ProgressCallback = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0  # seconds without a byte
 _NO_SUCH_RANGE = 416
+_NETWORK_ERRORS = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    TimeoutError,
+    ConnectionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +56,10 @@ def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
         _receive(remote.url, part, on_progress)
         _verify(part, remote.sha256)
         part.replace(target)
-    except (
-        urllib.error.URLError,
-        http.client.HTTPException,
-        TimeoutError,
-        ConnectionError,
-    ) as error:
+    except _NETWORK_ERRORS as error:
         raise DownloadError(_reason(error)) from error
     except OSError as error:
-        raise OutputError(
-            f"{str(target)!r} could not be written: {(error.strerror or str(error)).lower()}."
-        ) from error
+        raise write_error(target, error) from error
     return target
 
 
@@ -103,7 +103,7 @@ def _copy(
             done += len(chunk)
             if on_progress:
                 on_progress(done, total)
-    if total is not None and done < total:  # read() itself does not tell
+    if total is not None and done < total:  # read() itself raises nothing
         raise ConnectionError(f"the connection ended after {done} of {total} bytes")
 
 

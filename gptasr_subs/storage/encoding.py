@@ -35,7 +35,7 @@ _LIKELY = {
     "cp874": "Thai (874)",
 }
 _BROKEN = "\ufffd"
-_LEAST_WIDE = 8  # bytes by which UTF-16 can be told from a file that is no text
+_LEAST_WIDE = 8  # bytes; fewer are too few to recognise UTF-16
 _ONE_BYTE = 0.05  # of noise that is forgiven to the likelier of two encodings
 # What no language writes: a sign between two letters or instead of one, a capital after a small
 # letter, letters of two scripts in one word, the narrow Katakana of old terminals
@@ -110,15 +110,15 @@ def _guess(data: bytes) -> Decoded:
 
     telling = b"\n".join(line for line in re.split(rb"[\r\n]+", data) if not line.isascii())
     fitting = from_bytes(telling, cp_isolation=[*_LIKELY], threshold=0.3)
-    found = {match.encoding: match.chaos + _noise(str(match)) for match in fitting}
+    found = {}
+    for match in fitting:
+        decoded = str(match)
+        beyond = sum(ord(char) > 0x7F for char in decoded)
+        # The share of letters beyond ASCII that no language writes where they stand
+        noise = len(_UNLIKELY.findall(decoded)) / max(1, beyond)
+        found[match.encoding] = match.chaos + noise
     ranked = [name for name in _LIKELY if name in found] or ["cp1252"]
     least = min(found.values(), default=0.0)
     best = next(name for name in ranked if found.get(name, 0.0) <= least + _ONE_BYTE)
     text = data.decode(best, errors="replace")
     return Decoded(text, f"It is no UTF-8; read as {_LIKELY[best]}, which may be wrong.")
-
-
-def _noise(text: str) -> float:
-    """The share of letters beyond ASCII that no language writes where they stand."""
-    beyond = sum(ord(char) > 0x7F for char in text)
-    return len(_UNLIKELY.findall(text)) / max(1, beyond)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from gptasr_subs.errors import FormatError, OutputError
+from gptasr_subs.errors import FormatError, OutputError, system_reason
 from gptasr_subs.storage.attributes import copy_attributes, protect, warn_of_links
 from gptasr_subs.storage.encoding import Decoded, decode
 
@@ -48,7 +48,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
         try:
             Path(path).write_bytes(data)
         except OSError as error:
-            raise _write_error(path, error) from error
+            raise write_error(path, error) from error
     else:
         with atomic_replace(path) as temporary:
             temporary.write_bytes(data)
@@ -64,7 +64,7 @@ def keep_copy(path: Path) -> Path:
     try:
         shutil.copy2(path, copy)
     except OSError as error:
-        raise _write_error(copy, error) from error
+        raise write_error(copy, error) from error
     return copy
 
 
@@ -105,7 +105,7 @@ def atomic_replace(path: str | os.PathLike[str], *, keep_times: bool = False) ->
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise _write_error(path, error) from error
+            raise write_error(path, error) from error
         raise
 
 
@@ -118,8 +118,9 @@ def _is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _write_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
-    reason = _REASONS.get(error.errno or 0, (error.strerror or str(error)).lower())
+def write_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    """Return the error of a file that could not be written, with what to do about it."""
+    reason = _REASONS.get(error.errno or 0, system_reason(error))
     return OutputError(f"{os.fspath(path)!r} could not be written: {reason}.")
 
 
@@ -152,8 +153,9 @@ def read_decoded(path: str | os.PathLike[str]) -> Decoded:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise FormatError(f"{os.fspath(path)!r} could not be read: {reason}.") from error
+        raise FormatError(
+            f"{os.fspath(path)!r} could not be read: {system_reason(error)}."
+        ) from error
     decoded = decode(data)
     if "\0" in decoded.text:
         raise FormatError(f"{os.fspath(path)!r} holds no text; give a subtitle or text file.")

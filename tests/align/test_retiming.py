@@ -232,22 +232,22 @@ def test_no_other_way_to_part_them_is_cheaper(lates: list[float], seed: int) -> 
     rng = np.random.default_rng(seed)
     written = np.cumsum(rng.uniform(2, 9, len(lates)))
     evidence = Evidence(written, written + lates, weights=rng.uniform(0.1, 2, len(lates)))
-    price, _, path = parts._follow(evidence, 1.0, price=0.0, breaks=True)
+    cheapest, _, path = parts._best_path(evidence, 1.0, penalty=0.0, breaks=True)
     scatter = parts._scatter(evidence)
 
     def cost(way: tuple[float, ...]) -> float:
         misses = np.minimum(np.abs(np.array(lates) - way) / scatter, parts._OUTLIER)
         jumps = [
-            parts._break_prices(np.array(pair))[0, 1]
+            parts._break_penalties(np.array(pair))[0, 1]
             for pair in itertools.pairwise(way)
             if pair[0] != pair[1]
         ]
         return float((evidence.weights * misses).sum() + sum(jumps))
 
-    assert price == pytest.approx(
+    assert cheapest == pytest.approx(
         min(cost(way) for way in itertools.product(sorted(set(lates)), repeat=len(lates)))
     )
-    assert price == pytest.approx(cost(tuple(path.tolist())))
+    assert cheapest == pytest.approx(cost(tuple(path.tolist())))
 
 
 def test_fifteen_hundred_cues_take_a_moment() -> None:

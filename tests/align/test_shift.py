@@ -33,7 +33,7 @@ def one_shift(written: Floats, spoken: Floats) -> Shift:
     st.floats(0, 0.3),
     st.integers(0, 99),
 )
-def test_words_tell_the_shift_though_some_were_misheard(
+def test_words_tell_the_shift_though_some_were_found_elsewhere(
     ratio: float, offset: float, wrong: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)

@@ -24,7 +24,7 @@ class Counter:
     max_seconds = 16.0
 
     def __init__(self, word: str) -> None:
-        """``name`` tells results of different models apart."""
+        """``name`` keeps results of different models apart."""
         self.name = f"counter-{word}"
         self._word = word
         self._count = 0

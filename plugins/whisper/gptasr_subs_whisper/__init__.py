@@ -61,8 +61,8 @@ class Whisper:
     def __init__(self, model: Any, name: str, language: str, identity: str = "") -> None:
         """``model`` is faster-whisper's, ``language`` an ISO 639-1 code.
 
-        ``identity`` tells its results from those of other models in the cache; without one nothing
-        is cached.
+        ``identity`` keeps its results apart from those of other models in the cache; without one
+        nothing is cached.
         """
         self.name = name
         self.identity = identity
