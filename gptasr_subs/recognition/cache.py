@@ -97,8 +97,8 @@ class Journal:
         if path:
             self._open(path)
 
-    def record(self, media: Path, track: int | str | None, identity: str, beams: int) -> Record:
-        """What it holds of one video. ``identity`` names the weights.
+    def record(self, media: Path, track: int, identity: str, beams: int) -> Record:
+        """What it holds of one audio track of a video. ``identity`` names the weights.
 
         Without one nothing is remembered.
         """
