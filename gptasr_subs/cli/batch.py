@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gptasr_subs.errors import SharedNameError
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
+from gptasr_subs.media.probe import probe
 from gptasr_subs.pipeline.options import Options, ProgressCallback, Result
 from gptasr_subs.pipeline.plan import make_plan, refuse_shared, refuse_unwritable
 from gptasr_subs.pipeline.recognize import open_record
@@ -50,12 +51,15 @@ class Batch:
             self._refuse_shared(media)
             plan = make_plan(media, self._options)
             refuse_unwritable(plan.outputs(media))  # before the model is loaded
+            info = probe(media) if plan.needs_model else None
         except Exception as error:
             return self._failure(media, error)
-        with open_journal(self._options.journal and plan.needs_model) as journal:
+        with open_journal(self._options.journal and info is not None) as journal:
             record = None
-            if plan.needs_model:
-                record = open_record(journal, media, self._model, self._options)
+            if info:
+                record = open_record(
+                    journal, media, info=info, recognizer=self._model, options=self._options
+                )
                 if record.finished() is None:
                     self._model.load()
             try:

@@ -186,6 +186,7 @@ def run(
         from gptasr_subs.recognition.loading import lazy_model
 
         options = make_options(format, lang, output_dir, overwrite)
+        reporter = Reporter(quiet)
         with open_queue() as queue:
             worker = Worker(
                 queue,
@@ -193,11 +194,12 @@ def run(
                 options=options,
                 limits=parse_limits(only_if_audio, length, size),
                 hooks=Hooks(on_done, on_error),
-                report=Reporter(quiet),
+                report=reporter,
                 newest_first=newest_first,
             )
             with stopped_by_signals(worker):
                 worker.run()
+        reporter.end()
 
 
 def _say_state(job: Job, quiet: bool) -> None:
@@ -221,10 +223,12 @@ class Reporter:
     def __init__(self, quiet: bool) -> None:
         """``quiet``: only what failed."""
         self._quiet = quiet
+        self._failed = False
 
     def __call__(self, job: Job, event: Event) -> None:
         """Errors are said even when ``quiet``."""
         if event.state == "failed":
+            self._failed = True
             later = (
                 f" It is tried again at {_when(job.due)}." if job.state.value == "waiting" else ""
             )
@@ -236,6 +240,11 @@ class Reporter:
                 else f"skipped, {event.reason}"
             )
             echo_error(f"{display_path(job.path)}: {what}.")
+
+    def end(self) -> None:
+        """Raise typer.Exit(1) if any job failed."""
+        if self._failed:
+            raise typer.Exit(1)
 
 
 @contextmanager

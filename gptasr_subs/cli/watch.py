@@ -77,6 +77,7 @@ def watch(
             poll=POLL_SECONDS if poll else 0.0,
             tick=min(1.0, settle / 4 + 0.05),
         )
+        reporter = Reporter(quiet)
         with open_queue() as queue:
             worker = Worker(
                 queue,
@@ -84,7 +85,7 @@ def watch(
                 options=options,
                 limits=limits,
                 hooks=Hooks(on_done, on_error),
-                report=Reporter(quiet),
+                report=reporter,
                 newest_first=newest_first,
             )
             with stopped_by_signals(worker):
@@ -98,6 +99,8 @@ def watch(
                         worker.run(until=lambda: False, longest_wait=1.0)
                 finally:
                     watcher.stop()
+        if once:
+            reporter.end()
 
 
 def explain(

@@ -43,8 +43,8 @@ SILENCE_LIMIT = 60.0  # seconds without any input after which there will be none
 _MOMENT = 1024
 _LOUD = 1e-3
 _SILENCE = 1e-9
-_OPPOSITE = 0.2
-_MANY = 0.2
+_OPPOSITE = 0.5
+_MANY = 0.15
 
 # ffmpeg looks at covers and pictures too, whose damage is none of the audio
 _OF_PICTURES = re.compile(

@@ -1,8 +1,12 @@
-"""Whether the audio of an MP4 file is encrypted: streaming services and audiobook shops do so."""
+"""Whether the audio of an MP4 or Matroska file is encrypted: streaming services and audiobook shops
+do so.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -13,12 +17,26 @@ _ENCRYPTED_AUDIO = re.compile(rb"\0\0..(enca|drms|aavd|aaxc)\0\0\0\0\0\0", re.DO
 _MOST_BYTES = 256 << 20  # larger headers are none
 _LARGE = 1  # a size that says: the true one follows in eight bytes
 
+# Elements of Matroska (and WebM)
+_EBML = 0x1A45DFA3
+_SEGMENT = 0x18538067
+_CLUSTER = 0x1F43B675
+_TRACKS = 0x1654AE6B
+_TRACK_ENTRY = 0xAE
+_TRACK_TYPE = 0x83
+_CONTENT_ENCODINGS = 0x6D80
+_CONTENT_ENCODING = 0x6240
+_CONTENT_ENCRYPTION = 0x5035
+_AUDIO = b"\2"
+
 
 def refuse_encrypted(media: Path) -> None:
     """Raise MediaError where the audio is encrypted: some ffmpegs make noise of it, others fail."""
     with media.open("rb") as file:
         header = _movie_header(file)
-    if _ENCRYPTED_AUDIO.search(header):
+        file.seek(0)
+        tracks = _matroska_tracks(file)
+    if _ENCRYPTED_AUDIO.search(header) or any(map(_is_encrypted_audio, tracks)):
         raise MediaError(
             f"The audio of {str(media)!r} is encrypted (DRM), so it cannot be decoded without "
             "its key; give a copy without protection."
@@ -39,3 +57,57 @@ def _movie_header(file: IO[bytes]) -> bytes:
             return file.read(min(size - read, _MOST_BYTES))
         file.seek(size - read, 1)
     return b""
+
+
+def _matroska_tracks(file: IO[bytes]) -> list[bytes]:
+    """The track entries of a Matroska file; none for other files."""
+    name, size = _element(file)
+    if name != _EBML:
+        return []
+    file.seek(size, 1)
+    while name not in (0, _CLUSTER):
+        name, size = _element(file)
+        if name == _TRACKS:
+            return list(_inside(file.read(min(size, _MOST_BYTES)), _TRACK_ENTRY))
+        if name != _SEGMENT:  # whose content is looked at
+            file.seek(size, 1)
+    return []
+
+
+def _is_encrypted_audio(entry: bytes) -> bool:
+    encryption = (
+        found
+        for encodings in _inside(entry, _CONTENT_ENCODINGS)
+        for encoding in _inside(encodings, _CONTENT_ENCODING)
+        for found in _inside(encoding, _CONTENT_ENCRYPTION)
+    )
+    return _AUDIO in _inside(entry, _TRACK_TYPE) and any(True for _ in encryption)
+
+
+def _inside(data: bytes, wanted: int) -> Iterator[bytes]:
+    """The contents of all elements of one name in the content of another."""
+    file = BytesIO(data)
+    while file.tell() < len(data):
+        name, size = _element(file)
+        content = file.read(size)
+        if name == wanted:
+            yield content
+
+
+def _element(file: IO[bytes]) -> tuple[int, int]:
+    """The name of the element that begins here and the size of its content; (0, 0) at the end.
+
+    Leading zero bits of the first byte tell how many bytes follow it; the bit after them is part of
+    a name, not of a size.
+    """
+    name, _ = _number(file)
+    size, marker = _number(file)
+    return name, size ^ marker
+
+
+def _number(file: IO[bytes]) -> tuple[int, int]:
+    first = file.read(1)
+    if not first or not first[0]:
+        return 0, 0
+    length = 9 - first[0].bit_length()
+    return int.from_bytes(first + file.read(length - 1), "big"), 1 << 7 * length

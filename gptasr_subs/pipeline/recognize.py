@@ -63,7 +63,7 @@ def recognize_file(
     with ExitStack() as stack:
         if record is None:
             journal = stack.enter_context(open_journal(options.journal))
-            record = open_record(journal, media, recognizer, options)
+            record = open_record(journal, media, info=info, recognizer=recognizer, options=options)
         transcript = record.finished()
         if transcript is None:
             if isinstance(recognizer, LazyRecognizer):
@@ -94,11 +94,13 @@ def recognize_file(
     )
 
 
-def open_record(journal: Journal, media: Path, recognizer: Recognizer, options: Options) -> Record:
-    """What the journal holds of a media file that is recognised in this way."""
-    return journal.record(
-        media, options.audio_track, identity_of(recognizer, options.language), options.beams
-    )
+def open_record(
+    journal: Journal, media: Path, *, info: MediaInfo, recognizer: Recognizer, options: Options
+) -> Record:
+    """What the journal holds of the audio track that is taken, recognised in this way."""
+    track = choose_track(info, options.audio_track, options.language)
+    identity = identity_of(recognizer, options.language)
+    return journal.record(media, track, identity=identity, beams=options.beams)
 
 
 def transcribe(

@@ -99,8 +99,8 @@ class Journal:
             except (sqlite3.Error, OSError) as error:
                 self._give_up(error)
 
-    def record(self, media: Path, track: int | str | None, identity: str, beams: int) -> Record:
-        """What it holds of one video. ``identity`` names the weights.
+    def record(self, media: Path, track: int, identity: str, beams: int) -> Record:
+        """What it holds of one audio track of a video. ``identity`` names the weights.
 
         Without one nothing is remembered.
         """

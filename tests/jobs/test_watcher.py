@@ -24,7 +24,7 @@ from gptasr_subs.jobs.watcher import Watcher
 from gptasr_subs.jobs.worker import Worker
 from gptasr_subs.media.library import find_arrived, is_wanted
 from gptasr_subs.pipeline.options import Options
-from tests.support.ended import text_of
+from tests.support.ended import Program, text_of
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import SPOKEN, make_film, names_in
 from tests.support.processes import REPOSITORY, WAITING, posix, start
@@ -387,6 +387,19 @@ def test_once_does_what_is_there_and_ends(program, fake: FakeRecognizer, folder:
     make_film(folder / "other.wav")
     (folder / "bad.mkv").write_text("text")
     ended = program("watch", folder, "--once", "--settle", "0.1")
-    assert ended.code == 0 and "no media" in ended.err
+    assert ended.code == 1 and "no media" in ended.err
     assert text_of(folder / "talk.en.srt") == text_of(folder / "other.en.srt") == SPOKEN
     assert program("watch", folder / "nix").code == 2
+
+
+def test_once_tells_by_its_exit_code_that_two_films_would_share_a_name(
+    program: Program, fake: FakeRecognizer, tmp_path: Path
+) -> None:
+    for season in ("S1", "S2"):
+        (tmp_path / "lib" / season).mkdir(parents=True)
+        make_film(tmp_path / "lib" / season / "Episode 1.wav")
+    (tmp_path / "out").mkdir()
+    options = ["--once", "--settle", "0.1", "--output-dir", tmp_path / "out"]
+    ended = program("watch", tmp_path / "lib", *options)
+    assert ended.code == 1 and "Episode 1.en.srt" in ended.err
+    assert text_of(tmp_path / "out" / "Episode 1.en.srt") == SPOKEN

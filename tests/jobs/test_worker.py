@@ -290,7 +290,7 @@ def test_jobs_are_added_listed_shown_run_retried_and_cancelled(
     ]
     assert '"priority": 3' in program("jobs", "show", "1").out
     ran = program("jobs", "run")
-    assert ran.code == 0 and "talk.en.srt" in ran.err and "no media" in ran.err
+    assert ran.code == 1 and "talk.en.srt" in ran.err and "no media" in ran.err
     assert text_of(folder / "talk.en.srt") == SPOKEN
     failed = program("jobs", "list", "--state", "failed").out.splitlines()
     assert len(failed) == 2 and "bad.mkv" in failed[1]

@@ -646,7 +646,7 @@ def test_a_voice_in_one_channel_is_heard_as_before(layout: str, tmp_path: Path) 
     assert decode_audio(film) == pytest.approx(decode_audio(plain), abs=1e-4)
 
 
-@pytest.mark.parametrize("music", [0.0, 0.03, 0.05])
+@pytest.mark.parametrize("music", [0.0, 0.03, 0.05, 0.08])  # the voice has 0.1
 def test_a_voice_that_cancels_is_heard_under_music_that_does_not(
     music: float, tmp_path: Path
 ) -> None:
@@ -779,6 +779,32 @@ def test_encrypted_audio_is_named_as_such(name: str, tmp_path: Path) -> None:
     film = make_media(tmp_path / name, tone(2), options=["-c:a", "aac", *options])
     with pytest.raises(MediaError, match=r"is encrypted \(DRM\).*give a copy without protection"):
         decode_audio(film)
+
+
+def element(name: int, content: bytes) -> bytes:
+    """An element of Matroska with its size in eight bytes."""
+    size = (len(content) | 1 << 56).to_bytes(8, "big")
+    return name.to_bytes((name.bit_length() + 7) // 8, "big") + size + content
+
+
+def with_encoding(film: Path, kind: int) -> Path:
+    """The film with a content encoding (0x5034: compression, 0x5035: encryption) of its track."""
+    data = film.read_bytes()
+    begin = data.rindex(bytes.fromhex("1654ae6b"))  # before it the index names it too
+    track = data.index(b"\xae\x01", begin)  # its size is in eight bytes
+    end = track + 9 + int.from_bytes(data[track + 2 : track + 9], "big")
+    encoding = element(0x6D80, element(0x6240, element(kind, b"")))
+    entry = element(0xAE, data[track + 9 : end] + encoding)
+    film.write_bytes(data[:begin] + element(0x1654AE6B, entry) + data[end:])
+    return film
+
+
+@pytest.mark.parametrize("name", ["drm.mka", "drm.webm"])
+def test_encrypted_matroska_is_named_as_such(name: str, tmp_path: Path) -> None:
+    film = make_media(tmp_path / name, tone(2), options=["-live", "1"])
+    assert len(decode_audio(film)) == pytest.approx(2 * RATE, rel=0.05)
+    with pytest.raises(MediaError, match=r"is encrypted \(DRM\).*give a copy without protection"):
+        decode_audio(with_encoding(film, kind=0x5035))
 
 
 def test_the_telling_line_of_ffmpeg_is_told_without_addresses() -> None:

@@ -29,9 +29,9 @@ from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 from tests.support.ended import Program, text_of
-from tests.support.fake_recognizer import FakeRecognizer
+from tests.support.fake_recognizer import FakeRecognizer, say
 from tests.support.films import SPOKEN, make_film
-from tests.support.media_maker import RATE
+from tests.support.media_maker import RATE, Track, make_media
 from tests.support.tiny import tiny_checkpoint
 
 LONG_TALK = [(2.0 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(20)]
@@ -61,11 +61,11 @@ def media(tmp_path: Path) -> Path:
 
 def test_words_come_back_as_they_were_to_the_last_bit(media: Path) -> None:
     with open_journal() as journal:
-        film = journal.record(media, None, "weights", 0)
+        film = journal.record(media, 0, "weights", 0)
         assert film.recall(window(0)) is None and film.recall(window(2, 0.25)) is None
         film.store(window(0), WORDS)
     with open_journal() as journal:
-        film = journal.record(media, None, "weights", 0)
+        film = journal.record(media, 0, "weights", 0)
         assert film.recall(window(0)) == WORDS and film.recall(window(2, 0.25)) is None
         assert film.finished() is None
 
@@ -75,24 +75,24 @@ def test_other_weights_and_another_search_hear_for_themselves(
     other: tuple[str, int], media: Path
 ) -> None:
     with open_journal() as journal:
-        film = journal.record(media, None, "weights", 0)
+        film = journal.record(media, 0, "weights", 0)
         film.recall(window(0))
         film.store(window(0), WORDS)
-        assert journal.record(media, None, *other).recall(window(0)) is None
+        assert journal.record(media, 0, *other).recall(window(0)) is None
 
 
 def test_other_code_hears_for_itself(media: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_journal() as journal:
-        film = journal.record(media, None, "weights", 0)
+        film = journal.record(media, 0, "weights", 0)
         film.recall(window(0))
         film.store(window(0), WORDS)
         monkeypatch.setattr(module, "_RESULTS_VERSION", "a newer one")
-        assert journal.record(media, None, "weights", 0).recall(window(0)) is None
+        assert journal.record(media, 0, "weights", 0).recall(window(0)) is None
 
 
 def test_what_has_no_identity_is_not_remembered(media: Path) -> None:
     with open_journal() as journal:
-        film = journal.record(media, None, "", 0)
+        film = journal.record(media, 0, "", 0)
         film.store(window(0), WORDS)
         assert film.recall(window(0)) is None and journal.entries() == []
 
@@ -102,11 +102,11 @@ def test_a_finished_film_comes_back_whole_until_it_changes(media: Path) -> None:
         Span(4.0, 6.0), (Span(4.5, 5.5),), (Word("Zoë", 4.1, 4.3, 1 / 3), Word("b", 5.0, 6.0))
     )
     with open_journal() as journal:
-        film = journal.record(media, "eng", "weights", 0)
+        film = journal.record(media, 0, "weights", 0)
         film.recall(window(4))
         film.store(window(4), [Word("Zoë", 4.1 - 4, 4.3 - 4, 1 / 3), Word("b", 1.0, 2.0)])
         film.finish(Transcript("small", 7.5, (recognized,)))
-        again = journal.record(media, "eng", "weights", 0).finished()
+        again = journal.record(media, 0, "weights", 0).finished()
         assert again is not None and (again.model, again.seconds) == ("small", 7.5)
         assert (
             again.windows[0].span == recognized.span
@@ -115,14 +115,14 @@ def test_a_finished_film_comes_back_whole_until_it_changes(media: Path) -> None:
         assert [word.text for word in again.words] == ["Zoë", "b"]
         assert journal.record(media, 1, "weights", 0).finished() is None
         media = media.rename(media.with_name("renamed.mkv"))
-        assert journal.record(media, "eng", "weights", 0).finished() == again
+        assert journal.record(media, 0, "weights", 0).finished() == again
         media.write_bytes(b"another")
-        assert journal.record(media, "eng", "weights", 0).finished() is None
+        assert journal.record(media, 0, "weights", 0).finished() is None
 
 
 def test_a_window_that_failed_is_marked_and_tried_again(media: Path) -> None:
     with open_journal() as journal:
-        film = journal.record(media, None, "weights", 0)
+        film = journal.record(media, 0, "weights", 0)
         film.recall(window(0))
         film.mark_failed(window(0), RuntimeError("too\nloud"))
         film.finish(Transcript("small", 2.0, ()))
@@ -138,7 +138,7 @@ def test_it_stays_within_its_bounds_and_the_oldest_leave_first(tmp_path: Path) -
         for number in range(20):
             media = tmp_path / f"{number}.mkv"
             media.write_bytes(bytes(number + 1))
-            film = journal.record(media, None, "weights", 0)
+            film = journal.record(media, 0, "weights", 0)
             film.recall(window(0, number / 100))
             film.store(window(0, number / 100), texts)
         names = [Path(entry.media).stem for entry in journal.entries()]
@@ -155,7 +155,7 @@ def test_windows_shared_by_two_films_survive_the_older_one(tmp_path: Path) -> No
     with open_journal() as journal:
         for name in ("a.mkv", "b.mkv"):
             (tmp_path / name).write_bytes(name.encode())
-            film = journal.record(tmp_path / name, None, "weights", 0)
+            film = journal.record(tmp_path / name, 0, "weights", 0)
             if film.recall(window(0)) is None:
                 film.store(window(0), WORDS)
         journal.ask(
@@ -185,6 +185,22 @@ def test_other_cues_need_neither_the_model_nor_the_sound(
         film, FakeRecognizer(), options=Options(norms=replace(NETFLIX, max_chars=9, max_lines=1))
     )
     assert document.words == words and max(len(cue.text) for cue in document.cues) <= 9
+
+
+def test_a_film_is_known_by_the_track_that_is_taken_however_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    tracks = [
+        Track(say([(0.5, word)], 2.0), code) for word, code in [("one", "ger"), ("two", "eng")]
+    ]
+    film = make_media(tmp_path / "dub.mka", *tracks)
+    german = recognize_file(film, FakeRecognizer(), options=Options(language="de"))
+    assert [word.text for word in german.words] == ["one"]
+    english = recognize_file(film, FakeRecognizer(), options=Options())
+    assert [word.text for word in english.words] == ["two"]
+    deaf = FakeRecognizer(fails=AssertionError("asked again"))
+    for asked in (1, "1", "eng"):
+        assert recognize_file(film, deaf, options=Options(audio_track=asked)).words == english.words
 
 
 def test_without_the_journal_all_is_done_again(film: Path) -> None:
@@ -333,7 +349,7 @@ def test_a_journal_with_check_sums_is_still_used(media: Path) -> None:
         )
     database.close()
     with open_journal() as journal:
-        film = journal.record(media, None, "weights", 0)
+        film = journal.record(media, 0, "weights", 0)
         assert film.recall(window(0)) is None
         film.store(window(0), WORDS)
         assert film.recall(window(0)) == WORDS
@@ -342,7 +358,7 @@ def test_a_journal_with_check_sums_is_still_used(media: Path) -> None:
 
 def test_two_processes_write_into_it_at_once(media: Path) -> None:
     with open_journal() as one, open_journal() as other:
-        films = [journal.record(media, None, "weights", 0) for journal in (one, other)]
+        films = [journal.record(media, 0, "weights", 0) for journal in (one, other)]
         for number in range(50):
             film = films[number % 2]
             film.recall(window(number, number / 100))
@@ -432,4 +448,4 @@ def test_what_is_on_record_is_listed_and_forgotten(
 def test_a_journal_of_nothing_remembers_nothing(media: Path) -> None:
     journal = Journal(None)
     assert journal.size() == 0 and journal.entries() == [] and journal.prune(0) == 0
-    assert journal.record(media, None, "weights", 0).finished() is None
+    assert journal.record(media, 0, "weights", 0).finished() is None
