@@ -131,6 +131,28 @@ def export(
 
 
 @app.command()
+def average(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="CHECKPOINT...", help="Two or more; one given twice counts twice."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Takes the mean.")],
+    name: Annotated[
+        str, typer.Option(help="Of the checkpoint.  [default: the folder's]", show_default=False)
+    ] = "",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make the mean of checkpoints that were trained from the same one."""
+    with handle_errors(quiet, verbose):
+        from gptasr_subs.training.export import average
+
+        made = average(sources, out, name=name)
+        if not quiet:
+            echo_error(f"{display_path(out)}: {made.name}, the mean of {len(sources)} checkpoints.")
+
+
+@app.command()
 def calibrate(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="A checkpoint, as `export` writes it.")

@@ -151,7 +151,7 @@ def _fill_cache(trainer: Trainer, folder: Path, on_progress: Callable[[int, int]
     front = trainer.network.config.front_end
     cache = FrameCache(folder, trainer.batches.store, front=front, encoder=encoder)
     if trainer.batches.rank == 0:
-        cache.fill(encoder.eval(), front, on_progress)
+        cache.fill(encoder.eval(), front, bf16=trainer.options.bf16, on_progress=on_progress)
     if trainer.batches.world > 1:
         dist.barrier()
     trainer.batches.cache = cache

@@ -26,7 +26,7 @@ from gptasr_subs.model.network import GptAsr
 from gptasr_subs.training.batches import NO_TOKEN, Batches, TextBatches
 from gptasr_subs.training.encoders import save_encoder
 from gptasr_subs.training.evaluation import read_dev_set, score
-from gptasr_subs.training.export import export
+from gptasr_subs.training.export import average, export
 from gptasr_subs.training.frames import FrameCache
 from gptasr_subs.training.graft import START_FOLDER, joined, read_sentences, start, train
 from gptasr_subs.training.metrics_log import MetricsLog, last_points
@@ -84,7 +84,7 @@ def make_trainer(
     encoder = begun.model.speech_encoder.encoder
     front = begun.config.front_end
     batches.cache = FrameCache(folder / f"cache{rank}", store, front, encoder)
-    batches.cache.fill(encoder, front, lambda done, of: None)
+    batches.cache.fill(encoder, front, bf16=False, on_progress=lambda done, of: None)
     sentences = TextBatches(TEXTS, begun.tokenizer, begun.config, size=3)
     old = OldEncoder(tiny_checkpoint(2), begun.config)
     return Trainer(begun.model, batches, options, folder, sentences=sentences, old_encoder=old)
@@ -240,7 +240,7 @@ def test_a_cache_of_frames_is_filled_once(store: AudioStore, tmp_path: Path) -> 
     front = begun.config.front_end
     progress: list[tuple[int, int]] = []
     cache = FrameCache(tmp_path, store, front, encoder)
-    cache.fill(encoder, front, lambda done, of: progress.append((done, of)))
+    cache.fill(encoder, front, bf16=False, on_progress=lambda done, of: progress.append((done, of)))
     assert progress[-1] == (len(store), len(store))
     samples = torch.from_numpy(store.samples(3))
     with torch.inference_mode():
@@ -346,6 +346,23 @@ def test_a_graft_runs_is_exported_and_is_gone_on_with(workshop: Path, tmp_path: 
     )
     assert torch.equal(start(further).model.final_norm.weight, loaded.model.final_norm.weight)
     assert train(further).step == 3
+
+
+def test_the_mean_of_checkpoints(tmp_path: Path) -> None:
+    one, other = tiny_checkpoint(2), tiny_checkpoint(2)
+    with torch.no_grad():
+        other.model.final_norm.weight += 3
+    save_checkpoint(tmp_path / "one", one, half=False)
+    save_checkpoint(tmp_path / "other", other, half=False)
+    average([tmp_path / "one", tmp_path / "one", tmp_path / "other"], tmp_path / "mean")
+    found = load_checkpoint(tmp_path / "mean")
+    assert found.name == "mean" and found.tokenizer.to_json() == one.tokenizer.to_json()
+    expected = one.model.final_norm.weight.detach() + 1
+    torch.testing.assert_close(found.model.final_norm.weight.detach(), expected, rtol=1e-3, atol=0)
+    save_checkpoint(tmp_path / "mute", tiny_checkpoint(2, ctc=False))
+    with pytest.raises(UsageError, match="of one shape"):
+        average([tmp_path / "one", tmp_path / "mute"], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_graft_needs_a_ctc_head(workshop: Path, tmp_path: Path) -> None:
