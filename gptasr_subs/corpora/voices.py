@@ -20,6 +20,7 @@ Graph = Callable[..., FloatArray]
 # of which a made-up speaker is mixed at most; a mix of many would sound like all others
 _MIXED_STYLES = 3
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # of onnxruntime, the best first
+_PLAYBACK = (0.85, 1.18)  # of its own rate at which a voice is played, lowest and highest
 _SPEAKING_SECONDS = 60  # after which a synthesiser is taken to hang
 
 
@@ -75,9 +76,11 @@ class HibariVoice:
         self._engine = Hibari()
 
     def speak(self, text: str, rng: np.random.Generator) -> Sound:
-        """Pace varies."""
+        """Pace and size of the speaker vary."""
         samples = self._engine(text, speed=rng.uniform(0.85, 1.25), seed=int(rng.integers(1 << 30)))
-        return np.asarray(samples, np.float32), self._engine.sample_rate
+        # Played at another rate, pitch and formants move together, as from one throat to another.
+        rate = self._engine.sample_rate * rng.uniform(*_PLAYBACK)
+        return np.asarray(samples, np.float32), round(rate)
 
 
 class FliteVoice:
