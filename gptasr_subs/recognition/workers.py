@@ -71,10 +71,10 @@ def run_in_processes(
     """
     processes: list[tuple[BaseProcess, Connection]] = []
     with _at_work:
-        with _turn, _still, _signals_held(), suppress(OSError):
-            for first in range(workers):
-                processes.append(_fork(work, items[first::workers]))
         try:
+            with _turn, _still, _signals_held(), suppress(OSError):
+                for first in range(workers):
+                    processes.append(_fork(work, items[first::workers]))
             for number, item in enumerate(items):
                 worker = number % workers
                 if worker < len(processes):

@@ -240,11 +240,11 @@ def test_what_is_dropped_is_told_with_its_reason(tmp_path: Path) -> None:
     assert dropped == {
         ("librispeech", "file missing"): 1,
         ("librispeech", "unreadable"): 1,
-        ("librispeech", "no sound"): 1,
+        ("librispeech", "silence"): 1,
         ("librispeech", "no transcript"): 1,
         ("tedlium", "not transcribed"): 1,
         ("tedlium", "unknown word"): 1,
-        ("tedlium", "no sound"): 1,
+        ("tedlium", "silence"): 1,
     }
     assert {entry["source"]: entry["clips"] for entry in report["sources"]} == {
         "librispeech": 2,
@@ -385,5 +385,5 @@ def test_dev_clips_under_other_names_are_kept_out_of_the_store(tmp_path: Path) -
         report = prepare([tmp_path / name], tmp_path / "store", dev=[tmp_path / "dev"])
         assert [clip.text for clip in report.kept] == ["Sow sow sow."]
         reasons = {entry["reason"]: entry["clips"] for entry in report.to_dict()["dropped"]}
-        assert sum(reasons.values()) == 8 and reasons["held-out sound"] >= 6
+        assert sum(reasons.values()) == 8 and reasons["held-out audio"] >= 6
         assert spoken(AudioStore(tmp_path / "store")) == ["Sow sow sow."]

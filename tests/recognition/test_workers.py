@@ -71,22 +71,22 @@ def test_what_a_copy_that_died_has_not_done_is_done_here() -> None:
     assert list(run_in_processes(work, range(6), 2)) == list(range(6))
 
 
-def test_what_no_copy_can_be_made_for_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    make, made = forked._copy, []
+def test_what_no_process_can_be_forked_for_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, made = forked._fork, []
 
-    def copy(*given: object) -> object:
+    def fork(*given: object) -> object:
         if made:
             raise OSError("Cannot allocate memory")
         made.append(make(*given))  # type: ignore[arg-type]
         return made[0]
 
-    monkeypatch.setattr(forked, "_copy", copy)
+    monkeypatch.setattr(forked, "_fork", fork)
     found = list(run_in_processes(lambda item: (item, os.getpid()), range(4), 2))
     assert [item for item, _ in found] == [0, 1, 2, 3]
     assert [process == os.getpid() for _, process in found] == [False, True, False, True]
 
 
-def test_closing_early_ends_the_copies() -> None:
+def test_closing_early_ends_the_processes() -> None:
     results: Iterator[int] = run_in_processes(
         lambda item: os.getpid() if item < 2 else signal.pause(), range(4), 2
     )  # type: ignore[func-returns-value, return-value]
@@ -97,25 +97,25 @@ def test_closing_early_ends_the_copies() -> None:
             os.kill(process, 0)
 
 
-def test_a_signal_amid_the_copying_is_heard_when_it_is_done(
+def test_a_signal_amid_a_fork_is_raised_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     happened: list[str] = []
-    make = forked._copy
+    make = forked._fork
 
-    def copy(*given: object) -> object:
+    def fork(*given: object) -> object:
         os.kill(os.getpid(), signal.SIGTERM)
         made = make(*given)  # type: ignore[arg-type]
-        happened.append("copied")
+        happened.append("forked")
         return made
 
-    monkeypatch.setattr(forked, "_copy", copy)
+    monkeypatch.setattr(forked, "_fork", fork)
     before = signal.signal(signal.SIGTERM, lambda *_: happened.append("signal"))
     try:
         assert list(run_in_processes(lambda item: item, range(2), 2)) == [0, 1]
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert happened == ["copied", "copied", "signal"]
+    assert happened == ["forked", "forked", "signal"]
 
 
 def test_no_copy_is_made_while_another_thread_calculates() -> None:
@@ -126,7 +126,7 @@ def test_no_copy_is_made_while_another_thread_calculates() -> None:
             inside.set()
             leave.wait(60)
 
-    def copy() -> None:
+    def fork() -> None:
         assert list(run_in_processes(lambda item: item, range(2), 2)) == [0, 1]
         copied.set()
 
