@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 
 from gptasr_subs.errors import ModelError
-from gptasr_subs.recognition import workers as forked
+from gptasr_subs.recognition import workers
 from gptasr_subs.recognition.prefetch import prefetch
 from gptasr_subs.recognition.workers import no_fork, run_in_processes
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
 
 
 @pytest.fixture(autouse=True)
 def _allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forked, "_allowed", True)
+    monkeypatch.setattr(workers, "_allowed", True)
 
 
-def test_copies_work_and_results_keep_their_order() -> None:
+def test_processes_work_and_results_keep_their_order() -> None:
     found = list(run_in_processes(lambda item: (item, os.getpid()), range(7), 2))
     assert [item for item, _ in found] == list(range(7))
     workers = {process for _, process in found}
@@ -60,7 +60,7 @@ def test_an_error_that_cannot_be_sent_still_says_what_it_said() -> None:
         list(run_in_processes(work, range(2), 2))
 
 
-def test_what_a_copy_that_died_has_not_done_is_done_here() -> None:
+def test_what_a_dead_process_has_not_done_is_done_here() -> None:
     own = os.getpid()
 
     def work(item: int) -> int:
@@ -72,7 +72,7 @@ def test_what_a_copy_that_died_has_not_done_is_done_here() -> None:
 
 
 def test_what_no_process_can_be_forked_for_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    make, made = forked._fork, []
+    make, made = workers._fork, []
 
     def fork(*given: object) -> object:
         if made:
@@ -80,7 +80,7 @@ def test_what_no_process_can_be_forked_for_is_done_here(monkeypatch: pytest.Monk
         made.append(make(*given))  # type: ignore[arg-type]
         return made[0]
 
-    monkeypatch.setattr(forked, "_fork", fork)
+    monkeypatch.setattr(workers, "_fork", fork)
     found = list(run_in_processes(lambda item: (item, os.getpid()), range(4), 2))
     assert [item for item, _ in found] == [0, 1, 2, 3]
     assert [process == os.getpid() for _, process in found] == [False, True, False, True]
@@ -101,7 +101,7 @@ def test_a_signal_amid_a_fork_is_raised_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     happened: list[str] = []
-    make = forked._fork
+    make = workers._fork
 
     def fork(*given: object) -> object:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -109,7 +109,7 @@ def test_a_signal_amid_a_fork_is_raised_after_it(
         happened.append("forked")
         return made
 
-    monkeypatch.setattr(forked, "_fork", fork)
+    monkeypatch.setattr(workers, "_fork", fork)
     before = signal.signal(signal.SIGTERM, lambda *_: happened.append("signal"))
     try:
         assert list(run_in_processes(lambda item: item, range(2), 2)) == [0, 1]
@@ -118,8 +118,8 @@ def test_a_signal_amid_a_fork_is_raised_after_it(
     assert happened == ["forked", "forked", "signal"]
 
 
-def test_no_copy_is_made_while_another_thread_calculates() -> None:
-    inside, leave, copied = threading.Event(), threading.Event(), threading.Event()
+def test_no_fork_happens_while_another_thread_calculates() -> None:
+    inside, leave, done = threading.Event(), threading.Event(), threading.Event()
 
     def calculate() -> None:
         with no_fork():
@@ -128,22 +128,22 @@ def test_no_copy_is_made_while_another_thread_calculates() -> None:
 
     def fork() -> None:
         assert list(run_in_processes(lambda item: item, range(2), 2)) == [0, 1]
-        copied.set()
+        done.set()
 
-    calculating, copying = threading.Thread(target=calculate), threading.Thread(target=copy)
+    calculating, forking = threading.Thread(target=calculate), threading.Thread(target=fork)
     calculating.start()
     assert inside.wait(60)
-    copying.start()
-    while forked._turn.acquire(blocking=False):  # until the other one waits for its turn
-        forked._turn.release()
-    assert not copied.is_set()
+    forking.start()
+    while workers._turn.acquire(blocking=False):  # until the other one waits for its turn
+        workers._turn.release()
+    assert not done.is_set()
     leave.set()
-    copying.join(60)
+    forking.join(60)
     calculating.join(60)
-    assert copied.is_set()
+    assert done.is_set()
 
 
-def test_copies_are_made_beside_a_thread_that_calculates_all_the_time() -> None:
+def test_forks_happen_beside_a_thread_that_always_calculates() -> None:
     matrix = np.random.default_rng(0).normal(size=(200, 200))
 
     def products() -> Iterator[float]:
@@ -157,8 +157,8 @@ def test_copies_are_made_beside_a_thread_that_calculates_all_the_time() -> None:
     fetched.close()  # type: ignore[attr-defined]
 
 
-def test_where_it_is_not_allowed_nothing_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forked, "_allowed", False)
-    assert not forked.can_fork()
+def test_where_it_is_not_allowed_nothing_is_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_allowed", False)
+    assert not workers.can_fork()
     with no_fork():
-        assert not forked._still.locked()
+        assert not workers._still.locked()
