@@ -20,7 +20,7 @@ from tests.support.films import make_film
 
 
 @pytest.fixture(autouse=True)
-def no_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Undo that the program allows forking, which later tests do not want."""
     monkeypatch.setattr(forked, "_allowed", False)
 
