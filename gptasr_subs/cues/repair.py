@@ -26,6 +26,7 @@ _PASSES = 8  # none needs more than three
 _NUDGE = 0.25  # seconds by which a cue that is right may give way at an edge
 _LEAST = 0.2  # seconds a cue stands at least where there is too little time
 _SPOKEN_OVER = 0.5  # seconds; a voice that breaks in on another one does so for less
+_SIGN_LETTERS = 4  # at least, all in capitals; OK and FBI are spoken
 _SLOWEST = 8.0  # characters a second; what stands longer than that takes was spoken at its start
 # A speaker's dash at the start of a line stays with the word behind it, a sound tag such as [door
 # slams] in one piece.
@@ -167,12 +168,20 @@ def _is_apart(cue: Cue, following: Cue) -> bool:
     """Whether two cues have different speakers or places, or one is a sign shown during speech."""
     if _is_dialogue(cue) or _is_dialogue(following) or cue.position != following.position:
         return True
+    if _is_in_capitals(cue) != _is_in_capitals(following):
+        return True
     together = min(cue.end, following.end) - following.start
     return together > _SPOKEN_OVER and following.start - cue.start > _SPOKEN_OVER
 
 
 def _is_dialogue(cue: Cue) -> bool:
     return any(_DASH.match(plain(line).strip()) for line in cue.lines)
+
+
+def _is_in_capitals(cue: Cue) -> bool:
+    """Whether it is written as signs are, in capitals throughout."""
+    letters = [char for char in plain(cue.text) if char.isalpha()]
+    return len(letters) >= _SIGN_LETTERS and all(char.isupper() for char in letters)
 
 
 def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tuple[float, float]]:

@@ -195,3 +195,11 @@ def test_a_thousand_faulty_cues_do_not_take_long() -> None:
     begun = time.process_time()
     assert lint(fix_cues(cues, NETFLIX)).errors == 0
     assert time.process_time() - begun < 20.0
+
+
+def test_a_sign_in_capitals_without_a_place_does_not_run_into_what_is_said() -> None:
+    texts = ["I saw him at the", "CITY HALL, 1956", "old station, OK", "OK, he was gone."]
+    cues = [Cue(2.0 * k, 2.0 * k + 2, (text,)) for k, text in enumerate(texts)]
+    shown = [cue.text for cue in fix_cues(cues)]
+    assert "CITY HALL, 1956" in shown
+    assert " ".join(shown).split() == " ".join(texts).split()

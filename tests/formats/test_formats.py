@@ -192,6 +192,23 @@ def test_any_words_read_back_from_plainer_formats(
     assert [cue.start for cue in back] == pytest.approx([cue.start for cue in ordered], abs=0.0051)
 
 
+@pytest.mark.parametrize(
+    "head", ["", "start\tend\ttext\n", "Start\tEnd\tText\n", " START\tEND \tTEXT\r\n", "\n"]
+)
+@pytest.mark.parametrize("times", ["500\t2000", "0.5\t2.0"])
+def test_tsv_is_read_with_and_without_a_head(head: str, times: str, tmp_path: Path) -> None:
+    file = tmp_path / "talk.tsv"
+    file.write_text(f"{head}{times}\tA tab\tin it\n")
+    assert formats.read(file) == [Cue(0.5, 2.0, ("A tab in it",))]
+
+
+def test_tsv_of_other_columns_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "talk.tsv"
+    file.write_text("text\tstart\tend\nHello\t500\t2000\n")
+    with pytest.raises(FormatError, match="rows that are not start, end and text"):
+        formats.read(file)
+
+
 def words_of(cue: Cue) -> str:
     return re.sub("[ \\s]", "", plain("".join(cue.lines)))
 
