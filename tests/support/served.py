@@ -11,9 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +22,6 @@ import httpx
 from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.processes import REPOSITORY
-
-KEY = "a key of twenty chars"
 
 
 class Gated(FakeRecognizer):
@@ -75,14 +73,14 @@ class Served:
         os.mkfifo(self.folder / "gate")
 
     def open_gate(self) -> None:
-        """Let the window that waits, and all others, pass."""
+        """Let the window that waits, if one does, and all others pass."""
         gate = self.folder / "gate"
-        with gate.open("w") as pipe:  # waits until there is one
-            gate.unlink()
-            pipe.write("pass")
+        pipe = os.open(gate, os.O_RDWR)
+        gate.unlink()
+        os.close(pipe)
 
-    def wait_at_gate(self) -> None:
-        """Until a window waits at the gate."""
+    def pass_window(self) -> None:
+        """Wait until a window is at the gate, and let it pass."""
         os.close(os.open(self.folder / "gate", os.O_WRONLY))
 
 
@@ -92,13 +90,13 @@ def served(
     *arguments: str | Path,
     beat: float = 1.0,
     listener: socket.socket | None = None,
-    environment: dict[str, str] | None = None,
+    fake: bool = True,
 ) -> Iterator[Served]:
     """``gptasr-subs serve`` with these arguments until the block ends; then it stops gracefully."""
     folder.mkdir(exist_ok=True)
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0))
-    process = start(folder, listener, *arguments, beat=beat, environment=environment)
+    process = start(folder, listener, *arguments, beat=beat, fake=fake)
     server = Served(
         f"http://127.0.0.1:{listener.getsockname()[1]}",
         folder=folder,
@@ -108,9 +106,8 @@ def served(
     try:
         yield server
     finally:
-        gate = folder / "gate"
-        if gate.exists():
-            os.set_blocking(os.open(gate, os.O_RDWR), False)
+        if (folder / "gate").exists():
+            server.open_gate()
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         listener.close()
@@ -123,15 +120,22 @@ def start(
     listener: socket.socket,
     *arguments: str | Path,
     beat: float = 1.0,
-    environment: dict[str, str] | None = None,
+    fake: bool = True,
 ) -> subprocess.Popen[bytes]:
     """A server on a socket that listens; its log, cache and data lie in ``folder``."""
     places = {CACHE_VARIABLE: str(folder / "cache"), DATA_VARIABLE: str(folder / "data")}
-    told = json.dumps({"arguments": [*map(str, arguments)], "folder": str(folder), "beat": beat})
+    told = json.dumps(
+        {
+            "arguments": [*map(str, arguments)],
+            "folder": str(folder),
+            "beat": beat,
+            "fake": fake,
+        }
+    )
     with (folder / "log").open("a") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.support.served", told, str(listener.fileno())],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **places, **(environment or {})},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **places},
             pass_fds=[listener.fileno()],
             stdout=log,
             stderr=log,
@@ -139,23 +143,19 @@ def start(
 
 
 def main(told: str, fd: str) -> None:
-    """Run the command with the fake recogniser in the place of the model."""
-    from dataclasses import replace
-
-    from gptasr_subs.cli import serve as command
+    """Run the command, if wanted with the fake recogniser in the place of the model."""
     from gptasr_subs.cli.main import main
     from gptasr_subs.server import running
 
     facts = json.loads(told)
+    load = partial(Gated, facts["folder"]) if facts["fake"] else None
     serve = running.serve
 
-    def serve_fake(settings, fd=None, **options):  # type: ignore[no-untyped-def]
-        load = partial(Gated, facts["folder"])
+    def serve_so(settings, fd=None, **options):  # type: ignore[no-untyped-def]
         serve(replace(settings, beat=facts["beat"]), fd, load=load, **options)
 
-    running.serve = serve_fake
+    running.serve = serve_so
     sys.argv = ["gptasr-subs", "serve", "--fd", fd, *facts["arguments"]]
-    assert command
     main()
 
 
