@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gptasr_subs.errors import GptasrError
@@ -74,6 +74,8 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         sentence = _SENTENCES.get(error.status_code, f"{error.detail}.")
         error = Refusal(error.status_code, sentence)
+    if isinstance(error, ClientDisconnect):
+        error = Refusal(400, "The request is cut short; send it again.")
     if not isinstance(error, Refusal):
         sentence = "Something went wrong that should not; the server's log says what."
         if isinstance(error, GptasrError):

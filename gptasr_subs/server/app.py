@@ -9,7 +9,7 @@ from functools import partial
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -32,7 +32,7 @@ def create_app(settings: Settings, load: Callable[[], Recognizer] | None = None)
     ``load`` makes the recogniser in the process for it, which gets the function by pickle.
     """
     load = load or partial(load_model, settings.model, settings.device, settings.language)
-    handlers = {Refusal: answer_refusal, HTTPException: answer_refusal, Exception: answer_refusal}
+    errors = (Refusal, HTTPException, ClientDisconnect, Exception)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -61,7 +61,7 @@ def create_app(settings: Settings, load: Callable[[], Recognizer] | None = None)
             *jobs.ROUTES,
         ],
         middleware=[Middleware(Patience), Middleware(Access, settings=settings)],
-        exception_handlers=handlers,
+        exception_handlers={error: answer_refusal for error in errors},
         lifespan=lifespan,
     )
 

@@ -268,7 +268,8 @@ def _kept_upload(form: Form, services: Services) -> Path:
     """The file of a form in a folder of its own, under its own name."""
     if form.upload is None:
         raise Refusal(400, "The form has no file; send one as 'file'.")
-    name = re.sub(r"[^\w.,() \-]", "_", form.filename).strip(". ")[-_MAX_NAME:]
+    name = re.split(r"[/\\]", form.filename)[-1]
+    name = re.sub(r"[^\w.,() \-]", "_", name).strip(". ")[-_MAX_NAME:]
     folder = services.job_uploads.folder / secrets.token_hex(8)
     folder.mkdir(mode=0o700)
     return form.upload.path.replace(folder / (name or "upload"))

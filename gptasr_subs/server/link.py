@@ -35,6 +35,7 @@ class WorkerLink:
         self._connection = connection
         self._on_message = on_message
         self._on_death = on_death
+        self.is_stopping = False
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
@@ -61,6 +62,7 @@ class WorkerLink:
 
     async def stop(self) -> None:
         """Have it end, and wait until it has; one that does not is killed."""
+        self.is_stopping = True
         self.send(Stop())
         await asyncio.to_thread(self.process.join, STOP_PATIENCE)
         self.process.kill()

@@ -285,8 +285,9 @@ class Recognition:
     def _died(self, link: WorkerLink) -> None:
         """A process has ended, because it was told to or not."""
         if link is self._link:
-            _log.warning("The recognition process ended; it is started again where it is needed.")
             self._link = None
+        if not link.is_stopping:
+            _log.warning("The recognition process ended; it is started again where it is needed.")
         self._works_queue = False
         self.job_progress.clear()
         for work in self._by_number.values():
@@ -309,10 +310,9 @@ class Recognition:
         if self._idle_timer:
             self._idle_timer.cancel()
         async with self._starting:
-            link = self._link
+            if self._link:
+                await self._link.stop()
             self._link = None
-            if link:
-                await link.stop()
 
 
 def _task(work: Work) -> Task:

@@ -18,6 +18,7 @@ from gptasr_subs.server.app import create_app
 from gptasr_subs.server.patience import server_config
 from gptasr_subs.server.settings import Settings
 
+_log = logging.getLogger(__name__)
 _KEY = re.compile(r"(?<=/k/)[^/\s]+")
 
 
@@ -26,6 +27,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn once it was told to stop."""
+        _log.warning("Stopping after the windows at work; what is recognised is kept.")
         for server in self.servers:
             server.close()
         app: Starlette = self.config.app  # type: ignore[assignment]

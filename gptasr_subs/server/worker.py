@@ -258,9 +258,13 @@ class SharedRecognizer:
         """As the protocol of recognisers says."""
         for first in range(0, len(clips), TURN):
             part = clips[first : first + TURN]
+            found = []
             with self._turns.turn(self._urgent):
                 self.check()
-                found = list(self._model.transcribe(part, batch_size=batch_size, beams=beams))
+                for answer in self._model.transcribe(part, batch_size=batch_size, beams=beams):
+                    found.append(answer)
+                    if self._stopped():
+                        break
             for index, words in found:
                 yield first + index, words
         self.check()
@@ -275,10 +279,13 @@ def confidence_of(task: Task, model: Recognizer) -> float:
     track = info.audio[choose_track(info, task.options.audio_track, task.options.language)]
     blocks = decode_blocks(task.path, track=track, sample_rate=model.sample_rate)
     with open_journal(task.options.journal) as journal:
+        record = open_record(
+            journal, task.path, info=info, recognizer=model, options=task.options
+        )
         groups = recognize_groups(
             model,
             segment_blocks(blocks, model.sample_rate, window_limits(model)),
-            record=open_record(journal, task.path, model, task.options),
+            record=record,
         )
         words = [word for _, found in next(groups, []) for word in found]
         del groups, blocks  # closes them, and ffmpeg with them

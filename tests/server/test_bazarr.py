@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pysrt
@@ -61,8 +62,8 @@ def test_a_film_outside_the_folders_is_not_read(server: Served, pcm: bytes, name
     link = server.folder / "films" / "link.mkv"
     link.unlink(missing_ok=True)
     link.symlink_to(server.folder / "secret.mkv")
-    answer = server.post(QUERY, params={"video_file": name}, files={"audio_file": pcm})
-    assert answer.status_code == 200 and "Six." not in answer.text
+    answer = post(server, f"{QUERY}&video_file={quote(name, safe='')}", pcm)
+    assert spoken(answer.text) == SPOKEN
 
 
 @pytest.mark.parametrize(
