@@ -38,7 +38,7 @@ def serve(
     map: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="THEIRS=OURS",
+            metavar="THERE=HERE",
             help="Where a folder that Bazarr names is here: /films=/srv/films. Repeatable.",
         ),
     ] = None,

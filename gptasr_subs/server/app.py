@@ -61,7 +61,7 @@ def create_app(settings: Settings, load: Callable[[], Recognizer] | None = None)
             *jobs.ROUTES,
         ],
         middleware=[Middleware(Patience), Middleware(Access, settings=settings)],
-        exception_handlers={error: answer_refusal for error in errors},
+        exception_handlers=dict.fromkeys(errors, answer_refusal),
         lifespan=lifespan,
     )
 

@@ -279,9 +279,7 @@ def confidence_of(task: Task, model: Recognizer) -> float:
     track = info.audio[choose_track(info, task.options.audio_track, task.options.language)]
     blocks = decode_blocks(task.path, track=track, sample_rate=model.sample_rate)
     with open_journal(task.options.journal) as journal:
-        record = open_record(
-            journal, task.path, info=info, recognizer=model, options=task.options
-        )
+        record = open_record(journal, task.path, info=info, recognizer=model, options=task.options)
         groups = recognize_groups(
             model,
             segment_blocks(blocks, model.sample_rate, window_limits(model)),

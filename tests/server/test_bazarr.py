@@ -74,9 +74,7 @@ def test_a_film_outside_the_folders_is_not_read(server: Served, pcm: bytes, name
         ("output=pdf", "There is no output 'pdf'"),
     ],
 )
-def test_what_cannot_be_done_is_said(
-    server: Served, pcm: bytes, query: str, sentence: str
-) -> None:
+def test_what_cannot_be_done_is_said(server: Served, pcm: bytes, query: str, sentence: str) -> None:
     answer = post(server, f"/asr?encode=false&{query}", pcm)
     assert answer.status_code == 422 and sentence in answer.text
     assert answer.text.count("\n") == 1 and not answer.text.startswith("{")
@@ -115,9 +113,7 @@ def test_an_upload_opens_no_other_file(server: Served, playlist: str) -> None:
     assert answer.status_code == 415 and "one" not in answer.text.split()
 
 
-def test_language_is_english_where_it_sounds_so_and_unsaid_else(
-    server: Served, pcm: bytes
-) -> None:
+def test_language_is_english_where_it_sounds_so_and_unsaid_else(server: Served, pcm: bytes) -> None:
     heard = post(server, "/detect-language?encode=false", pcm).json()
     assert heard == {"detected_language": "English", "language_code": "en"}
     silent = post(server, "/detect-language?encode=false", bytes(64000))
@@ -132,8 +128,9 @@ def test_a_refused_upload_is_read_to_its_end(server: Served, pcm: bytes) -> None
     """A connection that is closed while Bazarr sends costs it a day."""
     body = b"--b\r\n" + bytes(16 << 20)  # more than sockets hold
     with socket.create_connection(server.listener.getsockname(), timeout=60) as connection:
-        head = f"POST /asr?task=translate HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-        connection.sendall(f"{head}Content-Type: multipart/form-data; boundary=b\r\n\r\n".encode())
+        head = ["POST /asr?task=translate HTTP/1.1", "Host: localhost"]
+        head += [f"Content-Length: {len(body)}", "Content-Type: multipart/form-data; boundary=b"]
+        connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
         connection.sendall(body)
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 422 ")
 
@@ -162,5 +159,7 @@ def test_a_slow_film_never_lets_bazarr_wait(server: Served) -> None:
         text = b"".join(parts).decode()
     for thread in threads:
         thread.join()
-    assert spoken(text) == "Six. two" and [spoken(twin.text) for twin in answers] == 2 * ["Six. two"]
+    assert spoken(text) == "Six. two" and [spoken(twin.text) for twin in answers] == 2 * [
+        "Six. two"
+    ]
     assert len(server.windows) == before + 1

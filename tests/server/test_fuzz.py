@@ -1,4 +1,4 @@
-"""Requests that nobody would send: each gets a sentence or a closed connection, and leaves nothing."""
+"""Requests that nobody would send: each gets a sentence or a closed connection, no more."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ from tests.support.served import Served
 def until_over(server: Served, number: int) -> list[dict[str, object]]:
     """The job as its events tell of it."""
     text = server.get(f"/jobs/{number}/events").text
-    return [json.loads(line.removeprefix("data: ")) for line in text.split("\n") if "data: " in line]
+    return [
+        json.loads(line.removeprefix("data: ")) for line in text.split("\n") if "data: " in line
+    ]
 
 
 def test_an_upload_is_a_job_like_others(server: Served, film: bytes) -> None:
