@@ -7,7 +7,7 @@ progress         how far the work is
 options, norms   options that several commands share
 validation       options that contradict one another
 batch            many files with one model
-subtitle, lint_fix, align, preview, evaluate, bench, jobs, watch, arr, cache, models, plugins
+subtitle, lint_fix, align, preview, evaluate, bench, jobs, watch, serve, arr, cache, models, plugins
                  a command each, or the two of its name
 train            gptasr-subs-train; its commands for corpora are in ``corpora``
 """

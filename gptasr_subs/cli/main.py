@@ -19,6 +19,7 @@ from gptasr_subs.cli import (
     models,
     plugins,
     preview,
+    serve,
     subtitle,
     watch,
 )
@@ -43,6 +44,7 @@ app.command("lint")(lint_fix.lint)
 app.command("fix")(lint_fix.fix)
 app.command("watch")(watch.watch)
 app.add_typer(jobs.app, name="jobs")
+app.command("serve")(serve.serve)
 app.command("explain")(watch.explain)
 app.add_typer(cache.app, name="cache")
 app.command("bench")(bench.bench)

@@ -26,6 +26,7 @@ from gptasr_subs.storage.files import file_stamp
 from gptasr_subs.types import FloatArray, Word
 
 Report = Callable[[Job, Event], None]
+JobProgress = Callable[[Job, Progress], None]
 
 _PATHS = ("output", "output_dir")
 
@@ -49,25 +50,39 @@ class Worker:
         limits: Limits | None = None,
         hooks: Hooks | None = None,
         report: Report = lambda job, event: None,
+        on_progress: JobProgress = lambda job, progress: None,
         newest_first: bool = False,
     ) -> None:
         """``options`` hold for what a job does not say itself.
 
-        ``report`` is called with each job that is over.
+        ``report`` is called with each job that is over, ``on_progress`` with how far the one at
+        work is.
         """
         self._queue = queue
         self._model = model
         self._report = report
+        self._on_progress = on_progress
         self._newest_first = newest_first
         self._options = options or Options()
         self._limits = limits or Limits()
         self._hooks = hooks or Hooks()
         self._stop = threading.Event()
+        self._at_work: tuple[int, threading.Event] | None = None
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
     def stop(self) -> None:
         """Stop after the current window; may be called from a signal handler or another thread."""
         self._stop.set()
+
+    def cancel(self, number: int) -> None:
+        """Stop a job that was cancelled in the queue after the current window.
+
+        Its next heartbeat would do so too, but only after a while. May be called from another
+        thread.
+        """
+        at_work = self._at_work
+        if at_work and at_work[0] == number:
+            at_work[1].set()
 
     def run(self, until: Callable[[], bool] = lambda: True, longest_wait: float = 5.0) -> None:
         """Work until nothing is due and ``until`` says so, or ``stop``.
@@ -86,6 +101,7 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         gone = threading.Event()
+        self._at_work = job.id, gone
         with _heartbeats(self._queue.path, job, gone):
             stamp = file_stamp(job.path)
             try:
@@ -115,6 +131,7 @@ class Worker:
             return Event(job.path, "skipped", reason=reason, language=options.language)
 
         def check(progress: Progress) -> None:
+            self._on_progress(job, progress)
             if stopped():
                 raise Stopped
 

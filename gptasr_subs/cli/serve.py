@@ -1,0 +1,107 @@
+"""``gptasr-subs serve``: the subtitle service of a house."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gptasr_subs.cli.console import echo_error, handle_errors
+from gptasr_subs.cli.options import Device, Lang, Model, Quiet, Verbose
+
+_PACKAGES = ("starlette", "uvicorn", "python_multipart")
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Listen here; 0.0.0.0 is every network.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 9000,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            envvar="GPTASR_SUBS_KEY",
+            help="Clients must send it: as bearer token, or in the path, /k/KEY/. Repeatable.",
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="192.168.1.0/24: needs no key. Repeatable."),
+    ] = None,
+    no_key: Annotated[bool, typer.Option("--no-key", help="Everyone may use the server.")] = False,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FOLDER", help="Jobs may name files in it. Repeatable."),
+    ] = None,
+    map: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="THERE=HERE",
+            help="Where a folder that Bazarr names is here: /films=/srv/films. Repeatable.",
+        ),
+    ] = None,
+    max_upload: Annotated[
+        float, typer.Option(min=0, metavar="MIB", help="Refuse larger uploads (0: no limit).")
+    ] = 0,
+    idle: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", help="Give the memory back after so long without work."
+        ),
+    ] = 300,
+    placeholder: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="One subtitle for Bazarr where nobody speaks."),
+    ] = "",
+    fd: Annotated[
+        int | None, typer.Option(metavar="N", help="A socket that listens already, by number.")
+    ] = None,
+    lang: Lang = "en",
+    model: Model = "default",
+    device: Device = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve subtitles to Bazarr, to clients of OpenAI's API, and to jobs over HTTP."""
+    with handle_errors(quiet, verbose):
+        _require_packages()
+        from gptasr_subs.server.running import serve as run
+        from gptasr_subs.server.settings import (
+            Settings,
+            existing_folder,
+            mebibytes,
+            parse_map,
+            parse_network,
+        )
+
+        settings = Settings(
+            host,
+            port,
+            keys=tuple(key or ()),
+            allow=tuple(parse_network(text) for text in allow or ()),
+            no_key=no_key,
+            roots=tuple(existing_folder(folder, "--root") for folder in root or ()),
+            maps=tuple(parse_map(text) for text in map or ()),
+            model=model,
+            device=device,
+            language=lang,
+            max_upload=mebibytes(max_upload),
+            idle_seconds=idle,
+            placeholder=placeholder,
+        )
+        if not quiet:
+            where = f"socket {fd}" if fd is not None else f"http://{host}:{port}"
+            echo_error(f"Listening on {where}.")
+        run(settings, fd, quiet=quiet)
+
+
+def _require_packages() -> None:
+    """Raise GptasrError where the extra was not installed."""
+    from importlib.util import find_spec
+
+    from gptasr_subs.errors import GptasrError
+
+    if not all(find_spec(name) for name in _PACKAGES):
+        raise GptasrError("The server is not installed; run: pip install 'gptasr-subs[server]'.")

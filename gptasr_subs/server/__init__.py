@@ -1,0 +1,24 @@
+"""The subtitle service of a house: what Bazarr, clients of OpenAI's API and the queue's own clients
+ask for over HTTP. In reading order::
+
+settings     what the server is told, and what it refuses to start with
+app          the addresses, and the life of what they share
+access       who may come in
+patience     slow clients, and requests that are refused
+uploads      a form's audio, straight into a file
+containers   which uploads are media of their own
+recognition  one work for all who ask for the same
+link         the connection to the recognition process
+messages     what is told over it
+worker       the recognition process
+waiting      answers that take long
+answers      refusals and events
+segments     cues and words as JSON
+services     what the addresses share
+bazarr       /asr, /detect-language, /status
+openai       /v1/audio/transcriptions, /v1/models
+jobs         /jobs
+running      uvicorn, from start to graceful stop
+
+Nothing here imports torch or numpy but ``worker``, which has a process of its own.
+"""

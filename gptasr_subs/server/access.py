@@ -1,0 +1,100 @@
+"""Who may use the server: by a key, by an address, or from this computer alone."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gptasr_subs.server.answers import Refusal, refusal_response
+from gptasr_subs.server.settings import Settings, is_loopback
+
+COOKIE = "gptasr_subs_key"
+OPEN_PATHS = frozenset({"/status", "/healthz"})  # they tell nothing that is secret
+
+_PATH_PREFIX = "/k/"  # before the key in a path, for clients that cannot send headers
+
+
+class Access:
+    """ASGI middleware: answers those who may not come in, and hides the key in a path."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        """``app`` answers the others."""
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        key, path = _split_key(scope["path"])
+        refusal = self._refusal(scope, key, path)
+        if refusal:
+            await refusal_response(path, refusal)(scope, receive, send)
+        else:
+            raw_path = path.encode("utf-8", errors="surrogateescape")
+            await self._app({**scope, "path": path, "raw_path": raw_path}, receive, send)
+
+    def _refusal(self, scope: Scope, path_key: str, path: str) -> Refusal | None:
+        settings = self._settings
+        if path in OPEN_PATHS or settings.no_key or self._is_allowed(scope):
+            return None
+        headers = Headers(scope=scope)
+        if settings.keys:
+            given = [path_key, _bearer(headers), _cookie(headers)]
+            if any(_same(key, known) for key in given for known in settings.keys):
+                return None
+            return Refusal(
+                401,
+                "This server needs its key, as a bearer token or in the path: /k/KEY/...",
+                code="invalid_api_key",
+            )
+        if not settings.is_local:
+            return Refusal(403, "Your address is not allowed here; start the server with --allow.")
+        # A page of the web may give its name the address of this computer, and then use us as its
+        # own server: such requests carry the name.
+        if not is_loopback(urlsplit(f"//{headers.get('host', 'localhost')}").hostname or ""):
+            return Refusal(
+                403, "This server answers to localhost only; start it with --key for other names."
+            )
+        return None
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        """Whether the address needs no key."""
+        try:
+            address = ipaddress.ip_address((scope.get("client") or ("",))[0])
+        except ValueError:  # a socket in the file system has none
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._settings.allow)
+
+
+def _split_key(path: str) -> tuple[str, str]:
+    """``/k/KEY/asr`` is the key and ``/asr``."""
+    if not path.startswith(_PATH_PREFIX):
+        return "", path
+    key, slash, rest = path.removeprefix(_PATH_PREFIX).partition("/")
+    return key, slash + rest or "/"
+
+
+def _bearer(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _cookie(headers: Headers) -> str:
+    try:
+        cookie = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return ""
+    return cookie[COOKIE].value if COOKIE in cookie else ""
+
+
+def _same(given: str, key: str) -> bool:
+    """Takes the same time wherever two keys begin to differ."""
+    return secrets.compare_digest(given.encode("utf-8", errors="replace"), key.encode())

@@ -1,0 +1,74 @@
+"""The application: its addresses, and the life of what they share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.server import bazarr, jobs, openai
+from gptasr_subs.server.access import Access
+from gptasr_subs.server.answers import Refusal, answer_refusal
+from gptasr_subs.server.link import load_model
+from gptasr_subs.server.patience import Patience
+from gptasr_subs.server.recognition import Recognition
+from gptasr_subs.server.services import Services, services_of
+from gptasr_subs.server.settings import Settings
+from gptasr_subs.server.uploads import UploadFolder
+from gptasr_subs.storage.folders import cache_folder, data_folder
+
+
+def create_app(settings: Settings, load: Callable[[], Recognizer] | None = None) -> Starlette:
+    """The ASGI application.
+
+    ``load`` makes the recogniser in the process for it, which gets the function by pickle.
+    """
+    load = load or partial(load_model, settings.model, settings.device, settings.language)
+    errors = (Refusal, HTTPException, ClientDisconnect, Exception)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        services = Services(
+            settings,
+            Recognition(load, settings.idle_seconds),
+            uploads=UploadFolder(cache_folder() / "uploads", settings.max_upload),
+            job_uploads=UploadFolder(data_folder() / "uploads", settings.max_upload),
+        )
+        services.uploads.prepare()
+        services.job_uploads.prepare()
+        app.state.services = services
+        async with jobs.working_off(services):
+            try:
+                yield
+            finally:
+                await services.recognition.stop()
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/status", bazarr.status),
+            Route("/asr", bazarr.asr, methods=["POST"]),
+            Route("/detect-language", bazarr.detect_language, methods=["POST"]),
+            *openai.ROUTES,
+            *jobs.ROUTES,
+        ],
+        middleware=[Middleware(Patience), Middleware(Access, settings=settings)],
+        exception_handlers=dict.fromkeys(errors, answer_refusal),
+        lifespan=lifespan,
+    )
+
+
+async def healthz(request: Request) -> Response:
+    """Whether the server answers, and what the model does."""
+    recognition = services_of(request).recognition
+    return JSONResponse(
+        {"status": "ok", "model": recognition.state, "waiting": recognition.waiting}
+    )

@@ -1,0 +1,178 @@
+"""``/asr``, ``/detect-language`` and ``/status``: what Bazarr's provider "Whisper" and clients of
+whisper-asr-webservice speak.
+
+Bazarr reads no HTTP status: the body is the subtitle. See docs/server.md for what each answer does
+to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gptasr_subs import __version__
+from gptasr_subs.errors import MediaError
+from gptasr_subs.formats import render
+from gptasr_subs.formats.document import Document
+from gptasr_subs.media.languages import language_name, same_language, shortest_code
+from gptasr_subs.media.probe import choose_track, probe
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.server.answers import Refusal
+from gptasr_subs.server.messages import Finished
+from gptasr_subs.server.recognition import Ask, Source
+from gptasr_subs.server.segments import segments_of, text_of
+from gptasr_subs.server.services import Services, services_of
+from gptasr_subs.server.settings import Settings
+from gptasr_subs.server.uploads import read_form
+from gptasr_subs.server.waiting import Manner, answer_later
+from gptasr_subs.types import Cue
+
+OUTPUTS = ("srt", "vtt", "txt", "tsv", "json")
+# Mean confidence of the first minute of speech from which on it is taken for English
+ENGLISH_FROM = 0.5
+
+_PLACEHOLDER_SECONDS = 3.0
+_TRUE = ("true", "1", "yes")
+
+
+async def status(request: Request) -> Response:
+    """That the server is there."""
+    return JSONResponse({"version": __version__, "model": services_of(request).recognition.state})
+
+
+async def asr(request: Request) -> Response:
+    """Subtitles of an uploaded file, or of one that this computer has itself."""
+    services = services_of(request)
+    output = request.query_params.get("output", "txt").lower()
+    _refuse_impossible(request, output, services.settings)
+    source = await _source(request, services)
+    ask = Ask(source, Options(language=services.settings.language), keep=True)
+    return await answer_later(services.recognition, ask, _manner(output, services.settings))
+
+
+async def detect_language(request: Request) -> Response:
+    """The language spoken: what the file says of its track, else English where it sounds like it.
+
+    ``{}`` is how Bazarr is told that it is not known.
+    """
+    services = services_of(request)
+    source = await _source(request, services)
+    if not source.upload:
+        language = await asyncio.to_thread(_tagged_language, source.path, services.settings)
+        if language:
+            return JSONResponse(json.loads(_language_facts(language)))
+    ask = Ask(source, Options(language=services.settings.language), urgent=True, listen=True)
+    manner = Manner(
+        partial(_render_language, services.settings.language),
+        "application/json",
+        services.settings.beat,
+        apology=lambda refusal: _language_facts(""),
+    )
+    return await answer_later(services.recognition, ask, manner)
+
+
+def _refuse_impossible(request: Request, output: str, settings: Settings) -> None:
+    """Raise Refusal for what cannot be done, whatever is sent."""
+    if output not in OUTPUTS:
+        raise Refusal(422, f"There is no output {output!r}; choose one of {', '.join(OUTPUTS)}.")
+    if request.query_params.get("task", "transcribe") != "transcribe":
+        raise Refusal(422, "This server writes down what is said and does not translate it.")
+    spoken = request.query_params.get("language", "")
+    if spoken and not same_language(spoken, settings.language):
+        raise Refusal(
+            422,
+            f"This server knows {language_name(settings.language)}; it was asked for {spoken!r}.",
+        )
+
+
+async def _source(request: Request, services: Services) -> Source:
+    """The file that was named, where it is one of ours, else the one that was sent."""
+    named = _mapped(request.query_params.get("video_file", ""), services.settings)
+    if named:
+        async for _ in request.stream():  # a client that is cut off takes the server for broken
+            pass
+        return Source.of_file(named)
+    raw = request.query_params.get("encode", "true").lower() not in _TRUE
+    form = await read_form(request, services.uploads, "audio_file", raw=raw)
+    if form.upload is None:
+        raise Refusal(400, "The form has no file 'audio_file'; send one.")
+    return Source.of_upload(form.upload)
+
+
+def _mapped(name: str, settings: Settings) -> Path | None:
+    """A file of a mapped folder, or None where there is none of this name."""
+    for theirs, ours in settings.maps:
+        if not PurePosixPath(name).is_relative_to(theirs) or "\0" in name:
+            continue
+        path = (ours / PurePosixPath(name).relative_to(theirs)).resolve()
+        if path.is_relative_to(ours) and path.is_file():
+            return path
+    return None
+
+
+def _tagged_language(path: Path, settings: Settings) -> str:
+    try:
+        info = probe(path)
+        return info.audio[choose_track(info, None, settings.language)].language
+    except MediaError as error:
+        raise Refusal(422, str(error).replace(repr(str(path)), "The file")) from error
+
+
+def _render_language(expected: str, finished: Finished) -> str:
+    return _language_facts(expected if finished.confidence >= ENGLISH_FROM else "")
+
+
+def _language_facts(language: str) -> str:
+    """The object that Bazarr reads; of a language that is not known it must say nothing."""
+    code = shortest_code(language)
+    return json.dumps(
+        {"detected_language": language_name(code), "language_code": code} if code else {}
+    )
+
+
+def _manner(output: str, settings: Settings) -> Manner:
+    manner = Manner(partial(_render, output, settings), "text/plain", settings.beat)
+    if output == "json":
+        return replace(manner, media_type="application/json")
+    if output == "vtt":
+        return replace(manner, opening="WEBVTT\n", blank="\nNOTE recognising\n")
+    # Blank lines and an object are no subtitle to Bazarr, which then simply asks again later
+    apology = _apologize if output == "srt" else None
+    return replace(manner, apology=apology)
+
+
+def _apologize(refusal: Refusal) -> str:
+    return json.dumps({"detail": str(refusal)}) + "\n"
+
+
+def _render(output: str, settings: Settings, finished: Finished) -> str:
+    document = finished.document
+    if document is None or not document.cues:
+        document = _placeholder(settings, document)
+    if output == "json":
+        segments = [{**part, "speaker": None} for part in segments_of(document)]
+        content = {
+            "text": text_of(document),
+            "segments": segments,
+            "language": document.language,
+        }
+        return json.dumps(content, ensure_ascii=False)
+    text = render(document, output)
+    return text.removeprefix("WEBVTT\n") if output == "vtt" else text
+
+
+def _placeholder(settings: Settings, document: Document | None) -> Document:
+    """One cue for audio in which nobody speaks. Raises Refusal where none was asked for.
+
+    An empty subtitle would be saved and never be asked for again.
+    """
+    if not settings.placeholder:
+        raise Refusal(422, "Nobody speaks in this audio, so there are no subtitles.")
+    cue = Cue(0.0, _PLACEHOLDER_SECONDS, (settings.placeholder,))
+    return replace(document or Document(()), cues=(cue,), language=settings.language)

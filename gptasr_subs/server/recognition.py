@@ -1,0 +1,329 @@
+"""Recognition as the server sees it: one work for all who ask for the same, done in a process that
+is started when there is work and ends when there was none for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gptasr_subs.formats.document import Document
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.server.answers import Refusal
+from gptasr_subs.server.link import WorkerDied, WorkerLink
+from gptasr_subs.server.messages import (
+    Cancel,
+    CancelJob,
+    Failed,
+    Finished,
+    FromWorker,
+    JobMoved,
+    JobOver,
+    Listen,
+    Loaded,
+    Moved,
+    QueueDone,
+    Task,
+    WorkQueue,
+)
+from gptasr_subs.server.uploads import Upload
+from gptasr_subs.storage.files import file_stamp
+
+REMEMBERED = 16  # finished works that are told again without asking the process
+
+_ATTEMPTS = 3  # of one work, where the process dies
+_URGENT_AT_ONCE = 4
+_FILMS_AT_ONCE = 1  # the next one begins sooner if this one is not held up
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to recognise. Equal digests are equal sounds; ``upload`` is deleted in the end."""
+
+    path: Path
+    digest: str
+    upload: Upload | None = None
+
+    @classmethod
+    def of_upload(cls, upload: Upload) -> Source:
+        """A file that a client sent."""
+        return cls(upload.path, upload.digest, upload)
+
+    @classmethod
+    def of_file(cls, path: Path) -> Source:
+        """A file of this computer, which stays."""
+        return cls(path, f"{path}\n{file_stamp(path)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is to be done with a source.
+
+    ``keep``: it is finished even when nobody waits for it any longer. ``listen``: only the
+    confidence of its first minute is wanted. The rest as for ``messages.Task``.
+    """
+
+    source: Source
+    options: Options = Options()
+    urgent: bool = False
+    follow: bool = False
+    keep: bool = False
+    listen: bool = False
+
+
+class Work:
+    """One recognition, for as many as ask for it."""
+
+    def __init__(self, number: int, ask: Ask) -> None:
+        """Made by ``Recognition.join``."""
+        self.number = number
+        self.ask = ask
+        self.keep = ask.keep
+        self.progress = Progress(0.0, 0.0)
+        self.document: Document | None = None  # what is known so far, where that is followed
+        self.changed = asyncio.Event()
+        self.waiting = 0
+        self.done: asyncio.Task[Finished]
+        self.answer: asyncio.Future[Finished | Failed] | None = None
+        self.link: WorkerLink | None = None  # to the process that is to give it
+
+    def move(self, message: Moved) -> None:
+        """Note how far it is and tell who waits for news."""
+        self.progress = message.progress
+        self.document = message.document or self.document
+        self.tell()
+
+    def tell(self) -> None:
+        """Wake up all who wait for ``changed``."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def result(self) -> Finished:
+        """What came of it. Raises Refusal."""
+        return await asyncio.shield(self.done)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most so long; whether it has come."""
+        await asyncio.wait({self.done}, timeout=seconds)
+        return self.done.done()
+
+    async def wait_for_news(self, seconds: float) -> None:
+        """Wait for anything new, at most so long."""
+        news = asyncio.ensure_future(self.changed.wait())
+        await asyncio.wait({self.done, news}, timeout=seconds, return_when="FIRST_COMPLETED")
+        news.cancel()
+
+
+class Recognition:
+    """The works of the server and the process that does them."""
+
+    def __init__(self, load: Callable[[], Recognizer], idle_seconds: float) -> None:
+        """``load`` makes the recogniser in the process, which gets it by pickle."""
+        self.job_progress: dict[int, tuple[Progress, float]] = {}  # and when it was begun
+        self.on_job_over: Callable[[JobOver], None] = lambda message: None
+        self._load = load
+        self._idle_seconds = idle_seconds
+        self._link: WorkerLink | None = None
+        self._is_loaded = False
+        self._starting = asyncio.Lock()
+        self._works: dict[tuple[object, ...], Work] = {}
+        self._by_number: dict[int, Work] = {}
+        self._finished: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._urgent_lane = asyncio.Semaphore(_URGENT_AT_ONCE)
+        self._film_lane = asyncio.Semaphore(_FILMS_AT_ONCE)
+        self._count = 0
+        self._works_queue = False
+        self._stopping = False
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def state(self) -> str:
+        """What the model does: ``unloaded``, ``loading`` or ``ready``."""
+        if self._link is None:
+            return "unloaded"
+        return "ready" if self._is_loaded else "loading"
+
+    @property
+    def waiting(self) -> int:
+        """How many works are not done."""
+        return len(self._works)
+
+    @asynccontextmanager
+    async def join(self, ask: Ask) -> AsyncIterator[Work]:
+        """The work that is asked for, begun if nobody has asked for it yet.
+
+        A work that all have left is cancelled, unless one of them said ``keep``. The upload is
+        deleted once it is not needed.
+        """
+        key = (ask.source.digest, ask.options, ask.listen)
+        work = self._works.get(key) or self._begin(key, ask)
+        if work.ask.source is not ask.source and ask.source.upload:
+            ask.source.upload.delete()
+        work.keep = work.keep or ask.keep
+        work.waiting += 1
+        try:
+            yield work
+        finally:
+            work.waiting -= 1
+            if not (work.waiting or work.keep or work.done.done()):
+                work.done.cancel()
+                self._forget(key, work)
+
+    def work_queue(self) -> None:
+        """Have what is due in the queue worked off, if that is not being done."""
+        if not (self._works_queue or self._stopping):
+            self._works_queue = True
+            self._task = asyncio.ensure_future(self._start_queue())
+
+    def cancel_job(self, number: int) -> None:
+        """Stop a job that was cancelled in the queue, if it is being done here."""
+        if self._link:
+            self._link.send(CancelJob(number))
+
+    async def stop(self) -> None:
+        """End the process after the windows at work; all works fail with a sentence."""
+        self._stopping = True
+        await self._end_process()
+        for work in list(self._works.values()):
+            await asyncio.wait({work.done})
+
+    def _begin(self, key: tuple[object, ...], ask: Ask) -> Work:
+        self._count += 1
+        work = Work(self._count, ask)
+        work.done = asyncio.ensure_future(self._run(key, work))
+        # Nobody may be there to be told why it failed
+        work.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._works[key] = work
+        self._by_number[work.number] = work
+        return work
+
+    async def _run(self, key: tuple[object, ...], work: Work) -> Finished:
+        try:
+            if key in self._finished:
+                self._finished.move_to_end(key)
+                known: Finished = pickle.loads(self._finished[key])
+                return known
+            async with self._urgent_lane if work.ask.urgent else self._film_lane:
+                finished = await self._ask_process(work)
+            self._finished[key] = pickle.dumps(finished)
+            if len(self._finished) > REMEMBERED:
+                self._finished.popitem(last=False)
+            return finished
+        finally:
+            self._forget(key, work)
+            if work.ask.source.upload:
+                work.ask.source.upload.delete()
+            self._rest()
+
+    def _forget(self, key: tuple[object, ...], work: Work) -> None:
+        if self._works.get(key) is work:
+            del self._works[key]
+        self._by_number.pop(work.number, None)
+
+    async def _ask_process(self, work: Work) -> Finished:
+        for _ in range(_ATTEMPTS):
+            if self._stopping:
+                break
+            link = work.link = await self._process()
+            work.answer = asyncio.get_running_loop().create_future()
+            try:
+                link.send(_task(work))
+                answer = await work.answer
+            except WorkerDied:
+                continue  # what it recognised is in the journal
+            except asyncio.CancelledError:
+                link.send(Cancel(work.number))
+                raise
+            if isinstance(answer, Failed):
+                raise _refusal_of(answer, work.ask.source)
+            return answer
+        if self._stopping:
+            raise Refusal(503, "The server is being stopped; send it again when it is back.")
+        raise Refusal(500, "The recognition ended without a word, several times; is memory short?")
+
+    async def _process(self) -> WorkerLink:
+        """The process, started if there is none."""
+        if self._idle_timer:
+            self._idle_timer.cancel()
+        async with self._starting:
+            if self._link is None:
+                self._is_loaded = False
+                self._link = await WorkerLink.start(self._load, self._take, self._died)
+            return self._link
+
+    async def _start_queue(self) -> None:
+        (await self._process()).send(WorkQueue())
+
+    def _take(self, message: FromWorker) -> None:
+        if isinstance(message, Loaded):
+            self._is_loaded = True
+        elif isinstance(message, JobMoved):
+            begun = self.job_progress.get(message.number, (None, time.monotonic()))[1]
+            self.job_progress[message.number] = message.progress, begun
+        elif isinstance(message, JobOver):
+            self.job_progress.pop(message.number, None)
+            self.on_job_over(message)
+        elif isinstance(message, QueueDone):
+            self._works_queue = False
+            self._rest()
+        elif work := self._by_number.get(message.number):
+            if isinstance(message, Moved):
+                work.move(message)
+            elif work.answer and not work.answer.done():
+                work.answer.set_result(message)
+
+    def _died(self, link: WorkerLink) -> None:
+        """A process has ended, because it was told to or not."""
+        if link is self._link:
+            self._link = None
+        if not link.is_stopping:
+            _log.warning("The recognition process ended; it is started again where it is needed.")
+        self._works_queue = False
+        self.job_progress.clear()
+        for work in self._by_number.values():
+            if work.link is link and work.answer and not work.answer.done():
+                work.answer.set_exception(WorkerDied())
+
+    def _rest(self) -> None:
+        """End the process after a while, if nothing is to be done."""
+        if self._idle_timer:
+            self._idle_timer.cancel()
+        if self._link and not (self._works or self._works_queue or self._stopping):
+            loop = asyncio.get_running_loop()
+            self._idle_timer = loop.call_later(self._idle_seconds, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        if not (self._works or self._works_queue):
+            self._task = asyncio.ensure_future(self._end_process())
+
+    async def _end_process(self) -> None:
+        if self._idle_timer:
+            self._idle_timer.cancel()
+        async with self._starting:
+            if self._link:
+                await self._link.stop()
+            self._link = None
+
+
+def _task(work: Work) -> Task:
+    ask = work.ask
+    kind = Listen if ask.listen else Task
+    options = replace(ask.options, start=0.0)
+    return kind(work.number, ask.source.path, options, urgent=ask.urgent, follow=ask.follow)
+
+
+def _refusal_of(failed: Failed, source: Source) -> Refusal:
+    """What is said of a task that failed; paths of the server are none of the clients' business."""
+    reason = failed.reason.replace(repr(str(source.path)), "the upload" if source.upload else "it")
+    status = 422 if failed.is_input else 503 if failed.is_stopped else 500
+    return Refusal(status, reason[:1].upper() + reason[1:])

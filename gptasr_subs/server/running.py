@@ -1,0 +1,98 @@
+"""The server from its start to its graceful stop."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from gptasr_subs.errors import GptasrError
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.server.app import create_app
+from gptasr_subs.server.patience import server_config
+from gptasr_subs.server.settings import Settings
+
+_log = logging.getLogger(__name__)
+_KEY = re.compile(r"(?<=/k/)[^/\s]+")
+
+
+class Server(uvicorn.Server):
+    """Lets the windows at work end before it closes connections."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn once it was told to stop."""
+        _log.warning("Stopping after the windows at work; what is recognised is kept.")
+        for server in self.servers:
+            server.close()
+        app: Starlette = self.config.app  # type: ignore[assignment]
+        await app.state.services.recognition.stop()
+        await super().shutdown(sockets)
+
+
+def serve(
+    settings: Settings,
+    fd: int | None = None,
+    *,
+    load: Callable[[], Recognizer] | None = None,
+    quiet: bool = False,
+) -> None:
+    """Serve until a signal says stop.
+
+    ``fd`` is a socket that listens already; ``load`` as for ``create_app``. Raises GptasrError
+    where the address cannot be had.
+    """
+    log_to_stderr(logging.WARNING if quiet else logging.INFO)
+    listener = _listener(settings, fd)
+    server = Server(server_config(create_app(settings, load)))
+    with listener:
+        server.run(sockets=[listener])
+
+
+def log_to_stderr(level: int) -> None:
+    """A line for each request, and what uvicorn has to say."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    handler.addFilter(_hide_keys)
+    for name, least in (("uvicorn.access", level), ("uvicorn.error", logging.WARNING)):
+        log = logging.getLogger(name)
+        log.handlers = [handler]
+        log.setLevel(least)
+        log.propagate = False
+
+
+def _hide_keys(record: logging.LogRecord) -> bool:
+    """Keys in paths are nobody's business."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_hidden(argument) for argument in record.args)
+    return True
+
+
+def _hidden(argument: Any) -> Any:
+    return _KEY.sub("***", argument) if isinstance(argument, str) else argument
+
+
+def _listener(settings: Settings, fd: int | None) -> socket.socket:
+    if fd is not None:
+        try:
+            return socket.socket(fileno=fd)
+        except OSError as error:
+            reason = error.strerror
+            raise GptasrError(f"--fd {fd} is no socket that listens ({reason}).") from error
+    try:
+        address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(address[0], address[1])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address[4])
+        listener.listen(1024)
+    except OSError as error:
+        raise GptasrError(
+            f"{settings.host}:{settings.port} cannot be listened on "
+            f"({error.strerror or error}); choose another --host or --port."
+        ) from error
+    return listener

@@ -1,0 +1,290 @@
+"""The recognition process: it holds the model and all that is large, and gives the memory back by
+ending.
+
+Each task has a thread that decodes and cuts its audio; the model goes from one to the next after
+every few windows, to urgent tasks first. So a short clip need not wait for the end of a film.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+from gptasr_subs.errors import GptasrError, MediaError
+from gptasr_subs.jobs.hooks import Event, Hooks
+from gptasr_subs.jobs.queue import Job, State, open_queue
+from gptasr_subs.jobs.worker import Stopped, Worker
+from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.probe import choose_track, probe
+from gptasr_subs.pipeline.options import Options, Progress
+from gptasr_subs.pipeline.recognize import open_record, recognize_file
+from gptasr_subs.recognition.cache import open_journal
+from gptasr_subs.recognition.loading import LazyRecognizer, raw_identity
+from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.windows import recognize_groups, window_limits
+from gptasr_subs.server.messages import (
+    Cancel,
+    CancelJob,
+    Failed,
+    Finished,
+    FromWorker,
+    JobMoved,
+    JobOver,
+    Listen,
+    Loaded,
+    Moved,
+    QueueDone,
+    Stop,
+    Task,
+    ToWorker,
+    WorkQueue,
+)
+from gptasr_subs.speech.segmentation import segment_blocks
+from gptasr_subs.types import FloatArray, Word
+
+TURN = 8  # windows that are recognised before another task may have its turn
+
+_log = logging.getLogger(__name__)
+
+
+def run_worker(connection: Connection, load: Callable[[], Recognizer]) -> None:
+    """The life of the process: do what comes over ``connection`` until it says stop, or closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keyboard's; the server says when to stop
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    WorkerProcess(connection, load()).run()
+
+
+class WorkerProcess:
+    """Takes messages and runs tasks, each in its thread."""
+
+    def __init__(self, connection: Connection, model: Recognizer) -> None:
+        """``connection`` leads to the server."""
+        self._connection = connection
+        self._model = model
+        self._turns = Turns()
+        self._sending = threading.Lock()
+        self._stopping = threading.Event()
+        self._cancelled: dict[int, threading.Event] = {}
+        self._threads: list[threading.Thread] = []
+        self._queue_worker: Worker | None = None
+
+    def run(self) -> None:
+        """Until there is nobody who tells what to do."""
+        self._start(self._load)
+        try:
+            while not isinstance(message := self._connection.recv(), Stop):
+                self._take(message)
+        except (EOFError, OSError):
+            pass
+        self._stopping.set()
+        if self._queue_worker:
+            self._queue_worker.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def _take(self, message: ToWorker) -> None:
+        if isinstance(message, Task):
+            self._cancelled[message.number] = threading.Event()
+            self._start(self._run_task, message)
+        elif isinstance(message, Cancel):
+            if message.number in self._cancelled:
+                self._cancelled[message.number].set()
+        elif isinstance(message, WorkQueue):
+            self._start(self._work_queue)
+        elif isinstance(message, CancelJob) and self._queue_worker:
+            self._queue_worker.cancel(message.number)
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        thread = threading.Thread(target=work, args=arguments)
+        thread.start()
+        self._threads.append(thread)
+
+    def _send(self, message: FromWorker) -> None:
+        with self._sending:
+            try:
+                self._connection.send(message)
+            except OSError:  # the server is gone
+                self._stopping.set()
+
+    def _load(self) -> None:
+        if isinstance(self._model, LazyRecognizer):
+            try:
+                self._model.load()
+            except Exception:  # said to each task that needs it
+                return
+        self._send(Loaded())
+
+    def _run_task(self, task: Task) -> None:
+        try:
+            self._send(self._answer(task))
+        finally:
+            self._cancelled.pop(task.number, None)
+
+    def _answer(self, task: Task) -> FromWorker:
+        cancelled = self._cancelled[task.number]
+        model = SharedRecognizer(
+            self._model,
+            self._turns,
+            urgent=task.urgent,
+            stopped=lambda: cancelled.is_set() or self._stopping.is_set(),
+        )
+        try:
+            if isinstance(task, Listen):
+                return Finished(task.number, confidence=confidence_of(task, model))
+            return Finished(task.number, self._recognize(task, model))
+        except Stopped:
+            return Failed(task.number, "The work was stopped; send it again.", is_stopped=True)
+        except GptasrError as error:
+            return Failed(task.number, str(error), is_input=isinstance(error, MediaError))
+        except Exception:
+            _log.exception("Task on %r failed.", str(task.path))
+            return Failed(
+                task.number, "Something went wrong that should not; the server's log says what."
+            )
+
+    def _recognize(self, task: Task, model: SharedRecognizer) -> Any:
+        latest = Progress(0.0, 0.0)
+
+        def move(progress: Progress) -> None:
+            nonlocal latest
+            latest = progress
+            model.check()
+            if not task.follow:
+                self._send(Moved(task.number, progress))
+
+        def follow(document: Any) -> None:
+            self._send(Moved(task.number, latest, document))
+
+        return recognize_file(
+            task.path,
+            model,
+            options=task.options,
+            on_progress=move,
+            preview=follow if task.follow else None,
+        )
+
+    def _work_queue(self) -> None:
+        def report(job: Job, event: Event) -> None:
+            self._send(
+                JobOver(
+                    job.id,
+                    job.path,
+                    job.state is State.WAITING,
+                    seconds=event.seconds,
+                    elapsed=event.elapsed,
+                )
+            )
+
+        try:
+            with open_queue() as queue:
+                self._queue_worker = Worker(
+                    queue,
+                    SharedRecognizer(self._model, self._turns, stopped=self._stopping.is_set),
+                    options=Options(),
+                    hooks=Hooks(),
+                    report=report,
+                    on_progress=lambda job, progress: self._send(JobMoved(job.id, progress)),
+                )
+                self._queue_worker.run()
+        except GptasrError as error:
+            _log.warning("%s", error)
+        finally:
+            self._queue_worker = None
+            self._send(QueueDone())
+
+
+class Turns:
+    """Who may use the model: one at a time, those in a hurry first."""
+
+    def __init__(self) -> None:
+        """Nobody has it yet."""
+        self._changed = threading.Condition()
+        self._taken = False
+        self._urgent = 0  # that wait
+
+    @contextmanager
+    def turn(self, urgent: bool) -> Iterator[None]:
+        """The model is ours in here."""
+        ahead = 1 if urgent else 0
+        with self._changed:
+            self._urgent += ahead
+            self._changed.wait_for(lambda: not self._taken and (urgent or not self._urgent))
+            self._urgent -= ahead
+            self._taken = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken = False
+                self._changed.notify_all()
+
+
+class SharedRecognizer:
+    """The model as one task sees it. Raises Stopped once ``stopped`` says so."""
+
+    def __init__(
+        self,
+        model: Recognizer,
+        turns: Turns,
+        *,
+        urgent: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``turns`` are those of all who share the model."""
+        self._model = model
+        self._turns = turns
+        self._urgent = urgent
+        self._stopped = stopped
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the model says of itself."""
+        return raw_identity(self._model) if name == "identity" else getattr(self._model, name)
+
+    def check(self) -> None:
+        """Raise Stopped where nobody wants the rest."""
+        if self._stopped():
+            raise Stopped
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
+    ) -> Iterator[tuple[int, list[Word]]]:
+        """As the protocol of recognisers says."""
+        for first in range(0, len(clips), TURN):
+            part = clips[first : first + TURN]
+            found = []
+            with self._turns.turn(self._urgent):
+                self.check()
+                for answer in self._model.transcribe(part, batch_size=batch_size, beams=beams):
+                    found.append(answer)
+                    if self._stopped():
+                        break
+            for index, words in found:
+                yield first + index, words
+        self.check()
+
+
+def confidence_of(task: Task, model: Recognizer) -> float:
+    """How sure the recogniser is of the first minute of speech in a file, 0 where nobody speaks.
+
+    What it recognises for that is in the journal, and need not be recognised again.
+    """
+    info = probe(task.path)
+    track = info.audio[choose_track(info, task.options.audio_track, task.options.language)]
+    blocks = decode_blocks(task.path, track=track, sample_rate=model.sample_rate)
+    with open_journal(task.options.journal) as journal:
+        record = open_record(journal, task.path, info=info, recognizer=model, options=task.options)
+        groups = recognize_groups(
+            model,
+            segment_blocks(blocks, model.sample_rate, window_limits(model)),
+            record=record,
+        )
+        words = [word for _, found in next(groups, []) for word in found]
+        del groups, blocks  # closes them, and ffmpeg with them
+    return sum(word.confidence for word in words) / len(words) if words else 0.0

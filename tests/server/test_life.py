@@ -1,0 +1,118 @@
+"""The recognition process comes and goes; nothing is lost with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from gptasr_subs.server.uploads import wav_header
+from tests.server.test_bazarr import no_subtitle, spoken
+from tests.support.fake_recognizer import say
+from tests.support.served import Served, served
+
+# Windows that all differ, or the journal would know them
+TALK = [(4.013 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(12)]
+SPOKEN = " ".join(word for _, word in TALK)
+SECONDS = 50.0
+ASR = "/asr?output=srt&encode=false"
+
+
+def long_talk() -> dict[str, bytes]:
+    return {"audio_file": samples(TALK)}
+
+
+def samples(talk: list[tuple[float, str]]) -> bytes:
+    return (say(talk, SECONDS) * 32767).astype(np.dtype("<i2")).tobytes()
+
+
+def test_a_killed_process_is_started_again_and_goes_on(tmp_path: Path) -> None:
+    with served(tmp_path / "server", "--idle", "0.1") as server:
+        server.close_gate()
+        answers: list[httpx.Response] = []
+
+        def ask() -> None:
+            answers.append(server.post(ASR, files=long_talk()))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        server.pass_window()
+        server.pass_window()
+        os.kill(server.windows[-1], signal.SIGKILL)
+        server.open_gate()
+        thread.join()
+        assert spoken(answers[0].text) == SPOKEN
+        first, last = server.windows[0], server.windows[-1]
+        assert first != last and len(server.windows) <= len(TALK) + 2
+        wait_until_idle(server)
+        assert not is_running(last)
+        assert spoken(server.post(ASR, files=long_talk()).text) == SPOKEN
+
+
+def wait_until_idle(server: Served) -> None:
+    while server.get("/healthz").json()["model"] != "unloaded":
+        pass
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_told_to_stop_it_ends_the_window_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "server"
+    with served(folder, beat=0.2) as server:
+        server.close_gate()
+        with server.client.stream("POST", server.url + ASR, files=long_talk()) as answer:
+            parts = answer.iter_raw()
+            assert next(parts) == b"\n"
+            server.pass_window()
+            server.process.send_signal(signal.SIGTERM)
+            while "Stopping" not in (folder / "log").read_text():
+                pass
+            server.open_gate()
+            text = b"".join(parts).decode()
+        no_subtitle(text)
+        assert "is being stopped" in text or "was stopped" in text
+        assert server.process.wait(60) != 0
+    assert server.uploads == []
+    with served(folder) as again:
+        done = len(again.windows)
+        assert spoken(again.post(ASR, files=long_talk()).text) == SPOKEN
+        assert 1 <= done < len(TALK)
+        assert len(again.windows) <= len(TALK) + 1  # the last one may have been cut off
+
+
+def test_who_leaves_takes_only_openai_requests_along(server: Served) -> None:
+    server.close_gate()
+    before = len(server.windows)
+    files = {"file": long_wav()}
+    client = httpx.Client(timeout=60)
+    form = {"stream": "true"}
+    with client.stream(
+        "POST", f"{server.url}/v1/audio/transcriptions", data=form, files=files
+    ) as answer:
+        parts = answer.iter_raw()
+        next(parts)
+        server.pass_window()
+    client.close()
+    wait_until_free(server)
+    server.open_gate()
+    assert len(server.windows) - before < len(TALK)
+
+
+def wait_until_free(server: Served) -> None:
+    while server.get("/healthz").json()["waiting"]:
+        pass
+
+
+def long_wav() -> bytes:
+    audio = samples([(at, "Six.") for at, _ in TALK])
+    return wav_header(len(audio)) + audio

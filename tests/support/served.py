@@ -1,0 +1,163 @@
+"""The real server in a process of its own, with the fake recogniser in its recognition process.
+
+Run as a program, it serves on the socket it is given until it is told to stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import httpx
+
+from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
+from tests.support.fake_recognizer import FakeRecognizer
+from tests.support.processes import REPOSITORY
+
+
+class Gated(FakeRecognizer):
+    """Waits before each window until the test lets it pass, and notes each window in a file."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        self._folder = Path(folder)
+
+    def transcribe(self, clips, *, batch_size=0, beams=0):  # type: ignore[no-untyped-def]
+        for index, clip in enumerate(clips):
+            with (self._folder / "windows").open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            gate = self._folder / "gate"
+            if gate.exists():
+                gate.read_text()  # a pipe: until somebody has written
+            yield index, next(super().transcribe([clip]))[1]
+
+
+@dataclass
+class Served:
+    """A server that runs. ``windows`` are the processes that recognised one, in order."""
+
+    url: str
+    folder: Path
+    process: subprocess.Popen[bytes]
+    listener: socket.socket
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+
+    @property
+    def windows(self) -> list[int]:
+        file = self.folder / "windows"
+        return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+    def post(self, path: str, **settings: object) -> httpx.Response:
+        return self.client.post(self.url + path, **settings)  # type: ignore[arg-type]
+
+    def get(self, path: str, **settings: object) -> httpx.Response:
+        return self.client.get(self.url + path, **settings)  # type: ignore[arg-type]
+
+    @property
+    def uploads(self) -> list[Path]:
+        """What lies in the folders of uploads."""
+        folders = (self.folder / "cache" / "uploads", self.folder / "data" / "uploads")
+        return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+
+    def close_gate(self) -> None:
+        """From now on windows wait."""
+        os.mkfifo(self.folder / "gate")
+
+    def open_gate(self) -> None:
+        """Let the window that waits, if one does, and all others pass."""
+        gate = self.folder / "gate"
+        pipe = os.open(gate, os.O_RDWR)
+        gate.unlink()
+        os.close(pipe)
+
+    def pass_window(self) -> None:
+        """Wait until a window is at the gate, and let it pass."""
+        os.close(os.open(self.folder / "gate", os.O_WRONLY))
+
+
+@contextmanager
+def served(
+    folder: Path,
+    *arguments: str | Path,
+    beat: float = 1.0,
+    listener: socket.socket | None = None,
+    fake: bool = True,
+) -> Iterator[Served]:
+    """``gptasr-subs serve`` with these arguments until the block ends; then it stops gracefully."""
+    folder.mkdir(exist_ok=True)
+    if listener is None:
+        listener = socket.create_server(("127.0.0.1", 0))
+    process = start(folder, listener, *arguments, beat=beat, fake=fake)
+    server = Served(
+        f"http://127.0.0.1:{listener.getsockname()[1]}",
+        folder=folder,
+        process=process,
+        listener=listener,
+    )
+    try:
+        yield server
+    finally:
+        if (folder / "gate").exists():
+            server.open_gate()
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        listener.close()
+        log = (folder / "log").read_text()
+        assert "Traceback" not in log, log
+
+
+def start(
+    folder: Path,
+    listener: socket.socket,
+    *arguments: str | Path,
+    beat: float = 1.0,
+    fake: bool = True,
+) -> subprocess.Popen[bytes]:
+    """A server on a socket that listens; its log, cache and data lie in ``folder``."""
+    places = {CACHE_VARIABLE: str(folder / "cache"), DATA_VARIABLE: str(folder / "data")}
+    told = json.dumps(
+        {
+            "arguments": [*map(str, arguments)],
+            "folder": str(folder),
+            "beat": beat,
+            "fake": fake,
+        }
+    )
+    with (folder / "log").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.support.served", told, str(listener.fileno())],
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **places},
+            pass_fds=[listener.fileno()],
+            stdout=log,
+            stderr=log,
+        )
+
+
+def main(told: str, fd: str) -> None:
+    """Run the command, if wanted with the fake recogniser in the place of the model."""
+    from gptasr_subs.cli.main import main
+    from gptasr_subs.server import running
+
+    facts = json.loads(told)
+    load = partial(Gated, facts["folder"]) if facts["fake"] else None
+    serve = running.serve
+
+    def serve_so(settings, fd=None, **options):  # type: ignore[no-untyped-def]
+        serve(replace(settings, beat=facts["beat"]), fd, load=load, **options)
+
+    running.serve = serve_so
+    sys.argv = ["gptasr-subs", "serve", "--fd", fd, *facts["arguments"]]
+    main()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
