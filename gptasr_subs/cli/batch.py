@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.errors import SharedNameError
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.media.probe import probe
+from gptasr_subs.pipeline.glossary import glossary_of
 from gptasr_subs.pipeline.options import Options, ProgressCallback, Result
 from gptasr_subs.pipeline.plan import make_plan, refuse_shared, refuse_unwritable
 from gptasr_subs.pipeline.recognize import open_record
 from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.cache import open_journal
-from gptasr_subs.recognition.loading import LazyRecognizer
+from gptasr_subs.recognition.loading import LazyRecognizer, with_glossary
 
 _log = logging.getLogger(__name__)
 
@@ -52,13 +54,15 @@ class Batch:
             plan = make_plan(media, self._options)
             refuse_unwritable(plan.outputs(media))  # before the model is loaded
             info = probe(media) if plan.needs_model else None
+            glossary = glossary_of(media, self._options) if plan.needs_model else Glossary()
         except Exception as error:
             return self._failure(media, error)
         with open_journal(self._options.journal and info is not None) as journal:
             record = None
             if info:
+                model = with_glossary(self._model, glossary)
                 record = open_record(
-                    journal, media, info=info, recognizer=self._model, options=self._options
+                    journal, media, info=info, recognizer=model, options=self._options
                 )
                 if record.finished() is None:
                     self._model.load()
@@ -70,6 +74,7 @@ class Batch:
                     on_progress=on_progress,
                     plan=plan,
                     record=record,
+                    glossary=glossary,
                 )
             except Exception as error:  # a bug met in one video is no reason to leave out the next
                 return self._failure(media, error)

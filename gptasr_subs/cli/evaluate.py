@@ -12,6 +12,7 @@ from gptasr_subs.cli.console import (
     display_path,
     echo_error,
     handle_errors,
+    plural,
     show_error,
     write_stdout,
 )
@@ -20,6 +21,7 @@ from gptasr_subs.cli.options import (
     BatchSize,
     Beams,
     Device,
+    GlossaryFiles,
     Model,
     OverwriteOutput,
     Quiet,
@@ -46,6 +48,7 @@ def evaluate(
     device: Device = "auto",
     beams: Beams = 0,
     batch_size: BatchSize = 0,
+    glossary: GlossaryFiles = None,
     worst: Annotated[
         int, typer.Option(min=0, metavar="N", help="How many of the worst clips to show.")
     ] = 5,
@@ -56,17 +59,22 @@ def evaluate(
     """Score a model on clips whose text is known."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.corpora.manifest import read_transcribed
+        from gptasr_subs.evaluation.biased import words_of
         from gptasr_subs.evaluation.evaluate import evaluate
-        from gptasr_subs.recognition.loading import load_model
+        from gptasr_subs.glossary.files import read_glossary
+        from gptasr_subs.glossary.terms import combine
+        from gptasr_subs.recognition.loading import load_model, with_glossary
 
         clips = read_transcribed(manifest)
-        recognizer = load_model(model, device)
+        terms = combine(read_glossary(path) for path in glossary or ())
+        recognizer = with_glossary(load_model(model, device), terms)
         with progress(display_path(Path(manifest.name)), place_in_files, quiet) as update:
             found = evaluate(
                 clips,
                 recognizer,
                 batch_size=batch_size,
                 beams=beams,
+                listed=words_of(terms),
                 on_progress=lambda done: update(done, len(clips)),
             )
         write_stdout(
@@ -142,6 +150,11 @@ def _report(found: Evaluation, worst: int) -> Iterator[str]:
             f"as written {written.wer:.2f} %  "
             f"(with case and punctuation; 95 % interval {_between(interval)})"
         )
+    if biased := found.biased_total:
+        in_listed, in_others = map(_between, found.biased_intervals)
+        yield f"B-WER      {biased.listed.wer:.2f} %  (glossary; 95 % interval {in_listed})"
+        yield f"U-WER      {biased.others.wer:.2f} %  (other words; 95 % interval {in_others})"
+        yield f"accepts    {plural(biased.false_accepts, 'word')} of the glossary not said there"
     yield f"RTFx       {found.rtfx:.1f}  ({found.seconds:.1f} s of audio in {found.elapsed:.1f} s)"
 
     if found.speakers:

@@ -28,6 +28,12 @@ BatchSize = Annotated[
     int,
     typer.Option(min=0, metavar="N", help="Windows of audio recognised at once (0: what fits)."),
 ]
+GlossaryFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--glossary", metavar="FILE", help="Names and words to expect, one a line. Repeatable."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the cause of errors.")]
 

@@ -25,6 +25,7 @@ from gptasr_subs.cli.options import (
     BatchSize,
     Beams,
     Device,
+    GlossaryFiles,
     Lang,
     Model,
     OnDone,
@@ -133,6 +134,11 @@ def run(
             "--from", min=0, metavar="SECONDS", help="Begin here; what comes before is done last."
         ),
     ] = 0.0,
+    glossary: GlossaryFiles = None,
+    cast: Annotated[
+        bool,
+        typer.Option("--cast", help="Expect the names of the cast in .nfo files beside videos."),
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     version: Annotated[
@@ -172,6 +178,8 @@ def run(
             burn_style=burn_style,
             progressive=progressive,
             start=start,
+            glossary=tuple(glossary or ()),
+            cast=cast,
             journal=not no_journal,
             style=Style(word_times=word_times, mark_confidence_below=mark_confidence_below),
             top=top,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import GptasrError
+from gptasr_subs.evaluation.biased import BiasedErrors, count_biased_errors
 from gptasr_subs.evaluation.clips import transcribe_clips
 from gptasr_subs.evaluation.wer import (
     WordErrors,
@@ -25,6 +26,7 @@ class ScoredClip:
     """What was recognised in a clip.
 
     ``word_errors`` are without case and punctuation, ``formatted_errors`` with them.
+    ``biased_errors`` are the former by whether the words are listed in a glossary.
     """
 
     clip: Clip
@@ -32,6 +34,7 @@ class ScoredClip:
     seconds: float
     word_errors: WordErrors
     formatted_errors: WordErrors
+    biased_errors: BiasedErrors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,21 @@ class Evaluation:
         return confidence_interval([scored.word_errors for scored in self.clips])
 
     @property
+    def biased_total(self) -> BiasedErrors | None:
+        """Errors at words of the glossary and at others; None where there was no glossary."""
+        biased = [scored.biased_errors for scored in self.clips if scored.biased_errors]
+        return sum(biased, BiasedErrors()) if biased else None
+
+    @property
+    def biased_intervals(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The 95 % intervals of both rates, in percent. Raises UsageError without a glossary."""
+        biased = [scored.biased_errors for scored in self.clips if scored.biased_errors]
+        return (
+            confidence_interval([errors.listed for errors in biased]),
+            confidence_interval([errors.others for errors in biased]),
+        )
+
+    @property
     def speakers(self) -> dict[str, WordErrors]:
         """Errors by speaker, the worst first; empty where no speaker is named."""
         names = {scored.clip.speaker for scored in self.clips} - {""}
@@ -119,6 +137,7 @@ class Evaluation:
                 round(end, 3) for end in formatted_interval or ()
             ]
             or None,
+            "glossary": self._biased_rates(),
             "speakers": {name: _rates(total) for name, total in self.speakers.items()},
             "worst": [
                 {
@@ -131,6 +150,17 @@ class Evaluation:
             ],
         }
 
+    def _biased_rates(self) -> dict[str, Any] | None:
+        biased = self.biased_total
+        if biased is None:
+            return None
+        listed, others = self.biased_intervals
+        return {
+            "listed": {**_rates(biased.listed), "interval": [round(end, 3) for end in listed]},
+            "others": {**_rates(biased.others), "interval": [round(end, 3) for end in others]},
+            "false_accepts": biased.false_accepts,
+        }
+
 
 def evaluate(
     clips: list[Clip],
@@ -138,9 +168,13 @@ def evaluate(
     *,
     batch_size: int = 0,
     beams: int = 0,
+    listed: Collection[str] = (),
     on_progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
-    """Recognise and score the clips. Raises the error of the first where not one can be read."""
+    """Recognise and score the clips. Raises the error of the first where not one can be read.
+
+    Errors at the ``listed`` words (normalised) are also counted apart.
+    """
     began = time.monotonic()
     found = transcribe_clips(
         clips, recognizer, batch_size=batch_size, beams=beams, on_progress=on_progress
@@ -156,6 +190,11 @@ def evaluate(
             seconds=transcript.seconds,
             word_errors=count_errors(normalize(clip.text), normalize(transcript.text)),
             formatted_errors=count_errors(clip.text, transcript.text),
+            biased_errors=count_biased_errors(
+                normalize(clip.text), normalize(transcript.text), listed
+            )
+            if listed
+            else None,
         )
         for clip, transcript in zip(clips, found, strict=True)
         if not transcript.error

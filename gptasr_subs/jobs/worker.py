@@ -14,13 +14,14 @@ from typing import Any
 
 from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import MediaError, QueueError, SharedNameError
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.jobs.queue import LEASE, Job, Queue, State
 from gptasr_subs.jobs.rules import Candidate, Limits, decide
 from gptasr_subs.pipeline.options import Options, Progress
 from gptasr_subs.pipeline.plan import refuse_shared
 from gptasr_subs.pipeline.subtitle import subtitle
-from gptasr_subs.recognition.loading import raw_identity
+from gptasr_subs.recognition.loading import raw_identity, with_glossary
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.storage.files import file_stamp
 from gptasr_subs.types import FloatArray, Word
@@ -168,6 +169,8 @@ def options_of(job: Job, usual: Options) -> Options:
             asked[name] = Path(asked[name])
     if "formats" in asked:
         asked["formats"] = tuple(asked["formats"])
+    if "glossary" in asked:
+        asked["glossary"] = tuple(map(Path, asked["glossary"]))
     if isinstance(asked.get("norms"), Mapping):
         norms = dict(asked["norms"])
         if "min_dark" in norms:  # its name in queues of early versions
@@ -188,6 +191,10 @@ class _Stoppable:
 
     def __getattr__(self, name: str) -> Any:
         return raw_identity(self._model) if name == "identity" else getattr(self._model, name)
+
+    def with_glossary(self, glossary: Glossary) -> Recognizer:
+        """As the protocol ``GlossaryRecognizer`` says."""
+        return _Stoppable(with_glossary(self._model, glossary), self._stopped)
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0

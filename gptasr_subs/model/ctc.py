@@ -70,6 +70,11 @@ def encode_piece(piece: str) -> list[int]:
     return [_CLASS[character] for character in folded if character in _CLASS]
 
 
+def letters_of(text: str) -> str:
+    """``text`` as ``encode_piece`` writes it, spaces single."""
+    return " ".join("".join(ALPHABET[label] for label in encode_piece(text)).split())
+
+
 def greedy_decode(log_probs: Tensor) -> str:
     """The text of the best classes in ``log_probs`` (T, C), repeats merged, blanks dropped."""
     best = log_probs.argmax(-1).tolist()

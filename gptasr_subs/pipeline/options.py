@@ -19,7 +19,7 @@ class Options:
     recognised, and take from there what was. ``start``: seconds at which to begin; what
     is before comes last. ``progressive``: write the files again and again while they grow. ``top``
     places the text at the top of the picture; ``shot_changes`` has cues begin and end with near
-    cuts.
+    cuts. ``glossary`` are files of words to expect; ``cast``: expect the names in .nfo files, too.
     """
 
     formats: tuple[str, ...] = ("srt",)
@@ -43,6 +43,8 @@ class Options:
     shot_changes: bool = False
     start: float = 0.0
     progressive: bool = False
+    glossary: tuple[Path, ...] = ()
+    cast: bool = False
 
 
 @dataclass(frozen=True, slots=True)

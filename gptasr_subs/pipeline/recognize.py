@@ -15,14 +15,21 @@ from pathlib import Path
 from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import Document
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.languages import same_language
 from gptasr_subs.media.probe import AudioTrack, MediaInfo, choose_track, probe
 from gptasr_subs.media.shots import find_shot_changes
 from gptasr_subs.outputs.progressive import Preview
+from gptasr_subs.pipeline.glossary import glossary_of
 from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback
 from gptasr_subs.recognition.cache import Journal, Record, open_journal
-from gptasr_subs.recognition.loading import LazyRecognizer, identity_of, lazy_model
+from gptasr_subs.recognition.loading import (
+    LazyRecognizer,
+    identity_of,
+    lazy_model,
+    with_glossary,
+)
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
 from gptasr_subs.recognition.windows import recognize, recognize_groups, window_limits
@@ -45,11 +52,13 @@ def recognize_file(
     on_progress: ProgressCallback | None = None,
     preview: Preview | None = None,
     record: Record | None = None,
+    glossary: Glossary | None = None,
 ) -> Document:
     """Words and cues of one media file, nothing written.
 
     ``preview`` is called with what is known so far. ``record`` is what the journal holds of the
-    file, as ``open_record`` gives it; without one the journal is opened.
+    file, as ``open_record`` gives it; without one the journal is opened. ``glossary`` are the words
+    to expect, by default those that the options say and that are found.
     """
     info = probe(media)
     track = info.audio[choose_track(info, options.audio_track, options.language)]
@@ -60,6 +69,8 @@ def recognize_file(
             *(str(media), track.language, options.language),
         )
     recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
+    terms = glossary_of(media, options) if glossary is None else glossary
+    recognizer = with_glossary(recognizer, terms)
     with ExitStack() as stack:
         if record is None:
             journal = stack.enter_context(open_journal(options.journal))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import Document, read_with_remarks, render
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.outputs.burning import burn
 from gptasr_subs.outputs.embedding import embed
 from gptasr_subs.outputs.progressive import previews
@@ -29,6 +30,7 @@ def subtitle(
     on_progress: ProgressCallback | None = None,
     plan: Plan | None = None,
     record: Record | None = None,
+    glossary: Glossary | None = None,
 ) -> Result:
     """Write subtitles for one media file; ``model`` is a recogniser or what ``load_model`` takes.
 
@@ -36,8 +38,8 @@ def subtitle(
     recognised. Raises MediaError, ModelError, OutputError or FormatError; no partial file is ever
     left.
 
-    ``plan`` and ``record`` are what ``make_plan`` and ``open_record`` give, where they are known
-    already.
+    ``plan``, ``record`` and ``glossary`` are what ``make_plan``, ``open_record`` and
+    ``glossary_of`` give, where they are known already.
     """
     began = time.monotonic()
     path = Path(media)
@@ -63,6 +65,7 @@ def subtitle(
                 on_progress=on_progress,
                 preview=write if options.progressive else None,
                 record=record,
+                glossary=glossary,
             )
     for name, target in plan.wanted.items():
         write_atomically(target, render(document, name))

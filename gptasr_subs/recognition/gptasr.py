@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gptasr_subs.errors import ModelError
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.model.files import checkpoint_identity
 from gptasr_subs.recognition.batching import batch_size as clips_that_fit
 from gptasr_subs.recognition.batching import (
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from gptasr_subs.glossary.writing import TermWriter
     from gptasr_subs.model.checkpoint import Checkpoint
+    from gptasr_subs.model.decoding.biasing import TermTrie
     from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions
 
 PRECISION = "GPTASR_SUBS_PRECISION"
@@ -42,6 +46,9 @@ class GptAsrRecognizer:
         self.checkpoint = checkpoint
         self.device = device
         self.identity = identity
+        self._weights = identity
+        self._terms: TermTrie | None = None
+        self._term_writer: TermWriter | None = None
         self._heads = checkpoint.heads
         self._front_end = build_front_end(checkpoint.config.front_end).to(device)
 
@@ -90,11 +97,25 @@ class GptAsrRecognizer:
             decoded = halve_on_out_of_memory(
                 lambda part: self._decode(part, options), some, self.name
             )
-            return [self._words(clip, result) for clip, result in zip(some, decoded, strict=True)]
+            words = [self._words(clip, result) for clip, result in zip(some, decoded, strict=True)]
+            return list(map(self._term_writer.write, words)) if self._term_writer else words
 
         found = run_batches(recognize, batches, self.device)
         for batch, words in zip(batches, found, strict=True):
             yield from zip(batch, words, strict=True)
+
+    def with_glossary(self, glossary: Glossary) -> GptAsrRecognizer:
+        """As the protocol ``GlossaryRecognizer`` says. Without a CTC head, terms are only written
+        as the glossary has them."""
+        from gptasr_subs.glossary.writing import TermWriter
+        from gptasr_subs.model.decoding.biasing import TermTrie
+
+        spellings = [(sound, term.weight) for term in glossary.terms for sound in term.sounds]
+        listening = copy(self)
+        listening.identity = glossary_identity(self._weights, glossary)
+        listening._terms = TermTrie(spellings, self.checkpoint.decoding.term_bonus)
+        listening._term_writer = TermWriter(glossary)
+        return listening
 
     @property
     def frame_seconds(self) -> float:
@@ -148,6 +169,7 @@ class GptAsrRecognizer:
             mel=mel,
             lengths=lengths,
             options=options,
+            terms=self._terms,
         )
 
     def log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
@@ -232,6 +254,11 @@ def load_gptasr(
 def own_identity(name_or_path: str | Path) -> str:
     """Identify a GPT-ASR checkpoint for the journal: its weights, and the number format."""
     return f"{checkpoint_identity(name_or_path)} {os.environ.get(PRECISION, '')}".rstrip()
+
+
+def glossary_identity(identity: str, glossary: Glossary) -> str:
+    """What the journal knows a recogniser by that listens for a glossary; empty stays empty."""
+    return f"{identity} {glossary.digest}".rstrip() if identity else ""
 
 
 def number_format(device: str) -> torch.dtype:

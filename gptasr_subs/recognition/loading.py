@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,15 +11,18 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from gptasr_subs.errors import GptasrError, ModelError
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.media.languages import same_language, shortest_code
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.files import described_config
 from gptasr_subs.plugins import find_entries
-from gptasr_subs.recognition.gptasr import load_gptasr, own_identity
-from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.gptasr import glossary_identity, load_gptasr, own_identity
+from gptasr_subs.recognition.recognizer import GlossaryRecognizer, Recognizer
 from gptasr_subs.types import FloatArray, Word
 
 OWN = "gptasr"
+
+_log = logging.getLogger(__name__)
 
 _PREFIX = re.compile(r"([A-Za-z][\w.-]+):(.*)", re.DOTALL)  # one letter would be a disk of Windows
 
@@ -103,6 +107,7 @@ class LazyRecognizer:
         self._identity = identity
         self._describe = describe
         self._loaded: Recognizer | None = None
+        self._listening: dict[str, LazyRecognizer] = {}  # for each glossary, by its digest
         self._loading = threading.Lock()
 
     def load(self) -> Recognizer:
@@ -148,11 +153,34 @@ class LazyRecognizer:
     def _described(self) -> ModelConfig | None:
         return self._describe()
 
+    def with_glossary(self, glossary: Glossary) -> LazyRecognizer:
+        """As the protocol ``GlossaryRecognizer`` says; a model that takes none stays as it is."""
+        if glossary.digest not in self._listening:
+            self._listening[glossary.digest] = LazyRecognizer(
+                lambda: with_glossary(self.load(), glossary),
+                glossary_identity(self._identity, glossary),
+                self._describe,
+            )
+        return self._listening[glossary.digest]
+
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
     ) -> Iterator[tuple[int, list[Word]]]:
         """As the protocol says."""
         return self.load().transcribe(clips, batch_size=batch_size, beams=beams)
+
+
+def with_glossary(recognizer: Recognizer, glossary: Glossary) -> Recognizer:
+    """The recogniser listening for the terms; one that cannot stays as it is, and that is said."""
+    if not glossary:
+        return recognizer
+    if isinstance(recognizer, GlossaryRecognizer):
+        return recognizer.with_glossary(glossary)
+    _log.warning(
+        "The model %r cannot be told which words to expect, so the glossary is not used.",
+        recognizer.name,
+    )
+    return recognizer
 
 
 def lazy_model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.types import FloatArray, Word
 
 
@@ -36,6 +37,17 @@ class Recognizer(Protocol):
 
         Word times are seconds from the start of the clip; 0 lets the recogniser choose batch size
         or beams.
+        """
+
+
+@runtime_checkable
+class GlossaryRecognizer(Recognizer, Protocol):
+    """One that can be told which words to expect."""
+
+    def with_glossary(self, glossary: Glossary) -> Recognizer:
+        """The same recogniser, listening for these terms and no others.
+
+        Its ``identity`` differs by the digest of the glossary.
         """
 
 

@@ -50,7 +50,11 @@ def probability(log_probs: Tensor, accept: object) -> float:
 
 def given(scorer: CtcPrefixScorer, tokens: list[list[list[int]]]) -> Tensor:
     """What the scorer gives for candidates that the GPT likes equally."""
-    return scorer.score(torch.tensor(tokens), torch.zeros(torch.tensor(tokens).shape))
+    candidates = torch.tensor(tokens)
+    clips, beams, _ = candidates.shape
+    everything = torch.zeros(clips, beams, len(scorer.token_labels))
+    scorer.shortlist(everything, 1, torch.zeros(clips, beams, dtype=torch.bool))
+    return scorer.score(candidates, torch.zeros(candidates.shape))
 
 
 def write(scorer: CtcPrefixScorer, tokens: list[int]) -> float:

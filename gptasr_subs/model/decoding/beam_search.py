@@ -34,13 +34,23 @@ _LEAVE_SHARE = 0.25
 
 
 class Scorer(Protocol):
-    """Scores what the beams (B, K) may write next, beside the GPT."""
+    """Scores what the beams (B, K) may write next, beside the GPT.
 
-    def score(self, tokens: Tensor, scores: Tensor, ended: Tensor) -> Tensor:
+    Each step asks for a shortlist, has it scored, and selects from it.
+    """
+
+    def shortlist(self, gains: Tensor, size: int, ended: Tensor) -> Tensor:
+        """The candidate tokens (B, K, C) of this step: the ``size`` best by ``gains`` (B, K, V),
+        and perhaps others.
+
+        ``ended`` (B, K) are the beams that write no more.
+        """
+
+    def score(self, tokens: Tensor, scores: Tensor) -> Tensor:
         """``scores`` (B, K, C) of the candidates ``tokens`` with the scorer's share added.
 
-        Those of beams that have ``ended`` (B, K) stay as they are. Minus infinity for candidates
-        that cannot be among a clip's K best.
+        Those of ended beams stay as they are. Minus infinity for candidates that cannot be among a
+        clip's K best.
         """
 
     def select(self, candidates: Tensor) -> None:
@@ -164,9 +174,10 @@ class _Beams:
             tokens = torch.arange(log_probs.shape[-1], device=log_probs.device).expand_as(log_probs)
             candidates = self.scores[..., None] + gains
         else:
-            gains, tokens = gains.topk(pre_beam_size)
+            tokens = scorer.shortlist(gains, pre_beam_size, self.ended)
+            gains = gains.gather(2, tokens)
             log_probs = log_probs.gather(2, tokens)
-            candidates = scorer.score(tokens, self.scores[..., None] + gains, self.ended)
+            candidates = scorer.score(tokens, self.scores[..., None] + gains)
 
         # The K best of all K * C candidates of a clip, (B, K).
         self.scores, best = candidates.flatten(1).topk(self.beam_size)

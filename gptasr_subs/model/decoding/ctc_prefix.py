@@ -91,8 +91,8 @@ class _Extensions:
 class CtcPrefixScorer:
     """Scores candidate tokens of a beam search by the CTC head's output for the clips.
 
-    The search calls ``score`` with the candidates of a step, then ``select`` with those it took,
-    and ``retain`` when clips leave the batch.
+    As the protocol ``Scorer`` says, each step of the search calls ``shortlist``, ``score`` and
+    ``select``; ``retain`` when clips leave the batch.
     """
 
     def __init__(
@@ -140,19 +140,23 @@ class CtcPrefixScorer:
             no_letters=zeros == 0,
         )
 
-    def score(self, tokens: Tensor, scores: Tensor, ended: Tensor | None = None) -> Tensor:
+    def shortlist(self, gains: Tensor, size: int, ended: Tensor) -> Tensor:
+        """The ``size`` best tokens (B, K, C) by ``gains`` (B, K, V); begins a step."""
+        self._ended = ended
+        self._choose_windows()
+        self._find_log_ratios()
+        return gains.topk(size).indices
+
+    def score(self, tokens: Tensor, scores: Tensor) -> Tensor:
         """``scores`` (B, K, C) of ``tokens`` (B, K, C) with the CTC head's share added.
 
         Those that cannot be among a clip's K best come back as minus infinity. Beams that have
-        ``ended`` (B, K) keep their scores.
+        ended keep their scores.
         """
-        self._choose_windows(ended)
         self._tokens = tokens
         self._extensions: list[_Extensions] = []
         self._extension_of = torch.full_like(tokens.flatten(), -1)  # -1: not scored exactly
-        bounds = self._upper_bounds(tokens)
-        if ended is not None:
-            bounds = bounds.masked_fill_(ended[..., None], 0.0)
+        bounds = self.upper_bounds(tokens).masked_fill_(self._ended[..., None], 0.0)
         bounds = bounds + scores  # (B, K, C)
 
         # Chunk by chunk in falling order of the bound. Once each clip has K exact scores that are
@@ -163,7 +167,7 @@ class CtcPrefixScorer:
         count = order.shape[1]
         for first in range(0, count, chunk):
             chosen = order[:, first : first + chunk]
-            deltas = self._score_exactly(chosen, ended)
+            deltas = self._score_exactly(chosen)
             exact.scatter_(1, chosen, scores.flatten(1).gather(1, chosen) + deltas)
             if first + chunk < count:
                 next_bound = bounds.flatten(1).gather(1, order[:, first + chunk, None])[:, 0]
@@ -198,16 +202,14 @@ class CtcPrefixScorer:
         self._log_blanks = self._log_blanks[clips]
         self._frame_probs = self._frame_probs[clips]
 
-    def _choose_windows(self, ended: Tensor | None) -> None:
+    def _choose_windows(self) -> None:
         """Choose the W frames of each clip in which its beams may write their next token.
 
         They begin at the first boundary that matters to any of its beams.
         """
         # (B, K, T + 1)
         total = self._by_clip(self._prefixes.gamma_nonblank + self._prefixes.gamma_blank)
-        idle = torch.zeros_like(total[..., 0], dtype=torch.bool)
-        if ended is not None:
-            idle = ended & ~ended.all(1)[:, None]
+        idle = self._ended & ~self._ended.all(1)[:, None]
         frames = total.shape[-1] - 1
         first = (total > _NEGLIGIBLE).int().argmax(-1).masked_fill(idle, frames).amin(1)  # (B,)
         last = (total > _COMPLETE).int().argmax(-1).masked_fill(idle, 0).amax(1) + _MAX_GAP
@@ -229,32 +231,33 @@ class CtcPrefixScorer:
         self._window_nonblank = self._prefixes.gamma_nonblank.gather(1, self._window)
         self._window_blank = self._prefixes.gamma_blank.gather(1, self._window)
 
-    def _upper_bounds(self, tokens: Tensor) -> Tensor:
-        """At least (B, K, C) the score that each token adds.
-
-        Exact for those of one character or none.
-        """
+    def _find_log_ratios(self) -> None:
+        """Compute log psi(g + c) - log psi(g) of each prefix g and class c, (B, K, classes)."""
         nonblank = self._by_clip(self._window_nonblank[:, :-1])  # (B, K, W)
         blank = self._by_clip(self._window_blank[:, :-1])
         frame_probs = self._window_probs.transpose(1, 2)  # (B, W, classes)
 
         # psi(g + c) = sum over t of phi_t * y_t(c) is a product of matrices over time for all c at
-        # once, (B, K, classes). Only where c equals the last character, phi is gamma_blank alone.
+        # once. Only where c equals the last character, phi is gamma_blank alone.
         psi = (nonblank + blank) @ frame_probs
         last = self._prefixes.last.view(-1, self.beam_size, 1)
         psi.scatter_(2, last, (blank @ frame_probs).gather(2, last))
         log_norm = (self._prefixes.log_scale - self._prefixes.log_psi).view(-1, self.beam_size, 1)
-        log_ratio = psi.log() + log_norm  # log of psi(g + c) / psi(g)
+        self._log_ratios = (psi.log() + log_norm).clamp_(_LOG_ZERO, 0.0)
 
+    def upper_bounds(self, tokens: Tensor) -> Tensor:
+        """At least (B, K, C) the score that each of ``tokens`` adds in this step.
+
+        Exact for those of one character or none.
+        """
         # Tokens without characters change nothing, nor does a space behind a space.
         first = self.token_labels[tokens, 0]  # (B, K, C)
+        last = self._prefixes.last.view(-1, self.beam_size, 1)
         unchanged = (first < 0) | ((first == ctc.SPACE) & (last == ctc.SPACE))
-        deltas = (
-            log_ratio.gather(2, first.clamp_min(0)).clamp_max_(0.0).masked_fill_(unchanged, 0.0)
-        )
-        return self.weight * deltas.clamp_min_(_LOG_ZERO) + self.bonus * self._letter_counts[tokens]
+        deltas = self._log_ratios.gather(2, first.clamp_min(0)).masked_fill_(unchanged, 0.0)
+        return self.weight * deltas + self.bonus * self._letter_counts[tokens]
 
-    def _score_exactly(self, chosen: Tensor, ended: Tensor | None) -> Tensor:
+    def _score_exactly(self, chosen: Tensor) -> Tensor:
         """What the candidates ``chosen`` (B, m), counted over each clip's K * C, add to the score.
 
         The prefixes that they make are kept for ``select``.
@@ -275,7 +278,7 @@ class CtcPrefixScorer:
         # wait.
         no_letters = (letters == 0) & (tokens != self.stop)
         scores = scores.masked_fill(no_letters & self._prefixes.no_letters[beams], _LOG_ZERO)
-        return scores if ended is None else scores.masked_fill(ended.flatten()[beams], 0.0)
+        return scores.masked_fill(self._ended.flatten()[beams], 0.0)
 
     def _by_clip(self, values: Tensor) -> Tensor:
         """``values`` (B * K, ...) as (B, K, ...)."""

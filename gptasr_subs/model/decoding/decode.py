@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import Beam, Scorer, beam_search
+from gptasr_subs.model.decoding.biasing import BiasedScorer, TermTrie
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
 from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
 from gptasr_subs.model.network import Encoded, GptAsr
@@ -40,6 +41,7 @@ class DecodingOptions:
     ctc_weight: float = 0.3
     ilm_weight: float = 0.0  # for networks with ``text_solo``
     char_bonus: float = 0.0
+    term_bonus: float = 1.0  # nats a letter of a glossary's terms
     pre_beam_size: int = 16  # tokens a beam that the CTC head scores
     word_bonus: float = 0.0
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
@@ -88,11 +90,16 @@ class Decoded:
 
 @torch.inference_mode()
 def decode(
-    network: GptAsr, tokenizer: Tokenizer, mel: Tensor, lengths: Tensor, options: DecodingOptions
+    network: GptAsr,
+    tokenizer: Tokenizer,
+    mel: Tensor,
+    lengths: Tensor,
+    options: DecodingOptions,
+    terms: TermTrie | None = None,
 ) -> list[Decoded]:
     """Read ``mel`` (B, n_mels, T) with ``lengths`` (B,) in frames.
 
-    Clips of similar length are the fastest.
+    Clips of similar length are the fastest. ``terms`` are preferred where there is a CTC head.
     """
     encoded = network.encode_in_parts(mel, lengths)
     if network.ctc_head is None:
@@ -110,20 +117,25 @@ def decode(
     if spoken:
         # The others are searched with the CTC head as a scorer, and rescored by it as whole texts.
         rows = torch.tensor(spoken, device=mel.device)
-        scorer = CtcPrefixScorer(
+        token_labels = encode_tokens(tokenizer).to(mel.device)
+        scorer: Scorer
+        scorer = ctc_scorer = CtcPrefixScorer(
             log_probs[rows],
             frames[rows],
             beam_size=options.beam_size,
-            token_labels=encode_tokens(tokenizer).to(mel.device),
+            token_labels=token_labels,
             stop=network.config.stop_token,
             weight=options.ctc_weight,
             bonus=options.char_bonus,
         )
+        if terms:
+            scorer = BiasedScorer(ctc_scorer, terms, token_labels=token_labels, clips=len(spoken))
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         text_hash = text_hash_of(tokenizer)
         found = _search(network, kept, lengths[rows], options, scorer=scorer, text_hash=text_hash)
         for row, beams in zip(spoken, found, strict=True):
-            readings[row] = _rescored(_ranked(beams, tokenizer, options), by_clip[row], options)
+            ranked = _ranked(beams, tokenizer, options)
+            readings[row] = _rescored(ranked, by_clip[row], options, terms)
     return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, by_clip, strict=True)]
 
 
@@ -180,9 +192,12 @@ def _ranked(
 
 
 def _rescored(
-    hypotheses: Sequence[Hypothesis], log_probs: Tensor, options: DecodingOptions
+    hypotheses: Sequence[Hypothesis],
+    log_probs: Tensor,
+    options: DecodingOptions,
+    terms: TermTrie | None,
 ) -> tuple[Hypothesis, ...]:
-    """Rank by GPT and CTC together, ``log_probs`` (T, C).
+    """Rank by GPT, CTC and glossary together, ``log_probs`` (T, C).
 
     None where CTC does not believe the best.
     """
@@ -197,6 +212,8 @@ def _rescored(
         ctc_log_prob = scores[distinct.index(text)]
         # A weight of 0 must not turn minus infinity into not-a-number.
         gain = options.ctc_weight * ctc_log_prob if options.ctc_weight else 0.0
+        if terms:
+            gain += terms.bonus_of(hypothesis.text)
         ranked.append(replace(hypothesis, score=hypothesis.score + gain, ctc_log_prob=ctc_log_prob))
     ranked.sort(key=lambda hypothesis: -hypothesis.score)
 

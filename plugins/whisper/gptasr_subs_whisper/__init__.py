@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 from gptasr_subs.errors import ModelError
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.media.languages import shortest_code
 from gptasr_subs.recognition.gptasr import choose_device
 from gptasr_subs.recognition.recognizer import Recognizer
@@ -68,6 +70,15 @@ class Whisper:
         self.identity = identity
         self._model = model
         self._language = language
+        self._weights = identity
+        self._hotwords: str | None = None
+
+    def with_glossary(self, glossary: Glossary) -> Whisper:
+        """The same model with the terms as hotwords, as many as Whisper has room for."""
+        listening = copy(self)
+        listening.identity = f"{self._weights} {glossary.digest}" if self._weights else ""
+        listening._hotwords = ", ".join(term.text for term in glossary.terms)
+        return listening
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
@@ -82,6 +93,7 @@ class Whisper:
                 beam_size=beams or _BEAMS,
                 word_timestamps=True,
                 condition_on_previous_text=False,  # clips need not follow one another
+                hotwords=self._hotwords,
             )
             yield index, self._words(segments, len(clip) / self.sample_rate)
 
