@@ -18,6 +18,7 @@ _MARKS = (  # the longer first: UTF-32 begins like UTF-16
 _LIKELY = {
     "cp1252": "Windows-1252",
     "cp1250": "Windows-1250",
+    "iso8859_2": "ISO 8859-2",
     "cp1251": "Windows-1251",
     "cp1253": "Windows-1253",
     "cp1254": "Windows-1254",
@@ -31,6 +32,7 @@ _LIKELY = {
     "cp949": "Korean (949)",
     "euc_jp": "EUC-JP",
     "koi8_r": "KOI8-R",
+    "cp866": "DOS Cyrillic (866)",
     "mac_roman": "Mac Roman",
     "cp874": "Thai (874)",
 }
@@ -40,10 +42,23 @@ _ONE_BYTE = 0.05  # of noise that is forgiven to the likelier of two encodings
 # What no language writes: a sign between two letters or instead of one, a capital after a small
 # letter, letters of two scripts in one word, the narrow Katakana of old terminals
 _UNLIKELY = re.compile(
-    r"(?<=[^\W\d_])[¿¡†‡•‰¤¦¨¬¯¸×÷¼½¾\x80-\x9f](?=[^\W\d_])|[ªº¹²³](?=[^\W\d_])"
+    r"(?<=[^\W\d_])[¿¡†‡•‰¤¦¨¬¯¸×÷¼½¾±¶´»\x80-\x9f](?=[^\W\d_])|[ªº¹²³](?=[^\W\d_])"
     r"|[a-zß-öø-ÿ](?=[À-ÖØ-Þ])|[а-яё](?=[А-ЯЁ])"
     r"|[A-Za-z](?=[\u0370-\u06ff])|[\u0370-\u06ff](?=[A-Za-z])|[\uff61-\uff9f]"
 )
+# What each language that is written in Latin letters has beyond ASCII
+_ALPHABETS = [
+    frozenset(letters)
+    for letters in (
+        "àâæçèéêëîïôùûüÿœ", "äöüß", "áéíñóúüªº", "àèéìíîòóùú", "àáâãçéêíóôõúü", "åäöé", "æøåéòóô",
+        "áðéíóúýþæö", "áäèéëíïóöúü", "ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž",
+        "áéíóöőúüű", "ăâîşţșț", "čćđšž", "çğıöşüâîû\u0307", "āčēģīķļņšūž", "ąčęėįšųūž", "äõöüšž",
+        "çë", "àçèéíïòóúü·",
+    )
+]  # fmt: skip
+# Two thirds of what is written in Cyrillic, and a third of it where KOI8 is taken for Windows
+_COMMON_CYRILLIC = frozenset("оеаиінтсрвлк")
+_LEAST_COMMON = 0.55
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +125,30 @@ def _guess(data: bytes) -> Decoded:
 
     telling = b"\n".join(line for line in re.split(rb"[\r\n]+", data) if not line.isascii())
     fitting = from_bytes(telling, cp_isolation=[*_LIKELY], threshold=0.3)
-    found = {}
-    for match in fitting:
-        decoded = str(match)
-        beyond = sum(ord(char) > 0x7F for char in decoded)
-        # The share of letters beyond ASCII that no language writes where they stand
-        noise = len(_UNLIKELY.findall(decoded)) / max(1, beyond)
-        found[match.encoding] = match.chaos + noise
+    found = {match.encoding: match.chaos + _noise(str(match)) for match in fitting}
     ranked = [name for name in _LIKELY if name in found] or ["cp1252"]
     least = min(found.values(), default=0.0)
     best = next(name for name in ranked if found.get(name, 0.0) <= least + _ONE_BYTE)
     text = data.decode(best, errors="replace")
     return Decoded(text, f"It is no UTF-8; read as {_LIKELY[best]}, which may be wrong.")
+
+
+def _noise(text: str) -> float:
+    """How unlike a language a text is: 0 for what is written in one, about 1 for mojibake."""
+    beyond = sum(ord(char) > 0x7F for char in text)
+    misplaced = len(_UNLIKELY.findall(text)) / max(1, beyond)
+    return misplaced + _mixture(text) + _rarity(text)
+
+
+def _mixture(text: str) -> float:
+    """The share of Latin letters beyond ASCII that the language which has most of them has not."""
+    latin = [char for char in text.lower() if "\x80" <= char <= "\u024f" and char.isalpha()]
+    least = min(sum(char not in alphabet for char in latin) for alphabet in _ALPHABETS)
+    return least / max(1, len(latin))
+
+
+def _rarity(text: str) -> float:
+    """By how much the common letters are too few among the Cyrillic ones."""
+    cyrillic = [char for char in text.lower() if "\u0400" <= char <= "\u04ff"]
+    common = sum(char in _COMMON_CYRILLIC for char in cyrillic)
+    return max(0.0, _LEAST_COMMON - common / len(cyrillic)) if cyrillic else 0.0
