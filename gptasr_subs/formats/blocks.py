@@ -132,7 +132,12 @@ def clean_lines(lines: Iterable[str]) -> list[str]:
     characters.
     """
     parts = [part for line in lines for part in _LINE_ENDS.split(line)]
-    return [kept for part in parts if (kept := _printable(part).strip())]
+    return [kept for part in parts if not _is_invisible(kept := _printable(part).strip())]
+
+
+def _is_invisible(text: str) -> bool:
+    """Whether nothing of it is seen: spaces, some of which have no width, and marks of direction."""
+    return all(char.isspace() or unicodedata.category(char) == "Cf" for char in text)
 
 
 def _printable(text: str) -> str:

@@ -303,3 +303,11 @@ def test_a_file_with_a_wrong_suffix_is_read_as_what_it_is(like: str, tmp_path: P
 def test_a_text_for_lines_in_json_is_split_into_lines(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"cues": [{"start": 1, "end": 2, "lines": "Hello\\nthere"}]}')
     assert formats.read(tmp_path / "a.json") == [Cue(1.0, 2.0, ("Hello", "there"))]
+
+
+@pytest.mark.parametrize("nothing", ["\u200b", "\u200f \u200b", "\u00ad", "\ufeff"])
+def test_a_cue_of_signs_that_nobody_sees_holds_no_text(nothing: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.srt"
+    times = ["00:00:01,000 --> 00:00:02,000", "00:00:03,000 --> 00:00:04,000"]
+    file.write_text(f"1\n{times[0]}\n{nothing}\n\n2\n{times[1]}\n\u200fa\u200bb\n", "utf-8")
+    assert [cue.text for cue in formats.read(file)] == ["", "\u200fa\u200bb"]
