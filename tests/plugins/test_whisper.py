@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from gptasr_subs.evaluation.wer import count_errors, normalize
+from gptasr_subs.glossary.terms import Glossary, Term
 from tests.support.ended import Program, one_line, text_of
 from tests.support.media_maker import run_ffmpeg
 
@@ -117,6 +118,20 @@ def test_parts_of_words_are_joined_and_times_are_put_in_order() -> None:
         [np.zeros(16000, np.float32)]
     )
     assert [word.text for word in words] == ["你", "好"]
+
+
+def test_a_glossary_becomes_hotwords() -> None:
+    pytest.importorskip("gptasr_subs_whisper")
+    from gptasr_subs_whisper import Whisper
+
+    scripted = Scripted()
+    plain = Whisper(scripted, "x", "en", "weights")
+    listening = plain.with_glossary(Glossary((Term("Picard"), Term("R2-D2", ("artoo",)))))
+    list(listening.transcribe([np.zeros(16000, np.float32)]))
+    assert scripted.asked["hotwords"] == "Picard, R2-D2"
+    assert listening.identity.startswith("weights ") and plain.identity == "weights"
+    list(plain.transcribe([np.zeros(16000, np.float32)]))
+    assert scripted.asked["hotwords"] is None
 
 
 def test_it_imports_nothing_heavy_before_it_is_used() -> None:
