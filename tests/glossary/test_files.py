@@ -74,7 +74,7 @@ def names(count: int, start: str) -> str:
 
 def test_too_many_terms_are_refused() -> None:
     assert len(parse_glossary(names(5000, "x"), "many").terms) == 5000
-    with pytest.raises(FormatError, match="line 5001: .*5000"):
+    with pytest.raises(FormatError, match=r"line 5001: .*5000"):
         parse_glossary(names(5001, "x"), "many")
     with pytest.raises(FormatError, match="6000 terms together"):
         combine([parse_glossary(names(3000, start), start) for start in "xy"])
