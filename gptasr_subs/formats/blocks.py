@@ -136,7 +136,7 @@ def clean_lines(lines: Iterable[str]) -> list[str]:
 
 
 def _is_invisible(text: str) -> bool:
-    """Whether nothing of it is seen: spaces, some of which have no width, and marks of direction."""
+    """Whether nothing of it is seen: spaces, some without width, and marks of direction."""
     return all(char.isspace() or unicodedata.category(char) == "Cf" for char in text)
 
 
