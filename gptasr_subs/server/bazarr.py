@@ -34,8 +34,9 @@ from gptasr_subs.server.waiting import Manner, answer_later
 from gptasr_subs.types import Cue
 
 OUTPUTS = ("srt", "vtt", "txt", "tsv", "json")
-# Mean confidence of the first minute of speech from which on it is taken for English
-ENGLISH_FROM = 0.5
+# Mean confidence of the first minute of speech from which on it is taken for English. English had
+# 0.75 to 0.91, also under noise; German, French, Spanish and Italian had 0.30 to 0.45.
+ENGLISH_FROM = 0.6
 
 _PLACEHOLDER_SECONDS = 3.0
 _TRUE = ("true", "1", "yes")
