@@ -24,6 +24,7 @@ from gptasr_subs.media.languages import language_name, same_language, shortest_c
 from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.server.answers import Refusal
+from gptasr_subs.server.keywords import glossary_of_keywords
 from gptasr_subs.server.messages import Finished
 from gptasr_subs.server.recognition import Ask, Source
 from gptasr_subs.server.segments import segments_of, text_of
@@ -52,8 +53,15 @@ async def asr(request: Request) -> Response:
     services = services_of(request)
     output = request.query_params.get("output", "txt").lower()
     _refuse_impossible(request, output, services.settings)
+    keywords = glossary_of_keywords(request.query_params.getlist("hotwords"))
     source = await _source(request, services)
-    ask = Ask(source, Options(language=services.settings.language), keep=True)
+    ask = Ask(
+        source,
+        Options(language=services.settings.language),
+        keep=True,
+        # Without keywords, a film of ours has the glossaries that lie beside it
+        glossary=keywords if keywords or source.upload else None,
+    )
     return await answer_later(services.recognition, ask, _manner(output, services.settings))
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.processes import REPOSITORY
@@ -30,6 +31,10 @@ class Gated(FakeRecognizer):
     def __init__(self, folder: str) -> None:
         super().__init__()
         self._folder = Path(folder)
+
+    def with_glossary(self, glossary: Glossary) -> Gated:
+        (self._folder / "terms").write_text(" ".join(term.text for term in glossary.terms))
+        return self
 
     def transcribe(self, clips, *, batch_size=0, beams=0):  # type: ignore[no-untyped-def]
         for index, clip in enumerate(clips):
