@@ -28,7 +28,8 @@ from gptasr_subs.server.messages import JobOver
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.server.uploads import Form, read_form
 
-LOOK_SECONDS = 1.0  # between two looks at the queue, which others change too
+LOOK_SECONDS = 1.0  # between two looks at a job that is told of
+WATCH_SECONDS = 5.0  # between two looks at the queue, into which others put jobs too
 OVER = (State.DONE, State.SKIPPED, State.FAILED, State.CANCELLED)
 
 _MAX_NAME = 100  # characters of an uploaded file's name that are kept
@@ -146,7 +147,7 @@ async def _watch(services: Services) -> None:
             waiting = await _ask(lambda queue: queue.jobs(State.WAITING))
             if any(job.due <= time.time() for job in waiting):
                 services.recognition.work_queue()
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 async def _ask(question: Callable[[Queue], _T]) -> _T:

@@ -114,14 +114,12 @@ class UploadSink:
         self._max_bytes = max_bytes
         self._raw = raw
         self._hash = blake2b(b"raw" if raw else b"file", digest_size=16)
-        self._waiting = bytearray()
+        self._waiting = bytearray(wav_header(0) if raw else b"")
         self._size = 0
         try:
             self._file = path.open("xb")
         except OSError as error:
             raise _cannot_store(error) from error
-        if raw:
-            self._file.write(wav_header(0))
 
     async def write(self, data: bytes | memoryview) -> None:
         """Take bytes. Raises Refusal where there are too many, or no room for them."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -110,6 +112,14 @@ def test_the_command_says_what_is_missing(
     missing = program("serve")
     assert missing.code == 1
     assert one_line(missing.err).endswith("run: pip install 'gptasr-subs[server]'.")
+
+
+def test_a_socket_that_is_handed_over_lets_in_no_more_than_was_said(program: Program) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        refused = program("serve", "--fd", str(os.dup(listener.fileno())))
+    assert refused.code == 2 and "lets other computers in" in one_line(refused.err)
+    nothing = program("serve", "--fd", "999")
+    assert nothing.code == 1 and "--fd 999 is no socket" in one_line(nothing.err)
 
 
 def test_an_address_that_is_taken(program: Program) -> None:
