@@ -119,9 +119,12 @@ def _mapped(name: str, settings: Settings) -> Path | None:
     for theirs, ours in settings.maps:
         if not PurePosixPath(name).is_relative_to(theirs) or "\0" in name:
             continue
-        path = (ours / PurePosixPath(name).relative_to(theirs)).resolve()
-        if path.is_relative_to(ours) and path.is_file():
-            return path
+        try:
+            path = (ours / PurePosixPath(name).relative_to(theirs)).resolve()
+            if path.is_relative_to(ours) and path.is_file():
+                return path
+        except (OSError, RuntimeError):  # a name too long, links in a circle
+            continue
     return None
 
 

@@ -108,6 +108,13 @@ class PatientProtocol(H11Protocol):
         self._deadline.cancel()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Called where a request cannot be understood; its answer may have begun before that."""
+        if self.cycle and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
     def _close_if_silent(self) -> None:
         if self.cycle is None:
             self.transport.close()

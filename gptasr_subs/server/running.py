@@ -65,6 +65,8 @@ def log_to_stderr(level: int) -> None:
         log.handlers = [handler]
         log.setLevel(least)
         log.propagate = False
+    # Each broken form is answered by a sentence; the parser's own lines tell nobody anything.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def _hide_keys(record: logging.LogRecord) -> bool:

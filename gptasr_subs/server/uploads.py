@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RAW_RATE = 16000  # samples a second of audio without a container, mono, 16 bits
 
-_BLOCK = MIB // 4  # bytes that are written at once
+_BLOCK = MIB // 8  # bytes that are written at once
 _MAX_FIELDS = 100
 _MAX_FIELD_BYTES = 8 * MIB  # of all fields: samples of voices come as text
 _FORGOTTEN = 24 * 3600.0  # seconds after which a file belongs to nobody

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -112,6 +114,13 @@ def test_the_command_says_what_is_missing(
     missing = program("serve")
     assert missing.code == 1
     assert one_line(missing.err).endswith("run: pip install 'gptasr-subs[server]'.")
+
+
+def test_the_server_itself_stays_small() -> None:
+    """What is large is in the recognition process alone, which ends."""
+    code = "import sys, gptasr_subs.server.running as _; print({'torch', 'numpy'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_socket_that_is_handed_over_lets_in_no_more_than_was_said(program: Program) -> None:
