@@ -23,6 +23,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         folder, "--root", films, "--map", f"/films={films}", "--max-upload", "4", beat=0.3
     ) as server:
         yield server
+        server.wait_until_free()
         assert server.uploads == []
 
 

@@ -73,6 +73,11 @@ class Served:
         folders = (self.folder / "cache" / "uploads", self.folder / "data" / "uploads")
         return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
+    def wait_until_free(self) -> None:
+        """Until nothing is being recognised."""
+        while self.get("/healthz").json()["waiting"]:
+            pass
+
     def close_gate(self) -> None:
         """From now on windows wait."""
         os.mkfifo(self.folder / "gate")
