@@ -82,14 +82,16 @@ def _hidden(argument: Any) -> Any:
 
 def _host_of(listener: socket.socket) -> str:
     """The address that others connect to; a socket in the file system is for this computer."""
-    return listener.getsockname()[0] if listener.family != socket.AF_UNIX else "localhost"
+    address = listener.getsockname()
+    return "localhost" if isinstance(address, str) else str(address[0])
 
 
 def _url_of(listener: socket.socket) -> str:
-    if listener.family == socket.AF_UNIX:
-        return str(listener.getsockname())
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    address = listener.getsockname()
+    if isinstance(address, str):
+        return address
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"http://{host}:{address[1]}"
 
 
 def _listener(settings: Settings, fd: int | None) -> socket.socket:

@@ -80,7 +80,10 @@ def test_addresses_are_allowed_without_a_key(client: str, status: int) -> None:
     assert ask(settings, client=client, headers=forged).status_code == status
 
 
-@pytest.mark.parametrize(("name", "status"), [("localhost:9000", 200), ("evil.example", 403)])
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("localhost:9000", 200), ("[::1]:1", 200), ("evil.example", 403), ("a]", 403)],
+)
 def test_a_page_of_the_web_is_kept_out_of_this_computer(name: str, status: int) -> None:
     assert ask(Settings(), client="127.0.0.1", headers={"host": name}).status_code == status
 

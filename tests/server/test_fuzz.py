@@ -107,7 +107,6 @@ def check(server: Served, film: bytes, count: int, seed: int) -> None:
             assert 200 <= status < 500, (seed, number, request[:300], answer[:300])
         assert b"Traceback" not in answer and b"root:" not in answer
     server.wait_until_free()
-    assert [path for path in server.uploads if path.parent.name == "uploads"] == []
     assert "Traceback" not in (server.folder / "log").read_text()
 
 
