@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import echo_error, handle_errors
+from gptasr_subs.cli.console import handle_errors
 from gptasr_subs.cli.options import Device, Lang, Model, Quiet, Verbose
 
 _PACKAGES = ("starlette", "uvicorn", "python_multipart")
@@ -91,9 +91,6 @@ def serve(
             idle_seconds=idle,
             placeholder=placeholder,
         )
-        if not quiet:
-            where = f"socket {fd}" if fd is not None else f"http://{host}:{port}"
-            echo_error(f"Listening on {where}.")
         run(settings, fd, quiet=quiet)
 
 

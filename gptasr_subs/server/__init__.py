@@ -13,6 +13,7 @@ messages     what is told over it
 worker       the recognition process
 waiting      answers that take long
 answers      refusals and events
+keywords     words to expect, as clients name them
 segments     cues and words as JSON
 services     what the addresses share
 bazarr       /asr, /detect-language, /status

@@ -58,7 +58,7 @@ class Access:
             return Refusal(403, "Your address is not allowed here; start the server with --allow.")
         # A page of the web may give its name the address of this computer, and then use us as its
         # own server: such requests carry the name.
-        if not is_loopback(urlsplit(f"//{headers.get('host', 'localhost')}").hostname or ""):
+        if not is_loopback(_host_name(headers.get("host", "localhost"))):
             return Refusal(
                 403, "This server answers to localhost only; start it with --key for other names."
             )
@@ -80,6 +80,14 @@ def _split_key(path: str) -> tuple[str, str]:
         return "", path
     key, slash, rest = path.removeprefix(_PATH_PREFIX).partition("/")
     return key, slash + rest or "/"
+
+
+def _host_name(host: str) -> str:
+    """The name in a Host header, without the port; empty where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _bearer(headers: Headers) -> str:

@@ -22,13 +22,14 @@ from starlette.routing import Route
 from gptasr_subs.errors import FormatError, GptasrError, QueueError
 from gptasr_subs.formats import Document, get_format, is_readable, read, render
 from gptasr_subs.jobs.queue import Job, Queue, State, open_queue
-from gptasr_subs.media.sidecars import existing_subtitles
+from gptasr_subs.media.sidecars import existing_subtitles, sidecar_path
 from gptasr_subs.server.answers import Refusal, event
 from gptasr_subs.server.messages import JobOver
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.server.uploads import Form, read_form
 
-LOOK_SECONDS = 1.0  # between two looks at the queue, which others change too
+LOOK_SECONDS = 1.0  # between two looks at a job that is told of
+WATCH_SECONDS = 5.0  # between two looks at the queue, into which others put jobs too
 OVER = (State.DONE, State.SKIPPED, State.FAILED, State.CANCELLED)
 
 _MAX_NAME = 100  # characters of an uploaded file's name that are kept
@@ -146,7 +147,7 @@ async def _watch(services: Services) -> None:
             waiting = await _ask(lambda queue: queue.jobs(State.WAITING))
             if any(job.due <= time.time() for job in waiting):
                 services.recognition.work_queue()
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 async def _ask(question: Callable[[Queue], _T]) -> _T:
@@ -293,9 +294,12 @@ def _remove_upload(services: Services, path: Path) -> None:
 def _subtitles_of(job: Job, format: str) -> str:
     """The file that was written in this format, else what another one says in it."""
     language = job.options.get("language", "en")
-    folder = job.options.get("output_dir")
-    there = existing_subtitles(job.path, language, directory=Path(folder) if folder else None)
-    there += [path for path in _other_outputs(job) if path not in there]
+    folder = Path(job.options["output_dir"]) if job.options.get("output_dir") else None
+    there = existing_subtitles(job.path, language, directory=folder)
+    for name in job.options.get("formats", []):  # players know nothing of JSON and plain text
+        made = sidecar_path(job.path, language, get_format(name).extension, directory=folder)
+        if made.is_file() and made not in there:
+            there.append(made)
     extension = get_format(format).extension
     for path in there:
         if path.suffix == f".{extension}":
@@ -307,13 +311,3 @@ def _subtitles_of(job: Job, format: str) -> str:
         return render(Document(tuple(read(readable[0])), language=language), format)
     except GptasrError as error:
         raise Refusal(500, f"The subtitles of the job {job.id} cannot be read.") from error
-
-
-def _other_outputs(job: Job) -> list[Path]:
-    """Files beside the film that are no subtitles to players, such as JSON and text."""
-    from gptasr_subs.jobs.worker import options_of
-    from gptasr_subs.pipeline.options import Options
-    from gptasr_subs.pipeline.plan import target_paths
-
-    targets = target_paths(job.path, options_of(job, Options())).values()
-    return [path for path in targets if path.is_file()]

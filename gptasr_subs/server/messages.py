@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gptasr_subs.formats.document import Document
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.pipeline.options import Options, Progress
 
 
@@ -14,6 +15,7 @@ class Task:
     """One file to recognise.
 
     ``urgent`` ones go ahead of others, window by window. ``follow``: text is wanted as it comes.
+    ``glossary`` are the words to expect; None: those of the files beside it.
     """
 
     number: int
@@ -21,6 +23,7 @@ class Task:
     options: Options = field(default_factory=Options)
     urgent: bool = False
     follow: bool = False
+    glossary: Glossary | None = None
 
 
 @dataclass(frozen=True, slots=True)

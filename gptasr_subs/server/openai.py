@@ -18,9 +18,11 @@ from starlette.routing import Route
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.formats import render
 from gptasr_subs.formats.document import Document
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.media.languages import language_name, same_language
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.server.answers import Refusal, event, openai_error
+from gptasr_subs.server.keywords import glossary_of_keywords
 from gptasr_subs.server.messages import Finished
 from gptasr_subs.server.recognition import Ask, Recognition, Source, Work
 from gptasr_subs.server.segments import log_probs_of, segments_of, text_of, words_of
@@ -49,6 +51,7 @@ class Wish:
     stream: bool
     log_probs: bool
     language: str
+    glossary: Glossary
 
 
 async def list_models(request: Request) -> Response:
@@ -76,7 +79,13 @@ async def transcribe(request: Request) -> Response:
         form.delete()
         raise
     source = Source.of_upload(form.upload)
-    ask = Ask(source, Options(language=wish.language), urgent=True, follow=wish.stream)
+    ask = Ask(
+        source,
+        Options(language=wish.language),
+        urgent=True,
+        follow=wish.stream,
+        glossary=wish.glossary,
+    )
     if wish.stream:
         return await _stream(services.recognition, ask, wish)
     return await answer_later(services.recognition, ask, _manner(wish))
@@ -133,6 +142,7 @@ def _wish(form: Form, settings: Settings) -> Wish:
         stream=form.get("stream").lower() in _TRUE,
         log_probs="logprobs" in _listed(form, "include"),
         language=settings.language,
+        glossary=glossary_of_keywords([*_listed(form, "keywords"), form.get("prompt")]),
     )
 
 

@@ -11,6 +11,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -107,6 +108,16 @@ class PatientProtocol(H11Protocol):
         """Called by asyncio."""
         self._deadline.cancel()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Called where a request cannot be understood.
+
+        Its answer may have begun before that, or may not have a body.
+        """
+        try:
+            super().send_400_response(msg)
+        except h11.LocalProtocolError:
+            self.transport.close()
 
     def _close_if_silent(self) -> None:
         if self.cycle is None:

@@ -11,10 +11,11 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from gptasr_subs.formats.document import Document
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.pipeline.options import Options, Progress
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.server.answers import Refusal
@@ -79,6 +80,7 @@ class Ask:
     follow: bool = False
     keep: bool = False
     listen: bool = False
+    glossary: Glossary | None = None
 
 
 class Work:
@@ -165,7 +167,7 @@ class Recognition:
         A work that all have left is cancelled, unless one of them said ``keep``. The upload is
         deleted once it is not needed.
         """
-        key = (ask.source.digest, ask.options, ask.listen)
+        key = (ask.source.digest, ask.options, ask.listen, ask.glossary)
         work = self._works.get(key) or self._begin(key, ask)
         if work.ask.source is not ask.source and ask.source.upload:
             ask.source.upload.delete()
@@ -318,8 +320,14 @@ class Recognition:
 def _task(work: Work) -> Task:
     ask = work.ask
     kind = Listen if ask.listen else Task
-    options = replace(ask.options, start=0.0)
-    return kind(work.number, ask.source.path, options, urgent=ask.urgent, follow=ask.follow)
+    return kind(
+        work.number,
+        ask.source.path,
+        ask.options,
+        urgent=ask.urgent,
+        follow=ask.follow,
+        glossary=ask.glossary,
+    )
 
 
 def _refusal_of(failed: Failed, source: Source) -> Refusal:

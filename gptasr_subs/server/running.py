@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -45,13 +46,13 @@ def serve(
     """Serve until a signal says stop.
 
     ``fd`` is a socket that listens already; ``load`` as for ``create_app``. Raises GptasrError
-    where the address cannot be had.
+    where the address cannot be had, or a socket lets more in than the settings say.
     """
     log_to_stderr(logging.WARNING if quiet else logging.INFO)
-    listener = _listener(settings, fd)
-    server = Server(server_config(create_app(settings, load)))
-    with listener:
-        server.run(sockets=[listener])
+    with _listener(settings, fd) as listener:
+        settings = replace(settings, host=_host_of(listener))
+        _log.warning("Listening on %s.", _url_of(listener))
+        Server(server_config(create_app(settings, load))).run(sockets=[listener])
 
 
 def log_to_stderr(level: int) -> None:
@@ -64,6 +65,8 @@ def log_to_stderr(level: int) -> None:
         log.handlers = [handler]
         log.setLevel(least)
         log.propagate = False
+    # Each broken form is answered by a sentence; the parser's own lines tell nobody anything.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def _hide_keys(record: logging.LogRecord) -> bool:
@@ -75,6 +78,20 @@ def _hide_keys(record: logging.LogRecord) -> bool:
 
 def _hidden(argument: Any) -> Any:
     return _KEY.sub("***", argument) if isinstance(argument, str) else argument
+
+
+def _host_of(listener: socket.socket) -> str:
+    """The address that others connect to; a socket in the file system is for this computer."""
+    address = listener.getsockname()
+    return "localhost" if isinstance(address, str) else str(address[0])
+
+
+def _url_of(listener: socket.socket) -> str:
+    address = listener.getsockname()
+    if isinstance(address, str):
+        return address
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"http://{host}:{address[1]}"
 
 
 def _listener(settings: Settings, fd: int | None) -> socket.socket:

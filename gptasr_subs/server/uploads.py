@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RAW_RATE = 16000  # samples a second of audio without a container, mono, 16 bits
 
-_BLOCK = MIB // 4  # bytes that are written at once
+_BLOCK = MIB // 8  # bytes that are written at once
 _MAX_FIELDS = 100
 _MAX_FIELD_BYTES = 8 * MIB  # of all fields: samples of voices come as text
 _FORGOTTEN = 24 * 3600.0  # seconds after which a file belongs to nobody
@@ -114,14 +114,12 @@ class UploadSink:
         self._max_bytes = max_bytes
         self._raw = raw
         self._hash = blake2b(b"raw" if raw else b"file", digest_size=16)
-        self._waiting = bytearray()
+        self._waiting = bytearray(wav_header(0) if raw else b"")
         self._size = 0
         try:
             self._file = path.open("xb")
         except OSError as error:
             raise _cannot_store(error) from error
-        if raw:
-            self._file.write(wav_header(0))
 
     async def write(self, data: bytes | memoryview) -> None:
         """Take bytes. Raises Refusal where there are too many, or no room for them."""

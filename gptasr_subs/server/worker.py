@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from gptasr_subs.errors import GptasrError, MediaError
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import Job, State, open_queue
 from gptasr_subs.jobs.worker import Stopped, Worker
@@ -25,7 +26,7 @@ from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.pipeline.options import Options, Progress
 from gptasr_subs.pipeline.recognize import open_record, recognize_file
 from gptasr_subs.recognition.cache import open_journal
-from gptasr_subs.recognition.loading import LazyRecognizer, raw_identity
+from gptasr_subs.recognition.loading import LazyRecognizer, raw_identity, with_glossary
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.windows import recognize_groups, window_limits
 from gptasr_subs.server.messages import (
@@ -168,6 +169,7 @@ class WorkerProcess:
             options=task.options,
             on_progress=move,
             preview=follow if task.follow else None,
+            glossary=task.glossary,
         )
 
     def _work_queue(self) -> None:
@@ -246,6 +248,15 @@ class SharedRecognizer:
     def __getattr__(self, name: str) -> Any:
         """What else the model says of itself."""
         return raw_identity(self._model) if name == "identity" else getattr(self._model, name)
+
+    def with_glossary(self, glossary: Glossary) -> SharedRecognizer:
+        """As the protocol of recognisers that take a glossary says."""
+        return SharedRecognizer(
+            with_glossary(self._model, glossary),
+            self._turns,
+            urgent=self._urgent,
+            stopped=self._stopped,
+        )
 
     def check(self) -> None:
         """Raise Stopped where nobody wants the rest."""

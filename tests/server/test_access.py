@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import subprocess
+import sys
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -76,7 +80,10 @@ def test_addresses_are_allowed_without_a_key(client: str, status: int) -> None:
     assert ask(settings, client=client, headers=forged).status_code == status
 
 
-@pytest.mark.parametrize(("name", "status"), [("localhost:9000", 200), ("evil.example", 403)])
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("localhost:9000", 200), ("[::1]:1", 200), ("evil.example", 403), ("a]", 403)],
+)
 def test_a_page_of_the_web_is_kept_out_of_this_computer(name: str, status: int) -> None:
     assert ask(Settings(), client="127.0.0.1", headers={"host": name}).status_code == status
 
@@ -110,6 +117,21 @@ def test_the_command_says_what_is_missing(
     missing = program("serve")
     assert missing.code == 1
     assert one_line(missing.err).endswith("run: pip install 'gptasr-subs[server]'.")
+
+
+def test_the_server_itself_stays_small() -> None:
+    """What is large is in the recognition process alone, which ends."""
+    code = "import sys, gptasr_subs.server.running as _; print({'torch', 'numpy'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_a_socket_that_is_handed_over_lets_in_no_more_than_was_said(program: Program) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        refused = program("serve", "--fd", str(os.dup(listener.fileno())))
+    assert refused.code == 2 and "lets other computers in" in one_line(refused.err)
+    nothing = program("serve", "--fd", "999")
+    assert nothing.code == 1 and "--fd 999 is no socket" in one_line(nothing.err)
 
 
 def test_an_address_that_is_taken(program: Program) -> None:

@@ -33,9 +33,10 @@ def test_an_upload_is_a_job_like_others(server: Served, film: bytes) -> None:
     for format in ("srt", "vtt", "ass", "json", "txt", "ttml"):
         answer = server.get(f"/jobs/{number}/subtitles.{format}")
         assert answer.status_code == 200 and "three" in answer.text, format
-    assert all(path.suffix in (".srt", ".json") for path in server.uploads)  # the film is gone
+    assert all(path.suffix in (".srt", ".json") for path in server.job_uploads)  # the film is gone
     assert server.client.delete(f"{server.url}/jobs/{number}").status_code == 200
     assert server.get(f"/jobs/{number}/subtitles.srt").status_code == 404
+    assert server.job_uploads == []
 
 
 def test_a_path_below_a_root(server: Served) -> None:

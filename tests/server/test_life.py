@@ -103,14 +103,9 @@ def test_who_leaves_takes_only_openai_requests_along(server: Served) -> None:
         next(parts)
         server.pass_window()
     client.close()
-    wait_until_free(server)
+    server.wait_until_free()
     server.open_gate()
     assert len(server.windows) - before < len(TALK)
-
-
-def wait_until_free(server: Served) -> None:
-    while server.get("/healthz").json()["waiting"]:
-        pass
 
 
 def long_wav() -> bytes:

@@ -11,6 +11,8 @@ import pytest
 
 from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.formats.document import Document
+from gptasr_subs.server.answers import Refusal
+from gptasr_subs.server.keywords import glossary_of_keywords
 from gptasr_subs.server.openai import _settled_cues
 from gptasr_subs.types import Word
 from tests.support.films import SPOKEN, TALK_SECONDS
@@ -70,6 +72,26 @@ def test_speakers_and_log_probs(server: Served, client: openai.OpenAI, film: byt
     found = server.post("/v1/audio/transcriptions", data=form, files={"file": film}).json()
     assert found["segments"][0]["speaker"] == "A" and found["segments"][0]["id"] == "seg_0"
     assert [part["token"] for part in found["logprobs"]] == SPOKEN.split()
+
+
+def test_keywords_and_names_in_a_prompt_are_expected(
+    server: Served, client: openai.OpenAI, film: bytes
+) -> None:
+    client.audio.transcriptions.create(
+        file=named(film),
+        model="whisper-1",
+        prompt="Zorro, Dr. No, this is a sentence that names nobody at all.",
+        extra_body={"keywords": ["Moneypenny"]},
+    )
+    assert (server.folder / "terms").read_text() == "Moneypenny Zorro Dr. No"
+
+
+def test_keywords_may_be_separated_in_several_ways() -> None:
+    found = glossary_of_keywords(["Ann, Bo;Cy\nDi  Da", "", "Ann"])
+    assert [term.text for term in found.terms] == ["Ann", "Bo", "Cy", "Di Da"]
+    assert not glossary_of_keywords(["", "one two three four five"])
+    with pytest.raises(Refusal, match="5000 keywords"):
+        glossary_of_keywords([",".join(map(str, range(5001)))])
 
 
 def test_a_stream_of_events(client: openai.OpenAI, film: bytes) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import httpx
 
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.processes import REPOSITORY
@@ -30,6 +32,10 @@ class Gated(FakeRecognizer):
     def __init__(self, folder: str) -> None:
         super().__init__()
         self._folder = Path(folder)
+
+    def with_glossary(self, glossary: Glossary) -> Gated:
+        (self._folder / "terms").write_text(" ".join(term.text for term in glossary.terms))
+        return self
 
     def transcribe(self, clips, *, batch_size=0, beams=0):  # type: ignore[no-untyped-def]
         for index, clip in enumerate(clips):
@@ -64,9 +70,20 @@ class Served:
 
     @property
     def uploads(self) -> list[Path]:
-        """What lies in the folders of uploads."""
-        folders = (self.folder / "cache" / "uploads", self.folder / "data" / "uploads")
-        return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        """What lies in the folder of uploads that are not those of jobs."""
+        return [*(self.folder / "cache" / "uploads").iterdir()]
+
+    @property
+    def job_uploads(self) -> list[Path]:
+        """What lies in the folder of jobs' uploads."""
+        folder = self.folder / "data" / "uploads"
+        return [path for path in folder.rglob("*") if path.is_file()]
+
+    def wait_until_free(self) -> None:
+        """Until nothing is being recognised or received; fails where an upload is left over."""
+        deadline = time.monotonic() + 60
+        while self.get("/healthz").json()["waiting"] or self.uploads:
+            assert time.monotonic() < deadline, self.uploads
 
     def close_gate(self) -> None:
         """From now on windows wait."""
