@@ -22,7 +22,7 @@ async def metrics(request: Request) -> Response:
     """All measurements of this moment."""
     recognition = services_of(request).recognition
     jobs = await asyncio.to_thread(_count_jobs)
-    text = generate_latest(_Measurements(recognition, jobs))
+    text = generate_latest(Measurements(recognition, jobs))
     return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
 
 
@@ -31,8 +31,11 @@ def _count_jobs() -> dict[State, int]:
         return queue.counts()
 
 
-class _Measurements(Collector):
+class Measurements(Collector):
+    """What is measured, as a collector of Prometheus' library."""
+
     def __init__(self, recognition: Recognition, jobs: dict[State, int]) -> None:
+        """``jobs``: how many are in each state."""
         self._recognition = recognition
         self._jobs = jobs
 
