@@ -300,7 +300,8 @@ class Recognition:
             self.job_progress[message.number] = message.progress, begun
         elif isinstance(message, JobOver):
             self.job_progress.pop(message.number, None)
-            self.totals.add(message.seconds, message.elapsed)
+            if message.elapsed:  # none of a job that failed or was skipped
+                self.totals.add(message.seconds, message.elapsed)
             self.on_job_over(message)
         elif isinstance(message, QueueDone):
             self._works_queue = False
