@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
 import socket
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +22,7 @@ from wyoming.info import Describe, Info
 from gptasr_subs.errors import UsageError
 from gptasr_subs.server.settings import Settings, parse_network
 from tests.support.films import SPOKEN
-from tests.support.served import Served
+from tests.support.served import Served, served
 
 PIECE = 2048  # bytes that Home Assistant sends at once
 
@@ -132,6 +135,25 @@ def test_a_client_that_leaves_takes_its_audio_along(server: Served, pcm: bytes) 
     assert talk(server, Describe().event())
     while server.uploads:
         pass
+
+
+def test_a_server_that_is_stopped_answers_first(tmp_path: Path, pcm: bytes) -> None:
+    with served(tmp_path, "--wyoming", "0") as server:
+        server.close_gate()
+        answers: list[Event | None] = []
+        thread = threading.Thread(target=lambda: answers.append(talk(server, *spoken(pcm))))
+        thread.start()
+        while not server.windows:
+            pass
+        server.process.send_signal(signal.SIGTERM)
+        while "Stopping" not in server.log:
+            pass
+        server.open_gate()
+        thread.join()
+        server.process.wait(60)
+        (event,) = answers
+        assert event and event.type in ("error", "transcript")  # the window may have been the last
+    assert server.uploads == []
 
 
 def test_it_needs_addresses_where_others_can_connect() -> None:
