@@ -18,10 +18,12 @@ from wyoming.event import Event, async_read_event, async_write_event
 from wyoming.info import AsrModel, AsrProgram, Attribution, Describe, Info
 
 from gptasr_subs import __version__
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.media.languages import language_name, same_language
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.server.access import is_allowed
 from gptasr_subs.server.answers import Refusal
+from gptasr_subs.server.keywords import glossary_of_keywords
 from gptasr_subs.server.recognition import Ask, Source
 from gptasr_subs.server.segments import text_of
 from gptasr_subs.server.services import Services
@@ -106,6 +108,7 @@ class _Conversation:
         self._services = services
         self._converter = AudioChunkConverter(rate=RAW_RATE, width=2, channels=1)
         self._sink: UploadSink | None = None
+        self._glossary = Glossary(())
         self._refusal: Refusal | None = None  # told when all is said: nobody listens before
 
     async def take(self, event: Event) -> Event | None:
@@ -113,7 +116,7 @@ class _Conversation:
         if Describe.is_type(event.type):
             return _info(self._services.settings).event()
         if Transcribe.is_type(event.type):
-            self._refusal = _language_refusal(event, self._services.settings)
+            self._begin(Transcribe.from_event(event))
         elif AudioStart.is_type(event.type):
             self.discard()
         elif AudioChunk.is_type(event.type) and not self._refusal:
@@ -127,6 +130,14 @@ class _Conversation:
         if self._sink:
             self._sink.discard()
             self._sink = None
+
+    def _begin(self, request: Transcribe) -> None:
+        try:
+            _refuse_other_language(str(request.language or ""), self._services.settings)
+            self._glossary = glossary_of_keywords(_words_to_expect(request))
+            self._refusal = None
+        except Refusal as refusal:
+            self._refusal = refusal
 
     async def _hear(self, event: Event) -> None:
         try:
@@ -151,7 +162,7 @@ class _Conversation:
         upload = await self._sink.finish()
         self._sink = None  # the recognition deletes the file
         options = Options(language=self._services.settings.language)
-        ask = Ask(Source.of_upload(upload), options, urgent=True)
+        ask = Ask(Source.of_upload(upload), options, urgent=True, glossary=self._glossary)
         async with self._services.recognition.join(ask) as work:
             document = (await work.result()).document
         return text_of(document) if document else ""
@@ -178,11 +189,15 @@ def _info(settings: Settings) -> Info:
     return Info(asr=[program])
 
 
-def _language_refusal(event: Event, settings: Settings) -> Refusal | None:
-    language = str(Transcribe.from_event(event).language or "")
-    if not language or same_language(language, settings.language):
-        return None
-    return Refusal(400, f"This server knows {language_name(settings.language)}, not {language!r}.")
+def _refuse_other_language(language: str, settings: Settings) -> None:
+    if language and not same_language(language, settings.language):
+        known = language_name(settings.language)
+        raise Refusal(400, f"This server knows {known}, not {language!r}.")
+
+
+def _words_to_expect(request: Transcribe) -> list[str]:
+    lists = (request.transcript_names, request.transcript_terms)
+    return [str(word) for words in lists if isinstance(words, list) for word in words]
 
 
 def _chunk_of(event: Event) -> AudioChunk:

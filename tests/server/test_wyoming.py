@@ -89,6 +89,14 @@ def test_it_is_the_recognition_of_all_others(server: Served, pcm: bytes) -> None
     assert len(server.windows) == done
 
 
+def test_names_of_the_house_are_expected(server: Served, pcm: bytes) -> None:
+    names = Transcribe(transcript_names=["Moneypenny"], transcript_terms=["Zorro"])
+    talk(server, names.event(), *spoken(pcm)[1:])
+    assert (server.folder / "terms").read_text() == "Moneypenny Zorro"
+    odd = Event("transcribe", {"language": ["en"], "transcript_names": 7})
+    assert "knows English" in error_of(talk(server, odd, AudioStop().event()))
+
+
 def test_stereo_at_another_rate(server: Served, pcm: bytes) -> None:
     mono = np.frombuffer(pcm, dtype="<i2") // 3
     stereo = np.repeat(np.repeat(mono, 3), 2).astype("<i2").tobytes()
