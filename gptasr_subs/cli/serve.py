@@ -10,7 +10,7 @@ import typer
 from gptasr_subs.cli.console import handle_errors
 from gptasr_subs.cli.options import Device, Lang, Model, Quiet, Verbose
 
-_PACKAGES = ("starlette", "uvicorn", "python_multipart")
+_PACKAGES = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "wyoming")
 
 
 def serve(
@@ -18,6 +18,12 @@ def serve(
         str, typer.Option(metavar="ADDRESS", help="Listen here; 0.0.0.0 is every network.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 9000,
+    wyoming: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, metavar="PORT", help="Listen here too, for Home Assistant: 10300."
+        ),
+    ] = None,
     key: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,7 +70,7 @@ def serve(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Serve subtitles to Bazarr, to clients of OpenAI's API, and to jobs over HTTP."""
+    """Serve subtitles to Bazarr, clients of OpenAI's API and Home Assistant, and jobs over HTTP."""
     with handle_errors(quiet, verbose):
         _require_packages()
         from gptasr_subs.server.running import serve as run
@@ -75,10 +81,13 @@ def serve(
             parse_map,
             parse_network,
         )
+        from gptasr_subs.server.sockets import host_of, take_socket
 
+        listener = take_socket(fd) if fd is not None else None
         settings = Settings(
-            host,
+            host_of(listener) if listener else host,
             port,
+            wyoming_port=wyoming,
             keys=tuple(key or ()),
             allow=tuple(parse_network(text) for text in allow or ()),
             no_key=no_key,
@@ -91,7 +100,7 @@ def serve(
             idle_seconds=idle,
             placeholder=placeholder,
         )
-        run(settings, fd, quiet=quiet)
+        run(settings, listener, quiet=quiet)
 
 
 def _require_packages() -> None:

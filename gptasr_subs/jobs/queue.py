@@ -143,6 +143,11 @@ class Queue:
         order = "ORDER BY state != 'running', state != 'waiting', priority DESC, due, id"
         return self._select(where + order, *(state.value for state in states))
 
+    def counts(self) -> dict[State, int]:
+        """How many jobs are in each state; states without jobs are left out."""
+        rows = self._ask("SELECT state, COUNT(*) FROM jobs GROUP BY state")
+        return {State(state): count for state, count in rows}
+
     def get(self, number: int) -> Job:
         """One job by its number."""
         found = self._select("WHERE id = ?", number)

@@ -1,5 +1,5 @@
 """The subtitle service of a house: what Bazarr, clients of OpenAI's API and the queue's own clients
-ask for over HTTP. In reading order::
+ask for over HTTP, and Home Assistant over Wyoming. In reading order::
 
 settings     what the server is told, and what it refuses to start with
 app          the addresses, and the life of what they share
@@ -19,6 +19,9 @@ services     what the addresses share
 bazarr       /asr, /detect-language, /status
 openai       /v1/audio/transcriptions, /v1/models
 jobs         /jobs
+metrics      /metrics
+wyoming      Home Assistant
+sockets      what is listened on
 running      uvicorn, from start to graceful stop
 
 Nothing here imports torch or numpy but ``worker``, which has a process of its own.

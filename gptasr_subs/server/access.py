@@ -42,7 +42,9 @@ class Access:
 
     def _refusal(self, scope: Scope, path_key: str, path: str) -> Refusal | None:
         settings = self._settings
-        if path in OPEN_PATHS or settings.no_key or self._is_allowed(scope):
+        if path in OPEN_PATHS or settings.no_key:
+            return None
+        if is_allowed((scope.get("client") or ("",))[0], settings):
             return None
         headers = Headers(scope=scope)
         if settings.keys:
@@ -64,14 +66,15 @@ class Access:
             )
         return None
 
-    def _is_allowed(self, scope: Scope) -> bool:
-        """Whether the address needs no key."""
-        try:
-            address = ipaddress.ip_address((scope.get("client") or ("",))[0])
-        except ValueError:  # a socket in the file system has none
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self._settings.allow)
+
+def is_allowed(client: str, settings: Settings) -> bool:
+    """Whether the address of a client needs no key."""
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:  # a socket in the file system has none
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in settings.allow)
 
 
 def _split_key(path: str) -> tuple[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from starlette.applications import Starlette
@@ -14,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gptasr_subs.recognition.recognizer import Recognizer
-from gptasr_subs.server import bazarr, jobs, openai
+from gptasr_subs.server import bazarr, jobs, metrics, openai
 from gptasr_subs.server.access import Access
 from gptasr_subs.server.answers import Refusal, answer_refusal
 from gptasr_subs.server.link import load_model
@@ -26,10 +27,15 @@ from gptasr_subs.server.uploads import UploadFolder
 from gptasr_subs.storage.folders import cache_folder, data_folder
 
 
-def create_app(settings: Settings, load: Callable[[], Recognizer] | None = None) -> Starlette:
+def create_app(
+    settings: Settings,
+    load: Callable[[], Recognizer] | None = None,
+    wyoming: socket.socket | None = None,
+) -> Starlette:
     """The ASGI application.
 
-    ``load`` makes the recogniser in the process for it, which gets the function by pickle.
+    ``load`` makes the recogniser in the process for it, which gets the function by pickle. Home
+    Assistant is answered on the socket ``wyoming``.
     """
     load = load or partial(load_model, settings.model, settings.device, settings.language)
     errors = (Refusal, HTTPException, ClientDisconnect, Exception)
@@ -45,15 +51,19 @@ def create_app(settings: Settings, load: Callable[[], Recognizer] | None = None)
         services.uploads.prepare()
         services.job_uploads.prepare()
         app.state.services = services
-        async with jobs.working_off(services):
-            try:
-                yield
-            finally:
-                await services.recognition.stop()
+        async with AsyncExitStack() as stack:
+            if wyoming:
+                from gptasr_subs.server.wyoming import answering
+
+                await stack.enter_async_context(answering(wyoming, services))
+            await stack.enter_async_context(jobs.working_off(services))
+            stack.push_async_callback(services.recognition.stop)
+            yield
 
     return Starlette(
         routes=[
             Route("/healthz", healthz),
+            Route("/metrics", metrics.metrics),
             Route("/status", bazarr.status),
             Route("/asr", bazarr.asr, methods=["POST"]),
             Route("/detect-language", bazarr.detect_language, methods=["POST"]),

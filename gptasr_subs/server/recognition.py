@@ -126,12 +126,29 @@ class Work:
         news.cancel()
 
 
+@dataclass(slots=True)
+class Totals:
+    """What was recognised since the server was started; times are seconds."""
+
+    finished: int = 0
+    failed: int = 0
+    audio: float = 0.0
+    elapsed: float = 0.0
+
+    def add(self, audio: float, elapsed: float) -> None:
+        """One more is finished."""
+        self.finished += 1
+        self.audio += audio
+        self.elapsed += elapsed
+
+
 class Recognition:
     """The works of the server and the process that does them."""
 
     def __init__(self, load: Callable[[], Recognizer], idle_seconds: float) -> None:
         """``load`` makes the recogniser in the process, which gets it by pickle."""
         self.job_progress: dict[int, tuple[Progress, float]] = {}  # and when it was begun
+        self.totals = Totals()
         self.on_job_over: Callable[[JobOver], None] = lambda message: None
         self._load = load
         self._idle_seconds = idle_seconds
@@ -154,6 +171,11 @@ class Recognition:
         if self._link is None:
             return "unloaded"
         return "ready" if self._is_loaded else "loading"
+
+    @property
+    def process_id(self) -> int | None:
+        """The number of the process, while there is one."""
+        return self._link.process.pid if self._link else None
 
     @property
     def waiting(self) -> int:
@@ -238,6 +260,7 @@ class Recognition:
                 break
             link = work.link = await self._process()
             work.answer = asyncio.get_running_loop().create_future()
+            begun = time.monotonic()
             try:
                 link.send(_task(work))
                 answer = await work.answer
@@ -247,7 +270,10 @@ class Recognition:
                 link.send(Cancel(work.number))
                 raise
             if isinstance(answer, Failed):
+                self.totals.failed += 1
                 raise _refusal_of(answer, work.ask.source)
+            if answer.document:
+                self.totals.add(answer.document.seconds or 0.0, time.monotonic() - begun)
             return answer
         if self._stopping:
             raise Refusal(503, "The server is being stopped; send it again when it is back.")
@@ -274,6 +300,8 @@ class Recognition:
             self.job_progress[message.number] = message.progress, begun
         elif isinstance(message, JobOver):
             self.job_progress.pop(message.number, None)
+            if message.elapsed:  # none of a job that failed or was skipped
+                self.totals.add(message.seconds, message.elapsed)
             self.on_job_over(message)
         elif isinstance(message, QueueDone):
             self._works_queue = False

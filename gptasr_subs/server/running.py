@@ -7,17 +7,16 @@ import re
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 
-from gptasr_subs.errors import GptasrError
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.server.app import create_app
 from gptasr_subs.server.patience import server_config
 from gptasr_subs.server.settings import Settings
+from gptasr_subs.server.sockets import open_socket, url_of
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"(?<=/k/)[^/\s]+")
@@ -38,29 +37,34 @@ class Server(uvicorn.Server):
 
 def serve(
     settings: Settings,
-    fd: int | None = None,
+    listener: socket.socket | None = None,
     *,
     load: Callable[[], Recognizer] | None = None,
     quiet: bool = False,
 ) -> None:
     """Serve until a signal says stop.
 
-    ``fd`` is a socket that listens already; ``load`` as for ``create_app``. Raises GptasrError
-    where the address cannot be had, or a socket lets more in than the settings say.
+    ``listener`` is a socket that listens already; ``load`` as for ``create_app``. Raises
+    GptasrError where an address cannot be had.
     """
     log_to_stderr(logging.WARNING if quiet else logging.INFO)
-    with _listener(settings, fd) as listener:
-        settings = replace(settings, host=_host_of(listener))
-        _log.warning("Listening on %s.", _url_of(listener))
-        Server(server_config(create_app(settings, load))).run(sockets=[listener])
+    listener = listener or open_socket(settings.host, settings.port)
+    _log.info("Listening on %s.", url_of(listener, "http"))
+    wyoming = None
+    if settings.wyoming_port is not None:
+        wyoming = open_socket(settings.host, settings.wyoming_port, "--wyoming")
+        _log.info("Home Assistant is answered on %s.", url_of(wyoming, "tcp"))
+    with listener:
+        Server(server_config(create_app(settings, load, wyoming))).run(sockets=[listener])
 
 
 def log_to_stderr(level: int) -> None:
-    """A line for each request, and what uvicorn has to say."""
+    """Where we listen, a line for each request, and what uvicorn has to say."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     handler.addFilter(_hide_keys)
-    for name, least in (("uvicorn.access", level), ("uvicorn.error", logging.WARNING)):
+    levels = {__name__: level, "uvicorn.access": level, "uvicorn.error": logging.WARNING}
+    for name, least in levels.items():
         log = logging.getLogger(name)
         log.handlers = [handler]
         log.setLevel(least)
@@ -78,38 +82,3 @@ def _hide_keys(record: logging.LogRecord) -> bool:
 
 def _hidden(argument: Any) -> Any:
     return _KEY.sub("***", argument) if isinstance(argument, str) else argument
-
-
-def _host_of(listener: socket.socket) -> str:
-    """The address that others connect to; a socket in the file system is for this computer."""
-    address = listener.getsockname()
-    return "localhost" if isinstance(address, str) else str(address[0])
-
-
-def _url_of(listener: socket.socket) -> str:
-    address = listener.getsockname()
-    if isinstance(address, str):
-        return address
-    host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    return f"http://{host}:{address[1]}"
-
-
-def _listener(settings: Settings, fd: int | None) -> socket.socket:
-    if fd is not None:
-        try:
-            return socket.socket(fileno=fd)
-        except OSError as error:
-            reason = error.strerror
-            raise GptasrError(f"--fd {fd} is no socket that listens ({reason}).") from error
-    try:
-        address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(address[0], address[1])
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address[4])
-        listener.listen(1024)
-    except OSError as error:
-        raise GptasrError(
-            f"{settings.host}:{settings.port} cannot be listened on "
-            f"({error.strerror or error}); choose another --host or --port."
-        ) from error
-    return listener

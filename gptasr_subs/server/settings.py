@@ -18,16 +18,18 @@ _SHORTEST_KEY = 16  # characters
 class Settings:
     """Where to listen, for whom, and with which model.
 
-    ``allow`` are networks that need no key. ``roots`` are the folders whose files jobs may name;
-    ``maps`` are pairs of a folder as Bazarr knows it and the same folder here. ``language`` is what
-    is spoken and written. ``max_upload`` is in bytes, 0 for no limit. ``idle_seconds``: the
-    recognition process ends after so long without work. ``beat`` seconds pass between two signs of
-    life to a client that waits; ``placeholder`` is the cue that is sent to Bazarr where nobody
-    speaks. Raises UsageError for what lets everyone in without having been said.
+    ``wyoming_port`` is for Home Assistant, None to leave it out. ``allow`` are networks that need
+    no key. ``roots`` are the folders whose files jobs may name; ``maps`` are pairs of a folder as
+    Bazarr knows it and the same folder here. ``language`` is what is spoken and written.
+    ``max_upload`` is in bytes, 0 for no limit. ``idle_seconds``: the recognition process ends after
+    so long without work. ``beat`` seconds pass between two signs of life to a client that waits;
+    ``placeholder`` is the cue that is sent to Bazarr where nobody speaks. Raises UsageError for
+    what lets everyone in without having been said.
     """
 
     host: str = "127.0.0.1"
     port: int = 9000
+    wyoming_port: int | None = None
     keys: tuple[str, ...] = ()
     allow: tuple[Network, ...] = ()
     no_key: bool = False
@@ -52,6 +54,11 @@ class Settings:
             raise UsageError(
                 f"Listening on {self.host} lets other computers in: give --key KEY or --allow "
                 "ADDRESS, or say --no-key where everyone may use this server."
+            )
+
+        if self.wyoming_port is not None and not (self.is_local or self.allow or self.no_key):
+            raise UsageError(
+                "Home Assistant cannot send a key to --wyoming: give --allow with its address."
             )
 
     @property

@@ -78,6 +78,13 @@ def test_open_films_are_not_added_twice_but_finished_ones_are(queue: Queue) -> N
     assert len(queue.jobs()) == 2
 
 
+def test_jobs_are_counted_by_state(queue: Queue) -> None:
+    for name in ("a.mkv", "b.mkv", "c.mkv"):
+        queue.add(name)
+    queue.finish(take(queue), State.DONE)
+    assert queue.counts() == {State.WAITING: 2, State.DONE: 1}
+
+
 def test_higher_priorities_come_first_then_those_that_came_first(
     queue: Queue, clock: Clock
 ) -> None:

@@ -20,7 +20,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     films.mkdir()
     make_film(films / "talk.mkv")
     with served(
-        folder, "--root", films, "--map", f"/films={films}", "--max-upload", "4", beat=0.3
+        folder,
+        *("--root", films, "--map", f"/films={films}", "--max-upload", "4", "--wyoming", "0"),
+        beat=0.3,
     ) as server:
         yield server
         server.wait_until_free()

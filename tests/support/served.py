@@ -69,6 +69,11 @@ class Served:
         return self.client.get(self.url + path, **settings)  # type: ignore[arg-type]
 
     @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return (self.folder / "log").read_text()
+
+    @property
     def uploads(self) -> list[Path]:
         """What lies in the folder of uploads that are not those of jobs."""
         return [*(self.folder / "cache" / "uploads").iterdir()]
