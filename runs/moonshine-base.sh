@@ -45,5 +45,6 @@ graft=(gptasr-subs-train graft --encoder "$work/encoder" --text "$work/text.txt"
 "${graft[@]}" --onto "$onto" --store "$work/real" --out "$work/frozen" --recipe "$here/runs/moonshine-base-frozen.toml"
 gptasr-subs-train export "$work/frozen" "$work/frozen-checkpoint"
 "${graft[@]}" --onto "$work/frozen-checkpoint" --store "$work/all" --out "$work/full" --recipe "$here/runs/moonshine-base-full.toml"
-gptasr-subs-train export "$work/full" "$work/checkpoint" --name default
+gptasr-subs-train export "$work/full" "$work/full-checkpoint"
+gptasr-subs-train average "$work/frozen-checkpoint" "$work/full-checkpoint" --out "$work/checkpoint" --name default
 gptasr-subs-train calibrate "$work/checkpoint" "$speech/text/dev.txt" --write
