@@ -44,7 +44,10 @@ class Patience:
         async def send_after_body(message: Message) -> None:
             if message["type"] == "http.response.start" and (body.is_begun or not asks_first):
                 await body.drain()
-            await send(message)
+            try:
+                await send(message)
+            except h11.LocalProtocolError as error:  # the body was broken, which is answered
+                raise CutOff from error
 
         # A connection on which an answer is left unfinished is closed by uvicorn
         with suppress(CutOff):

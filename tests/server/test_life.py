@@ -74,9 +74,7 @@ def test_told_to_stop_it_ends_the_window_and_says_so(tmp_path: Path) -> None:
             parts = answer.iter_raw()
             assert next(parts) == b"\n"
             server.pass_window()
-            server.process.send_signal(signal.SIGTERM)
-            while "Stopping" not in (folder / "log").read_text():
-                pass
+            server.begin_stop()
             server.open_gate()
             text = b"".join(parts).decode()
         no_subtitle(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import signal
 import socket
 import threading
 from pathlib import Path
@@ -50,7 +49,7 @@ def test_nobody_is_turned_away_while_one_server_follows_another(tmp_path: Path) 
         thread = threading.Thread(target=ask, args=(first.url, []))
         thread.start()
         first.pass_window()
-        first.process.send_signal(signal.SIGTERM)
+        first.begin_stop()
         first.open_gate()
         first.process.wait(60)
         thread.join()

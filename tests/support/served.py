@@ -90,6 +90,12 @@ class Served:
         while self.get("/healthz").json()["waiting"] or self.uploads:
             assert time.monotonic() < deadline, self.uploads
 
+    def begin_stop(self) -> None:
+        """Tell it to stop, and wait until it says that it does."""
+        self.process.send_signal(signal.SIGTERM)
+        while "Stopping" not in (self.folder / "log").read_text():
+            pass
+
     def close_gate(self) -> None:
         """From now on windows wait."""
         os.mkfifo(self.folder / "gate")
