@@ -134,7 +134,8 @@ def test_clips_that_leave_take_their_places_along() -> None:
     scorer = biased_scorer(trie, clips=2)
     gains = torch.full((2, 1, len(PIECES)), -math.inf)
     gains[0, 0, PIECES.index("b")] = gains[1, 0, PIECES.index(" a")] = 0.0
-    scorer.score(scorer.shortlist(gains, 1, torch.tensor([[False]] * 2)), torch.zeros(2, 1, 9))
+    tokens = scorer.shortlist(gains, 1, torch.tensor([[False]] * 2))
+    scorer.score(tokens, gains.gather(2, tokens))
     scorer.select(torch.tensor([[0], [0]]))
     scorer.retain(torch.tensor([1]))
     assert share_of(scorer, [PIECES.index("b"), STOP]) == pytest.approx(BONUS)
@@ -155,7 +156,7 @@ def test_whatever_the_terms_are_the_search_ends_and_only_they_change_a_score(
         min_ctc_margin=-math.inf,
         min_ctc_log_prob=-math.inf,
         term_bonus=BONUS,
-        min_term_score=-100.0,
+        min_term_score=-1000.0,
     )
     spotter = TermSpotter([(term, 1.0) for term in terms])
     found = decode(
@@ -168,7 +169,7 @@ def test_whatever_the_terms_are_the_search_ends_and_only_they_change_a_score(
     )
     for clip in found:
         assert clip.ctc_log_probs is not None
-        trie = TermTrie(spotter.heard(clip.ctc_log_probs, -100.0), BONUS)
+        trie = TermTrie(spotter.heard(clip.ctc_log_probs, -1000.0), BONUS)
         for hypothesis in clip.hypotheses:
             plain = hypothesis.log_prob + options.ctc_weight * (hypothesis.ctc_log_prob or 0.0)
             expected = plain + trie.bonus_of(hypothesis.text)

@@ -35,7 +35,7 @@ _OUTSIDE = 1  # state in a word with which no term begins
 _END = ctc.BLANK  # the column for the end of a text: a blank is never written
 _APOSTROPHE = ctc.ALPHABET.index("'")
 _POSSESSIVE = (_APOSTROPHE, ctc.ALPHABET.index("s"))
-_EXTRA = 8  # tokens of terms that join each beam's shortlist
+_EXTRA = 4  # tokens of terms that join each beam's shortlist
 
 
 @dataclass(slots=True)

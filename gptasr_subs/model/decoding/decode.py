@@ -42,8 +42,8 @@ class DecodingOptions:
     ctc_weight: float = 0.3
     ilm_weight: float = 0.0  # for networks with ``text_solo``
     char_bonus: float = 0.0
-    term_bonus: float = 1.0  # nats a letter of a glossary's terms ...
-    min_term_score: float = -2.0  # ... that the CTC head hears, see ``spotting``
+    term_bonus: float = 1.6  # nats a letter of a glossary's terms ...
+    min_term_score: float = -2.5  # ... that the CTC head hears, see ``spotting``
     pre_beam_size: int = 16  # tokens a beam that the CTC head scores
     word_bonus: float = 0.0
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent

@@ -56,8 +56,16 @@ class TermSpotter:
         self._lengths = np.array(lengths, dtype=np.float32)
 
     def heard(self, log_probs: FloatArray, min_score: float) -> list[tuple[str, float]]:
-        """The terms that score at least ``min_score`` in ``log_probs`` (T, C)."""
-        return [self.terms[index] for index in np.flatnonzero(self.scores(log_probs) >= min_score)]
+        """The terms that score more than ``min_score`` (below 0) in ``log_probs`` (T, C).
+
+        The weight of each falls in proportion, from its own at 0 to nothing at ``min_score``: what
+        is heard but vaguely must be the likelier for other reasons.
+        """
+        scores = self.scores(log_probs)
+        return [
+            (self.terms[index][0], self.terms[index][1] * float(1 - scores[index] / min_score))
+            for index in np.flatnonzero(scores > min_score)
+        ]
 
     def scores(self, log_probs: FloatArray) -> NDArray[np.float32]:
         """Of each spelling the best score anywhere in ``log_probs`` (T, C), in nats a letter."""
