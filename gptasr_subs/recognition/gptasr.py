@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from gptasr_subs.glossary.writing import TermWriter
     from gptasr_subs.model.checkpoint import Checkpoint
-    from gptasr_subs.model.decoding.biasing import TermTrie
     from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions
+    from gptasr_subs.model.decoding.spotting import TermSpotter
 
 PRECISION = "GPTASR_SUBS_PRECISION"
 
@@ -47,7 +47,7 @@ class GptAsrRecognizer:
         self.device = device
         self.identity = identity
         self._weights = identity
-        self._terms: TermTrie | None = None
+        self._spotter: TermSpotter | None = None
         self._term_writer: TermWriter | None = None
         self._heads = checkpoint.heads
         self._front_end = build_front_end(checkpoint.config.front_end).to(device)
@@ -108,12 +108,12 @@ class GptAsrRecognizer:
         """As the protocol ``GlossaryRecognizer`` says. Without a CTC head, terms are only written
         as the glossary has them."""
         from gptasr_subs.glossary.writing import TermWriter
-        from gptasr_subs.model.decoding.biasing import TermTrie
+        from gptasr_subs.model.decoding.spotting import TermSpotter
 
         spellings = [(sound, term.weight) for term in glossary.terms for sound in term.sounds]
         listening = copy(self)
         listening.identity = glossary_identity(self._weights, glossary)
-        listening._terms = TermTrie(spellings, self.checkpoint.decoding.term_bonus)
+        listening._spotter = TermSpotter(spellings)
         listening._term_writer = TermWriter(glossary)
         return listening
 
@@ -169,7 +169,7 @@ class GptAsrRecognizer:
             mel=mel,
             lengths=lengths,
             options=options,
-            terms=self._terms,
+            spotter=self._spotter,
         )
 
     def log_mels(self, clips: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.biasing import BiasedScorer, TermTrie
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer
 from gptasr_subs.model.decoding.decode import DecodingOptions, decode
+from gptasr_subs.model.decoding.spotting import TermSpotter
 from tests.support.cue_maker import patiently
 from tests.support.tiny import tiny_checkpoint
 
@@ -55,7 +56,7 @@ def biased_scorer(trie: TermTrie, clips: int = 1) -> BiasedScorer:
         weight=0.0,
         bonus=0.0,
     )
-    return BiasedScorer(scorer, trie, token_labels=labels, clips=clips)
+    return BiasedScorer(scorer, [trie] * clips, labels)
 
 
 def share_of(scorer: BiasedScorer, tokens: Sequence[int]) -> float:
@@ -133,7 +134,8 @@ def test_clips_that_leave_take_their_places_along() -> None:
     scorer = biased_scorer(trie, clips=2)
     gains = torch.full((2, 1, len(PIECES)), -math.inf)
     gains[0, 0, PIECES.index("b")] = gains[1, 0, PIECES.index(" a")] = 0.0
-    scorer.score(scorer.shortlist(gains, 1, torch.tensor([[False]] * 2)), torch.zeros(2, 1, 9))
+    tokens = scorer.shortlist(gains, 1, torch.tensor([[False]] * 2))
+    scorer.score(tokens, gains.gather(2, tokens))
     scorer.select(torch.tensor([[0], [0]]))
     scorer.retain(torch.tensor([1]))
     assert share_of(scorer, [PIECES.index("b"), STOP]) == pytest.approx(BONUS)
@@ -149,18 +151,25 @@ def test_whatever_the_terms_are_the_search_ends_and_only_they_change_a_score(
     generator = torch.Generator().manual_seed(1)
     mel = torch.randn(2, 80, 120, generator=generator)
     options = DecodingOptions(
-        beam_size=3, max_tokens=6, min_ctc_margin=-math.inf, min_ctc_log_prob=-math.inf
+        beam_size=3,
+        max_tokens=6,
+        min_ctc_margin=-math.inf,
+        min_ctc_log_prob=-math.inf,
+        term_bonus=BONUS,
+        min_term_score=-1000.0,
     )
-    trie = TermTrie([(term, 1.0) for term in terms], BONUS)
+    spotter = TermSpotter([(term, 1.0) for term in terms])
     found = decode(
         checkpoint.model,
         checkpoint.tokenizer,
         mel=mel,
         lengths=torch.tensor([120, 90]),
         options=options,
-        terms=trie,
+        spotter=spotter,
     )
     for clip in found:
+        assert clip.ctc_log_probs is not None
+        trie = TermTrie(spotter.heard(clip.ctc_log_probs, -1000.0), BONUS)
         for hypothesis in clip.hypotheses:
             plain = hypothesis.log_prob + options.ctc_weight * (hypothesis.ctc_log_prob or 0.0)
             expected = plain + trie.bonus_of(hypothesis.text)

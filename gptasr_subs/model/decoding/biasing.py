@@ -35,7 +35,7 @@ _OUTSIDE = 1  # state in a word with which no term begins
 _END = ctc.BLANK  # the column for the end of a text: a blank is never written
 _APOSTROPHE = ctc.ALPHABET.index("'")
 _POSSESSIVE = (_APOSTROPHE, ctc.ALPHABET.index("s"))
-_EXTRA = 8  # tokens of terms that join each beam's shortlist
+_EXTRA = 4  # tokens of terms that join each beam's shortlist
 
 
 @dataclass(slots=True)
@@ -133,21 +133,35 @@ class BiasedScorer:
     """
 
     def __init__(
-        self, scorer: CtcPrefixScorer, trie: TermTrie, *, token_labels: Tensor, clips: int
+        self, scorer: CtcPrefixScorer, tries: Sequence[TermTrie], token_labels: Tensor
     ) -> None:
-        """``token_labels`` as ``ctc_prefix.encode_tokens`` gives them; ``scorer`` is as new."""
+        """``tries`` are the terms of each clip; ``token_labels`` as of ``encode_tokens``.
+
+        ``scorer`` is as new.
+        """
         device = token_labels.device
         self._scorer = scorer
         self._labels = token_labels.clone()
         self._labels[scorer.stop, 0] = _END
-        self._next_state = torch.from_numpy(trie.next_state).to(device)
-        self._gain = torch.from_numpy(trie.gain).to(device)
-        self._beams = torch.full((clips, scorer.beam_size), _WORD_START, device=device)  # states
+
+        # The machines of all clips as one, each with states of its own.
+        sizes = [len(trie.gain) for trie in tries]
+        starts = np.cumsum([0, *sizes[:-1]])
+        moved = [trie.next_state + start for trie, start in zip(tries, starts, strict=True)]
+        self._next_state = torch.from_numpy(np.concatenate(moved)).to(device)
+        self._gain = torch.from_numpy(np.concatenate([trie.gain for trie in tries])).to(device)
+        self._start = torch.from_numpy(np.repeat(starts, sizes)).to(device)  # of each state's clip
+        first = torch.from_numpy(starts).to(device) + _WORD_START
+        self._beams = first[:, None].repeat(1, scorer.beam_size)  # (B, K) their states
+
         # What each token does from the states that were met: a row of both tables (R, V).
-        self._row_of = torch.full((len(trie.gain),), -1, device=device)
-        self._token_states = torch.empty(0, len(token_labels), dtype=torch.long, device=device)
-        self._token_gains = torch.empty(0, len(token_labels), device=device)
-        self._known = 0
+        common = torch.cat([first, first - _WORD_START + _OUTSIDE])
+        self._row_of = torch.full_like(self._start, -1)
+        self._row_of[common] = torch.arange(len(common), device=device)
+        read = [self._read(state.expand(len(self._labels)), self._labels) for state in common]
+        self._token_states = torch.stack([states for states, _ in read])
+        self._token_gains = torch.stack([gains for _, gains in read])
+        self._known = len(common)
 
     def shortlist(self, gains: Tensor, size: int, ended: Tensor) -> Tensor:
         """The usual tokens (B, K, C), and those of terms that can be heard next."""
@@ -156,9 +170,8 @@ class BiasedScorer:
         bias = self._token_gains[self._rows].masked_fill_(ended[..., None], 0.0)  # (B, K, V)
 
         # Of the tokens that go on along a path, those with the highest scores that they could get.
-        everything = torch.arange(gains.shape[-1], device=gains.device).expand_as(gains)
-        bounds = gains + bias + self._scorer.upper_bounds(everything)
-        bounds = bounds.masked_fill(bias <= 0, -torch.inf).scatter(2, usual, -torch.inf)
+        bounds = (self._scorer.upper_bounds() + gains).add_(bias)
+        bounds = bounds.masked_fill_(bias <= 0, -torch.inf).scatter_(2, usual, -torch.inf)
         best = bounds.topk(min(_EXTRA, bounds.shape[-1]))
         self._tokens = torch.cat([usual, best.indices], 2)
         void = torch.cat([torch.zeros_like(usual).bool(), best.values == -torch.inf], 2)
@@ -202,11 +215,33 @@ class BiasedScorer:
 
     def _read_tokens(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """Where each token leads from ``states`` (n,), and what it adds, (n, V) both."""
-        state = states[:, None].expand(-1, len(self._labels))
-        gain = torch.zeros_like(state, dtype=torch.float32)
-        for labels in self._labels.T:  # the first letter of all tokens, then the second, ...
-            writes = (labels >= 0).expand_as(state)
-            letters = labels.clamp_min(0).expand_as(state)
-            gain = gain + torch.where(writes, self._gain[state, letters], 0.0)
-            state = torch.where(writes, self._next_state[state, letters], state)
+        first = self._labels[:, 0]
+        after = self._next_state[states][:, first.clamp_min(0)]
+        gains = self._gain[states][:, first.clamp_min(0)]
+
+        # Most tokens break every path with their first letter; what they do then is known.
+        start = self._start[states, None]
+        breaks = after == start + _OUTSIDE
+        rows = torch.where(
+            breaks, self._row_of[start + _OUTSIDE], self._row_of[start + _WORD_START]
+        )
+        every = torch.arange(len(first), device=first.device)
+        token_states = self._token_states[rows, every]
+        gains += self._token_gains[rows, every]
+
+        # Those that go on along a path are read letter by letter; others have no letter at all.
+        row, token = ((after > start + _OUTSIDE) & (first >= 0)).nonzero(as_tuple=True)
+        token_states[row, token], gains[row, token] = self._read(states[row], self._labels[token])
+        token_states = torch.where(first < 0, states[:, None], token_states)
+        return token_states, gains.masked_fill_(first < 0, 0.0)
+
+    def _read(self, state: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Where ``labels`` (n, letters of a token) lead from ``state`` (n,), and what they add."""
+        gain = torch.zeros_like(state, dtype=self._gain.dtype)
+        for position in range(labels.shape[1]):
+            label = labels[:, position]
+            writes = label >= 0
+            label = label.clamp_min(0)
+            gain += torch.where(writes, self._gain[state, label], 0.0)
+            state = torch.where(writes, self._next_state[state, label], state)
         return state, gain

@@ -119,6 +119,7 @@ class CtcPrefixScorer:
         self.bonus = bonus
         self._letter_counts = ((token_labels >= 0) & (token_labels != ctc.SPACE)).sum(1)  # (V,)
         self._label_counts = (token_labels >= 0).sum(1)  # (V,)
+        self._first_labels = token_labels[:, 0] % (log_probs.shape[-1] + 1)  # (V,) last: no label
 
         # Frames behind a clip's end are certain blanks: there y(blank) = 1 and all other y are 0.
         beyond = torch.arange(frames, device=lengths.device) >= lengths[:, None]
@@ -232,7 +233,7 @@ class CtcPrefixScorer:
         self._window_blank = self._prefixes.gamma_blank.gather(1, self._window)
 
     def _find_log_ratios(self) -> None:
-        """Compute log psi(g + c) - log psi(g) of each prefix g and class c, (B, K, classes)."""
+        """Compute log psi(g + c) - log psi(g) of each prefix g and class c, (B, K, classes + 1)."""
         nonblank = self._by_clip(self._window_nonblank[:, :-1])  # (B, K, W)
         blank = self._by_clip(self._window_blank[:, :-1])
         frame_probs = self._window_probs.transpose(1, 2)  # (B, W, classes)
@@ -243,18 +244,20 @@ class CtcPrefixScorer:
         last = self._prefixes.last.view(-1, self.beam_size, 1)
         psi.scatter_(2, last, (blank @ frame_probs).gather(2, last))
         log_norm = (self._prefixes.log_scale - self._prefixes.log_psi).view(-1, self.beam_size, 1)
-        self._log_ratios = (psi.log() + log_norm).clamp_(_LOG_ZERO, 0.0)
+        log_ratios = (psi.log() + log_norm).clamp_(_LOG_ZERO, 0.0)
+        # A space behind a space changes nothing, nor do tokens without characters: the last column.
+        log_ratios[..., ctc.SPACE].masked_fill_(last[..., 0] == ctc.SPACE, 0.0)
+        self._log_ratios = F.pad(log_ratios, (0, 1))
 
-    def upper_bounds(self, tokens: Tensor) -> Tensor:
-        """At least (B, K, C) the score that each of ``tokens`` adds in this step.
+    def upper_bounds(self, tokens: Tensor | None = None) -> Tensor:
+        """At least (B, K, C) the score that ``tokens`` add in this step, or all tokens (B, K, V).
 
         Exact for those of one character or none.
         """
-        # Tokens without characters change nothing, nor does a space behind a space.
-        first = self.token_labels[tokens, 0]  # (B, K, C)
-        last = self._prefixes.last.view(-1, self.beam_size, 1)
-        unchanged = (first < 0) | ((first == ctc.SPACE) & (last == ctc.SPACE))
-        deltas = self._log_ratios.gather(2, first.clamp_min(0)).masked_fill_(unchanged, 0.0)
+        if tokens is None:
+            deltas = self._log_ratios.float()[..., self._first_labels]
+            return self.weight * deltas + self.bonus * self._letter_counts
+        deltas = self._log_ratios.gather(2, self._first_labels[tokens])
         return self.weight * deltas + self.bonus * self._letter_counts[tokens]
 
     def _score_exactly(self, chosen: Tensor) -> Tensor:

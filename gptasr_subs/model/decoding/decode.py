@@ -16,6 +16,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import Beam, Scorer, beam_search
 from gptasr_subs.model.decoding.biasing import BiasedScorer, TermTrie
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
+from gptasr_subs.model.decoding.spotting import TermSpotter
 from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
@@ -41,7 +42,8 @@ class DecodingOptions:
     ctc_weight: float = 0.3
     ilm_weight: float = 0.0  # for networks with ``text_solo``
     char_bonus: float = 0.0
-    term_bonus: float = 1.0  # nats a letter of a glossary's terms
+    term_bonus: float = 1.6  # nats a letter of a glossary's terms ...
+    min_term_score: float = -2.5  # ... that the CTC head hears, see ``spotting``
     pre_beam_size: int = 16  # tokens a beam that the CTC head scores
     word_bonus: float = 0.0
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
@@ -95,11 +97,12 @@ def decode(
     mel: Tensor,
     lengths: Tensor,
     options: DecodingOptions,
-    terms: TermTrie | None = None,
+    spotter: TermSpotter | None = None,
 ) -> list[Decoded]:
     """Read ``mel`` (B, n_mels, T) with ``lengths`` (B,) in frames.
 
-    Clips of similar length are the fastest. ``terms`` are preferred where there is a CTC head.
+    Clips of similar length are the fastest. The terms of ``spotter`` are preferred where the CTC
+    head hears them.
     """
     encoded = network.encode_in_parts(mel, lengths)
     if network.ctc_head is None:
@@ -128,14 +131,19 @@ def decode(
             weight=options.ctc_weight,
             bonus=options.char_bonus,
         )
-        if terms:
-            scorer = BiasedScorer(ctc_scorer, terms, token_labels=token_labels, clips=len(spoken))
+        tries: list[TermTrie] = []
+        if spotter:
+            for row in spoken:
+                heard = spotter.heard(by_clip[row].float().cpu().numpy(), options.min_term_score)
+                tries.append(TermTrie(heard, options.term_bonus))
+            scorer = BiasedScorer(ctc_scorer, tries, token_labels)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         text_hash = text_hash_of(tokenizer)
         found = _search(network, kept, lengths[rows], options, scorer=scorer, text_hash=text_hash)
-        for row, beams in zip(spoken, found, strict=True):
-            ranked = _ranked(beams, tokenizer, options)
-            readings[row] = _rescored(ranked, by_clip[row], options, terms)
+        for index, row in enumerate(spoken):
+            ranked = _ranked(found[index], tokenizer, options)
+            trie = tries[index] if tries else None
+            readings[row] = _rescored(ranked, by_clip[row], options, trie)
     return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, by_clip, strict=True)]
 
 
@@ -195,7 +203,7 @@ def _rescored(
     hypotheses: Sequence[Hypothesis],
     log_probs: Tensor,
     options: DecodingOptions,
-    terms: TermTrie | None,
+    trie: TermTrie | None,
 ) -> tuple[Hypothesis, ...]:
     """Rank by GPT, CTC and glossary together, ``log_probs`` (T, C).
 
@@ -212,8 +220,8 @@ def _rescored(
         ctc_log_prob = scores[distinct.index(text)]
         # A weight of 0 must not turn minus infinity into not-a-number.
         gain = options.ctc_weight * ctc_log_prob if options.ctc_weight else 0.0
-        if terms:
-            gain += terms.bonus_of(hypothesis.text)
+        if trie:
+            gain += trie.bonus_of(hypothesis.text)
         ranked.append(replace(hypothesis, score=hypothesis.score + gain, ctc_log_prob=ctc_log_prob))
     ranked.sort(key=lambda hypothesis: -hypothesis.score)
 

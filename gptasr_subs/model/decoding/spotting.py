@@ -1,0 +1,88 @@
+"""Which terms of a glossary may be spoken in a clip, by the CTC head alone.
+
+A word spotter as in CTC-WS (Andrusenko et al. 2024, "Fast Context-Biasing for CTC and Transducer
+ASR models with CTC-based Word Spotter"): all terms stand in a trie of letters, and the best
+alignment of each of its nodes is followed over the frames, from any frame on. With y_t(k) the
+log-probability of class k in frame t less that of the likeliest class, and c(n) the letter of n,
+
+    s_t(n) = max(s_{t-1}(n) + max(y_t(c(n)), y_t(blank)), s_{t-1}(parent of n) + y_t(c(n))).
+
+What a term scores is how far it is from what the head reads by itself: 0 nats is no difference.
+
+Shapes: T frames, N nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptasr_subs.model import ctc
+from gptasr_subs.types import FloatArray
+
+_AUDIBLE = -6.0  # nats below the likeliest class at which no letter begins
+
+
+class TermSpotter:
+    """Looks for terms in what the CTC head says of a clip."""
+
+    def __init__(self, terms: Iterable[tuple[str, float]]) -> None:
+        """Put ``terms``, spellings with their weights, into a trie.
+
+        A spelling without a letter is never heard.
+        """
+        self.terms = list(terms)
+        parents = [0]
+        labels = [ctc.BLANK]
+        children: dict[tuple[int, int], int] = {}
+        ends = []
+        lengths = []
+        for spelling, _ in self.terms:
+            node = 0
+            letters = ctc.encode_piece(ctc.letters_of(spelling))
+            for label in letters:
+                if (node, label) not in children:
+                    children[node, label] = len(parents)
+                    parents.append(node)
+                    labels.append(label)
+                node = children[node, label]
+            ends.append(node)
+            lengths.append(max(1, len(letters)))
+        self._parents = np.array(parents)  # (N,)
+        self._labels = np.array(labels)  # (N,)
+        self._ends = np.array(ends, dtype=np.int64)  # of each spelling
+        self._lengths = np.array(lengths, dtype=np.float32)
+
+    def heard(self, log_probs: FloatArray, min_score: float) -> list[tuple[str, float]]:
+        """The terms that score more than ``min_score`` (below 0) in ``log_probs`` (T, C).
+
+        The weight of each falls in proportion, from its own at 0 to nothing at ``min_score``: what
+        is heard but vaguely must be the likelier for other reasons.
+        """
+        scores = self.scores(log_probs)
+        return [
+            (self.terms[index][0], self.terms[index][1] * float(1 - scores[index] / min_score))
+            for index in np.flatnonzero(scores > min_score)
+        ]
+
+    def scores(self, log_probs: FloatArray) -> NDArray[np.float32]:
+        """Of each spelling the best score anywhere in ``log_probs`` (T, C), in nats a letter."""
+        relative = log_probs - log_probs.max(1, keepdims=True)
+        # In frames of nothing but a blank all stay where they are.
+        relative = relative[relative[:, ctc.BLANK + 1 :].max(1) > _AUDIBLE]
+        staying = np.maximum(relative, relative[:, ctc.BLANK, None])
+        current = np.full(len(self._parents), -np.inf, dtype=np.float32)
+        current[0] = 0.0
+        best = current.copy()
+        for frame, stay in zip(relative, staying, strict=True):
+            entered = current[self._parents]
+            entered += frame[self._labels]
+            current += stay[self._labels]
+            np.maximum(current, entered, out=current)
+            current[0] = 0.0
+            np.maximum(best, current, out=best)
+        found: NDArray[np.float32] = best[self._ends] / self._lengths
+        found[self._ends == 0] = -np.inf
+        return found
