@@ -91,13 +91,15 @@ class _Lines:
     def __init__(self, label: str, place: Place) -> None:
         self._label = label
         self._place = place
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
         self._share = 0.0
 
     def __call__(self, done: float, total: float | None) -> None:
         share = done / total if total else 1.0
         now = time.monotonic()
-        if now - self._said >= _LINE_SECONDS and (share - self._share >= _LINE_SHARE or not total):
-            self._said = now
+        if now - self._last_line >= _LINE_SECONDS and (
+            share - self._share >= _LINE_SHARE or not total
+        ):
+            self._last_line = now
             self._share = share
             echo_error(f"{self._label}: {self._place(done, total)}")
