@@ -141,12 +141,17 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
 
     spelled = [[letter for letter in ctc.encode(text) if letter != ctc.SPACE] for text in texts]
     found = find_words(emissions.log_probs, spelled)
-    words = [
-        None
-        if place is None
-        else _word(text, emissions, first=place.first, last=place.last, posterior=place.posterior)
-        for text, place in zip(texts, found, strict=True)
-    ]
+    words: list[Word | None] = []
+    for text, frames in zip(texts, found, strict=True):
+        if frames is None:
+            words.append(None)
+            continue
+        start = float(emissions.times[frames.first])
+        end = float(emissions.times[frames.last]) + emissions.frame
+        # The offset must not take a word out of the window in which it was found.
+        earliest = emissions.windows[emissions.window_at(start)].span.start
+        start = max(earliest, start + emissions.offsets[0])
+        words.append(Word(text, start, end + emissions.offsets[1], min(1.0, frames.posterior)))
     if not any(words):
         return words
     there = [word for word in words if word]
@@ -172,18 +177,6 @@ def refuse_mismatch(words: Sequence[Word | None]) -> None:
             f"Little of the text is spoken in the video ({found} of {len(words)} words, and those "
             "not clearly); check that the two belong together."
         )
-
-
-def _word(text: str, emissions: CtcEmissions, first: int, last: int, posterior: float) -> Word:
-    start = float(emissions.times[first])
-    end = float(emissions.times[last]) + emissions.frame
-    earliest = emissions.windows[emissions.window_at(start)].span.start
-    return Word(
-        text,
-        max(earliest, start + emissions.offsets[0]),
-        end + emissions.offsets[1],
-        min(1.0, posterior),
-    )
 
 
 def _snap(words: Sequence[Word | None], emissions: CtcEmissions) -> list[Word | None]:

@@ -110,14 +110,13 @@ def _timings(timings: list[Timing]) -> str:
     )
     rows = [
         (
-            *(
-                str(value)
-                for value in (timing.setting.batch, timing.setting.beams, timing.setting.tokens)
-            ),
-            *(
-                f"{value:.4f}"
-                for value in (timing.front_end, timing.prefill, timing.steps, timing.total)
-            ),
+            str(timing.setting.batch),
+            str(timing.setting.beams),
+            str(timing.setting.tokens),
+            f"{timing.front_end:.4f}",
+            f"{timing.prefill:.4f}",
+            f"{timing.steps:.4f}",
+            f"{timing.total:.4f}",
             f"{timing.rtfx:.1f}",
             str(timing.peak >> 20),
         )

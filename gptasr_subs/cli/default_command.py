@@ -14,31 +14,24 @@ DEFAULT = "run"
 
 
 class DefaultGroup(TyperGroup):
-    """Runs the command ``run`` unless the first argument that is no option names another one."""
+    """Runs the command ``run`` unless the first argument beside options names another one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command's name first, where click looks for it."""
-        position = self._first_argument(args)
-        if position is not None and args[position] in self.commands:
+        params: list[Any] = self.commands[DEFAULT].params
+        options = [p for p in params if p.param_type_name == "option" and not p.is_flag]
+        takes_value = {name for option in options for name in option.opts}
+        # Past options and their values; - is an argument, and behind -- no command is named.
+        position = 0
+        while position < len(args) and args[position].startswith("-"):
+            if args[position] in ("-", "--"):
+                break
+            position += 2 if args[position] in takes_value else 1
+        if position < len(args) and args[position] in self.commands:
             args = [args[position], *args[:position], *args[position + 1 :]]
         else:
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
-
-    def _first_argument(self, args: list[str]) -> int | None:
-        """Where the first argument stands that is neither an option nor an option's value.
-
-        After ``--`` none counts.
-        """
-        params: list[Any] = self.commands[DEFAULT].params
-        options = [p for p in params if p.param_type_name == "option" and not p.is_flag]
-        takes_value = {name for option in options for name in option.opts}
-        position = 0
-        while position < len(args) and args[position] != "--":
-            if not args[position].startswith("-") or args[position] == "-":
-                return position
-            position += 2 if args[position] in takes_value else 1
-        return None
 
 
 class DefaultCommand(TyperCommand):

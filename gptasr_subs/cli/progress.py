@@ -14,20 +14,34 @@ Update = Callable[[float, float | None], None]  # how much is done, and of how m
 Place = Callable[[float, float | None], str]  # the same in words
 
 _LABEL_CHARS = 22
-_LINE_SECONDS = 5.0  # between two lines at the least ...
+_LINE_SECONDS = 5.0  # between two lines at least ...
 _LINE_SHARE = 0.1  # ... and no line for less of the work than this
 
 
 @contextmanager
 def progress(label: str, place: Place, quiet: bool) -> Iterator[Update]:
-    """Gives the function to call with every step; nothing is shown where ``quiet``."""
+    """Yield the function to call at every step; it shows nothing where ``quiet``."""
     if quiet:
         yield lambda done, total: None
-    elif sys.stderr.isatty():
-        with _bar(label, place) as update:
-            yield update
-    else:
+        return
+    if not sys.stderr.isatty():
         yield _Lines(label, place)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(14),
+        TextColumn("{task.fields[place]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        # shortened, so that a line of a terminal has room for the rest
+        name = label if len(label) <= _LABEL_CHARS else f"{label[: _LABEL_CHARS - 3]}..."
+        task = bar.add_task(name, total=None, place="")
+        yield lambda done, total: bar.update(
+            task, completed=done, total=total, place=place(done, total)
+        )
 
 
 @contextmanager
@@ -73,36 +87,19 @@ def _of(done: str, total: str | None) -> str:
     return f"{done} / {total}" if total else done
 
 
-@contextmanager
-def _bar(label: str, place: Place) -> Iterator[Update]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(14),
-        TextColumn("{task.fields[place]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        # shortened, so that a line of a terminal has room for the rest
-        name = label if len(label) <= _LABEL_CHARS else f"{label[: _LABEL_CHARS - 3]}..."
-        task = bar.add_task(name, total=None, place="")
-        yield lambda done, total: bar.update(
-            task, completed=done, total=total, place=place(done, total)
-        )
-
-
 class _Lines:
     def __init__(self, label: str, place: Place) -> None:
         self._label = label
         self._place = place
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
         self._share = 0.0
 
     def __call__(self, done: float, total: float | None) -> None:
         share = done / total if total else 1.0
         now = time.monotonic()
-        if now - self._said >= _LINE_SECONDS and (share - self._share >= _LINE_SHARE or not total):
-            self._said = now
+        if now - self._last_line >= _LINE_SECONDS and (
+            share - self._share >= _LINE_SHARE or not total
+        ):
+            self._last_line = now
             self._share = share
             echo_error(f"{self._label}: {self._place(done, total)}")

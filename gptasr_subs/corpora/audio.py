@@ -36,10 +36,21 @@ class LoadedClip(NamedTuple):
 def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
     """Every clip with its samples, in order.
 
-    0 seconds reach to the end of the file. Each file is read once.
+    A clip of 0 seconds lasts to the end of its file. Each file is read once.
     """
     for file, group in groupby(clips, key=lambda clip: clip.file):
-        mono, rate, trouble = _read_mono(file)
+        mono: FloatArray = np.zeros(0, np.float32)
+        rate = 1
+        trouble = ""
+        if _BREAKS_LINES.search(str(file)):
+            trouble = "tab or line break in its name"
+        elif not file.exists():
+            trouble = "file missing"
+        else:
+            try:
+                mono, rate = read_audio(file)
+            except MediaError:
+                trouble = "unreadable"
         for clip in group:
             samples = cut(mono, rate, clip) if clip.seconds else mono[round(clip.offset * rate) :]
             silent = "" if samples.any() else "silence"
@@ -51,19 +62,6 @@ def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
 def origin(clip: Clip) -> str:
     """Where a clip lies, in one column of a table."""
     return _BREAKS_LINES.sub("?", f"{clip.file.absolute()}@{clip.offset:.3f}")
-
-
-def _read_mono(file: Path) -> tuple[FloatArray, int, str]:
-    """Samples and rate, or what is wrong with the file."""
-    nothing = np.zeros(0, np.float32), 1
-    if _BREAKS_LINES.search(str(file)):
-        return *nothing, "tab or line break in its name"
-    if not file.exists():
-        return *nothing, "file missing"
-    try:
-        return *read_audio(file), ""
-    except MediaError:
-        return *nothing, "unreadable"
 
 
 def read_manifest(manifest: Path) -> list[Clip]:
@@ -119,8 +117,8 @@ def cut(mono: FloatArray, rate: int, clip: Clip) -> FloatArray:
 def read_audio(file: Path) -> tuple[FloatArray, int]:
     """Mono samples (n_samples,) and their rate; raises ``MediaError``.
 
-    They are rounded to 16 bits, whatever the file has: so a copy in a shard is the same audio, to
-    the hash.
+    They are rounded to 16 bits, whatever the file has, so that a copy in a shard has the same
+    hash.
     """
     import soundfile
 

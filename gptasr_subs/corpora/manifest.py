@@ -20,7 +20,7 @@ COLUMNS = ("file", "offset", "seconds", "speaker", "source", "licence", "text")
 class Clip:
     """One utterance: ``seconds`` of ``file`` from ``offset``, spoken by ``speaker``, with its text.
 
-    0 seconds reach to the end of the file.
+    With 0 seconds it lasts to the end of the file.
     """
 
     file: Path

@@ -20,26 +20,22 @@ def spell_numbers(text: str) -> str:
 
 
 def _in_words(match: re.Match[str]) -> str:
-    words = _number_in_words(match)
-    if match["money"]:
-        words += " dollar" if words == "one" else " dollars"
-    return f"{words} percent" if match["percent"] else words
-
-
-def _number_in_words(match: re.Match[str]) -> str:
-    """The number itself, without what stands before or behind it."""
     from num2words import num2words
 
     if match["clock"]:
         hours, minutes = map(int, match["clock"].split(":"))
-        if not minutes:
-            return f"{num2words(hours)} o'clock"
         oh = "oh " if minutes < 10 else ""
-        return f"{num2words(hours)} {oh}{num2words(minutes)}"
-    if match["ordinal"]:
-        return str(num2words(int(match["ordinal"]), to="ordinal")).replace(",", "")
-    if match["decimal"]:
-        return str(num2words(match["decimal"])).replace(",", "")
-    number = int(match["whole"].replace(",", ""))
-    year = len(match["whole"]) == 4 and _FIRST_YEAR <= number <= _LAST_YEAR and not match["money"]
-    return str(num2words(number, to="year" if year else "cardinal")).replace(",", "")
+        rest = f"{oh}{num2words(minutes)}" if minutes else "o'clock"
+        words = f"{num2words(hours)} {rest}"
+    elif match["ordinal"]:
+        words = num2words(int(match["ordinal"]), to="ordinal").replace(",", "")
+    elif match["decimal"]:
+        words = num2words(match["decimal"]).replace(",", "")
+    else:
+        number = int(match["whole"].replace(",", ""))
+        is_year = len(match["whole"]) == 4 and _FIRST_YEAR <= number <= _LAST_YEAR
+        kind = "year" if is_year and not match["money"] else "cardinal"
+        words = num2words(number, to=kind).replace(",", "")
+    if match["money"]:
+        words += " dollar" if words == "one" else " dollars"
+    return f"{words} percent" if match["percent"] else words

@@ -111,10 +111,10 @@ def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
         loaded.samples if loaded.rate == rate else soxr.resample(loaded.samples, loaded.rate, rate)
     )
     whole = Span(0.0, loaded.clip.seconds)
-    fits = whole.end <= limits.max_seconds
-    for window in (
-        [Window(whole, samples, (whole,))] if fits else segment_blocks([samples], rate, limits)
-    ):
+    windows = segment_blocks([samples], rate, limits)
+    if whole.end <= limits.max_seconds:
+        windows = iter([Window(whole, samples, (whole,))])
+    for window in windows:
         offset = loaded.clip.offset + window.span.start
         seconds = window.span.end - window.span.start
         yield _Piece(

@@ -188,7 +188,11 @@ class Layouts:
         rest = single
         for lines in range(2, max_lines + 1):
             rest = self._with_line_above(single, rest, sizes)
-            self._fill(rest, lines, sizes)
+            # Layouts of this many lines are for runs that do not fit into fewer.
+            for d in sizes:
+                missing = np.isinf(self.cost[d])
+                self._used[d][missing] = lines
+                self.cost[d] = np.where(missing, self._unevenness(rest, d, lines), self.cost[d])
 
     def chars(self, d: int) -> Ints:
         """Characters of each run of d words on one line, spaces included, shape (n - d + 1,)."""
@@ -228,13 +232,6 @@ class Layouts:
             choices[d] = choice
         self._tops.append(choices)
         return {d: row for d, row in rows.items() if np.isfinite(row).any()}
-
-    def _fill(self, rows: dict[int, Floats], lines: int, sizes: range) -> None:
-        """Take layouts of this many lines where fewer did not do."""
-        for d in sizes:
-            missing = np.isinf(self.cost[d])
-            self._used[d][missing] = lines
-            self.cost[d] = np.where(missing, self._unevenness(rows, d, lines), self.cost[d])
 
     def _unevenness(self, rows: dict[int, Floats], d: int, lines: int) -> Floats:
         """The rows' cost less the squares that even lines would have: what remains is breaks and

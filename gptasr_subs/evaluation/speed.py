@@ -110,9 +110,9 @@ def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
 
 @torch.inference_mode()
 def measure(recognizer: GptAsrRecognizer, setting: Setting, runs: int = 5) -> Timing:
-    """Decode noise with a forced number of tokens; the CTC head is not asked.
+    """Decode noise with a forced number of tokens; the CTC head is not measured.
 
-    One run goes before those counted. The internal language model is read
+    A run to warm up goes before those counted. The internal language model is run
     too where the checkpoint's search uses it.
     """
     network = recognizer.checkpoint.model

@@ -61,12 +61,18 @@ class Ass:
 
         Words are karaoke syllables if the document's style has word times.
         """
-        spoken = spoken_lines(document)
-        head = _HEAD.format(height=_HEIGHT, size=round(_HEIGHT * document.style.text_height))
-        return head + "".join(
-            _line(cue, words, document.style)
-            for cue, words in zip(document.cues, spoken, strict=True)
-        )
+        style = document.style
+        parts = [_HEAD.format(height=_HEIGHT, size=round(_HEIGHT * style.text_height))]
+        for cue, spoken in zip(document.cues, spoken_lines(document), strict=True):
+            if spoken is None:
+                lines = [convert(line, _tag, _escape) for line in clean_lines(cue.lines)]
+            else:
+                lines = _timed_lines(cue, spoken, style)
+            times = f"{_clock(cue.start)},{_clock(cue.end)}"
+            place = rf"{{\an{cue.position}}}" if cue.position != 2 else ""
+            text = place + r"\N".join(lines)
+            parts.append(f"Dialogue: 0,{times},Default,,0,0,0,,{text}\n")
+        return "".join(parts)
 
     def read(self, text: str) -> list[Cue]:
         """The cues of ``parse``."""
@@ -91,16 +97,6 @@ class Ass:
         ]
         ordered = sorted(shown, key=lambda cue: cue.start)
         return Reading(ordered, tuple(left_out(untimed)))
-
-
-def _line(cue: Cue, spoken: Lines | None, style: Style) -> str:
-    if spoken is None:
-        lines = [convert(line, _tag, _escape) for line in clean_lines(cue.lines)]
-    else:
-        lines = _timed_lines(cue, spoken, style)
-    place = rf"{{\an{cue.position}}}" if cue.position != 2 else ""
-    times = f"{_clock(cue.start)},{_clock(cue.end)}"
-    return f"Dialogue: 0,{times},Default,,0,0,0,,{place}" + r"\N".join(lines) + "\n"
 
 
 def _escape(text: str) -> str:

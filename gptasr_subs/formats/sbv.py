@@ -27,11 +27,18 @@ class Sbv:
     extension = "sbv"
 
     def write(self, document: Document) -> str:
-        """All cues, a blank line between."""
-        blocks = [
-            "\n".join([f"{_clock(cue.start)},{_clock(cue.end)}", *_lines(cue), ""])
-            for cue in document.cues
-        ]
+        """All cues, a blank line between.
+
+        Text that would be read as times or as a line break has an invisible sign or a space in it.
+        """
+        blocks = []
+        for cue in document.cues:
+            lines = [f"{_clock(cue.start)},{_clock(cue.end)}"]
+            for line in clean_lines(map(plain, cue.lines)):
+                text = line.replace("[br]", "[br ]")
+                is_like_times = _TIMING.fullmatch(bare(text)) or _BROKEN.fullmatch(bare(text))
+                lines.append(JOINER + text if is_like_times else text)
+            blocks.append("\n".join([*lines, ""]))
         return "\n".join(blocks)
 
     def read(self, text: str) -> list[Cue]:
@@ -61,15 +68,6 @@ class Sbv:
                 "This is not an SBV file: it has no line like 0:00:01.000,0:00:02.000."
             )
         return Reading(cues, tuple(left_out(untimed)))
-
-
-def _lines(cue: Cue) -> list[str]:
-    """Return the cue's text: what looks like two times gets an invisible sign, ``[br]`` a space."""
-    lines = [line.replace("[br]", "[br ]") for line in clean_lines(map(plain, cue.lines))]
-    return [
-        JOINER + line if _TIMING.fullmatch(bare(line)) or _BROKEN.fullmatch(bare(line)) else line
-        for line in lines
-    ]
 
 
 def _clock(seconds: float) -> str:

@@ -193,8 +193,14 @@ def _cues(parts: Sequence[_Part]) -> Iterator[Cue]:
 
 def _together(parts: Iterable[_Part]) -> list[list[_Part]]:
     """Parts of one time, and on one line also those that come in while the first is shown."""
+    # Spaces and line ends take the time of the text before them.
+    timed: list[_Part] = []
+    for part in parts:
+        if timed and not part.text.strip():
+            part = replace(timed[-1], text=part.text)
+        timed.append(part)
     groups: list[list[_Part]] = []
-    for when, group in groupby(_without_blank(parts), key=lambda part: part.when):
+    for when, group in groupby(timed, key=lambda part: part.when):
         own = list(group)
         before = groups[-1] if groups else []
         text = "".join(part.text for part in before)
@@ -204,17 +210,6 @@ def _together(parts: Iterable[_Part]) -> list[list[_Part]]:
         else:
             groups.append(own)
     return groups
-
-
-def _without_blank(parts: Iterable[_Part]) -> list[_Part]:
-    """Spaces and line ends take the time of the text before them."""
-    timed: list[_Part] = []
-    for part in parts:
-        if part.text.strip() or not timed:
-            timed.append(part)
-        else:
-            timed.append(replace(timed[-1], text=part.text))
-    return timed
 
 
 def local_name(name: str) -> str:

@@ -13,7 +13,7 @@ from gptasr_subs.formats.blocks import Block, clean_lines, scan_blocks, with_lin
 from gptasr_subs.formats.document import Document, Style
 from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Reading, close_open, left_out
-from gptasr_subs.formats.spoken import Lines, spoken_lines
+from gptasr_subs.formats.spoken import spoken_lines
 from gptasr_subs.formats.tags import read_tags
 from gptasr_subs.formats.times import as_text, format_time, milliseconds, stray_words
 from gptasr_subs.types import Cue, Word
@@ -37,11 +37,17 @@ class Vtt:
 
     def write(self, document: Document) -> str:
         """The header and all cues, without identifiers."""
-        spoken = spoken_lines(document)
-        blocks = [
-            _block(cue, words, document.style)
-            for cue, words in zip(document.cues, spoken, strict=True)
-        ]
+        style = document.style
+        blocks = []
+        for cue, spoken in zip(document.cues, spoken_lines(document), strict=True):
+            if spoken is None:
+                lines = [as_text(convert(line, _tag, _escape)) for line in clean_lines(cue.lines)]
+            else:
+                lines = [" ".join(_spoken(word, cue, style) for word in line) for line in spoken]
+            times = f"{format_time(cue.start, '.')} --> {format_time(cue.end, '.')}"
+            row, column = divmod(cue.position - 1, 3)
+            settings = [setting for setting in (_HEIGHTS[row], _SIDES[column]) if setting]
+            blocks.append("\n".join([" ".join([times, *settings]), *lines, ""]))
         return "\n".join(["WEBVTT\n", *blocks])
 
     def read(self, text: str) -> list[Cue]:
@@ -103,17 +109,6 @@ def _stray(paragraphs: Sequence[list[str]], identifier: str) -> Iterator[str]:
             yield from (line for line in lines[1:] if ":" not in line and "=" not in line)
         elif not (is_identifier or _NO_TEXT.match(lines[0].strip())):
             yield from lines
-
-
-def _block(cue: Cue, spoken: Lines | None, style: Style) -> str:
-    times = f"{format_time(cue.start, '.')} --> {format_time(cue.end, '.')}"
-    if spoken is None:
-        lines = [as_text(convert(line, _tag, _escape)) for line in clean_lines(cue.lines)]
-    else:
-        lines = [" ".join(_spoken(word, cue, style) for word in line) for line in spoken]
-    row, column = divmod(cue.position - 1, 3)
-    settings = [setting for setting in (_HEIGHTS[row], _SIDES[column]) if setting]
-    return "\n".join([" ".join([times, *settings]), *lines, ""])
 
 
 def _escape(line: str) -> str:

@@ -1,7 +1,7 @@
 """Names from the .nfo files that Kodi, Jellyfin and Emby keep beside videos.
 
-``movie.nfo``, or one called like the video, tells of a film or an episode; ``tvshow.nfo``, in its
-folder or the one above, of a series. Each actor has a name and a role.
+``movie.nfo``, or one called like the video, describes a film or an episode; ``tvshow.nfo``,
+in its folder or the one above, a series. Each actor has a name and a role.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gptasr_subs.storage.files import read_text
 
 _log = logging.getLogger(__name__)
 
-# What lists of roles say beside the name, and what is no name.
+# What lists of roles have beside the name, and what is no name.
 _REMARK = re.compile(r"\([^)]*\)|\[[^]]*\]|\"")
 _BETWEEN_ROLES = re.compile(r"\s*(?:/|,|;|\bas\b|\baka\b)\s*")
 _NO_NAMES = frozenset(
@@ -33,47 +33,35 @@ _MIN_LETTERS = 3
 
 
 def read_cast(media: Path) -> Glossary:
-    """Names of actors and roles of a video, empty where no .nfo file tells them.
+    """Names of actors and roles of a video, empty where no .nfo file lists any.
 
     Whole names, and their parts: people are called by either.
     """
-    found: list[Term] = []
-    for path in _nfo_files(media):
-        for name in _names(path):
-            found += _terms(name)
-    return combine([Glossary(tuple(found))])
-
-
-def _nfo_files(media: Path) -> Iterator[Path]:
     folder = media.absolute().parent
-    for path in (
-        media.with_suffix(".nfo"),
-        folder / "movie.nfo",
-        folder / "tvshow.nfo",
-        folder.parent / "tvshow.nfo",
-    ):
+    series = [folder / "tvshow.nfo", folder.parent / "tvshow.nfo"]
+    found: list[Term] = []
+    for path in (media.with_suffix(".nfo"), folder / "movie.nfo", *series):
         if path.is_file():
-            yield path
+            for name in _names(path):
+                found += _terms(name)
+    return combine([Glossary(tuple(found))])
 
 
 def _names(path: Path) -> Iterator[str]:
     """Actors and roles of a file; none where it is no XML, for notes of other kinds end in .nfo."""
     try:
-        root = _parse(read_text(path))
+        text = read_text(path)
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities may grow beyond all memory
+            raise ValueError("it defines entities")
+        # Kodi allows the address of a page behind the document.
+        root = ElementTree.fromstring(text[: text.rfind(">") + 1])
     except (FormatError, ElementTree.ParseError, ValueError) as error:
         _log.info("%r names no cast (%s).", str(path), error)
         return
     for actor in root.iter("actor"):
         for field in ("role", "name"):
-            text = _REMARK.sub(" ", actor.findtext(field) or "")
-            yield from (name for name in _BETWEEN_ROLES.split(text) if name.strip())
-
-
-def _parse(text: str) -> ElementTree.Element:
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities may grow beyond all memory
-        raise ValueError("it defines entities")
-    # Kodi allows the address of a page behind the document.
-    return ElementTree.fromstring(text[: text.rfind(">") + 1])
+            names = _REMARK.sub(" ", actor.findtext(field) or "")
+            yield from (name for name in _BETWEEN_ROLES.split(names) if name.strip())
 
 
 def _terms(name: str) -> Iterator[Term]:

@@ -29,7 +29,7 @@ class Term:
 
     @property
     def sounds(self) -> tuple[str, ...]:
-        """All that may be heard: the spellings, and the term itself if it can be read aloud."""
+        """All that may be spoken: the spellings, and the term itself if it can be read aloud."""
         return (self.text, *self.spellings) if is_readable(self.text) else self.spellings
 
 

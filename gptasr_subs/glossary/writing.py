@@ -64,10 +64,10 @@ class TermWriter:
         key = " ".join(token.key for token in tokens)
         term = self._terms[key]
         text = term.text
-        heard = " ".join(token.core for token in tokens)
+        spoken = " ".join(token.core for token in tokens)
         if ctc.letters_of(text) == key and (not term.fixed_case or text == text.lower()):
-            text = heard
-        elif text == text.lower() and heard[:1].isupper():  # a sentence begins
+            text = spoken
+        elif text == text.lower() and spoken[:1].isupper():  # a sentence begins
             text = text[:1].upper() + text[1:]
         parts = (tokens[0].before + text + tokens[-1].after).split()
         if len(parts) == len(words):

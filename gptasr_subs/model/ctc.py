@@ -34,8 +34,6 @@ _FOLDED = str.maketrans(
 _DASHES = re.compile(r"[-\u2010-\u2015\u2212/]")
 # An apostrophe that opens or closes a word is a quotation mark.
 _QUOTES = re.compile(r"(?<![a-z])'+|'+(?![a-z])")
-
-
 _SPOKEN = {"mr": "mister", "mrs": "missus", "dr": "doctor"}  # read out in full, written short
 
 

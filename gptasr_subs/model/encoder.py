@@ -196,7 +196,11 @@ class WhisperEncoder(Transformer):
         super().__init__(config)
         self.conv1 = Convolution(config.n_mels, config.width, kernel_size=3, padding=1)
         self.conv2 = Convolution(config.width, config.width, kernel_size=3, stride=2, padding=1)
-        self.register_buffer("embed_positions", _sinusoidal_table(config.max_frames, config.width))
+        # Sines of falling frequency, then their cosines, (max_frames, D).
+        half = config.width // 2
+        steps = torch.arange(half) / (half - 1)
+        angle = torch.arange(config.max_frames)[:, None] * _THETA**-steps
+        self.register_buffer("embed_positions", torch.cat((angle.sin(), angle.cos()), dim=1))
 
     def frames(self, lengths: Tensor) -> Tensor:
         """Lengths in mel frames to lengths in frames."""
@@ -222,13 +226,6 @@ class WhisperEncoder(Transformer):
             )
         placed = x + self.embed_positions[:frames].to(x.dtype)
         return self.attend(placed, mask), lengths
-
-
-def _sinusoidal_table(rows: int, width: int) -> Tensor:
-    """Whisper's table (rows, width): sines of falling frequency, then their cosines."""
-    steps = torch.arange(width // 2) / (width // 2 - 1)
-    angle = torch.arange(rows)[:, None] * _THETA**-steps
-    return torch.cat((angle.sin(), angle.cos()), dim=1)
 
 
 def strided_lengths(lengths: Tensor, conv: nn.Conv1d) -> Tensor:

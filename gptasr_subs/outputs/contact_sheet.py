@@ -229,9 +229,7 @@ class _Row:
     def _labelled(
         self, span: Span, top: int, height: int, colour: str, text: str, until: float | None = None
     ) -> None:
-        """A box with its text, which may reach ``until`` a later moment if nothing else stands
-        there.
-        """
+        """Draw a box with its text, which has room to the moment ``until``."""
         if not (edges := self._edges(span)):
             return
         left, right = edges

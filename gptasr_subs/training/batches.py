@@ -89,12 +89,25 @@ class Batches:
         if phase.encoder_lr:
             clips = [self._augmented(item, rng) for item in items]
             inputs = [clip_frames(self._front_end, samples) for samples in clips]
+            padded = pad_sequence(inputs, batch_first=True).transpose(1, 2)  # (B, n_mels, T)
         else:
             assert self.cache is not None
             clips = [np.concatenate([self.store.samples(clip) for clip in item]) for item in items]
             inputs = [torch.cat([self.cache.frames(clip) for clip in item]) for item in items]
+            padded = pad_sequence(inputs, batch_first=True)  # (B, T, C)
         texts = [" ".join(filter(None, map(self.store.text, item))) for item in items]
-        return self._collate(inputs, clips, texts, transposed=bool(phase.encoder_lr))
+        # A text that is too long loses its end: the GPT has no more positions.
+        tokens = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for text in texts]
+        targets = [torch.tensor(ctc.encode(text), dtype=torch.long) for text in texts]
+        return Batch(
+            inputs=padded,
+            lengths=torch.tensor([len(one) for one in inputs]),
+            tokens=token_rows(tokens, self.config),
+            ctc_targets=torch.cat(targets),
+            ctc_target_lengths=torch.tensor([len(target) for target in targets]),
+            samples=tuple(clips),
+            seconds=sum(len(samples) for samples in clips) / SAMPLE_RATE,
+        )
 
     def _items(self, step: int, first: int, batch_seconds: float, joined: float) -> list[Item]:
         """The clips of this process's share of ``step``; pools begin anew with a phase."""
@@ -122,29 +135,6 @@ class Batches:
         changed = augment(whole, self.noises, self.options.augmentation, rng)
         most = int(self.config.max_seconds * SAMPLE_RATE)
         return changed if len(changed) <= most else whole[:most]
-
-    def _collate(
-        self,
-        inputs: Sequence[Tensor],
-        clips: Sequence[FloatArray],
-        texts: Sequence[str],
-        transposed: bool,
-    ) -> Batch:
-        padded = pad_sequence(list(inputs), batch_first=True)  # (B, T, C)
-        # A text that is too long loses its end: the GPT has no more positions.
-        tokens = [self.tokenizer.encode(text)[: self.config.max_text_tokens - 1] for text in texts]
-        targets = [ctc.encode(text) for text in texts]
-        return Batch(
-            inputs=padded.transpose(1, 2) if transposed else padded,
-            lengths=torch.tensor([len(one) for one in inputs]),
-            tokens=token_rows(tokens, self.config),
-            ctc_targets=torch.tensor(
-                [label for target in targets for label in target], dtype=torch.long
-            ),
-            ctc_target_lengths=torch.tensor([len(target) for target in targets]),
-            samples=tuple(clips),
-            seconds=sum(len(samples) for samples in clips) / SAMPLE_RATE,
-        )
 
 
 class TextBatches:

@@ -1,6 +1,6 @@
 """How late CTC emits words, measured on speech of known times: flite tells when each phone ends.
 
-A checkpoint's ``start_offset`` and ``end_offset`` take that away again.
+A checkpoint's ``start_offset`` and ``end_offset`` correct for that.
 """
 
 from __future__ import annotations
@@ -98,32 +98,28 @@ def read_by_flite(sentences: Iterable[str], count: int) -> Iterator[Spoken]:
     Those whose words and phones cannot be matched are skipped. Raises ``UsageError`` where the
     program is not installed.
     """
-    found = 0
-    for number, sentence in enumerate(sentences):
-        spoken = _read(sentence, VOICES[number % len(VOICES)])
-        if spoken:
-            found += 1
-            yield spoken
-        if found == count:
-            return
-
-
-def _read(sentence: str, voice: str) -> Spoken | None:
-    words = re.findall(r"[A-Za-z']+", sentence)
-    if len(words) < _FEWEST_WORDS or any(character.isdigit() for character in sentence):
-        return None
     import soundfile
 
-    with tempfile.TemporaryDirectory() as folder:
-        wav = Path(folder) / "out.wav"
-        phones = _speak(sentence, voice, str(wav))
-        samples, rate = soundfile.read(wav, dtype="float32")
-    spans = _spans_of_words(phones, [_count_phones(word.lower(), voice) for word in words])
-    return Spoken(samples, rate, tuple(words), spans) if spans else None
+    found = 0
+    for number, sentence in enumerate(sentences):
+        if found == count:
+            return
+        voice = VOICES[number % len(VOICES)]
+        words = re.findall(r"[A-Za-z']+", sentence)
+        if len(words) < _FEWEST_WORDS or any(character.isdigit() for character in sentence):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            wav = Path(folder) / "out.wav"
+            phones = _speak(sentence, voice, str(wav))
+            samples, rate = soundfile.read(wav, dtype="float32")
+        spans = _spans_of_words(phones, [_count_phones(word.lower(), voice) for word in words])
+        if spans:
+            found += 1
+            yield Spoken(samples, rate, tuple(words), spans)
 
 
 def _spans_of_words(phones: Sequence[tuple[str, float]], counts: Sequence[int]) -> tuple[Span, ...]:
-    """Where the words, of so many phones each, lie among ``phones``; empty if the counts differ."""
+    """Spans of words of ``counts`` phones each in ``phones``; empty if the counts differ."""
     # A phone begins where the one before it ends. Words have as many phones in a sentence as by
     # themselves, so counting finds their edges; where the counts differ, flite has reduced some.
     begins = [0.0, *(end for _, end in phones)]

@@ -29,7 +29,7 @@ DESCRIPTION_FILE = "encoder.json"
 MOONSHINE_COPYRIGHT = "Copyright (c) 2025 Moonshine AI"
 WHISPER_COPYRIGHT = "Copyright (c) 2022 OpenAI"
 
-_MIT = (  # not Moonshine's other languages, nor anybody's fine-tunes
+_MIT = (  # neither Moonshine's other languages nor fine-tunes
     (re.compile(r"UsefulSensors/moonshine-(tiny|base)"), MOONSHINE_COPYRIGHT),
     (re.compile(r"openai/whisper-[\w.-]+"), WHISPER_COPYRIGHT),
 )
@@ -47,11 +47,20 @@ def load_encoder(source: str | Path) -> tuple[EncoderConfig, nn.Module, Facts]:
     """The config of the encoder at ``source``, itself with weights in float32, and its facts.
 
     ``source`` is a folder that ``save_encoder`` wrote, or a folder or hub name of a Moonshine or
-    Whisper model that transformers opens. Raises ModelError with what to do where there is none.
+    Whisper model that transformers opens. Raises ModelError with what to do if there is none.
     """
     folder = Path(source)
-    if (folder / DESCRIPTION_FILE).is_file():
-        return _load_converted(folder)
+    description_file = folder / DESCRIPTION_FILE
+    if description_file.is_file():
+        try:
+            description = json.loads(description_file.read_text(encoding="utf-8"))
+            config = EncoderConfig(**description.pop("config"))
+        except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+            reason = f"{description_file} does not describe an encoder ({error})"
+            raise ModelError(f"{reason}; convert it again.") from error
+        weights = folder / WEIGHTS_FILE
+        encoder = fit_encoder(config, read_tensors(weights), str(weights))
+        return config, encoder, {name: str(value) for name, value in description.items()}
     if folder.is_dir() and not (folder / "config.json").is_file():
         needed = f"{DESCRIPTION_FILE} or config.json"
         raise ModelError(f"{folder} holds no encoder; give a folder with {needed}.")
@@ -109,19 +118,6 @@ def _renamed(state: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
             biases = [renamed.pop(f"{attention}{part}_proj.bias", none) for part in "qkv"]
             renamed[f"{attention}qkv_proj.bias"] = torch.cat(biases)
     return renamed
-
-
-def _load_converted(folder: Path) -> tuple[EncoderConfig, nn.Module, Facts]:
-    path = folder / DESCRIPTION_FILE
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        config = EncoderConfig(**description.pop("config"))
-    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-        reason = f"{path} does not describe an encoder ({error})"
-        raise ModelError(f"{reason}; convert it again.") from error
-    weights = folder / WEIGHTS_FILE
-    encoder = fit_encoder(config, read_tensors(weights), str(weights))
-    return config, encoder, {name: str(value) for name, value in description.items()}
 
 
 def _load_published(source: str) -> tuple[EncoderConfig, nn.Module, Facts]:
@@ -188,7 +184,7 @@ def _unlike_published(source: str, setting: str) -> ModelError:
 
 
 def _facts(source: str) -> Facts:
-    """By the hub's name; of anything else only the last part of the name is known."""
+    """Facts by the hub name; of a local folder only its own name is known."""
     last = Path(source).resolve().name
     name = last.replace("-", " ")
     local = Path(source).is_dir()

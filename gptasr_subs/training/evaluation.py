@@ -54,8 +54,8 @@ class DevScore:
 def read_dev_set(manifest: Path, config: ModelConfig, most: int) -> list[DevClip]:
     """The first ``most`` clips that the network of ``config`` can take whole, shortest first."""
     front_end = build_front_end(config.front_end)
-    sounds = read_samples(read_manifest(manifest)[:most], config.front_end.sample_rate)
-    fit = ((clip.text, samples) for clip, samples in sounds if clip.seconds <= config.max_seconds)
+    loaded = read_samples(read_manifest(manifest)[:most], config.front_end.sample_rate)
+    fit = ((clip.text, samples) for clip, samples in loaded if clip.seconds <= config.max_seconds)
     pairs = [(clip_frames(front_end, samples), text) for text, samples in fit]
     return sorted(pairs, key=lambda pair: len(pair[0]))
 

@@ -10,7 +10,7 @@ from gptasr_subs.corpora.manifest import Clip
 
 
 class Utterance(NamedTuple):
-    """A clip as its corpus names it: 0 ``seconds`` reach to the end of the file.
+    """A clip as its corpus names it: with 0 ``seconds`` it lasts to the end of the file.
 
     ``unfit`` is why nothing can be learned from it, where the corpus says so.
     """

@@ -130,13 +130,10 @@ def _best_path(plane: FloatArray) -> tuple[Ints, Ints]:
         best = np.minimum.accumulate(start)
         moves[1:, column][best[1:] == best[:-1]] = _FROM_ABOVE
         total = best + down
-    return _trace(moves)
 
-
-def _trace(moves: NDArray[np.int8]) -> tuple[Ints, Ints]:
-    """Rows and columns of the path that ends in the last cell of ``moves`` (U, N)."""
-    row = moves.shape[0] - 1
-    column = moves.shape[1] - 1
+    # Back along the moves, from the last cell to the first.
+    row = cost.shape[0] - 1
+    column = cost.shape[1] - 1
     cells = [(row, column)]
     while row or column:
         move = moves[row, column]

@@ -236,25 +236,25 @@ class _Beams:
 
     def results(self, clip: int) -> list[Beam]:
         """The beams of one clip, those that ended by themselves first, then by score."""
-        beams = [self._result(clip, beam) for beam in range(self.beam_size)]
+        beams = []
+        for beam in range(self.beam_size):
+            # Up to the stop token; a beam that ran into a loop keeps its pattern once.
+            tokens: list[int] = self.tokens[clip, beam, 1:].tolist()
+            log_probs = self.log_probs[clip, beam].tolist()
+            if self.stop in tokens:
+                del tokens[tokens.index(self.stop) :]
+            stopped = bool(self.stopped[clip, beam])
+            if self.looped[clip, beam]:
+                tokens = cut_loop(tokens)
+            result = Beam(
+                tokens=tuple(tokens),
+                token_log_probs=tuple(log_probs[: len(tokens)]),
+                log_prob=sum(log_probs[: len(tokens) + stopped]),
+                ended=stopped,
+                ilm_log_prob=float(self.ilm_log_probs[clip, beam]),
+            )
+            beams.append(result)
         return sorted(beams, key=lambda beam: (not beam.ended, -beam.log_prob - beam.ilm_log_prob))
-
-    def _result(self, clip: int, beam: int) -> Beam:
-        # Up to the stop token; a beam that ran into a loop keeps its pattern once.
-        tokens: list[int] = self.tokens[clip, beam, 1:].tolist()
-        log_probs = self.log_probs[clip, beam].tolist()
-        if self.stop in tokens:
-            del tokens[tokens.index(self.stop) :]
-        stopped = bool(self.stopped[clip, beam])
-        if self.looped[clip, beam]:
-            tokens = cut_loop(tokens)
-        return Beam(
-            tokens=tuple(tokens),
-            token_log_probs=tuple(log_probs[: len(tokens)]),
-            log_prob=sum(log_probs[: len(tokens) + stopped]),
-            ended=stopped,
-            ilm_log_prob=float(self.ilm_log_probs[clip, beam]),
-        )
 
 
 def loop_period(tokens: Sequence[int]) -> int:

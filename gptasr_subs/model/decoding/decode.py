@@ -205,9 +205,9 @@ def _rescored(
     options: DecodingOptions,
     trie: TermTrie | None,
 ) -> tuple[Hypothesis, ...]:
-    """Rank by GPT, CTC and glossary together, ``log_probs`` (T, C).
+    """Rank by GPT, CTC and glossary together; ``log_probs`` (T, C) are those of the CTC head.
 
-    None where CTC does not believe the best.
+    Empty where CTC does not believe the best.
     """
     # Most hypotheses differ in casing and punctuation only: each normalized text is scored once.
     texts = [ctc.normalize_text(hypothesis.text) for hypothesis in hypotheses]
