@@ -102,28 +102,34 @@ def _best_path(
     """The cheapest path for one speed: its cost, the speed, the offset (n,) of each cue."""
     apart = evidence.spoken - ratio * evidence.shown
     offsets = _offsets(apart, evidence.weights)
-    # How far neighbours scatter, whatever the breaks; a speed adds a little.
-    steps = np.abs(np.diff(evidence.spoken - evidence.shown))
-    scatter = float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
-    misses = np.abs(apart[:, None] - offsets) / scatter
+    misses = np.abs(apart[:, None] - offsets) / _scatter(evidence)
     costs = evidence.weights[:, None] * np.minimum(misses, _OUTLIER)
-    # B(u, v) from each offset to each other, (k, k).
-    jumps = np.abs(offsets[:, None] - offsets)
-    penalties = _BREAK * (1 + 3 * np.maximum(0.0, 1 - jumps / _SMALL_JUMP))
-    penalties[jumps < _NO_JUMP] = np.inf
-    if not breaks:
-        penalties[:] = np.inf
-    np.fill_diagonal(penalties, 0.0)
+    jumps = _break_penalties(offsets) if breaks else np.full((len(offsets), len(offsets)), np.inf)
+    np.fill_diagonal(jumps, 0.0)
     best = costs[0]
     origins = np.zeros(costs.shape, dtype=np.int64)
     for i in range(1, len(costs)):
-        reached = best[:, None] + penalties
+        reached = best[:, None] + jumps
         origins[i] = reached.argmin(0)
         best = reached.min(0) + costs[i]
     path = np.full(len(costs), int(best.argmin()))
     for i in range(len(costs) - 1, 0, -1):
         path[i - 1] = origins[i, path[i]]
     return float(best.min()) + penalty, ratio, offsets[path]
+
+
+def _scatter(evidence: Evidence) -> float:
+    """How far neighbours scatter, in seconds, whatever the breaks; a speed adds a little."""
+    steps = np.abs(np.diff(evidence.spoken - evidence.shown))
+    return float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
+
+
+def _break_penalties(offsets: Floats) -> Floats:
+    """Nats (k, k) from each offset to each other."""
+    jumps = np.abs(offsets[:, None] - offsets)
+    penalties: Floats = _BREAK * (1 + 3 * np.maximum(0.0, 1 - jumps / _SMALL_JUMP))
+    penalties[jumps < _NO_JUMP] = np.inf
+    return penalties
 
 
 def _offsets(apart: Floats, weights: Floats) -> Floats:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -133,7 +134,12 @@ patiently = settings(
 def shown(lines: tuple[str, ...]) -> tuple[str, ...]:
     """The lines that a player shows: blank ones go, and Unicode line separators break lines too."""
     parts = (part.strip() for line in lines for part in re.split("[\u2028\u2029]", line))
-    return tuple(part for part in parts if part)
+    return tuple(part for part in parts if not is_blank(part))
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of it is seen: spaces, and signs without width such as soft hyphens."""
+    return all(char.isspace() or unicodedata.category(char) == "Cf" for char in text)
 
 
 @pytest.mark.parametrize("name", ["srt", "vtt", "json"])

@@ -203,7 +203,7 @@ def _rescored(
     hypotheses: Sequence[Hypothesis],
     log_probs: Tensor,
     options: DecodingOptions,
-    trie: TermTrie | None,
+    trie: TermTrie | None = None,
 ) -> tuple[Hypothesis, ...]:
     """Rank by GPT, CTC and glossary together; ``log_probs`` (T, C) are those of the CTC head.
 
