@@ -29,6 +29,17 @@ _NO_NAMES = frozenset(
     "professor queen secretary self sergeant sheriff sir sister soldier son student teacher the "
     "they uncle voice waiter waitress wife woman young".split()
 )
+# Names that are words as well, whose casing the recogniser knows best.
+_WORDS_TOO = frozenset(
+    "angel art august baker bell berry bill bishop black bond brown bush butler church clay cook "  # noqa: SIM905
+    "crow cross dawn day dean drew faith field fisher ford forest fox frank gates grace grant gray "
+    "green hall hill holly hope horn hunt hunter iris ivy jack jade jasmine joy june knight lake "
+    "lane law lily long love mark marsh mason may mercy miles miller moon nick north page park "
+    "pearl penny pierce poe porter pound price ray reed rich ring river rob robin rock rod rose "
+    "ruby rusty sandy savage scarlet sharp short sky smith snow spring star steel stone storm "
+    "strange street strong sue summer swan swift taylor temple violet wade walker ward watch "
+    "waters weaver west white wild will winter wise wolf wood woods".split()
+)
 _MIN_LETTERS = 3
 
 
@@ -71,7 +82,6 @@ def _terms(name: str) -> Iterator[Term]:
         yield Term(" ".join(words))
     for word in words:
         word = word.strip(".,'’-")
-        # Many names are words as well ("White"), whose casing the recogniser knows best.
         is_name = word[:1].isupper() and word.lower() not in _NO_NAMES
         if is_name and len(word) >= _MIN_LETTERS and is_readable(word):
-            yield Term(word, fixed_case=False)
+            yield Term(word, fixed_case=word.lower() not in _WORDS_TOO)

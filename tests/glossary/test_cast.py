@@ -49,9 +49,9 @@ def test_notes_of_other_kinds_name_nobody(tmp_path: Path, content: str) -> None:
     assert texts(tmp_path / "film.mkv") == set()
 
 
-def test_parts_of_names_leave_the_casing_to_the_recogniser(tmp_path: Path) -> None:
+def test_names_that_are_words_too_leave_the_casing_to_the_recogniser(tmp_path: Path) -> None:
     (tmp_path / "movie.nfo").write_text(
         "<movie><actor><role>Walter White</role></actor></movie>", encoding="utf-8"
     )
     fixed = {term.text: term.fixed_case for term in read_cast(tmp_path / "film.mkv").terms}
-    assert fixed == {"Walter White": True, "Walter": False, "White": False}
+    assert fixed == {"Walter White": True, "Walter": True, "White": False}
