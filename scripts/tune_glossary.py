@@ -114,7 +114,7 @@ def main() -> None:
     by_path = read_lists(given.lists)
     lists = [by_path[clip.file.relative_to(given.clips.parent).as_posix()] for clip in clips]
     spoken = {word for clip in clips for word in normalize(clip.text).split()}
-    pool = sorted({word for one in lists for word in one.others} - spoken)
+    pool = sorted({word for one in by_path.values() for word in one.others} - spoken)
     usual = load_gptasr(given.checkpoint, "cpu")
     decoding = usual.checkpoint.decoding
 
