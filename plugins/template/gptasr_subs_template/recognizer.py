@@ -9,11 +9,8 @@ from gptasr_subs.types import FloatArray, Word
 
 
 def load(model: str, device: str, language: str) -> Recognizer:
-    """Load the recogniser; the entry point names this function.
-
-    ``model`` is what follows the colon of --model; empty means your usual one.
-    """
-    # Load the network here, and import what is heavy here, not above.
+    """Load the recogniser, and import here what is heavy; the entry point names this function."""
+    # ``model`` is what follows the colon of --model; empty means your usual one.
     return Counter(model or "Window")
 
 
