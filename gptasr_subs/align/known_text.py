@@ -29,12 +29,12 @@ _BATCH = 32  # windows recognised together
 _NEIGHBOURS = 3
 _NEAR = 0.7  # seconds of speech, beside the room that the words themselves need
 CHAR_SECONDS = 0.065  # of an ordinary voice
-# Words that were not found are taken as spoken in so many times the room they need
+# Words that were not found are taken as spoken where they have this many times the room they need
 _ROOM = (0.5, 2.5)
 # Mean confidence of a text's words; in another video 0.1 to 0.22, in its own 0.47 and more
-_LEAST = 0.25
+_MIN_CONFIDENCE = 0.25
 # Tags, and sounds described in brackets
-_NO_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")
+_NOT_SPOKEN = re.compile(r"<[^>]*>|\{[^}]*\}|\[[^\]]*\]|\([^)]*\)")
 
 
 @dataclass(frozen=True)
@@ -158,20 +158,20 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
     apart = iter(resolve_overlaps(there, there[-1].end))
     snapped = _snap([next(apart) if word else None for word in words], emissions)
     clock = _SpeechClock(emissions.speech)
-    return _fill(_without_chance(snapped, clock), texts, clock)
+    return _fill_gaps(_drop_chance_matches(snapped, clock), texts, clock)
 
 
 def readable_words(text: str) -> list[str]:
     """Return the words of a text that have letters to align, without tags and described sounds."""
     from gptasr_subs.model.alignment.words import alignable_words
 
-    return alignable_words(_NO_WORDS.sub(" ", text))
+    return alignable_words(_NOT_SPOKEN.sub(" ", text))
 
 
 def refuse_mismatch(words: Sequence[Word | None]) -> None:
     """Raise FormatError where little of a text was found."""
     sure = sum(word.confidence for word in words if word)
-    if not words or sure < _LEAST * len(words):
+    if not words or sure < _MIN_CONFIDENCE * len(words):
         found = sum(word is not None for word in words)
         raise FormatError(
             f"Little of the text is spoken in the video ({found} of {len(words)} words, and those "
@@ -195,7 +195,7 @@ _Times = Sequence[float] | NDArray[np.float64]
 
 
 class _SpeechClock:
-    """Counts the seconds of speech, for pauses may be of any length."""
+    """Converts between video time and seconds of speech: pauses may be of any length."""
 
     def __init__(self, speech: Sequence[Span]) -> None:
         self._moments = np.array([edge for part in speech for edge in (part.start, part.end)])
@@ -203,19 +203,19 @@ class _SpeechClock:
         self._passed = np.repeat(passed, 2)[1:-1]
 
     def at(self, moments: _Times) -> NDArray[np.float64]:
-        """Seconds of speech until these moments of the video."""
+        """Seconds of speech before each of these moments of the video."""
         passed: NDArray[np.float64] = np.interp(moments, self._moments, self._passed)
         return passed
 
     def moments(self, passed: _Times) -> NDArray[np.float64]:
-        """The moments at which so many seconds of speech have passed."""
+        """The moments at which these seconds of speech have passed."""
         moments: NDArray[np.float64] = np.interp(passed, self._passed, self._moments)
         return moments
 
 
-def _without_chance(words: Sequence[Word | None], clock: _SpeechClock) -> list[Word | None]:
-    """Without words few of whose neighbours are found near them: a few letters are found anywhere
-    by chance.
+def _drop_chance_matches(words: Sequence[Word | None], clock: _SpeechClock) -> list[Word | None]:
+    """Drop words few of whose neighbours are found near them: a few letters are found anywhere by
+    chance.
     """
     places = clock.at([word.start if word else 0.0 for word in words])
     places[[word is None for word in words]] = np.inf
@@ -230,7 +230,7 @@ def _without_chance(words: Sequence[Word | None], clock: _SpeechClock) -> list[W
     return kept
 
 
-def _fill(
+def _fill_gaps(
     words: Sequence[Word | None], texts: Sequence[str], clock: _SpeechClock
 ) -> list[Word | None]:
     """Add words that were not found where the speech between their neighbours has room for them."""

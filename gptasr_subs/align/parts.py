@@ -24,7 +24,7 @@ import numpy as np
 from gptasr_subs.align.shift import SPEEDS, Floats, Shift
 
 _SCATTER = (0.1, 0.5)  # seconds that cues scatter about their voices, at least and at most
-_OUTLIER = 10.0  # nats: a cue a second away at the smallest scatter
+OUTLIER = 10.0  # nats: a cue a second away at the smallest scatter
 # Nats. A cue at either end may be a part of its own where it is spoken clearly, one amid others
 # only where it is spoken very clearly: that takes two breaks.
 _BREAK = 7.0
@@ -34,9 +34,9 @@ _UNUSUAL_SPEED = 15.0
 # as much; a smaller one than _NO_JUMP is none
 _SMALL_JUMP = 3.0  # seconds
 _NO_JUMP = 0.3  # seconds
-_SPEED_CUES = 4  # from which on a speed is tried
-_UNUSUAL_CUES = 8  # the same for one that comes of no two frame rates
-_OFFSETS = 64  # that are tried for one speed
+_SPEED_CUES = 4  # fewest for which a speed is tried
+_UNUSUAL_CUES = 8  # fewest for a speed that is not the ratio of two frame rates
+_OFFSETS = 64  # tried for one speed
 _NEAR = 0.3  # seconds within which a cue agrees with its part
 
 
@@ -68,7 +68,7 @@ class Stretch:
 def find_stretches(evidence: Evidence, *, breaks: bool = True) -> list[Stretch]:
     """The stretches that explain the evidence best; a single one without ``breaks``."""
     tried = [
-        _best_path(evidence, ratio, penalty=penalty, breaks=breaks)
+        best_path(evidence, ratio, penalty=penalty, breaks=breaks)
         for ratio, penalty in _speeds(evidence)
     ]
     _, ratio, path = min(tried, key=lambda answer: answer[0])
@@ -96,20 +96,21 @@ def _speeds(evidence: Evidence) -> Iterator[tuple[float, float]]:
                 yield float(np.median(spoken[forward] / shown[forward])), _UNUSUAL_SPEED
 
 
-def _best_path(
+def best_path(
     evidence: Evidence, ratio: float, penalty: float, breaks: bool
 ) -> tuple[float, float, Floats]:
-    """The cheapest path for one speed: its cost, the speed, the offset (n,) of each cue."""
+    """Find the cheapest path for one speed: its cost, the speed, the offset (n,) of each cue."""
     apart = evidence.spoken - ratio * evidence.shown
     offsets = _offsets(apart, evidence.weights)
-    misses = np.abs(apart[:, None] - offsets) / _scatter(evidence)
-    costs = evidence.weights[:, None] * np.minimum(misses, _OUTLIER)
-    jumps = _break_penalties(offsets) if breaks else np.full((len(offsets), len(offsets)), np.inf)
-    np.fill_diagonal(jumps, 0.0)
+    misses = np.abs(apart[:, None] - offsets) / scatter_seconds(evidence)
+    costs = evidence.weights[:, None] * np.minimum(misses, OUTLIER)
+    penalties = break_penalties(offsets)
+    if not breaks:
+        penalties[penalties > 0] = np.inf
     best = costs[0]
     origins = np.zeros(costs.shape, dtype=np.int64)
     for i in range(1, len(costs)):
-        reached = best[:, None] + jumps
+        reached = best[:, None] + penalties
         origins[i] = reached.argmin(0)
         best = reached.min(0) + costs[i]
     path = np.full(len(costs), int(best.argmin()))
@@ -118,17 +119,18 @@ def _best_path(
     return float(best.min()) + penalty, ratio, offsets[path]
 
 
-def _scatter(evidence: Evidence) -> float:
-    """How far neighbours scatter, in seconds, whatever the breaks; a speed adds a little."""
-    steps = np.abs(np.diff(evidence.spoken - evidence.shown))
+def scatter_seconds(evidence: Evidence) -> float:
+    """How far cues scatter about their voices, by how neighbours differ, whatever the breaks."""
+    steps = np.abs(np.diff(evidence.spoken - evidence.shown))  # a speed adds a little
     return float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
 
 
-def _break_penalties(offsets: Floats) -> Floats:
-    """Nats (k, k) from each offset to each other."""
+def break_penalties(offsets: Floats) -> Floats:
+    """B(u, v) in nats from each of the offsets (k,) to each other, (k, k)."""
     jumps = np.abs(offsets[:, None] - offsets)
     penalties: Floats = _BREAK * (1 + 3 * np.maximum(0.0, 1 - jumps / _SMALL_JUMP))
     penalties[jumps < _NO_JUMP] = np.inf
+    np.fill_diagonal(penalties, 0.0)
     return penalties
 
 

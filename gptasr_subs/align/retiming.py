@@ -21,16 +21,16 @@ from gptasr_subs.align.shift import Shift
 from gptasr_subs.cues.norms import NETFLIX
 from gptasr_subs.types import Cue, Span, Word
 
-_FAR = 2.0  # seconds: a word found so far from where its cue belongs is another one
+_FAR = 2.0  # seconds: a word found farther from where its cue belongs is another one
 _SURE = 0.7  # confidence from which shifts are right for a whole subtitle
-_CLEARLY = 1.5  # words, below which a cue may have been found by chance
+_CLEARLY = 1.5  # words; with fewer, a cue may have been found by chance
 _FEWEST_WORDS = 4.0  # found clearly, below which nothing can be said of how late a subtitle is
 # Seconds that no viewer notices: a part that seems off by less is right
 _UNNOTICED = 0.15
 # Words of a cue that are found clearly, for a weight of 1 in the evidence, and the greatest weight
 _WORDS_A_WEIGHT = 4.0
 _MOST_WEIGHT = 2.0
-_GUESSED = 0.3  # of its weight has a cue whose first word is not found
+_GUESSED = 0.3  # share of its weight that a cue keeps whose first word is not found
 # Share of a cue that must lie in the video, or in the room between its neighbours
 _LEAST_SHOWN = 0.5
 
@@ -199,7 +199,7 @@ def _begin(mine: _CueWords, speech: Sequence[Span]) -> float:
 
 
 def _unshifted_if_right(stretch: Stretch) -> Stretch:
-    """The stretch without a shift that no viewer notices, or that may as well be none."""
+    """The stretch without its offset, where no viewer notices that or it may be chance."""
     shift = stretch.shift
     if shift.ratio != 1 or abs(shift.offset) > max(_UNNOTICED, stretch.margin):
         return stretch

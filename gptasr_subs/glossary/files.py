@@ -27,7 +27,7 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 
 
 def read_glossary(path: Path) -> Glossary:
-    """The terms of a file. Raises FormatError that names the line and what is wrong with it."""
+    """Read the terms of a file. Raises FormatError with the line and what is wrong with it."""
     return parse_glossary(read_text(path), str(path))
 
 
@@ -59,7 +59,7 @@ def find_glossaries(media: Path) -> Iterator[Path]:
 
 
 def _parse_term(content: str) -> Term:
-    """One line. Raises ValueError with the reason."""
+    """Parse one line. Raises ValueError with the reason."""
     fields = [" ".join(field.split()) for field in content.split("|")]
     if len(fields) > 3:
         raise ValueError("there are more than two '|'; write TERM | SPELLING, SPELLING | WEIGHT")

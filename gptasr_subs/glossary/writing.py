@@ -36,14 +36,14 @@ class TermWriter:
         self._longest = max((key.count(" ") + 1 for key in self._terms), default=0)
 
     def write(self, words: Sequence[Word]) -> list[Word]:
-        """``words`` with the terms in them replaced; their times stay where they are."""
+        """Return ``words`` with the terms in them rewritten, at the same times."""
         tokens = [_split(word.text) for word in words]
         written: list[Word] = []
         position = 0
         while position < len(words):
             count = self._term_at(tokens, position)
             if count:
-                written += self._replaced(words[position : position + count])
+                written += self._rewrite(words[position : position + count])
             else:
                 written.append(words[position])
             position += count or 1
@@ -59,7 +59,7 @@ class TermWriter:
                 return count
         return 0
 
-    def _replaced(self, words: Sequence[Word]) -> list[Word]:
+    def _rewrite(self, words: Sequence[Word]) -> list[Word]:
         tokens = [_split(word.text) for word in words]
         key = " ".join(token.key for token in tokens)
         term = self._terms[key]
@@ -76,7 +76,7 @@ class TermWriter:
 
 
 def _spread(parts: Sequence[str], words: Sequence[Word]) -> list[Word]:
-    """``parts`` over the time of ``words``, each by its number of characters."""
+    """Divide the time of ``words`` among ``parts`` by their numbers of characters."""
     start = words[0].start
     seconds = words[-1].end - start
     confidence = min(word.confidence for word in words)

@@ -18,8 +18,8 @@ from gptasr_subs.storage.files import atomic_replace
 from gptasr_subs.types import Cue
 
 _MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov"}
-# Audio that these containers take as it is. What they do not take is mostly the uncompressed audio
-# of cameras, which ALAC keeps without loss.
+# Audio codecs that these containers take. Others are mostly the uncompressed audio of cameras,
+# which ALAC keeps without loss.
 _TAKEN = {
     "mp4": re.compile("aac|mp[23]|e?ac3|dts|alac|opus|vorbis|flac|truehd|mp4als"),
     "mov": re.compile("aac|mp[23]|e?ac3|alac|pcm_.*|adpcm_(ms|ima_wav|ima_qt)|gsm"),
@@ -82,8 +82,9 @@ def burn(
         # filter.
         Path(folder, _TEXT).write_text(render(Document(tuple(cues)), "srt"), encoding="utf-8")
         source = open_input(media)
+        drawn = f"subtitles={_TEXT}:force_style='{ass_style(style, info)}'"
         video = {
-            "vf": f"subtitles={_TEXT}:force_style='{_fields(style, info)}',{_EVEN},format=yuv420p",
+            "vf": f"{drawn},{_EVEN},format=yuv420p",
             "c:v": "libx264",
             "preset": "medium",
             "crf": quality,
@@ -102,8 +103,8 @@ def burn(
         _encode(command, folder, media, seconds=info.duration, on_progress=on_progress)
 
 
-def _fields(style: str, info: MediaInfo) -> str:
-    """ASS fields; the text is as large as a full line leaves room for in this picture."""
+def ass_style(style: str, info: MediaInfo) -> str:
+    """Return the ASS fields of a style; a full line of text is as wide as the picture allows."""
     room = 0.9 * _HEIGHT * info.width / max(info.height, 1)
     size = max(_SMALLEST, min(_LARGEST, round(room / (_LINE_CHARS * _CHAR_WIDTH))))
     return f"Fontsize={size},{STYLES.get(style, style)}"

@@ -1,5 +1,5 @@
-"""One picture of a video and its subtitles, for a look and for bug reports: cues over their frames,
-and a timeline.
+"""One picture of a video and its subtitles, for a quick look and for bug reports: cues over their
+frames, and a timeline.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ _CUE = "#4cc38a"
 
 @dataclass(frozen=True)
 class Sight:
-    """What there is to see: ``cues``, the ``words`` they are made of where known, and what part of
-    the video to draw.
+    """What to draw: ``cues``, the ``words`` they are made of where known, and which part of the
+    video.
     """
 
     cues: Sequence[Cue]
@@ -58,8 +58,8 @@ class Sight:
 
 
 def draw_preview(media: Path, sight: Sight) -> bytes:
-    """A PNG: cues over their frames where there is a picture, and the timeline of a part of the
-    audio.
+    """Draw a PNG: cues over their frames where there is a picture, and the timeline of a part of
+    the audio.
 
     Raises UsageError where Pillow is missing, MediaError where the media cannot be read.
     """
@@ -98,7 +98,7 @@ def _font(size: int) -> Any:
 
 def _sheet(media: Path, sight: Sight) -> Image:
     """The contact sheet."""
-    # Cues from all over the video.
+    # Spread evenly over the video
     count = min(sight.frames, len(sight.cues))
     places = np.linspace(0, len(sight.cues) - 1, count).round().astype(int).tolist()
     chosen = [sight.cues[place] for place in dict.fromkeys(places)]
@@ -125,7 +125,7 @@ def _frame(media: Path, cue: Cue) -> Image | None:
 
 
 def _captioned(frame: Image, cue: Cue) -> Image:
-    """The cue's text in the picture, its times and reading speed below."""
+    """Draw the cue's text into the picture, its times and reading speed below."""
     below = 26
     whole: Image = _pillow("Image").new("RGB", (_FRAME, frame.height + below), _PAPER)
     whole.paste(frame)
@@ -174,7 +174,7 @@ class _Row:
         self._top = top
 
     def draw(self, audio: FloatArray, windows: Iterable[Window], sight: Sight) -> None:
-        """Background to foreground."""
+        """Draw background to foreground."""
         for window in windows:
             self._box(window.span, 22, 122, _WINDOW)
             for part in window.speech:
@@ -246,7 +246,7 @@ class _Row:
 
 
 def _wrapped(text: str, width: float, most: int) -> list[str]:
-    """``text`` in at most so many lines, none wider; what finds no room is left out."""
+    """Wrap ``text`` to at most ``most`` lines of ``width`` pixels; what has no room is left out."""
     font = _font(13)
     lines = [""]
     for word in text.split():

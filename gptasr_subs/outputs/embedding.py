@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from gptasr_subs.types import Cue
 
 Stream = dict[str, Any]  # as ffprobe describes one
 
-# How each container is called by ffmpeg, what it calls text, and what text we give it.
+# Each container: its muxer in ffmpeg, its codec for text, and the format we give ffmpeg.
 _CONTAINERS = {
     ".mkv": ("matroska", "subrip", "srt"),
     ".webm": ("webm", "webvtt", "vtt"),
@@ -133,7 +134,7 @@ def _writer_options(muxer: str, facts: dict[str, Any]) -> dict[str, str]:
     if muxer in ("mp4", "mov"):
         flags = "+faststart+use_metadata_tags" if has_own_keys(facts) else "+faststart"
         return {"map_metadata": "0", "movflags": flags}
-    # else ffmpeg marks tracks as default that were not
+    # Otherwise ffmpeg marks tracks as default that were not
     return {"map_metadata": "0", "default_mode": "passthrough"}
 
 
@@ -160,9 +161,8 @@ def _refuse_full_disk(media: Path) -> None:
 
 
 def _save_covers(media: Path, streams: Sequence[Stream], folder: Path) -> dict[int, Path]:
-    """Pictures attached to a Matroska file, by stream.
-
-    Copied as streams they would become videos.
+    """Save the pictures attached to a Matroska file, by stream: copied as streams, they would
+    become videos.
     """
     covers = {
         i: folder / f"cover{i}"
@@ -211,14 +211,12 @@ def _hash_output(source: Any) -> Any:
 
 def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None:
     """Raise MediaError unless the new file holds what the old one did, and one track more."""
-    after = list(_hashes(build_command(_hash_output(open_input(temporary))), media).values())
-    for stream_hash in before:
-        if stream_hash not in after:
-            raise MediaError(
-                f"ffmpeg cannot copy all of {str(media)!r} exactly, so it was left as it is; "
-                "write the subtitles beside it instead."
-            )
-        after.remove(stream_hash)
+    after = _hashes(build_command(_hash_output(open_input(temporary))), media)
+    if Counter(before) - Counter(after.values()):
+        raise MediaError(
+            f"ffmpeg cannot copy all of {str(media)!r} exactly, so it was left as it is; "
+            "write the subtitles beside it instead."
+        )
 
 
 def _refuse_losses(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Iterator
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
@@ -14,16 +16,16 @@ from gptasr_subs.server.answers import Refusal, refusal_response
 from gptasr_subs.server.settings import Settings, is_loopback
 
 COOKIE = "gptasr_subs_key"
-OPEN_PATHS = frozenset({"/status", "/healthz"})  # they tell nothing that is secret
+OPEN_PATHS = frozenset({"/status", "/healthz"})  # nothing in their answers is secret
 
 _PATH_PREFIX = "/k/"  # before the key in a path, for clients that cannot send headers
 
 
 class Access:
-    """ASGI middleware: answers those who may not come in, and hides the key in a path."""
+    """ASGI middleware: refuses those without access, and hides the key in a path."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        """``app`` answers the others."""
+        """``app`` answers those who have access."""
         self._app = app
         self._settings = settings
 
@@ -32,7 +34,11 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        key, path = _split_key(scope["path"])
+        key = ""
+        path = scope["path"]
+        if path.startswith(_PATH_PREFIX):
+            key, slash, rest = path.removeprefix(_PATH_PREFIX).partition("/")
+            path = slash + rest or "/"
         refusal = self._refusal(scope, key, path)
         if refusal:
             await refusal_response(path, refusal)(scope, receive, send)
@@ -48,9 +54,11 @@ class Access:
             return None
         headers = Headers(scope=scope)
         if settings.keys:
-            given = [path_key, _bearer(headers), _cookie(headers)]
-            if any(_same(key, known) for key in given for known in settings.keys):
-                return None
+            for given in (path_key, *_given_keys(headers)):
+                data = given.encode("utf-8", errors="replace")
+                # Takes the same time wherever two keys begin to differ
+                if any(secrets.compare_digest(data, key.encode()) for key in settings.keys):
+                    return None
             return Refusal(
                 401,
                 "This server needs its key, as a bearer token or in the path: /k/KEY/...",
@@ -58,8 +66,8 @@ class Access:
             )
         if not settings.is_local:
             return Refusal(403, "Your address is not allowed here; start the server with --allow.")
-        # A page of the web may give its name the address of this computer, and then use us as its
-        # own server: such requests carry the name.
+        # DNS rebinding: a web page may give its own name the address of this computer, and then
+        # read our answers as those of its own server. Such requests carry the name.
         if not is_loopback(_host_name(headers.get("host", "localhost"))):
             return Refusal(
                 403, "This server answers to localhost only; start it with --key for other names."
@@ -77,14 +85,6 @@ def is_allowed(client: str, settings: Settings) -> bool:
     return any((mapped or address) in network for network in settings.allow)
 
 
-def _split_key(path: str) -> tuple[str, str]:
-    """``/k/KEY/asr`` is the key and ``/asr``."""
-    if not path.startswith(_PATH_PREFIX):
-        return "", path
-    key, slash, rest = path.removeprefix(_PATH_PREFIX).partition("/")
-    return key, slash + rest or "/"
-
-
 def _host_name(host: str) -> str:
     """The name in a Host header, without the port; empty where it is none."""
     try:
@@ -93,19 +93,12 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def _bearer(headers: Headers) -> str:
+def _given_keys(headers: Headers) -> Iterator[str]:
+    """The bearer token and the cookie, where there are any."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        cookie = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return ""
-    return cookie[COOKIE].value if COOKIE in cookie else ""
-
-
-def _same(given: str, key: str) -> bool:
-    """Takes the same time wherever two keys begin to differ."""
-    return secrets.compare_digest(given.encode("utf-8", errors="replace"), key.encode())
+    if scheme.lower() == "bearer":
+        yield token.strip()
+    with suppress(CookieError):
+        cookies = SimpleCookie(headers.get("cookie", ""))
+        if COOKIE in cookies:
+            yield cookies[COOKIE].value

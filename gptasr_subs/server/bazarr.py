@@ -11,7 +11,7 @@ import asyncio
 import json
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,12 +26,13 @@ from gptasr_subs.pipeline.options import Options
 from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.keywords import glossary_of_keywords
 from gptasr_subs.server.messages import Finished
+from gptasr_subs.server.paths import mapped_file
 from gptasr_subs.server.recognition import Ask, Source
 from gptasr_subs.server.segments import segments_of, text_of
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.server.settings import Settings
 from gptasr_subs.server.uploads import read_form
-from gptasr_subs.server.waiting import Manner, answer_later
+from gptasr_subs.server.waiting import AnswerStyle, answer_later
 from gptasr_subs.types import Cue
 
 OUTPUTS = ("srt", "vtt", "txt", "tsv", "json")
@@ -44,7 +45,7 @@ _TRUE = ("true", "1", "yes")
 
 
 async def status(request: Request) -> Response:
-    """That the server is there."""
+    """Show that the server is there."""
     return JSONResponse({"version": __version__, "model": services_of(request).recognition.state})
 
 
@@ -59,16 +60,16 @@ async def asr(request: Request) -> Response:
         source,
         Options(language=services.settings.language),
         keep=True,
-        # Without keywords, a film of ours has the glossaries that lie beside it
+        # Without keywords, a file of this computer has the glossaries beside it
         glossary=keywords if keywords or source.upload else None,
     )
-    return await answer_later(services.recognition, ask, _manner(output, services.settings))
+    return await answer_later(services.recognition, ask, _answer_style(output, services.settings))
 
 
 async def detect_language(request: Request) -> Response:
     """The language spoken: what the file says of its track, else English where it sounds like it.
 
-    ``{}`` is how Bazarr is told that it is not known.
+    ``{}`` means to Bazarr that it is not known.
     """
     services = services_of(request)
     source = await _source(request, services)
@@ -77,13 +78,18 @@ async def detect_language(request: Request) -> Response:
         if language:
             return JSONResponse(json.loads(_language_facts(language)))
     ask = Ask(source, Options(language=services.settings.language), urgent=True, listen=True)
-    manner = Manner(
-        partial(_render_language, services.settings.language),
+
+    def render_guess(finished: Finished) -> str:
+        is_sure = finished.confidence >= ENGLISH_FROM
+        return _language_facts(services.settings.language if is_sure else "")
+
+    style = AnswerStyle(
+        render_guess,
         "application/json",
         services.settings.beat,
         apology=lambda refusal: _language_facts(""),
     )
-    return await answer_later(services.recognition, ask, manner)
+    return await answer_later(services.recognition, ask, style)
 
 
 def _refuse_impossible(request: Request, output: str, settings: Settings) -> None:
@@ -102,7 +108,7 @@ def _refuse_impossible(request: Request, output: str, settings: Settings) -> Non
 
 async def _source(request: Request, services: Services) -> Source:
     """The file that was named, where it is one of ours, else the one that was sent."""
-    named = _mapped(request.query_params.get("video_file", ""), services.settings)
+    named = mapped_file(request.query_params.get("video_file", ""), services.settings)
     if named:
         async for _ in request.stream():  # a client that is cut off takes the server for broken
             pass
@@ -114,20 +120,6 @@ async def _source(request: Request, services: Services) -> Source:
     return Source.of_upload(form.upload)
 
 
-def _mapped(name: str, settings: Settings) -> Path | None:
-    """A file of a mapped folder, or None where there is none of this name."""
-    for theirs, ours in settings.maps:
-        if not PurePosixPath(name).is_relative_to(theirs) or "\0" in name:
-            continue
-        try:
-            path = (ours / PurePosixPath(name).relative_to(theirs)).resolve()
-            if path.is_relative_to(ours) and path.is_file():
-                return path
-        except (OSError, RuntimeError):  # a name too long, links in a circle
-            continue
-    return None
-
-
 def _tagged_language(path: Path, settings: Settings) -> str:
     try:
         info = probe(path)
@@ -136,37 +128,35 @@ def _tagged_language(path: Path, settings: Settings) -> str:
         raise Refusal(422, str(error).replace(repr(str(path)), "The file")) from error
 
 
-def _render_language(expected: str, finished: Finished) -> str:
-    return _language_facts(expected if finished.confidence >= ENGLISH_FROM else "")
-
-
 def _language_facts(language: str) -> str:
-    """The object that Bazarr reads; of a language that is not known it must say nothing."""
+    """The object that Bazarr reads; it must be empty where the language is not known."""
     code = shortest_code(language)
     return json.dumps(
         {"detected_language": language_name(code), "language_code": code} if code else {}
     )
 
 
-def _manner(output: str, settings: Settings) -> Manner:
-    manner = Manner(partial(_render, output, settings), "text/plain", settings.beat)
+def _answer_style(output: str, settings: Settings) -> AnswerStyle:
+    style = AnswerStyle(partial(_render, output, settings), "text/plain", settings.beat)
     if output == "json":
-        return replace(manner, media_type="application/json")
+        return replace(style, media_type="application/json")
     if output == "vtt":
-        return replace(manner, opening="WEBVTT\n", blank="\nNOTE recognising\n")
-    # Blank lines and an object are no subtitle to Bazarr, which then simply asks again later
-    apology = _apologize if output == "srt" else None
-    return replace(manner, apology=apology)
-
-
-def _apologize(refusal: Refusal) -> str:
-    return json.dumps({"detail": str(refusal)}) + "\n"
+        return replace(style, opening="WEBVTT\n", blank="\nNOTE recognising\n")
+    if output == "srt":
+        # Blank lines and an object are no subtitle to Bazarr, which then simply asks again later
+        return replace(style, apology=lambda refusal: json.dumps({"detail": str(refusal)}) + "\n")
+    return style
 
 
 def _render(output: str, settings: Settings, finished: Finished) -> str:
-    document = finished.document
-    if document is None or not document.cues:
-        document = _placeholder(settings, document)
+    """The subtitle. Raises Refusal where there is none and no placeholder was asked for."""
+    document = finished.document or Document(())
+    if not document.cues:
+        # An empty subtitle would be saved, and Bazarr would never ask for it again
+        if not settings.placeholder:
+            raise Refusal(422, "Nobody speaks in this audio, so there are no subtitles.")
+        cue = Cue(0.0, _PLACEHOLDER_SECONDS, (settings.placeholder,))
+        document = replace(document, cues=(cue,), language=settings.language)
     if output == "json":
         segments = [{**part, "speaker": None} for part in segments_of(document)]
         content = {
@@ -177,14 +167,3 @@ def _render(output: str, settings: Settings, finished: Finished) -> str:
         return json.dumps(content, ensure_ascii=False)
     text = render(document, output)
     return text.removeprefix("WEBVTT\n") if output == "vtt" else text
-
-
-def _placeholder(settings: Settings, document: Document | None) -> Document:
-    """One cue for audio in which nobody speaks. Raises Refusal where none was asked for.
-
-    An empty subtitle would be saved and never be asked for again.
-    """
-    if not settings.placeholder:
-        raise Refusal(422, "Nobody speaks in this audio, so there are no subtitles.")
-    cue = Cue(0.0, _PLACEHOLDER_SECONDS, (settings.placeholder,))
-    return replace(document or Document(()), cues=(cue,), language=settings.language)

@@ -25,10 +25,11 @@ from gptasr_subs.jobs.queue import Job, Queue, State, open_queue
 from gptasr_subs.media.sidecars import existing_subtitles, sidecar_path
 from gptasr_subs.server.answers import Refusal, event
 from gptasr_subs.server.messages import JobOver
+from gptasr_subs.server.paths import allowed_file
 from gptasr_subs.server.services import Services, services_of
-from gptasr_subs.server.uploads import Form, read_form
+from gptasr_subs.server.uploads import read_form
 
-LOOK_SECONDS = 1.0  # between two looks at a job that is told of
+LOOK_SECONDS = 1.0  # between two looks at a job whose events are sent
 WATCH_SECONDS = 5.0  # between two looks at the queue, into which others put jobs too
 OVER = (State.DONE, State.SKIPPED, State.FAILED, State.CANCELLED)
 
@@ -38,7 +39,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class JobWish:
+class JobRequest:
     """What a client asks for."""
 
     formats: tuple[str, ...]
@@ -52,8 +53,13 @@ class JobWish:
 
 @asynccontextmanager
 async def working_off(services: Services) -> AsyncIterator[None]:
-    """The queue is worked off in here, whoever puts jobs into it."""
-    services.recognition.on_job_over = lambda message: _tidy(services, message)
+    """Work the queue off while in the block, whoever puts jobs into it."""
+
+    def delete_upload(message: JobOver) -> None:
+        if _is_upload(services, message.path) and not message.will_retry:
+            message.path.unlink(missing_ok=True)
+
+    services.recognition.on_job_over = delete_upload
     watcher = asyncio.ensure_future(_watch(services))
     try:
         yield
@@ -66,17 +72,16 @@ async def add(request: Request) -> Response:
     services = services_of(request)
     if request.headers.get("content-type", "").startswith("application/json"):
         content = await _read_json(request)
-        wish = _wish(content, services)
-        path = _allowed_path(content.get("path"), services)
+        wanted = _parse_request(content, services)
+        name = content.get("path")
+        if not isinstance(name, str) or not name or "\0" in name:
+            raise Refusal(400, "Give the path of a file, or send the file in a form.")
+        path = allowed_file(name, services.settings)
+        if path is None:
+            raise Refusal(403, "There is no such file in the folders that --root allows.")
     else:
-        form = await read_form(request, services.job_uploads, "file")
-        try:
-            wish = _wish(_facts_of(form), services)
-            path = _kept_upload(form, services)
-        except Refusal:
-            form.delete()
-            raise
-    job = await _ask(lambda queue: queue.add(path, wish.options(), wish.priority))
+        wanted, path = await _receive_form(request, services)
+    job = await ask_queue(lambda queue: queue.add(path, wanted.options(), wanted.priority))
     services.recognition.work_queue()
     return JSONResponse(_facts(job, services), 201, {"location": f"/jobs/{job.id}"})
 
@@ -89,7 +94,7 @@ async def list_jobs(request: Request) -> Response:
     except ValueError as error:
         known = ", ".join(state.value for state in State)
         raise Refusal(400, f"There is no such state; choose from {known}.") from error
-    found = await _ask(lambda queue: queue.jobs(*states))
+    found = await ask_queue(lambda queue: queue.jobs(*states))
     return JSONResponse({"jobs": [_facts(job, services) for job in found]})
 
 
@@ -103,14 +108,15 @@ async def delete(request: Request) -> Response:
     services = services_of(request)
     number = request.path_params["number"]
     await _job(request)
-    job = await _ask(lambda queue: queue.cancel(number))
+    job = await ask_queue(lambda queue: queue.cancel(number))
     services.recognition.cancel_job(number)
-    await asyncio.to_thread(_remove_upload, services, job.path)
+    if _is_upload(services, job.path):
+        await asyncio.to_thread(shutil.rmtree, job.path.parent, ignore_errors=True)
     return JSONResponse(_facts(job, services))
 
 
 async def subtitles(request: Request) -> Response:
-    """What was written for a job, in any format."""
+    """The subtitles of a job, in any format."""
     job = await _job(request)
     try:
         format = get_format(request.path_params["format"])
@@ -124,9 +130,22 @@ async def subtitles(request: Request) -> Response:
 
 async def events(request: Request) -> Response:
     """The job as it changes, until it is over."""
-    await _job(request)
+    await _job(request)  # raises Refusal while the status can still say so
+
+    async def changes() -> AsyncIterator[bytes]:
+        services = services_of(request)
+        sent = ""
+        while True:
+            job = await _job(request)
+            facts = json.dumps(_facts(job, services), ensure_ascii=False)
+            yield event(facts, "job") if facts != sent else b": waiting\n\n"
+            sent = facts
+            if job.state in OVER:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
     return StreamingResponse(
-        _changes(request), media_type="text/event-stream", headers={"cache-control": "no-store"}
+        changes(), media_type="text/event-stream", headers={"cache-control": "no-store"}
     )
 
 
@@ -144,14 +163,14 @@ async def _watch(services: Services) -> None:
     """Have the queue worked off whenever something is due."""
     while True:
         with contextlib.suppress(QueueError):  # said to the next client that needs it
-            waiting = await _ask(lambda queue: queue.jobs(State.WAITING))
+            waiting = await ask_queue(lambda queue: queue.jobs(State.WAITING))
             if any(job.due <= time.time() for job in waiting):
                 services.recognition.work_queue()
         await asyncio.sleep(WATCH_SECONDS)
 
 
-async def _ask(question: Callable[[Queue], _T]) -> _T:
-    """An answer of the queue, whose connection belongs to one thread."""
+async def ask_queue(question: Callable[[Queue], _T]) -> _T:
+    """Return an answer of the queue, whose connection belongs to one thread."""
 
     def ask() -> _T:
         with open_queue() as queue:
@@ -163,22 +182,9 @@ async def _ask(question: Callable[[Queue], _T]) -> _T:
 async def _job(request: Request) -> Job:
     number = request.path_params["number"]
     try:
-        return await _ask(lambda queue: queue.get(number))
+        return await ask_queue(lambda queue: queue.get(number))
     except (QueueError, OverflowError) as error:
         raise Refusal(404, f"There is no job {number}; GET /jobs lists those there are.") from error
-
-
-async def _changes(request: Request) -> AsyncIterator[bytes]:
-    services = services_of(request)
-    told = ""
-    while True:
-        job = await _job(request)
-        facts = json.dumps(_facts(job, services), ensure_ascii=False)
-        yield event(facts, "job") if facts != told else b": waiting\n\n"
-        told = facts
-        if job.state in OVER:
-            return
-        await asyncio.sleep(LOOK_SECONDS)
 
 
 def _facts(job: Job, services: Services) -> dict[str, Any]:
@@ -201,7 +207,7 @@ def _facts(job: Job, services: Services) -> dict[str, Any]:
 
 
 def _progress(progress: Any, begun: float) -> dict[str, float]:
-    """Seconds of the film that are done, their speed, and how many seconds it will still take."""
+    """Seconds of the media that are done, their speed, and how many seconds it will still take."""
     elapsed = time.monotonic() - begun
     speed = progress.done / elapsed if elapsed else 0.0
     left = (progress.total - progress.done) / speed if speed else 0.0
@@ -224,15 +230,28 @@ async def _read_json(request: Request) -> dict[str, Any]:
     return content
 
 
-def _facts_of(form: Form) -> dict[str, Any]:
-    facts: dict[str, Any] = {name: values[-1] for name, values in form.fields.items()}
-    if "formats" in facts:
-        facts["formats"] = facts["formats"].split(",")
-    return facts
+async def _receive_form(request: Request, services: Services) -> tuple[JobRequest, Path]:
+    """What a form asks for, and its file under its own name in a folder of its own."""
+    form = await read_form(request, services.job_uploads, "file")
+    content: dict[str, Any] = {name: values[-1] for name, values in form.fields.items()}
+    if "formats" in content:
+        content["formats"] = content["formats"].split(",")
+    try:
+        wanted = _parse_request(content, services)
+        if form.upload is None:
+            raise Refusal(400, "The form has no file; send one as 'file'.")
+    except Refusal:
+        form.delete()
+        raise
+    name = re.split(r"[/\\]", form.filename)[-1]
+    name = re.sub(r"[^\w.,() \-]", "_", name).strip(". ")[-_MAX_NAME:]
+    folder = services.job_uploads.folder / secrets.token_hex(8)
+    folder.mkdir(mode=0o700)
+    return wanted, form.upload.path.replace(folder / (name or "upload"))
 
 
-def _wish(content: dict[str, Any], services: Services) -> JobWish:
-    """Raises Refusal for what there is not."""
+def _parse_request(content: dict[str, Any], services: Services) -> JobRequest:
+    """What a description asks for. Raises Refusal for formats and languages that do not exist."""
     formats = content.get("formats", ["srt"])
     language = content.get("language", services.settings.language)
     try:
@@ -247,48 +266,11 @@ def _wish(content: dict[str, Any], services: Services) -> JobWish:
         raise Refusal(400, "A job needs a format, and a priority from -1000 to 1000.")
     if not isinstance(language, str) or not re.fullmatch("[A-Za-z]{2,3}(-[A-Za-z0-9]+)*", language):
         raise Refusal(400, f"{language!r} is no language code; write it like en or en-US.")
-    return JobWish(names, language, priority)
-
-
-def _allowed_path(name: object, services: Services) -> Path:
-    """The file without links in its path. Raises Refusal where it lies in no root."""
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise Refusal(400, "Give the path of a file, or send the file in a form.")
-    try:
-        path = Path(name).resolve()
-        is_ours = any(path.is_relative_to(root) for root in services.settings.roots)
-        is_there = is_ours and path.is_file()
-    except (OSError, RuntimeError, ValueError):
-        is_there = False
-    if not is_there:
-        raise Refusal(403, "There is no such file in the folders that --root allows.")
-    return path
-
-
-def _kept_upload(form: Form, services: Services) -> Path:
-    """The file of a form in a folder of its own, under its own name."""
-    if form.upload is None:
-        raise Refusal(400, "The form has no file; send one as 'file'.")
-    name = re.split(r"[/\\]", form.filename)[-1]
-    name = re.sub(r"[^\w.,() \-]", "_", name).strip(". ")[-_MAX_NAME:]
-    folder = services.job_uploads.folder / secrets.token_hex(8)
-    folder.mkdir(mode=0o700)
-    return form.upload.path.replace(folder / (name or "upload"))
+    return JobRequest(names, language, priority)
 
 
 def _is_upload(services: Services, path: Path) -> bool:
     return path.is_relative_to(services.job_uploads.folder.absolute())
-
-
-def _tidy(services: Services, message: JobOver) -> None:
-    """An uploaded film is of no use once its job is over."""
-    if _is_upload(services, message.path) and not message.will_retry:
-        message.path.unlink(missing_ok=True)
-
-
-def _remove_upload(services: Services, path: Path) -> None:
-    if _is_upload(services, path):
-        shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _subtitles_of(job: Job, format: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,8 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gptasr_subs.jobs.queue import State, open_queue
+from gptasr_subs.jobs.queue import Queue, State
+from gptasr_subs.server.jobs import ask_queue
 from gptasr_subs.server.recognition import Recognition
 from gptasr_subs.server.services import services_of
 
@@ -21,14 +21,9 @@ from gptasr_subs.server.services import services_of
 async def metrics(request: Request) -> Response:
     """All measurements of this moment."""
     recognition = services_of(request).recognition
-    jobs = await asyncio.to_thread(_count_jobs)
+    jobs = await ask_queue(Queue.counts)
     text = generate_latest(Measurements(recognition, jobs))
     return Response(text, headers={"content-type": CONTENT_TYPE_LATEST})
-
-
-def _count_jobs() -> dict[State, int]:
-    with open_queue() as queue:
-        return queue.counts()
 
 
 class Measurements(Collector):
@@ -93,7 +88,7 @@ class Measurements(Collector):
 
 
 def _resident_bytes(process: int) -> int:
-    """0 where the system does not tell, or the process has ended."""
+    """Memory of a process; 0 where the system does not say, or the process has ended."""
     try:
         pages = Path(f"/proc/{process}/statm").read_text().split()[1]
     except OSError:

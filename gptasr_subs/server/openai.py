@@ -29,13 +29,13 @@ from gptasr_subs.server.segments import log_probs_of, segments_of, text_of, word
 from gptasr_subs.server.services import services_of
 from gptasr_subs.server.settings import Settings
 from gptasr_subs.server.uploads import Form, read_form
-from gptasr_subs.server.waiting import Manner, WaitingResponse, answer_later
+from gptasr_subs.server.waiting import AnswerStyle, WaitingResponse, answer_later
 
 ALIASES = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 
-# Seconds between two signs of life. Clients wait for minutes, and until the first one an error can
-# still be told by its status.
+# Seconds between two signs of life. Clients wait for minutes, and until the first one an error
+# still has a status of its own.
 BEAT = 10.0
 
 _SPEAKER = "A"  # voices are not told apart
@@ -43,7 +43,7 @@ _TRUE = ("true", "1")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class TranscriptionRequest:
     """What a client asks for, besides the audio."""
 
     format: str
@@ -61,7 +61,7 @@ async def list_models(request: Request) -> Response:
 
 
 async def show_model(request: Request) -> Response:
-    """One of them."""
+    """The model under one of its names."""
     name = request.path_params["name"]
     _refuse_unknown_model(name, services_of(request).settings)
     return JSONResponse(_model(name))
@@ -72,7 +72,7 @@ async def transcribe(request: Request) -> Response:
     services = services_of(request)
     form = await read_form(request, services.uploads, "file")
     try:
-        wish = _wish(form, services.settings)
+        wanted = _parse_form(form, services.settings)
         if form.upload is None:
             raise Refusal(400, "The form has no file; send one as 'file'.", param="file")
     except Refusal:
@@ -81,14 +81,17 @@ async def transcribe(request: Request) -> Response:
     source = Source.of_upload(form.upload)
     ask = Ask(
         source,
-        Options(language=wish.language),
+        Options(language=wanted.language),
         urgent=True,
-        follow=wish.stream,
-        glossary=wish.glossary,
+        follow=wanted.stream,
+        glossary=wanted.glossary,
     )
-    if wish.stream:
-        return await _stream(services.recognition, ask, wish)
-    return await answer_later(services.recognition, ask, _manner(wish))
+    if wanted.stream:
+        async with AsyncExitStack() as stack:
+            work = await stack.enter_async_context(services.recognition.join(ask))
+            events = _events(work, services.recognition, wanted)
+            return WaitingResponse(events, stack.pop_all(), media_type="text/event-stream")
+    return await answer_later(services.recognition, ask, _answer_style(wanted))
 
 
 ROUTES = [
@@ -117,8 +120,8 @@ def _refuse_unknown_model(name: str, settings: Settings) -> None:
         )
 
 
-def _wish(form: Form, settings: Settings) -> Wish:
-    """The settings of a form. Raises Refusal for what there is not."""
+def _parse_form(form: Form, settings: Settings) -> TranscriptionRequest:
+    """What a form asks for. Raises Refusal for what does not exist here."""
     _refuse_unknown_model(form.get("model", settings.model), settings)
     format = form.get("response_format", "json")
     if format not in FORMATS:
@@ -136,7 +139,7 @@ def _wish(form: Form, settings: Settings) -> Wish:
                 code="unsupported_language",
                 param="language",
             )
-    return Wish(
+    return TranscriptionRequest(
         format,
         words="word" in _listed(form, "timestamp_granularities"),
         stream=form.get("stream").lower() in _TRUE,
@@ -150,33 +153,33 @@ def _listed(form: Form, name: str) -> list[str]:
     return [*form.fields.get(name, []), *form.fields.get(f"{name}[]", [])]
 
 
-def _manner(wish: Wish) -> Manner:
-    if wish.format == "vtt":
-        text = partial(_render_text, wish)
-        return Manner(text, "text/vtt", BEAT, opening="WEBVTT\n", blank="\nNOTE recognising\n")
-    if wish.format in ("text", "srt"):
-        return Manner(partial(_render_text, wish), "text/plain", BEAT)
-    return Manner(partial(_render_json, wish), "application/json", BEAT)
+def _answer_style(wanted: TranscriptionRequest) -> AnswerStyle:
+    if wanted.format == "vtt":
+        text = partial(_render_text, wanted)
+        return AnswerStyle(text, "text/vtt", BEAT, opening="WEBVTT\n", blank="\nNOTE recognising\n")
+    if wanted.format in ("text", "srt"):
+        return AnswerStyle(partial(_render_text, wanted), "text/plain", BEAT)
+    return AnswerStyle(partial(_render_json, wanted), "application/json", BEAT)
 
 
-def _render_text(wish: Wish, finished: Finished) -> str:
+def _render_text(wanted: TranscriptionRequest, finished: Finished) -> str:
     document = _document(finished)
-    if wish.format == "text":
+    if wanted.format == "text":
         return text_of(document) + "\n"
-    return render(document, wish.format).removeprefix("WEBVTT\n")
+    return render(document, wanted.format).removeprefix("WEBVTT\n")
 
 
-def _render_json(wish: Wish, finished: Finished) -> str:
+def _render_json(wanted: TranscriptionRequest, finished: Finished) -> str:
     document = _document(finished)
     content: dict[str, Any] = {"text": text_of(document), "usage": _usage(document)}
-    if wish.format == "verbose_json":
+    if wanted.format == "verbose_json":
         content |= _heading(document) | {"segments": segments_of(document)}
         content["language"] = language_name(document.language).lower()
-        if wish.words:
+        if wanted.words:
             content["words"] = words_of(document.words)
-    elif wish.format == "diarized_json":
+    elif wanted.format == "diarized_json":
         content |= _heading(document) | {"segments": _spoken_segments(document)}
-    if wish.log_probs:
+    if wanted.log_probs:
         content["logprobs"] = log_probs_of(document.words)
     return json.dumps(content, ensure_ascii=False)
 
@@ -210,56 +213,37 @@ def _spoken_segments(
     ]
 
 
-async def _stream(recognition: Recognition, ask: Ask, wish: Wish) -> Response:
-    stack = AsyncExitStack()
-    async with stack:
-        work = await stack.enter_async_context(recognition.join(ask))
-        return WaitingResponse(
-            _events(work, recognition, wish), stack.pop_all(), media_type="text/event-stream"
-        )
-
-
-async def _events(work: Work, recognition: Recognition, wish: Wish) -> AsyncIterator[bytes]:
+async def _events(
+    work: Work, recognition: Recognition, wanted: TranscriptionRequest
+) -> AsyncIterator[bytes]:
     """Deltas as words are recognised, segments once they are final."""
-    told = _Told(wish)
+    transcript = _TranscriptEvents(wanted)
     while not work.done.done():
         if work.document:
-            for part in told.news(work.document, is_final=False):
+            for part in transcript.news(work.document, is_final=False):
                 yield part
-        yield _comment(work, recognition)
+        progress = work.progress
+        state = f"model {recognition.state}"
+        if progress.total:
+            state = f"progress {100 * progress.done / progress.total:.0f}"
+        yield f": {state}\n\n".encode()  # a comment, which clients skip
         await work.wait_for_news(BEAT)
     try:
         document = _document(await work.result())
     except Refusal as refusal:
         yield event(openai_error(refusal), "error")
         return
-    for part in told.news(document, is_final=True):
+    for part in transcript.news(document, is_final=True):
         yield part
-    done = {
-        "type": "transcript.text.done",
-        "text": text_of(document),
-        "segments": _spoken_segments(document),
-        "usage": _usage(document),
-    }
-    if wish.log_probs:
-        done["logprobs"] = log_probs_of(document.words)
-    yield event(done, "transcript.text.done")
+    yield transcript.done(document)
     yield event("[DONE]")
 
 
-def _comment(work: Work, recognition: Recognition) -> bytes:
-    """A line of the stream that clients skip."""
-    progress = work.progress
-    if progress.total:
-        return f": progress {100 * progress.done / progress.total:.0f}\n\n".encode()
-    return f": model {recognition.state}\n\n".encode()
+class _TranscriptEvents:
+    """The events of one stream; remembers what it has sent."""
 
-
-class _Told:
-    """What a stream has told so far."""
-
-    def __init__(self, wish: Wish) -> None:
-        self._wish = wish
+    def __init__(self, wanted: TranscriptionRequest) -> None:
+        self._wanted = wanted
         self._words = 0
         self._segments = 0
 
@@ -270,11 +254,11 @@ class _Told:
         if words:
             text = " ".join(word.text for word in words)
             delta = {"type": "transcript.text.delta", "delta": f" {text}" if self._words else text}
-            if self._wish.log_probs:
+            if self._wanted.log_probs:
                 delta["logprobs"] = log_probs_of(words)  # type: ignore[assignment]
             events.append(event(delta, "transcript.text.delta"))
             self._words = len(document.words)
-        last = len(document.cues) if is_final else _settled_cues(document)
+        last = len(document.cues) if is_final else count_settled_cues(document)
         for segment in _spoken_segments(document, self._segments, last):
             # Some clients read the segment itself, others a copy inside it
             nested = {**segment, "segment": segment}
@@ -282,10 +266,22 @@ class _Told:
         self._segments = max(last, self._segments)
         return events
 
+    def done(self, document: Document) -> bytes:
+        """The event with the whole text."""
+        done = {
+            "type": "transcript.text.done",
+            "text": text_of(document),
+            "segments": _spoken_segments(document),
+            "usage": _usage(document),
+        }
+        if self._wanted.log_probs:
+            done["logprobs"] = log_probs_of(document.words)
+        return event(done, "transcript.text.done")
 
-def _settled_cues(document: Document) -> int:
-    """How many cues stay as they are, whatever is said next: those before the last long pause,
-    which no cue reaches across.
+
+def count_settled_cues(document: Document) -> int:
+    """Count the cues that stay as they are, whatever is said next: those before the last long
+    pause, which no cue spans.
     """
     for word, before in pairwise(reversed(document.words)):
         if word.start - before.end >= NETFLIX.long_pause:

@@ -1,7 +1,7 @@
 """How long a client is waited for, and what happens to the rest of a request that is refused.
 
 A client that is cut off while it sends takes the server for broken: Bazarr leaves it alone for a
-day. So what it sends is read to its end before it is told no, except where it asked first
+day. So what it sends is read to its end before it is refused, except where it asked first
 (``Expect: 100-continue``).
 """
 
@@ -62,7 +62,7 @@ class _Body:
         self._receive = receive
         self._patience = patience
         self._is_over = False  # complete, or given up
-        self._reading = asyncio.Lock()  # who listens for the client's end, and who drains
+        self._reading = asyncio.Lock()  # one waits for the client's end, another drains
 
     async def receive(self) -> Message:
         """As ASGI says. Raises Refusal where nothing comes for too long."""
@@ -72,7 +72,7 @@ class _Body:
         return await self._receive()
 
     async def drain(self) -> None:
-        """Read what is left and forget it."""
+        """Read what is left and drop it."""
 
         async def read() -> None:
             while not self._is_over:
@@ -105,7 +105,12 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Called by asyncio."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(HEADER_PATIENCE, self._close_if_silent)
+
+        def close_if_silent() -> None:
+            if self.cycle is None:
+                self.transport.close()
+
+        self._deadline = self.loop.call_later(HEADER_PATIENCE, close_if_silent)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
@@ -120,10 +125,6 @@ class PatientProtocol(H11Protocol):
         try:
             super().send_400_response(msg)
         except h11.LocalProtocolError:
-            self.transport.close()
-
-    def _close_if_silent(self) -> None:
-        if self.cycle is None:
             self.transport.close()
 
 

@@ -38,18 +38,18 @@ from gptasr_subs.server.messages import (
 from gptasr_subs.server.uploads import Upload
 from gptasr_subs.storage.files import file_stamp
 
-REMEMBERED = 16  # finished works that are told again without asking the process
+REMEMBERED = 16  # finished works whose results are kept for equal requests
 
 _ATTEMPTS = 3  # of one work, where the process dies
 _URGENT_AT_ONCE = 4
-_FILMS_AT_ONCE = 1  # the next one begins sooner if this one is not held up
+_FILES_AT_ONCE = 1  # side by side, both would end late
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to recognise. Equal digests are equal sounds; ``upload`` is deleted in the end."""
+    """A file to recognise. Equal digests mean equal audio; ``upload`` is deleted in the end."""
 
     path: Path
     digest: str
@@ -70,7 +70,7 @@ class Source:
 class Ask:
     """What is to be done with a source.
 
-    ``keep``: it is finished even when nobody waits for it any longer. ``listen``: only the
+    ``keep``: it is finished even when all who waited have left. ``listen``: only the
     confidence of its first minute is wanted. The rest as for ``messages.Task``.
     """
 
@@ -100,7 +100,7 @@ class Work:
         self.link: WorkerLink | None = None  # to the process that is to give it
 
     def move(self, message: Moved) -> None:
-        """Note how far it is and tell who waits for news."""
+        """Note the progress and wake up who waits for news."""
         self.progress = message.progress
         self.document = message.document or self.document
         self.tell()
@@ -159,7 +159,7 @@ class Recognition:
         self._by_number: dict[int, Work] = {}
         self._finished: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
         self._urgent_lane = asyncio.Semaphore(_URGENT_AT_ONCE)
-        self._film_lane = asyncio.Semaphore(_FILMS_AT_ONCE)
+        self._file_lane = asyncio.Semaphore(_FILES_AT_ONCE)
         self._count = 0
         self._works_queue = False
         self._stopping = False
@@ -204,10 +204,14 @@ class Recognition:
                 self._forget(key, work)
 
     def work_queue(self) -> None:
-        """Have what is due in the queue worked off, if that is not being done."""
+        """Have what is due in the queue worked off, unless it is being done."""
         if not (self._works_queue or self._stopping):
             self._works_queue = True
-            self._task = asyncio.ensure_future(self._start_queue())
+
+            async def start() -> None:
+                (await self._process()).send(WorkQueue())
+
+            self._task = asyncio.ensure_future(start())
 
     def cancel_job(self, number: int) -> None:
         """Stop a job that was cancelled in the queue, if it is being done here."""
@@ -225,7 +229,7 @@ class Recognition:
         self._count += 1
         work = Work(self._count, ask)
         work.done = asyncio.ensure_future(self._run(key, work))
-        # Nobody may be there to be told why it failed
+        # asyncio logs an exception that is not looked at, and all who asked may have left
         work.done.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._works[key] = work
         self._by_number[work.number] = work
@@ -237,7 +241,7 @@ class Recognition:
                 self._finished.move_to_end(key)
                 known: Finished = pickle.loads(self._finished[key])
                 return known
-            async with self._urgent_lane if work.ask.urgent else self._film_lane:
+            async with self._urgent_lane if work.ask.urgent else self._file_lane:
                 finished = await self._ask_process(work)
             self._finished[key] = pickle.dumps(finished)
             if len(self._finished) > REMEMBERED:
@@ -286,13 +290,10 @@ class Recognition:
         async with self._starting:
             if self._link is None:
                 self._is_loaded = False
-                self._link = await WorkerLink.start(self._load, self._take, self._died)
+                self._link = await WorkerLink.start(self._load, self._receive, self._on_death)
             return self._link
 
-    async def _start_queue(self) -> None:
-        (await self._process()).send(WorkQueue())
-
-    def _take(self, message: FromWorker) -> None:
+    def _receive(self, message: FromWorker) -> None:
         if isinstance(message, Loaded):
             self._is_loaded = True
         elif isinstance(message, JobMoved):
@@ -312,8 +313,8 @@ class Recognition:
             elif work.answer and not work.answer.done():
                 work.answer.set_result(message)
 
-    def _died(self, link: WorkerLink) -> None:
-        """A process has ended, because it was told to or not."""
+    def _on_death(self, link: WorkerLink) -> None:
+        """Called when a process has ended, on request or not."""
         if link is self._link:
             self._link = None
         if not link.is_stopping:
@@ -328,13 +329,15 @@ class Recognition:
         """End the process after a while, if nothing is to be done."""
         if self._idle_timer:
             self._idle_timer.cancel()
-        if self._link and not (self._works or self._works_queue or self._stopping):
-            loop = asyncio.get_running_loop()
-            self._idle_timer = loop.call_later(self._idle_seconds, self._end_if_idle)
+        if self._works or self._works_queue or self._stopping or not self._link:
+            return
 
-    def _end_if_idle(self) -> None:
-        if not (self._works or self._works_queue):
-            self._task = asyncio.ensure_future(self._end_process())
+        def end_if_idle() -> None:
+            if not (self._works or self._works_queue):
+                self._task = asyncio.ensure_future(self._end_process())
+
+        loop = asyncio.get_running_loop()
+        self._idle_timer = loop.call_later(self._idle_seconds, end_if_idle)
 
     async def _end_process(self) -> None:
         if self._idle_timer:
@@ -359,7 +362,7 @@ def _task(work: Work) -> Task:
 
 
 def _refusal_of(failed: Failed, source: Source) -> Refusal:
-    """What is said of a task that failed; paths of the server are none of the clients' business."""
+    """What is said of a task that failed; clients must not learn the paths of the server."""
     reason = failed.reason.replace(repr(str(source.path)), "the upload" if source.upload else "it")
     status = 422 if failed.is_input else 503 if failed.is_stopped else 500
     return Refusal(status, reason[:1].upper() + reason[1:])

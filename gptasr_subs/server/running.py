@@ -7,7 +7,6 @@ import re
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -59,7 +58,7 @@ def serve(
 
 
 def log_to_stderr(level: int) -> None:
-    """Where we listen, a line for each request, and what uvicorn has to say."""
+    """Log where we listen, a line for each request, and what uvicorn has to say."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     handler.addFilter(_hide_keys)
@@ -69,16 +68,15 @@ def log_to_stderr(level: int) -> None:
         log.handlers = [handler]
         log.setLevel(least)
         log.propagate = False
-    # Each broken form is answered by a sentence; the parser's own lines tell nobody anything.
+    # Each broken form is answered by a sentence; the parser's own lines add nothing.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 def _hide_keys(record: logging.LogRecord) -> bool:
-    """Keys in paths are nobody's business."""
+    """Replace keys in paths by stars: logs are read by others and kept for long."""
     if isinstance(record.args, tuple):
-        record.args = tuple(_hidden(argument) for argument in record.args)
+        record.args = tuple(
+            _KEY.sub("***", argument) if isinstance(argument, str) else argument
+            for argument in record.args
+        )
     return True
-
-
-def _hidden(argument: Any) -> Any:
-    return _KEY.sub("***", argument) if isinstance(argument, str) else argument

@@ -1,4 +1,4 @@
-"""Cues and words as JSON, in the words of Whisper's results."""
+"""Cues and words as JSON, with the fields of Whisper's results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,22 @@ def segments_of(
     segments = []
     for number, cue in enumerate(document.cues[first:last], start=first):
         spoken = slice(bisect_left(middles, cue.start), bisect_right(middles, cue.end))
-        segments.append(_segment(number, cue, document.words[spoken]))
+        log_probs = [_log(word) for word in document.words[spoken]]
+        text = line_of(cue)
+        data = text.encode()
+        segment = {
+            "id": number,
+            "seek": 0,
+            "start": round(cue.start, 3),
+            "end": round(cue.end, 3),
+            "text": text,
+            "tokens": [],
+            "temperature": 0.0,
+            "avg_logprob": round(sum(log_probs) / max(1, len(log_probs)), 4),
+            "compression_ratio": round(len(data) / max(1, len(zlib.compress(data))), 4),
+            "no_speech_prob": 0.0,
+        }
+        segments.append(segment)
     return segments
 
 
@@ -46,7 +61,7 @@ def words_of(words: Sequence[Word]) -> list[dict[str, Any]]:
 
 
 def log_probs_of(words: Sequence[Word]) -> list[dict[str, Any]]:
-    """How likely each word is, as OpenAI tells it of tokens."""
+    """How likely each word is, as OpenAI gives it for tokens."""
     return [
         {"token": word.text, "logprob": _log(word), "bytes": list(word.text.encode())}
         for word in words
@@ -56,23 +71,6 @@ def log_probs_of(words: Sequence[Word]) -> list[dict[str, Any]]:
 def line_of(cue: Cue) -> str:
     """The text of a cue on one line, without markup."""
     return " ".join(plain(line) for line in cue.lines)
-
-
-def _segment(number: int, cue: Cue, words: Sequence[Word]) -> dict[str, Any]:
-    text = line_of(cue)
-    data = text.encode()
-    return {
-        "id": number,
-        "seek": 0,
-        "start": round(cue.start, 3),
-        "end": round(cue.end, 3),
-        "text": text,
-        "tokens": [],
-        "temperature": 0.0,
-        "avg_logprob": round(sum(map(_log, words)) / max(1, len(words)), 4),
-        "compression_ratio": round(len(data) / max(1, len(zlib.compress(data))), 4),
-        "no_speech_prob": 0.0,
-    }
 
 
 def _log(word: Word) -> float:

@@ -1,9 +1,9 @@
 """Audio that clients send: received at the speed of the network into a folder of the server, hashed
-on the way, and removed with the last one who needs it.
+on the way, and removed once no request needs it.
 
-Nothing of it is held in memory, for a film has hundreds of MB, and Bazarr gives up where a server
-does not take all of them within seconds. Most containers have to be read to and fro, which a pipe
-does not allow.
+None of it is held in memory: the audio of a film has hundreds of MB, and Bazarr gives up where a
+server does not take all of them within seconds. Most containers need seeking, which a pipe does not
+allow.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ RAW_RATE = 16000  # samples a second of audio without a container, mono, 16 bits
 _BLOCK = MIB // 8  # bytes that are written at once
 _MAX_FIELDS = 100
 _MAX_FIELD_BYTES = 8 * MIB  # of all fields: samples of voices come as text
-_FORGOTTEN = 24 * 3600.0  # seconds after which a file belongs to nobody
-_LARGEST_WAV = 0xFFFFFFFF  # bytes that its header can tell
+_ABANDONED = 24 * 3600.0  # seconds after which no request can still need a file
+_LARGEST_WAV = 0xFFFFFFFF  # bytes that its header can state
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class UploadFolder:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in self.folder.iterdir():
-            if path.is_file() and time.time() - path.stat().st_mtime > _FORGOTTEN:
+            if path.is_file() and time.time() - path.stat().st_mtime > _ABANDONED:
                 path.unlink(missing_ok=True)
 
     def refuse_long(self, request: Request) -> None:
@@ -216,7 +216,7 @@ async def read_form(
 class _FormReader:
     """Turns what the parser finds into fields and a file.
 
-    The parser calls back without waiting, so it is noted first what there is to do.
+    The parser's callbacks cannot await, so they note what there is to do, and ``settle`` does it.
     """
 
     def __init__(self, folder: UploadFolder, file_field: str, raw: bool) -> None:
@@ -236,7 +236,6 @@ class _FormReader:
     def callbacks(self) -> MultipartCallbacks:
         """What the parser calls."""
         return {
-            "on_part_begin": self._begin_part,
             "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
             "on_header_end": self._end_header,
@@ -255,8 +254,11 @@ class _FormReader:
                 self._begin(data)
             elif kind == "data":
                 await self._take(data)
+            elif kind == "end" and self._sink:
+                self.form.upload = await self._sink.finish()
+                self._sink = None
             elif kind == "end":
-                await self._end()
+                self.form.fields.setdefault(self._name, []).append(self._text.decode())
             else:
                 self.is_over = True
 
@@ -266,10 +268,6 @@ class _FormReader:
             self._sink.discard()
         self.form.delete()
 
-    def _begin_part(self) -> None:
-        self._headers = {}
-        self._header = (bytearray(), bytearray())
-
     def _end_header(self) -> None:
         name, value = self._header
         self._headers[name.decode("latin-1").lower()] = bytes(value)
@@ -277,6 +275,7 @@ class _FormReader:
 
     def _end_headers(self) -> None:
         self._found.append(("begin", self._headers.get("content-disposition", b"")))
+        self._headers = {}
 
     def _begin(self, disposition: bytes) -> None:
         _, options = parse_options_header(disposition)
@@ -298,13 +297,6 @@ class _FormReader:
         if self._text_bytes > _MAX_FIELD_BYTES:
             raise Refusal(413, f"The fields of a form may have {_MAX_FIELD_BYTES // MIB} MiB.")
         self._text += data
-
-    async def _end(self) -> None:
-        if self._sink:
-            self.form.upload = await self._sink.finish()
-            self._sink = None
-        else:
-            self.form.fields.setdefault(self._name, []).append(self._text.decode())
 
 
 def _cannot_store(error: OSError) -> Refusal:

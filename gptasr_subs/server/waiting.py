@@ -20,7 +20,7 @@ from gptasr_subs.server.recognition import Ask, Recognition, Work
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class AnswerStyle:
     """How a client is kept waiting and then answered.
 
     ``opening`` is sent before the first sign of life, ``blank``, which comes every ``beat``
@@ -37,7 +37,7 @@ class Manner:
     apology: Callable[[Refusal], str] | None = None
 
 
-async def answer_later(recognition: Recognition, ask: Ask, manner: Manner) -> Response:
+async def answer_later(recognition: Recognition, ask: Ask, style: AnswerStyle) -> Response:
     """The answer to a request for a recognition.
 
     What is known soon, errors too, is answered plainly. Raises Refusal.
@@ -45,11 +45,11 @@ async def answer_later(recognition: Recognition, ask: Ask, manner: Manner) -> Re
     stack = AsyncExitStack()
     async with stack:
         work = await stack.enter_async_context(recognition.join(ask))
-        if await work.wait(manner.beat):
-            text = await asyncio.to_thread(manner.render, await work.result())
-            return Response(manner.opening + text, media_type=manner.media_type)
-        parts = _parts(work, manner)
-        return WaitingResponse(parts, stack.pop_all(), media_type=manner.media_type)
+        if await work.wait(style.beat):
+            text = await asyncio.to_thread(style.render, await work.result())
+            return Response(style.opening + text, media_type=style.media_type)
+        parts = _parts(work, style)
+        return WaitingResponse(parts, stack.pop_all(), media_type=style.media_type)
 
 
 class WaitingResponse(StreamingResponse):
@@ -68,14 +68,14 @@ class WaitingResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _parts(work: Work, manner: Manner) -> AsyncIterator[bytes]:
-    yield (manner.opening + manner.blank).encode()
-    while not await work.wait(manner.beat):
-        yield manner.blank.encode()
+async def _parts(work: Work, style: AnswerStyle) -> AsyncIterator[bytes]:
+    yield (style.opening + style.blank).encode()
+    while not await work.wait(style.beat):
+        yield style.blank.encode()
     try:
-        text = await asyncio.to_thread(manner.render, await work.result())
+        text = await asyncio.to_thread(style.render, await work.result())
     except Refusal as refusal:
-        if manner.apology is None:
+        if style.apology is None:
             raise CutOff from refusal
-        text = manner.apology(refusal)
+        text = style.apology(refusal)
     yield text.encode()

@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_worker(connection: Connection, load: Callable[[], Recognizer]) -> None:
-    """The life of the process: do what comes over ``connection`` until it says stop, or closes."""
+    """Do what comes over ``connection`` until it says stop, or closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keyboard's; the server says when to stop
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     WorkerProcess(connection, load()).run()
@@ -76,11 +76,11 @@ class WorkerProcess:
         self._queue_worker: Worker | None = None
 
     def run(self) -> None:
-        """Until there is nobody who tells what to do."""
+        """Do what the messages say until the server stops or is gone."""
         self._start(self._load)
         try:
             while not isinstance(message := self._connection.recv(), Stop):
-                self._take(message)
+                self._receive(message)
         except (EOFError, OSError):
             pass
         self._stopping.set()
@@ -89,7 +89,7 @@ class WorkerProcess:
         for thread in self._threads:
             thread.join()
 
-    def _take(self, message: ToWorker) -> None:
+    def _receive(self, message: ToWorker) -> None:
         if isinstance(message, Task):
             self._cancelled[message.number] = threading.Event()
             self._start(self._run_task, message)
@@ -118,17 +118,11 @@ class WorkerProcess:
         if isinstance(self._model, LazyRecognizer):
             try:
                 self._model.load()
-            except Exception:  # said to each task that needs it
+            except Exception:  # the error of each task that needs it
                 return
         self._send(Loaded())
 
     def _run_task(self, task: Task) -> None:
-        try:
-            self._send(self._answer(task))
-        finally:
-            self._cancelled.pop(task.number, None)
-
-    def _answer(self, task: Task) -> FromWorker:
         cancelled = self._cancelled[task.number]
         model = SharedRecognizer(
             self._model,
@@ -136,19 +130,22 @@ class WorkerProcess:
             urgent=task.urgent,
             stopped=lambda: cancelled.is_set() or self._stopping.is_set(),
         )
+        answer: Finished | Failed
         try:
             if isinstance(task, Listen):
-                return Finished(task.number, confidence=confidence_of(task, model))
-            return Finished(task.number, self._recognize(task, model))
+                answer = Finished(task.number, confidence=confidence_of(task, model))
+            else:
+                answer = Finished(task.number, self._recognize(task, model))
         except Stopped:
-            return Failed(task.number, "The work was stopped; send it again.", is_stopped=True)
+            answer = Failed(task.number, "The work was stopped; send it again.", is_stopped=True)
         except GptasrError as error:
-            return Failed(task.number, str(error), is_input=isinstance(error, MediaError))
+            answer = Failed(task.number, str(error), is_input=isinstance(error, MediaError))
         except Exception:
             _log.exception("Task on %r failed.", str(task.path))
-            return Failed(
-                task.number, "Something went wrong that should not; the server's log says what."
-            )
+            sentence = "Something went wrong that should not; the server's log says what."
+            answer = Failed(task.number, sentence)
+        del self._cancelled[task.number]
+        self._send(answer)
 
     def _recognize(self, task: Task, model: SharedRecognizer) -> Any:
         latest = Progress(0.0, 0.0)
@@ -203,17 +200,17 @@ class WorkerProcess:
 
 
 class Turns:
-    """Who may use the model: one at a time, those in a hurry first."""
+    """Who may use the model: one at a time, urgent tasks first."""
 
     def __init__(self) -> None:
-        """Nobody has it yet."""
+        """The model is free."""
         self._changed = threading.Condition()
         self._taken = False
         self._urgent = 0  # that wait
 
     @contextmanager
     def turn(self, urgent: bool) -> Iterator[None]:
-        """The model is ours in here."""
+        """Have the model for oneself while in the block."""
         ahead = 1 if urgent else 0
         with self._changed:
             self._urgent += ahead
@@ -259,7 +256,7 @@ class SharedRecognizer:
         )
 
     def check(self) -> None:
-        """Raise Stopped where nobody wants the rest."""
+        """Raise Stopped where the rest is no longer wanted."""
         if self._stopped():
             raise Stopped
 
@@ -282,7 +279,7 @@ class SharedRecognizer:
 
 
 def confidence_of(task: Task, model: Recognizer) -> float:
-    """How sure the recogniser is of the first minute of speech in a file, 0 where nobody speaks.
+    """How sure the recogniser is of the first minute of speech in a file, 0 without any.
 
     What it recognises for that is in the journal, and need not be recognised again.
     """

@@ -1,7 +1,7 @@
 """Home Assistant's protocol Wyoming, on a port of its own: a sentence is spoken, and its text comes
 back.
 
-It knows no keys, so addresses alone decide who may come in.
+It knows no keys, so addresses alone decide who has access.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BROKEN = (asyncio.TimeoutError, EOFError, OSError, AttributeError, KeyError, Ty
 
 @asynccontextmanager
 async def answering(listener: socket.socket, services: Services) -> AsyncIterator[None]:
-    """Those who connect are answered in here."""
+    """Answer those who connect while in the block."""
     talks: set[asyncio.Task[None]] = set()
 
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -63,7 +63,9 @@ async def _converse(
 ) -> None:
     talk = _Conversation(services)
     try:
-        if not _may_enter(writer, services.settings):
+        settings = services.settings
+        is_open = settings.is_local or settings.no_key
+        if not (is_open or is_allowed(writer.get_extra_info("peername")[0], settings)):
             return
         while event := await _next_event(reader):
             answer = await talk.take(event)
@@ -76,12 +78,6 @@ async def _converse(
     finally:
         talk.discard()
         writer.close()
-
-
-def _may_enter(writer: asyncio.StreamWriter, settings: Settings) -> bool:
-    if settings.is_local or settings.no_key:
-        return True
-    return is_allowed(writer.get_extra_info("peername")[0], settings)
 
 
 async def _next_event(reader: asyncio.StreamReader) -> Event | None:
@@ -102,14 +98,14 @@ class _Reader(asyncio.StreamReader):
 
 
 class _Conversation:
-    """What one client says, and is told."""
+    """What one client says, and the answers to it."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._converter = AudioChunkConverter(rate=RAW_RATE, width=2, channels=1)
         self._sink: UploadSink | None = None
         self._glossary = Glossary(())
-        self._refusal: Refusal | None = None  # told when all is said: nobody listens before
+        self._refusal: Refusal | None = None  # sent at the end: clients do not listen before
 
     async def take(self, event: Event) -> Event | None:
         """The answer to an event, if it has one."""
@@ -120,26 +116,31 @@ class _Conversation:
         elif AudioStart.is_type(event.type):
             self.discard()
         elif AudioChunk.is_type(event.type) and not self._refusal:
-            await self._hear(event)
+            await self._add_audio(event)
         elif AudioStop.is_type(event.type):
             return await self._answer()
         return None
 
     def discard(self) -> None:
-        """Forget what was heard."""
+        """Drop the audio received so far."""
         if self._sink:
             self._sink.discard()
             self._sink = None
 
     def _begin(self, request: Transcribe) -> None:
+        known = self._services.settings.language
+        language = str(request.language or known)
+        lists = (request.transcript_names, request.transcript_terms)
+        keywords = [str(word) for words in lists if isinstance(words, list) for word in words]
         try:
-            _refuse_other_language(str(request.language or ""), self._services.settings)
-            self._glossary = glossary_of_keywords(_words_to_expect(request))
+            if not same_language(language, known):
+                raise Refusal(400, f"This server knows {language_name(known)}, not {language!r}.")
+            self._glossary = glossary_of_keywords(keywords)
             self._refusal = None
         except Refusal as refusal:
             self._refusal = refusal
 
-    async def _hear(self, event: Event) -> None:
+    async def _add_audio(self, event: Event) -> None:
         try:
             chunk = _chunk_of(event)
             self._sink = self._sink or self._services.uploads.receive(raw=True)
@@ -152,12 +153,12 @@ class _Conversation:
         try:
             if self._refusal:
                 raise self._refusal
-            text = await self._text() if self._sink else ""
+            text = await self._recognize() if self._sink else ""
         except Refusal as refusal:
             return Error(str(refusal), code=str(refusal.status)).event()
         return Transcript(text, language=self._services.settings.language).event()
 
-    async def _text(self) -> str:
+    async def _recognize(self) -> str:
         assert self._sink
         upload = await self._sink.finish()
         self._sink = None  # the recognition deletes the file
@@ -187,17 +188,6 @@ def _info(settings: Settings) -> Info:
         models=[model],
     )
     return Info(asr=[program])
-
-
-def _refuse_other_language(language: str, settings: Settings) -> None:
-    if language and not same_language(language, settings.language):
-        known = language_name(settings.language)
-        raise Refusal(400, f"This server knows {known}, not {language!r}.")
-
-
-def _words_to_expect(request: Transcribe) -> list[str]:
-    lists = (request.transcript_names, request.transcript_terms)
-    return [str(word) for words in lists if isinstance(words, list) for word in words]
 
 
 def _chunk_of(event: Event) -> AudioChunk:

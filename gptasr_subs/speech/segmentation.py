@@ -98,9 +98,9 @@ class _Run(NamedTuple):
 
 _NEVER = _Run(sys.maxsize, sys.maxsize)
 
-_STEP = 6.0  # dB by which a voice that sets in rises above the quietest of what was there before
-_HALF_FRAME = 0.02  # seconds by which a frame holds a voice before it sets in and after it ends
-_BESIDE = 0.1  # seconds before and after that are compared
+_STEP = 6.0  # dB by which a voice that begins rises above the quietest level before it
+_HALF_FRAME = 0.02  # seconds by which a frame includes a voice before it begins and after it ends
+_BESIDE = 0.1  # seconds before and after an edge that are compared
 _BLUR = 0.7  # seconds by which detection may be off beside noise or music that stops or begins
 
 
@@ -165,10 +165,15 @@ class _Cutter:
     def _end(self, runs: list[_Run]) -> tuple[int, int]:
         """Where the speech of the next window ends, and where speech goes on after it."""
         first = runs[0].start
+        # The longer the window is, the shorter a pause it bridges
+        lengths = [0, self._limit / 5, self._limit]
+        options = self._options
+        pauses = (options.longest_pause, options.usual_pause, options.shortest_pause)
+        bridged = [self._frames(pause) for pause in pauses]
         for run, following in pairwise([*runs, _NEVER]):
             if run.end - first > self._limit:
                 break
-            if following.start - run.end > self._tolerance(run.end - first):
+            if following.start - run.end > np.interp(run.end - first, lengths, bridged):
                 return run.end, following.start
         # Too long for a window: cut where it is quietest in the second half, leaving no scrap
         low = first + self._limit // 2
@@ -176,16 +181,6 @@ class _Cutter:
         high = min(first + self._limit, last - self._limit // 8)
         cut = low + int(np.argmin(running_mean(self._level, self._frames(0.15))[low:high]))
         return cut, cut
-
-    def _tolerance(self, length: int) -> float:
-        """The longest pause (frames) that a window with ``length`` frames of speech bridges."""
-        options = self._options
-        pauses = options.longest_pause, options.usual_pause, options.shortest_pause
-        return float(
-            np.interp(
-                length, [0, self._limit / 5, self._limit], [self._frames(pause) for pause in pauses]
-            )
-        )
 
     def _window(self, start: int, stop: int, runs: list[_Run]) -> Window:
         samples = self._samples[start * self._hop : stop * self._hop].copy()

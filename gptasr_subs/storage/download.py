@@ -44,7 +44,7 @@ class DownloadError(GptasrError):
 
 
 def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None = None) -> Path:
-    """``remote`` in ``folder``; what an earlier try left in a ``.part`` file is not fetched again.
+    """Download ``remote`` into ``folder``, from where an earlier try left off (``.part`` files).
 
     Raises DownloadError where it cannot be had or is not what it should be, OutputError where it
     cannot be written.
@@ -56,8 +56,12 @@ def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
         _receive(remote.url, part, on_progress)
         _verify(part, remote.sha256)
         part.replace(target)
+    except urllib.error.HTTPError as error:
+        reason = f"its home answered {error.code} {error.reason}".rstrip()
+        raise DownloadError(reason) from error
     except _NETWORK_ERRORS as error:
-        raise DownloadError(_reason(error)) from error
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise DownloadError(str(cause) or type(cause).__name__) from error
     except OSError as error:
         raise write_error(target, error) from error
     return target
@@ -119,10 +123,3 @@ def _verify(part: Path, sha256: str) -> None:
         raise DownloadError(
             "what arrived is not the file that was published (its checksum differs)"
         )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"its home answered {error.code} {error.reason}".rstrip()
-    cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    return str(cause) or type(cause).__name__

@@ -1,4 +1,4 @@
-"""The text in bytes of unknown encoding."""
+"""Decode text whose encoding is not known."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LIKELY = {
 }
 _BROKEN = "\ufffd"
 _LEAST_WIDE = 8  # bytes; fewer are too few to recognise UTF-16
-_ONE_BYTE = 0.05  # of noise that is forgiven to the likelier of two encodings
+_ONE_BYTE = 0.05  # of noise by which the likelier of two encodings may be worse
 # What no language writes: a sign between two letters or instead of one, a capital after a small
 # letter, letters of two scripts in one word, the narrow Katakana of old terminals
 _UNLIKELY = re.compile(
@@ -63,14 +63,14 @@ _LEAST_COMMON = 0.55
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A text, and in a sentence what had to be assumed to read it; nothing where nothing had."""
+    """A text, and a sentence that says what had to be assumed to read it; empty if nothing."""
 
     text: str
     assumed: str = ""
 
 
 def decode(data: bytes) -> Decoded:
-    """By the byte order mark, as UTF-8 or UTF-16, else as the likeliest other encoding."""
+    """Decode by the byte order mark, as UTF-8 or UTF-16, else by the likeliest other encoding."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _with_broken(
@@ -136,19 +136,13 @@ def _guess(data: bytes) -> Decoded:
 def _noise(text: str) -> float:
     """How unlike a language a text is: 0 for what is written in one, about 1 for mojibake."""
     beyond = sum(ord(char) > 0x7F for char in text)
-    misplaced = len(_UNLIKELY.findall(text)) / max(1, beyond)
-    return misplaced + _mixture(text) + _rarity(text)
-
-
-def _mixture(text: str) -> float:
-    """The share of Latin letters beyond ASCII that the language which has most of them has not."""
+    noise = len(_UNLIKELY.findall(text)) / max(1, beyond)
+    # The Latin letters beyond ASCII that no single language has together
     latin = [char for char in text.lower() if "\x80" <= char <= "\u024f" and char.isalpha()]
-    least = min(sum(char not in alphabet for char in latin) for alphabet in _ALPHABETS)
-    return least / max(1, len(latin))
-
-
-def _rarity(text: str) -> float:
-    """By how much the common letters are too few among the Cyrillic ones."""
+    foreign = min(sum(char not in alphabet for char in latin) for alphabet in _ALPHABETS)
+    noise += foreign / max(1, len(latin))
     cyrillic = [char for char in text.lower() if "\u0400" <= char <= "\u04ff"]
-    common = sum(char in _COMMON_CYRILLIC for char in cyrillic)
-    return max(0.0, _LEAST_COMMON - common / len(cyrillic)) if cyrillic else 0.0
+    if cyrillic:
+        common = sum(char in _COMMON_CYRILLIC for char in cyrillic)
+        noise += max(0.0, _LEAST_COMMON - common / len(cyrillic))
+    return noise

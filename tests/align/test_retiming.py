@@ -232,13 +232,13 @@ def test_no_other_way_to_part_them_is_cheaper(lates: list[float], seed: int) -> 
     rng = np.random.default_rng(seed)
     written = np.cumsum(rng.uniform(2, 9, len(lates)))
     evidence = Evidence(written, written + lates, weights=rng.uniform(0.1, 2, len(lates)))
-    cheapest, _, path = parts._best_path(evidence, 1.0, penalty=0.0, breaks=True)
-    scatter = parts._scatter(evidence)
+    cheapest, _, path = parts.best_path(evidence, 1.0, penalty=0.0, breaks=True)
+    scatter = parts.scatter_seconds(evidence)
 
     def cost(way: tuple[float, ...]) -> float:
-        misses = np.minimum(np.abs(np.array(lates) - way) / scatter, parts._OUTLIER)
+        misses = np.minimum(np.abs(np.array(lates) - way) / scatter, parts.OUTLIER)
         jumps = [
-            parts._break_penalties(np.array(pair))[0, 1]
+            parts.break_penalties(np.array(pair))[0, 1]
             for pair in itertools.pairwise(way)
             if pair[0] != pair[1]
         ]

@@ -160,14 +160,14 @@ def turn(film: Path) -> None:
 def test_the_size_of_the_text_follows_the_picture_as_it_is_seen(tmp_path: Path) -> None:
     def fields(name: str, *options: str, size: str) -> str:
         film = make_media(tmp_path / name, tone(1), video=1, size=size, options=options)
-        return burning._fields("outline", probe(film))
+        return burning.ass_style("outline", probe(film))
 
     upright = fields("upright.mp4", size="360x640")
     wide = fields("wide.mp4", size="640x360")
     assert upright != wide
     turned = make_media(tmp_path / "turned.mp4", tone(1), video=1, size="640x360")
     turn(turned)
-    assert burning._fields("outline", probe(turned)) == upright
+    assert burning.ass_style("outline", probe(turned)) == upright
     copy = burned_path(turned)
     burn(turned, [Cue(0.2, 0.8, ("Hello",))], copy)
     assert (probe(copy).width, probe(copy).height) == (360, 640)

@@ -13,7 +13,7 @@ from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.formats.document import Document
 from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.keywords import glossary_of_keywords
-from gptasr_subs.server.openai import _settled_cues
+from gptasr_subs.server.openai import count_settled_cues
 from gptasr_subs.types import Word
 from tests.support.films import SPOKEN, TALK_SECONDS
 from tests.support.processes import REPOSITORY
@@ -154,7 +154,7 @@ def test_cues_before_a_long_pause_are_final() -> None:
     counts = set()
     for known in range(len(words)):
         cues = tuple(shape_cues(words[:known]))
-        count = _settled_cues(Document(cues, words=tuple(words[:known])))
+        count = count_settled_cues(Document(cues, words=tuple(words[:known])))
         assert list(cues[:count]) == whole[:count]
         counts.add(count)
     assert len(counts) > 2

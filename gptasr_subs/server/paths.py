@@ -1,0 +1,33 @@
+"""Files of this computer that clients may name. No link and no ``..`` leads out of the folders that
+the settings allow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from gptasr_subs.server.settings import Settings
+
+
+def mapped_file(name: str, settings: Settings) -> Path | None:
+    """Return the file of a mapped folder that a client calls ``name``; None if there is none."""
+    for theirs, ours in settings.maps:
+        if not PurePosixPath(name).is_relative_to(theirs) or "\0" in name:
+            continue
+        try:
+            path = (ours / PurePosixPath(name).relative_to(theirs)).resolve()
+            if path.is_relative_to(ours) and path.is_file():
+                return path
+        except (OSError, RuntimeError):  # a name too long, links in a circle
+            continue
+    return None
+
+
+def allowed_file(name: str, settings: Settings) -> Path | None:
+    """Return the file at this path, without links in it; None if there is none in any root."""
+    try:
+        path = Path(name).resolve()
+        is_ours = any(path.is_relative_to(root) for root in settings.roots)
+        return path if is_ours and path.is_file() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
