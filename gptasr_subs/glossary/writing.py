@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from gptasr_subs.cues.timed_words import spread
 from gptasr_subs.glossary.terms import Glossary, Term
 from gptasr_subs.model import ctc
 from gptasr_subs.types import Word
@@ -72,22 +73,8 @@ class TermWriter:
         parts = (tokens[0].before + text + tokens[-1].after).split()
         if len(parts) == len(words):
             return [replace(word, text=part) for word, part in zip(words, parts, strict=True)]
-        return _spread(parts, words)
-
-
-def _spread(parts: Sequence[str], words: Sequence[Word]) -> list[Word]:
-    """Divide the time of ``words`` among ``parts`` by their numbers of characters."""
-    start = words[0].start
-    seconds = words[-1].end - start
-    confidence = min(word.confidence for word in words)
-    characters = sum(map(len, parts))
-    spread = []
-    for part in parts:
-        end = start + seconds * len(part) / characters
-        spread.append(Word(part, start, end, confidence))
-        start = end
-    spread[-1] = replace(spread[-1], end=words[-1].end)
-    return spread
+        confidence = min(word.confidence for word in words)
+        return list(spread(parts, Word("", words[0].start, words[-1].end, confidence)))
 
 
 def _split(text: str) -> _Token:
