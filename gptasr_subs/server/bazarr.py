@@ -32,7 +32,7 @@ from gptasr_subs.server.segments import segments_of, text_of
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.server.settings import Settings
 from gptasr_subs.server.uploads import read_form
-from gptasr_subs.server.waiting import AnswerStyle, answer_later
+from gptasr_subs.server.waiting import AnswerStyle, answer_later, vtt_style
 from gptasr_subs.types import Cue
 
 OUTPUTS = ("srt", "vtt", "txt", "tsv", "json")
@@ -76,7 +76,7 @@ async def detect_language(request: Request) -> Response:
     if not source.upload:
         language = await asyncio.to_thread(_tagged_language, source.path, services.settings)
         if language:
-            return JSONResponse(json.loads(_language_facts(language)))
+            return Response(_language_facts(language), media_type="application/json")
     ask = Ask(source, Options(language=services.settings.language), urgent=True, listen=True)
 
     def render_guess(finished: Finished) -> str:
@@ -141,7 +141,7 @@ def _answer_style(output: str, settings: Settings) -> AnswerStyle:
     if output == "json":
         return replace(style, media_type="application/json")
     if output == "vtt":
-        return replace(style, opening="WEBVTT\n", blank="\nNOTE recognising\n")
+        return vtt_style(style.render, style.media_type, style.beat)
     if output == "srt":
         # Blank lines and an object are no subtitle to Bazarr, which then simply asks again later
         return replace(style, apology=lambda refusal: json.dumps({"detail": str(refusal)}) + "\n")
@@ -165,5 +165,4 @@ def _render(output: str, settings: Settings, finished: Finished) -> str:
             "language": document.language,
         }
         return json.dumps(content, ensure_ascii=False)
-    text = render(document, output)
-    return text.removeprefix("WEBVTT\n") if output == "vtt" else text
+    return render(document, output)

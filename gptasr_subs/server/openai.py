@@ -29,7 +29,7 @@ from gptasr_subs.server.segments import log_probs_of, segments_of, text_of, word
 from gptasr_subs.server.services import services_of
 from gptasr_subs.server.settings import Settings
 from gptasr_subs.server.uploads import Form, read_form
-from gptasr_subs.server.waiting import AnswerStyle, WaitingResponse, answer_later
+from gptasr_subs.server.waiting import AnswerStyle, WaitingResponse, answer_later, vtt_style
 
 ALIASES = ("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe")
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
@@ -155,8 +155,7 @@ def _listed(form: Form, name: str) -> list[str]:
 
 def _answer_style(wanted: TranscriptionRequest) -> AnswerStyle:
     if wanted.format == "vtt":
-        text = partial(_render_text, wanted)
-        return AnswerStyle(text, "text/vtt", BEAT, opening="WEBVTT\n", blank="\nNOTE recognising\n")
+        return vtt_style(partial(_render_text, wanted), "text/vtt", BEAT)
     if wanted.format in ("text", "srt"):
         return AnswerStyle(partial(_render_text, wanted), "text/plain", BEAT)
     return AnswerStyle(partial(_render_json, wanted), "application/json", BEAT)
@@ -166,7 +165,7 @@ def _render_text(wanted: TranscriptionRequest, finished: Finished) -> str:
     document = _document(finished)
     if wanted.format == "text":
         return text_of(document) + "\n"
-    return render(document, wanted.format).removeprefix("WEBVTT\n")
+    return render(document, wanted.format)
 
 
 def _render_json(wanted: TranscriptionRequest, finished: Finished) -> str:

@@ -14,7 +14,6 @@ import os
 import secrets
 import struct
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -162,16 +161,6 @@ class UploadSink:
             self._file.close()
         except OSError as error:
             raise _cannot_store(error) from error
-
-
-@contextlib.contextmanager
-def receiving(sink: UploadSink) -> Iterator[UploadSink]:
-    """A sink whose file is removed unless the block ends well."""
-    try:
-        yield sink
-    except BaseException:
-        sink.discard()
-        raise
 
 
 def wav_header(size: int) -> bytes:

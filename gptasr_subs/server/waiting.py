@@ -18,6 +18,8 @@ from gptasr_subs.server.answers import CutOff, Refusal
 from gptasr_subs.server.messages import Finished
 from gptasr_subs.server.recognition import Ask, Recognition, Work
 
+_VTT_HEADING = "WEBVTT\n"
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerStyle:
@@ -35,6 +37,17 @@ class AnswerStyle:
     opening: str = ""
     blank: str = "\n"
     apology: Callable[[Refusal], str] | None = None
+
+
+def vtt_style(render: Callable[[Finished], str], media_type: str, beat: float) -> AnswerStyle:
+    """WebVTT, which ``render`` makes whole: its heading at once, comments as signs of life."""
+    return AnswerStyle(
+        lambda finished: render(finished).removeprefix(_VTT_HEADING),
+        media_type,
+        beat,
+        opening=_VTT_HEADING,
+        blank="\nNOTE recognising\n",
+    )
 
 
 async def answer_later(recognition: Recognition, ask: Ask, style: AnswerStyle) -> Response:
