@@ -136,7 +136,7 @@ class Worker:
             if stopped():
                 raise Stopped
 
-        model = _Stoppable(self._model, stopped)
+        model = StoppableRecognizer(self._model, stopped)
         result = subtitle(job.path, model, options=options, on_progress=check)
         return event_of(result, options)
 
@@ -179,22 +179,24 @@ def options_of(job: Job, usual: Options) -> Options:
     return replace(usual, **asked)
 
 
-class _Stoppable:
+class StoppableRecognizer:
     """A recogniser that raises Stopped between two windows.
 
     Those it has returned are in the cache by then.
     """
 
     def __init__(self, model: Recognizer, stopped: Callable[[], bool]) -> None:
+        """``stopped`` says whether to stop."""
         self._model = model
         self._stopped = stopped
 
     def __getattr__(self, name: str) -> Any:
+        """What else the model says of itself."""
         return raw_identity(self._model) if name == "identity" else getattr(self._model, name)
 
     def with_glossary(self, glossary: Glossary) -> Recognizer:
         """As the protocol ``GlossaryRecognizer`` says."""
-        return _Stoppable(with_glossary(self._model, glossary), self._stopped)
+        return StoppableRecognizer(with_glossary(self._model, glossary), self._stopped)
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0

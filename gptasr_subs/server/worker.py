@@ -20,13 +20,13 @@ from gptasr_subs.errors import GptasrError, MediaError
 from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import Job, State, open_queue
-from gptasr_subs.jobs.worker import Stopped, Worker
+from gptasr_subs.jobs.worker import StoppableRecognizer, Stopped, Worker
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.pipeline.options import Options, Progress
 from gptasr_subs.pipeline.recognize import open_record, recognize_file
 from gptasr_subs.recognition.cache import open_journal
-from gptasr_subs.recognition.loading import LazyRecognizer, raw_identity, with_glossary
+from gptasr_subs.recognition.loading import LazyRecognizer, with_glossary
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.windows import recognize_groups, window_limits
 from gptasr_subs.server.messages import (
@@ -225,8 +225,8 @@ class Turns:
                 self._changed.notify_all()
 
 
-class SharedRecognizer:
-    """The model as one task sees it. Raises Stopped once ``stopped`` says so."""
+class SharedRecognizer(StoppableRecognizer):
+    """The model as one task sees it: others have their turns between its windows."""
 
     def __init__(
         self,
@@ -237,14 +237,9 @@ class SharedRecognizer:
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         """``turns`` are those of all who share the model."""
-        self._model = model
+        super().__init__(model, stopped)
         self._turns = turns
         self._urgent = urgent
-        self._stopped = stopped
-
-    def __getattr__(self, name: str) -> Any:
-        """What else the model says of itself."""
-        return raw_identity(self._model) if name == "identity" else getattr(self._model, name)
 
     def with_glossary(self, glossary: Glossary) -> SharedRecognizer:
         """As the protocol of recognisers that take a glossary says."""
