@@ -672,24 +672,18 @@ def test_a_wide_mix_of_a_film_stays_the_mean(tmp_path: Path) -> None:
     assert decode_audio(film) == pytest.approx(both.mean(0), abs=1e-5)
 
 
+def make_playlist(path: Path) -> Path:
+    """Beeps in parts of two seconds."""
+    source = write_wav(path.with_name("source.wav"), BEEPS)
+    parts = ["-f", "hls", "-hls_time", "2", "-hls_list_size", "0"]
+    run_ffmpeg("-i", str(source), "-c:a", "aac", *parts, str(path))
+    return path
+
+
 def test_a_playlist_that_never_ends_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_wav(tmp_path / "source.wav", BEEPS)
-    playlist = tmp_path / "live.m3u8"
-    run_ffmpeg(
-        "-i",
-        str(source),
-        "-c:a",
-        "aac",
-        "-f",
-        "hls",
-        "-hls_time",
-        "2",
-        "-hls_list_size",
-        "0",
-        str(playlist),
-    )
+    playlist = make_playlist(tmp_path / "live.m3u8")
     whole = playlist.read_text()
     assert len(decode_audio(playlist)) / RATE == pytest.approx(6, abs=0.2)
     playlist.write_text(whole.replace("#EXT-X-ENDLIST\n", ""))
@@ -704,21 +698,7 @@ def test_a_playlist_that_never_ends_is_given_up(
 def test_a_part_of_a_playlist_that_is_lost_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = write_wav(tmp_path / "source.wav", BEEPS)
-    playlist = tmp_path / "film.m3u8"
-    run_ffmpeg(
-        "-i",
-        str(source),
-        "-c:a",
-        "aac",
-        "-f",
-        "hls",
-        "-hls_time",
-        "2",
-        "-hls_list_size",
-        "0",
-        str(playlist),
-    )
+    playlist = make_playlist(tmp_path / "film.m3u8")
     decode_audio(playlist)
     assert "damaged" not in caplog.text
     (tmp_path / "film1.ts").unlink()

@@ -26,6 +26,26 @@ def ab_log_probs(frames: int, clips: int = 1, seed: int = 0) -> Tensor:
     return log_probs
 
 
+def make_scorer(
+    log_probs: Tensor,
+    lengths: list[int],
+    token_labels: Tensor,
+    *,
+    beam_size: int = 1,
+    weight: float = 1.0,
+    bonus: float = 0.0,
+) -> CtcPrefixScorer:
+    return CtcPrefixScorer(
+        log_probs,
+        torch.tensor(lengths),
+        beam_size=beam_size,
+        token_labels=token_labels,
+        stop=STOP,
+        weight=weight,
+        bonus=bonus,
+    )
+
+
 def tokens_of(*texts: str) -> Tensor:
     """A vocabulary: the stop token, then each text."""
     spelled = [[], *(ctc.encode_piece(text) for text in texts)]
@@ -71,15 +91,7 @@ def write(scorer: CtcPrefixScorer, tokens: list[int]) -> float:
 )
 def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str, ...]) -> None:
     log_probs = ab_log_probs(6)
-    scorer = CtcPrefixScorer(
-        log_probs,
-        torch.tensor([6]),
-        beam_size=1,
-        token_labels=tokens_of(*texts),
-        stop=STOP,
-        weight=1.0,
-        bonus=0.0,
-    )
+    scorer = make_scorer(log_probs, [6], tokens_of(*texts))
     prefix = "".join(texts)
     expected = probability(log_probs[0], lambda text: text.startswith(prefix))
     assert write(scorer, list(range(1, len(texts) + 1))) == pytest.approx(expected, abs=1e-4)
@@ -88,15 +100,7 @@ def test_a_prefix_gets_the_sum_of_all_alignments_that_begin_so(texts: tuple[str,
 @pytest.mark.parametrize("text", ["ab", "aa", "bab"])
 def test_the_stop_token_leaves_the_ctc_score_of_the_whole_text(text: str) -> None:
     log_probs = ab_log_probs(7, seed=1)
-    scorer = CtcPrefixScorer(
-        log_probs,
-        torch.tensor([7]),
-        beam_size=1,
-        token_labels=tokens_of(*text),
-        stop=STOP,
-        weight=1.0,
-        bonus=0.0,
-    )
+    scorer = make_scorer(log_probs, [7], tokens_of(*text))
     expected = float(ctc.score(log_probs, torch.tensor([7]), [text])[0])
     assert write(scorer, [*range(1, len(text) + 1), STOP]) == pytest.approx(expected, abs=1e-4)
 
@@ -104,66 +108,26 @@ def test_the_stop_token_leaves_the_ctc_score_of_the_whole_text(text: str) -> Non
 def test_frames_beyond_a_clip_change_nothing() -> None:
     log_probs = ab_log_probs(5, seed=2)
     longer = torch.cat([log_probs, ab_log_probs(4, seed=3)], 1)
-    alone = CtcPrefixScorer(
-        log_probs,
-        torch.tensor([5]),
-        beam_size=1,
-        token_labels=tokens_of("a", "b"),
-        stop=STOP,
-        weight=1.0,
-        bonus=0.0,
-    )
-    padded = CtcPrefixScorer(
-        longer,
-        torch.tensor([5]),
-        beam_size=1,
-        token_labels=tokens_of("a", "b"),
-        stop=STOP,
-        weight=1.0,
-        bonus=0.0,
-    )
+    alone = make_scorer(log_probs, [5], tokens_of("a", "b"))
+    padded = make_scorer(longer, [5], tokens_of("a", "b"))
     assert write(padded, [1, 2, STOP]) == pytest.approx(write(alone, [1, 2, STOP]), abs=1e-4)
 
 
 def test_weight_and_bonus_scale_what_is_given() -> None:
     log_probs = ab_log_probs(6, seed=4)
     plain = write(
-        CtcPrefixScorer(
-            log_probs,
-            torch.tensor([6]),
-            beam_size=1,
-            token_labels=tokens_of("ab"),
-            stop=STOP,
-            weight=1.0,
-            bonus=0.0,
-        ),
+        make_scorer(log_probs, [6], tokens_of("ab")),
         [1],
     )
     scaled = write(
-        CtcPrefixScorer(
-            log_probs,
-            torch.tensor([6]),
-            beam_size=1,
-            token_labels=tokens_of("ab"),
-            stop=STOP,
-            weight=0.5,
-            bonus=0.25,
-        ),
+        make_scorer(log_probs, [6], tokens_of("ab"), weight=0.5, bonus=0.25),
         [1],
     )
     assert scaled == pytest.approx(0.5 * plain + 2 * 0.25, abs=1e-5)
 
 
 def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
-    scorer = CtcPrefixScorer(
-        ab_log_probs(6),
-        torch.tensor([6]),
-        beam_size=1,
-        token_labels=tokens_of("a", ",", "!"),
-        stop=STOP,
-        weight=1.0,
-        bonus=0.0,
-    )
+    scorer = make_scorer(ab_log_probs(6), [6], tokens_of("a", ",", "!"))
     write(scorer, [1])
     assert write(scorer, [2]) == 0.0
     assert write(scorer, [3]) < -1000
@@ -171,15 +135,7 @@ def test_marks_cost_nothing_once_and_are_never_written_twice_in_a_row() -> None:
 
 def test_each_beam_goes_on_from_the_candidate_it_took() -> None:
     log_probs = ab_log_probs(6, clips=2, seed=5)
-    scorer = CtcPrefixScorer(
-        log_probs,
-        torch.tensor([6, 6]),
-        beam_size=2,
-        token_labels=tokens_of("a", "b"),
-        stop=STOP,
-        weight=1.0,
-        bonus=0.0,
-    )
+    scorer = make_scorer(log_probs, [6, 6], tokens_of("a", "b"), beam_size=2)
     given(scorer, [[[1, 2], [1, 2]]] * 2)
     # clip 0: b, a; clip 1: a, and the second beam's b
     scorer.select(torch.tensor([[1, 0], [0, 3]]))
@@ -234,14 +190,6 @@ def test_a_window_of_a_long_clip_scores_the_same() -> None:
     log_probs[..., 0] = -0.01
     for frame, letter in ((90, 1), (190, 2), (230, 1)):
         log_probs[0, frame, letter], log_probs[0, frame, 0] = -0.3, -1.5
-    scorer = CtcPrefixScorer(
-        log_probs,
-        torch.tensor([frames]),
-        beam_size=1,
-        token_labels=tokens_of("a", "b"),
-        stop=STOP,
-        weight=1.0,
-        bonus=0.0,
-    )
+    scorer = make_scorer(log_probs, [frames], tokens_of("a", "b"))
     expected = float(ctc.score(log_probs, torch.tensor([frames]), ["aba"])[0])
     assert write(scorer, [1, 2, 1, STOP]) == pytest.approx(expected, abs=0.02)
