@@ -42,7 +42,7 @@ class Recognizer(Protocol):
 
 @runtime_checkable
 class GlossaryRecognizer(Recognizer, Protocol):
-    """One that can be told which words to expect."""
+    """One that takes words to expect."""
 
     def with_glossary(self, glossary: Glossary) -> Recognizer:
         """The same recogniser, listening for these terms and no others.

@@ -1,7 +1,7 @@
 """The subtitle service of a house: what Bazarr, clients of OpenAI's API and the queue's own clients
 ask for over HTTP, and Home Assistant over Wyoming. In reading order::
 
-settings     what the server is told, and what it refuses to start with
+settings     its settings, and what it refuses to start with
 app          the addresses, and the life of what they share
 access       who may come in
 patience     slow clients, and requests that are refused
@@ -9,7 +9,7 @@ uploads      a form's audio, straight into a file
 containers   which uploads are media of their own
 recognition  one work for all who ask for the same
 link         the connection to the recognition process
-messages     what is told over it
+messages     what is sent over it
 worker       the recognition process
 waiting      answers that take long
 answers      refusals and events

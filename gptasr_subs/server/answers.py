@@ -1,4 +1,4 @@
-"""What clients are told: refusals in the shape that each API knows, signs of life while they wait,
+"""Answers to clients: refusals in the shape that each API knows, signs of life while they wait,
 and events.
 """
 

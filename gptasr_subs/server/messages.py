@@ -1,4 +1,4 @@
-"""What the server and its recognition process tell each other."""
+"""What the server and its recognition process send each other."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 # still has a status of its own.
 BEAT = 10.0
 
-_SPEAKER = "A"  # voices are not told apart
+_SPEAKER = "A"  # speakers are not distinguished
 _TRUE = ("true", "1")
 
 

@@ -1,4 +1,4 @@
-"""What the server is told at its start, and what it refuses to start with."""
+"""The settings of the server, and what it refuses to start with."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_whatever_the_terms_are_the_search_ends_and_only_they_change_a_score(
     )
     for clip in found:
         assert clip.ctc_log_probs is not None
-        trie = TermTrie(spotter.heard(clip.ctc_log_probs, -1000.0), BONUS)
+        trie = TermTrie(spotter.spot(clip.ctc_log_probs, -1000.0), BONUS)
         for hypothesis in clip.hypotheses:
             plain = hypothesis.log_prob + options.ctc_weight * (hypothesis.ctc_log_prob or 0.0)
             expected = plain + trie.bonus_of(hypothesis.text)

@@ -46,8 +46,8 @@ def test_other_letters_cost_what_the_head_says_of_them() -> None:
 
 def test_only_terms_that_score_enough_are_heard_and_weigh_by_their_score() -> None:
     spotter = TermSpotter([("Picard", 2.0), ("Worf", 1.0), ("we", 0.5)])
-    assert spotter.heard(read("we saw picard"), -1.0) == [("Picard", 2.0), ("we", 0.5)]
-    ((term, weight),) = spotter.heard(read("so bicard", "so picard"), -1.0)
+    assert spotter.spot(read("we saw picard"), -1.0) == [("Picard", 2.0), ("we", 0.5)]
+    ((term, weight),) = spotter.spot(read("so bicard", "so picard"), -1.0)
     assert term == "Picard" and weight == pytest.approx(2.0 * (1 + (LIKELY - SURE) / 6))
 
 

@@ -164,7 +164,7 @@ class BiasedScorer:
         self._known = len(common)
 
     def shortlist(self, gains: Tensor, size: int, ended: Tensor) -> Tensor:
-        """The usual tokens (B, K, C), and those of terms that can be heard next."""
+        """The usual tokens (B, K, C), and those of terms that may come next."""
         usual = self._scorer.shortlist(gains, size, ended)
         self._rows = self._rows_of(self._beams.flatten()).view_as(self._beams)  # (B, K)
         bias = self._token_gains[self._rows].masked_fill_(ended[..., None], 0.0)  # (B, K, V)

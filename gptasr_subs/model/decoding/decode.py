@@ -43,7 +43,7 @@ class DecodingOptions:
     ilm_weight: float = 0.0  # for networks with ``text_solo``
     char_bonus: float = 0.0
     term_bonus: float = 1.6  # nats a letter of a glossary's terms ...
-    min_term_score: float = -2.5  # ... that the CTC head hears, see ``spotting``
+    min_term_score: float = -2.5  # ... that the CTC head gives, see ``spotting``
     pre_beam_size: int = 16  # tokens a beam that the CTC head scores
     word_bonus: float = 0.0
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
@@ -102,7 +102,7 @@ def decode(
     """Read ``mel`` (B, n_mels, T) with ``lengths`` (B,) in frames.
 
     Clips of similar length are the fastest. The terms of ``spotter`` are preferred where the CTC
-    head hears them.
+    head finds them.
     """
     encoded = network.encode_in_parts(mel, lengths)
     if network.ctc_head is None:
@@ -134,8 +134,10 @@ def decode(
         tries: list[TermTrie] = []
         if spotter:
             for row in spoken:
-                heard = spotter.heard(by_clip[row].float().cpu().numpy(), options.min_term_score)
-                tries.append(TermTrie(heard, options.term_bonus))
+                found_terms = spotter.spot(
+                    by_clip[row].float().cpu().numpy(), options.min_term_score
+                )
+                tries.append(TermTrie(found_terms, options.term_bonus))
             scorer = BiasedScorer(ctc_scorer, tries, token_labels)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         text_hash = text_hash_of(tokenizer)

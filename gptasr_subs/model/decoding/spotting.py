@@ -31,7 +31,7 @@ class TermSpotter:
     def __init__(self, terms: Iterable[tuple[str, float]]) -> None:
         """Put ``terms``, spellings with their weights, into a trie.
 
-        A spelling without a letter is never heard.
+        A spelling without a letter is never found.
         """
         self.terms = list(terms)
         parents = [0]
@@ -55,11 +55,11 @@ class TermSpotter:
         self._ends = np.array(ends, dtype=np.int64)  # of each spelling
         self._lengths = np.array(lengths, dtype=np.float32)
 
-    def heard(self, log_probs: FloatArray, min_score: float) -> list[tuple[str, float]]:
+    def spot(self, log_probs: FloatArray, min_score: float) -> list[tuple[str, float]]:
         """The terms that score more than ``min_score`` (below 0) in ``log_probs`` (T, C).
 
         The weight of each falls in proportion, from its own at 0 to nothing at ``min_score``: what
-        is heard but vaguely must be the likelier for other reasons.
+        is found but vaguely must be the likelier for other reasons.
         """
         scores = self.scores(log_probs)
         return [
