@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gptasr_subs.errors import MediaError
-from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.media.probe import probe
 from gptasr_subs.outputs import burning
 from gptasr_subs.outputs.burning import burn, burned_path
 from gptasr_subs.types import Cue
 from tests.support.films import names_in
-from tests.support.media_maker import make_media, run_ffmpeg, tone
+from tests.support.media_maker import make_media, read_with_ffmpeg, run_ffmpeg, tone
 
 WIDTH, HEIGHT = 640, 360
 CUES = [Cue(1.0, 2.0, ("Hello,", "it's 100% here"))]
@@ -35,40 +33,14 @@ def film(tmp_path: Path) -> Path:
 
 def lit(path: Path, seconds: float) -> tuple[float, float]:
     """The share of bright pixels in the upper and the lower half of a picture."""
-    command = [
-        find_ffmpeg(),
-        "-v",
-        "error",
-        "-i",
-        f"file:{path}",
-        "-ss",
-        str(seconds),
-        "-frames:v",
-        "1",
-    ]
-    done = subprocess.run(
-        [*command, "-f", "rawvideo", "-pix_fmt", "gray", "-"], check=True, capture_output=True
-    )
-    picture = np.frombuffer(done.stdout, np.uint8).reshape(HEIGHT, WIDTH) > 128
+    one = ["-ss", str(seconds), "-frames:v", "1"]
+    pixels = read_with_ffmpeg(path, *one, "-f", "rawvideo", "-pix_fmt", "gray")
+    picture = np.frombuffer(pixels, np.uint8).reshape(HEIGHT, WIDTH) > 128
     return float(picture[: HEIGHT // 2].mean()), float(picture[HEIGHT // 2 :].mean())
 
 
 def sound_hash(path: Path) -> bytes:
-    command = [
-        find_ffmpeg(),
-        "-v",
-        "error",
-        "-i",
-        f"file:{path}",
-        "-map",
-        "0:a",
-        "-c",
-        "copy",
-        "-f",
-        "hash",
-        "-",
-    ]
-    return subprocess.run(command, check=True, capture_output=True).stdout
+    return read_with_ffmpeg(path, "-map", "0:a", "-c", "copy", "-f", "hash")
 
 
 @pytest.mark.parametrize("style", ["outline", "box", "Fontsize=24,PrimaryColour=&H00FFFF&"])

@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from gptasr_subs.errors import MediaError, OutputError
-from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.media.probe import inspect
 from gptasr_subs.outputs import embedding
 from gptasr_subs.outputs.embedding import Track, embed, embedded_track
 from gptasr_subs.types import Cue
 from tests.support.films import names_in
 from tests.support.media_maker import Track as Sound
-from tests.support.media_maker import make_media, run_ffmpeg, tone
+from tests.support.media_maker import make_media, read_with_ffmpeg, run_ffmpeg, tone
 
 CUES = [Cue(0.5, 1.5, ("Hello,", "it's 100%")), Cue(2.25, 3.0, ("Zoë & friends",))]
 FACTS = """;FFMETADATA1
@@ -105,38 +104,13 @@ def facts_of(path: Path) -> dict[str, Any]:
 
 def hashes_of(path: Path) -> list[str]:
     """The hash of every stream's packets, each stream by itself."""
-    command = [
-        find_ffmpeg(),
-        "-v",
-        "error",
-        "-i",
-        f"file:{path}",
-        "-map",
-        "0",
-        "-c",
-        "copy",
-        "-copy_unknown",
-    ]
-    done = subprocess.run(
-        [*command, "-f", "streamhash", "-hash", "sha256", "-"], check=True, capture_output=True
-    )
-    return sorted(line.split(",", 1)[1] for line in done.stdout.decode().splitlines())
+    copied = ["-map", "0", "-c", "copy", "-copy_unknown"]
+    hashes = read_with_ffmpeg(path, *copied, "-f", "streamhash", "-hash", "sha256")
+    return sorted(line.split(",", 1)[1] for line in hashes.decode().splitlines())
 
 
 def extracted(path: Path, number: int) -> str:
-    command = [
-        find_ffmpeg(),
-        "-v",
-        "error",
-        "-i",
-        f"file:{path}",
-        "-map",
-        f"0:s:{number}",
-        "-f",
-        "srt",
-        "-",
-    ]
-    return subprocess.run(command, check=True, capture_output=True).stdout.decode()
+    return read_with_ffmpeg(path, "-map", f"0:s:{number}", "-f", "srt").decode()
 
 
 def general(facts: dict[str, Any]) -> dict[str, str]:

@@ -141,6 +141,12 @@ def run_ffmpeg(*arguments: str) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
+def read_with_ffmpeg(path: Path, *arguments: str) -> bytes:
+    """What ffmpeg makes of a file; ``arguments`` say what, and in which format."""
+    command = [find_ffmpeg(), "-v", "error", "-i", f"file:{path}", *arguments, "-"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
 def onsets(
     sound: FloatArray, rate: int = RATE, level: float = 0.05, apart: float = 0.1
 ) -> list[float]:
