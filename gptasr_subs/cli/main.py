@@ -13,6 +13,7 @@ from gptasr_subs.cli import (
     arr,
     bench,
     cache,
+    doctor,
     evaluate,
     jobs,
     lint_fix,
@@ -47,6 +48,7 @@ app.add_typer(jobs.app, name="jobs")
 app.command("serve")(serve.serve)
 app.command("explain")(watch.explain)
 app.add_typer(cache.app, name="cache")
+app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("align")(align.align)
 app.command("evaluate")(evaluate.evaluate)

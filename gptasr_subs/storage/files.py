@@ -32,6 +32,7 @@ _REASONS = {
     errno.EPERM: "you may not write there; change the rights of the folder or write elsewhere",
     errno.ENOENT: "the folder does not exist; create it first",
     errno.ENOTDIR: "a part of its path is a file, not a folder; write elsewhere",
+    errno.EEXIST: "there is a file of that name; choose another name",
     errno.EISDIR: "there is a folder of that name; choose another name",
     errno.ENAMETOOLONG: "the name is too long for this disk; choose a shorter one",
 }
