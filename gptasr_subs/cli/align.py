@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors, plural, write_stdout
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, write_stdout
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import AudioTrack, Device, Model, OverwriteOutput, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import Norms
+from gptasr_subs.wording import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.align.known_text import CtcEmissions

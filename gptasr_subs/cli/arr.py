@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from gptasr_subs.cli.console import echo_error, handle_errors
-from gptasr_subs.cli.options import Quiet, Verbose
+from gptasr_subs.cli.jobs import checked_glossaries
+from gptasr_subs.cli.options import Cast, GlossaryFiles, Quiet, Verbose
 
 
 def arr(
@@ -22,6 +23,8 @@ def arr(
             help="A folder as that program calls it, and as it is called here. Repeatable.",
         ),
     ] = None,
+    glossary: GlossaryFiles = None,
+    cast: Cast = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -37,10 +40,15 @@ def arr(
         mapping = parse_mapping(folders or [])
         formats = [name.strip() for name in format.split(",") if name.strip()]
         given = {
-            name: value for name, value in {"formats": formats, "language": lang}.items() if value
+            "formats": formats,
+            "language": lang,
+            "glossary": checked_glossaries(glossary or ()),
+            "cast": cast,
+            "names": event.names if cast else (),
         }
+        asked = {name: value for name, value in given.items() if value}
         with open_queue() as queue:
-            jobs = handle(event, queue, given, mapping)
+            jobs = handle(event, queue, asked, mapping)
         if event.kind is ArrEventKind.TEST and not quiet:
             echo_error(f"gptasr-subs is ready for {event.program.capitalize()}.")
         for job in [] if quiet else jobs:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import echo_error, handle_errors, plural, table, write_stdout
+from gptasr_subs.cli.console import echo_error, handle_errors, table, write_stdout
 from gptasr_subs.cli.options import Quiet, Verbose
+from gptasr_subs.wording import plural
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 

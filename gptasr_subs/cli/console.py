@@ -101,11 +101,6 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def table(rows: list[tuple[str, ...]]) -> str:
     """Columns, the first row their heads."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -12,7 +12,6 @@ from gptasr_subs.cli.console import (
     display_path,
     echo_error,
     handle_errors,
-    plural,
     show_error,
     write_stdout,
 )
@@ -28,6 +27,7 @@ from gptasr_subs.cli.options import (
     Verbose,
 )
 from gptasr_subs.cli.progress import place_in_files, progress
+from gptasr_subs.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

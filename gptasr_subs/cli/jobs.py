@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,8 +22,10 @@ from gptasr_subs.cli.console import (
     write_stdout,
 )
 from gptasr_subs.cli.options import (
+    Cast,
     Device,
     Format,
+    GlossaryFiles,
     Lang,
     Length,
     Model,
@@ -62,6 +64,8 @@ def add(
     lang: Lang = "",
     output_dir: OutputDir = None,
     overwrite: Overwrite = False,
+    glossary: GlossaryFiles = None,
+    cast: Cast = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -77,6 +81,8 @@ def add(
             "language": lang,
             "output_dir": output_dir and output_dir.absolute(),
             "overwrite": overwrite,
+            "glossary": checked_glossaries(glossary or ()),
+            "cast": cast,
         }
         failed = False
         with open_queue() as queue:
@@ -172,6 +178,8 @@ def run(
     length: Length = "",
     size: Size = "",
     newest_first: NewestFirst = False,
+    glossary: GlossaryFiles = None,
+    cast: Cast = False,
     on_done: OnDone = "",
     on_error: OnError = "",
     quiet: Quiet = False,
@@ -185,7 +193,9 @@ def run(
         from gptasr_subs.jobs.worker import Worker
         from gptasr_subs.recognition.loading import lazy_model
 
-        options = make_options(format, lang, output_dir, overwrite)
+        options = make_options(
+            format, lang, output_dir, overwrite, glossary=glossary or (), cast=cast
+        )
         reporter = Reporter(quiet)
         with open_queue() as queue:
             worker = Worker(
@@ -207,14 +217,39 @@ def _say_state(job: Job, quiet: bool) -> None:
         echo_error(f"{display_path(job.path)}: job {job.id}, {job.state.value}.")
 
 
-def make_options(format: str, lang: str, output_dir: Path | None, overwrite: bool) -> Options:
-    """The options of a run; raises UsageError."""
+def make_options(
+    format: str,
+    lang: str,
+    output_dir: Path | None,
+    overwrite: bool,
+    *,
+    glossary: Sequence[Path] = (),
+    cast: bool = False,
+) -> Options:
+    """The options of a run; raises UsageError, or FormatError for a glossary that is none."""
     from gptasr_subs.cli.validation import check_options, parse_formats
     from gptasr_subs.pipeline.options import Options
 
-    options = Options(parse_formats(format), lang, output_dir=output_dir, overwrite=overwrite)
+    options = Options(
+        parse_formats(format),
+        lang,
+        output_dir=output_dir,
+        overwrite=overwrite,
+        glossary=tuple(checked_glossaries(glossary)),
+        cast=cast,
+    )
     check_options(options)
     return options
+
+
+def checked_glossaries(paths: Sequence[Path]) -> list[Path]:
+    """Where the glossaries lie, wherever a job is worked off. Raises FormatError for one that is
+    none: a mistake in it is said at once, not with each video."""
+    from gptasr_subs.glossary.files import read_glossary
+
+    for path in paths:
+        read_glossary(path)
+    return [path.absolute() for path in paths]
 
 
 class Reporter:

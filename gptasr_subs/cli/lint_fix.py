@@ -14,7 +14,6 @@ from gptasr_subs.cli.console import (
     display_path,
     echo_error,
     handle_errors,
-    plural,
     show_error,
     write_stdout,
 )
@@ -22,6 +21,7 @@ from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import AsJson, Device, Model, OverwriteOutput, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
+from gptasr_subs.wording import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.cues.lint import Report

@@ -34,6 +34,9 @@ GlossaryFiles = Annotated[
         "--glossary", metavar="FILE", help="Names and words to expect, one a line. Repeatable."
     ),
 ]
+Cast = Annotated[
+    bool, typer.Option("--cast", help="Expect the names of the cast in .nfo files beside videos.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the cause of errors.")]
 

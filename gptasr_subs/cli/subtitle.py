@@ -15,7 +15,6 @@ from gptasr_subs.cli.console import (
     display_path,
     echo_error,
     handle_errors,
-    plural,
     show_error,
     write_stdout,
 )
@@ -24,6 +23,7 @@ from gptasr_subs.cli.options import (
     AudioTrack,
     BatchSize,
     Beams,
+    Cast,
     Device,
     GlossaryFiles,
     Lang,
@@ -37,6 +37,7 @@ from gptasr_subs.cli.options import (
 )
 from gptasr_subs.cli.progress import place_in_media, stages
 from gptasr_subs.cues.norms import Norms
+from gptasr_subs.wording import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.jobs.hooks import Hooks
@@ -135,10 +136,7 @@ def run(
         ),
     ] = 0.0,
     glossary: GlossaryFiles = None,
-    cast: Annotated[
-        bool,
-        typer.Option("--cast", help="Expect the names of the cast in .nfo files beside videos."),
-    ] = False,
+    cast: Cast = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     version: Annotated[

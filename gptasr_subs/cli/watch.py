@@ -10,8 +10,10 @@ import typer
 from gptasr_subs.cli.console import display_path, echo_error, handle_errors, write_stdout
 from gptasr_subs.cli.jobs import Reporter, make_options, stopped_by_signals
 from gptasr_subs.cli.options import (
+    Cast,
     Device,
     Format,
+    GlossaryFiles,
     Lang,
     Length,
     Model,
@@ -51,6 +53,8 @@ def watch(
     length: Length = "",
     size: Size = "",
     newest_first: NewestFirst = False,
+    glossary: GlossaryFiles = None,
+    cast: Cast = False,
     on_done: OnDone = "",
     on_error: OnError = "",
     quiet: Quiet = False,
@@ -66,7 +70,9 @@ def watch(
         from gptasr_subs.jobs.worker import Worker
         from gptasr_subs.recognition.loading import lazy_model
 
-        options = make_options(format, lang, output_dir, overwrite)
+        options = make_options(
+            format, lang, output_dir, overwrite, glossary=glossary or (), cast=cast
+        )
         limits = parse_limits(only_if_audio, length, size)
         arrivals = Arrivals(settle, patience=max(60.0, 3 * settle) if not once else 3 * settle)
         watcher = Watcher(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -56,6 +57,15 @@ def read_cast(media: Path) -> Glossary:
             for name in _names(path):
                 found += _terms(name)
     return combine([Glossary(tuple(found))])
+
+
+def terms_of_names(names: Iterable[str]) -> Glossary:
+    """Names of artists or titles, and their parts, in the casing that the recogniser gives them.
+
+    All words of a title have capitals.
+    """
+    terms = (replace(term, fixed_case=False) for name in names for term in _terms(name))
+    return combine([Glossary(tuple(terms))])
 
 
 def _names(path: Path) -> Iterator[str]:

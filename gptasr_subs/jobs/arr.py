@@ -18,6 +18,8 @@ from gptasr_subs.media.sidecars import move_sidecars
 
 # How each program calls its files; all its variables begin with its own name.
 _FILES = {"sonarr": "episodefile", "radarr": "moviefile", "lidarr": "trackfile"}
+# What is likely to be said of what they tell: a series or film is often named after somebody.
+_NAMES = {"sonarr": "series_title", "radarr": "movie_title", "lidarr": "artist_name"}
 _IMPORTS = frozenset({"download", "albumdownload", "importcomplete"})
 
 
@@ -32,12 +34,16 @@ class ArrEventKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ArrEvent:
-    """What a program reports: the files now, and for a renaming what each was called before."""
+    """What a program reports: the files now, and for a renaming what each was called before.
+
+    ``names`` may be said in them: the title of the series or film, the artist.
+    """
 
     program: str
     kind: ArrEventKind
     paths: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def read_event(environment: Mapping[str, str]) -> ArrEvent:
@@ -60,7 +66,8 @@ def read_event(environment: Mapping[str, str]) -> ArrEvent:
         single = facts.get(f"{files}_path", "")  # a name may hold what separates names in lists
         listed = _listed(facts, f"{files}_paths") + _listed(facts, f"{program}_addedtrackpaths")
         unique = dict.fromkeys([single, *listed] if single else listed)
-        return ArrEvent(program, ArrEventKind.IMPORT, tuple(unique))
+        name = facts.get(f"{program}_{_NAMES[program]}", "")
+        return ArrEvent(program, ArrEventKind.IMPORT, tuple(unique), names=(name,) if name else ())
     if kind == "rename":
         paths = _listed(facts, f"{files}_paths")
         previous = _listed(facts, f"{files}_previouspaths")

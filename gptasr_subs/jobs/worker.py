@@ -167,8 +167,9 @@ def options_of(job: Job, usual: Options) -> Options:
     for name in _PATHS:
         if asked.get(name):
             asked[name] = Path(asked[name])
-    if "formats" in asked:
-        asked["formats"] = tuple(asked["formats"])
+    for name in ("formats", "names"):
+        if name in asked:
+            asked[name] = tuple(asked[name])
     if "glossary" in asked:
         asked["glossary"] = tuple(map(Path, asked["glossary"]))
     if isinstance(asked.get("norms"), Mapping):

@@ -19,7 +19,8 @@ class Options:
     recognised, and take from there what was. ``start``: seconds at which to begin; what
     is before comes last. ``progressive``: write the files again and again while they grow. ``top``
     places the text at the top of the picture; ``shot_changes`` has cues begin and end with near
-    cuts. ``glossary`` are files of words to expect; ``cast``: expect the names in .nfo files, too.
+    cuts. ``glossary`` are files of words to expect; ``cast``: expect the names in .nfo files, too,
+    and ``names`` are further ones.
     """
 
     formats: tuple[str, ...] = ("srt",)
@@ -45,6 +46,7 @@ class Options:
     progressive: bool = False
     glossary: tuple[Path, ...] = ()
     cast: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from copy import copy
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gptasr_subs.glossary.terms import Glossary
-from gptasr_subs.glossary.writing import TermWriter
-from gptasr_subs.types import FloatArray, Word
 from tests.support.ended import Program, one_line, text_of
-from tests.support.fake_recognizer import FakeRecognizer
+from tests.support.fake_recognizer import Expecting, FakeRecognizer
 from tests.support.films import SPOKEN
-
-
-class Expecting(FakeRecognizer):
-    """Writes the words it hears as the glossary has them."""
-
-    identity = "expecting"
-    glossary = Glossary()
-
-    def with_glossary(self, glossary: Glossary) -> Expecting:
-        expecting = copy(self)
-        expecting.glossary = glossary
-        expecting.identity = f"expecting {glossary.digest}"
-        return expecting
-
-    def transcribe(
-        self, clips: Sequence[FloatArray], **sizes: Any
-    ) -> Iterator[tuple[int, list[Word]]]:
-        writer = TermWriter(self.glossary)
-        for index, words in super().transcribe(clips, **sizes):
-            yield index, writer.write(words)
 
 
 @pytest.fixture
@@ -105,3 +79,43 @@ def test_a_recogniser_that_takes_none_is_said_to(
     ended = program(folder / "talk.wav", "--glossary", folder / "names.txt")
     assert ended.code == 0 and text_of(folder / "talk.en.srt") == SPOKEN
     assert ended.err.count("'fake' cannot be told which words to expect") == 1
+
+
+def test_watched_folders_take_glossaries_that_are_given_and_found(
+    program: Program, expecting: Expecting, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "GLOSSARY.txt").write_text("ONE\n")
+    (tmp_path / "names.txt").write_text("tWo\n")
+    (folder / "talk.nfo").write_text("<movie><actor><role>McThree</role></actor></movie>")
+    options = ["--once", "--settle", "0.1", "--glossary", tmp_path / "names.txt", "--cast"]
+    ended = program("watch", folder, *options)
+    assert text_of(folder / "talk.en.srt").startswith("ONE tWo three")
+    assert "The cast of 'talk.wav' is used: 1 term." in ended.err
+
+
+def test_a_job_keeps_its_glossary_wherever_it_is_worked_off(
+    program: Program,
+    expecting: Expecting,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "names.txt").write_text("tWo\n")
+    (folder / "GLOSSARY.txt").write_text("ONE\n")
+    monkeypatch.chdir(tmp_path)
+    assert program("jobs", "add", folder, "--glossary", "names.txt", "--cast").code == 0
+    monkeypatch.chdir(folder)
+    ended = program("jobs", "run")
+    assert text_of(folder / "talk.en.srt").startswith("ONE tWo three")
+    assert "The cast of 'talk.wav' is used: 0 terms." in ended.err
+
+
+@pytest.mark.parametrize("command", [("watch", "--once"), ("jobs", "add"), ("jobs", "run")])
+def test_the_queue_takes_no_glossary_that_is_none(
+    program: Program, expecting: Expecting, folder: Path, command: tuple[str, ...]
+) -> None:
+    (folder / "names.txt").write_text("R2-D2\n")
+    inputs = [] if command == ("jobs", "run") else [folder]
+    ended = program(*command, *inputs, "--glossary", folder / "names.txt")
+    assert ended.code == 1 and "line 1: " in one_line(ended.err)
+    assert not (folder / "talk.en.srt").exists()

@@ -21,6 +21,9 @@ from gptasr_subs.jobs.arr import (
     read_event,
 )
 from gptasr_subs.jobs.queue import State, open_queue
+from gptasr_subs.jobs.worker import options_of
+from gptasr_subs.pipeline.glossary import glossary_of
+from gptasr_subs.pipeline.options import Options
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -263,3 +266,31 @@ def test_the_script_loads_nothing_heavy(tmp_path: Path) -> None:
 def test_one_name_may_hold_the_sign_that_separates_names_in_lists() -> None:
     environment = {"sonarr_eventtype": "Download", "sonarr_episodefile_path": "/tv/A | B.mkv"}
     assert read_event(environment).paths == ("/tv/A | B.mkv",)
+
+
+@pytest.mark.parametrize(
+    ("program", "fact"),
+    [("sonarr", "Series_Title"), ("radarr", "Movie_Title"), ("lidarr", "Artist_Name")],
+)
+def test_what_is_imported_may_be_named_in_it(program: str, fact: str) -> None:
+    environment = {f"{program}_EventType": "Download", f"{program}_{fact}": "Young Sheldon"}
+    assert read_event(environment).names == ("Young Sheldon",)
+
+
+def test_names_are_expected_where_the_cast_is(tmp_path: Path) -> None:
+    film, names = tmp_path / "x.mkv", tmp_path / "names.txt"
+    film.touch()
+    names.write_text("Picard\n")
+    facts = {
+        "sonarr_eventtype": "Download",
+        "sonarr_episodefile_path": str(film),
+        "sonarr_series_title": "Young Sheldon",
+    }
+    done = script(tmp_path, "--cast", "--glossary", str(names), **facts)
+    assert done.returncode == 0, done.stderr
+    with open_queue(tmp_path / "data" / "queue-1.sqlite3") as queue:
+        (job,) = queue.jobs()
+    options = options_of(job, Options())
+    assert (options.cast, options.glossary, options.names) == (True, (names,), ("Young Sheldon",))
+    terms = {term.text: term.fixed_case for term in glossary_of(film, options).terms}
+    assert terms == {"Picard": True, "Young Sheldon": False, "Sheldon": False}

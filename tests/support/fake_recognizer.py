@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.types import FloatArray, Word
 from tests.support.media_maker import RATE
 
@@ -91,6 +94,28 @@ class FakeRecognizer:
         return np.log(
             np.where(np.arange(ctc.CLASSES) == classes[:, None], 0.9, 0.1 / (ctc.CLASSES - 1))
         ).astype(np.float32)
+
+
+class Expecting(FakeRecognizer):
+    """Writes the words it hears as the glossary has them."""
+
+    identity = "expecting"
+    glossary = Glossary()
+
+    def with_glossary(self, glossary: Glossary) -> Expecting:
+        expecting = copy(self)
+        expecting.glossary = glossary
+        expecting.identity = f"expecting {glossary.digest}"
+        return expecting
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], **sizes: Any
+    ) -> Iterator[tuple[int, list[Word]]]:
+        from gptasr_subs.glossary.writing import TermWriter  # brings torch along
+
+        writer = TermWriter(self.glossary)
+        for index, words in super().transcribe(clips, **sizes):
+            yield index, writer.write(words)
 
 
 def _bursts(clip: FloatArray) -> list[tuple[int, int]]:
