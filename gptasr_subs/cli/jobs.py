@@ -21,6 +21,7 @@ from gptasr_subs.cli.console import (
     table,
     write_stdout,
 )
+from gptasr_subs.cli.default_command import PanelCommand
 from gptasr_subs.cli.options import (
     Cast,
     Device,
@@ -56,7 +57,7 @@ def jobs() -> None:
     """A durable queue of videos: add, list, show, retry, cancel, run."""
 
 
-@app.command()
+@app.command(cls=PanelCommand)
 def add(
     inputs: Annotated[list[Path], typer.Argument(metavar="FILES_OR_FOLDERS...")],
     priority: Annotated[int, typer.Option(metavar="N", help="Jobs of a higher one run first.")] = 0,
@@ -166,7 +167,7 @@ def cancel(number: Number, quiet: Quiet = False) -> None:
         _say_state(job, quiet)
 
 
-@app.command()
+@app.command(cls=PanelCommand)
 def run(
     format: Format = "srt",
     lang: Lang = "en",

@@ -24,7 +24,7 @@ from gptasr_subs.cli import (
     subtitle,
     watch,
 )
-from gptasr_subs.cli.default_command import DEFAULT, DefaultCommand, DefaultGroup
+from gptasr_subs.cli.default_command import DEFAULT, DefaultCommand, DefaultGroup, PanelCommand
 from gptasr_subs.recognition import workers
 
 PROGRAM = "gptasr-subs"
@@ -32,28 +32,33 @@ PROGRAM = "gptasr-subs"
 # Plain help: rich takes longer to import than everything else that help needs.
 app = typer.Typer(
     cls=DefaultGroup,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command(DEFAULT, cls=DefaultCommand, hidden=True, no_args_is_help=True)(subtitle.run)
-app.add_typer(models.app, name="models")
-app.command("plugins")(plugins.plugins)
-app.command("arr")(arr.arr)
-app.command("lint")(lint_fix.lint)
-app.command("fix")(lint_fix.fix)
-app.command("watch")(watch.watch)
-app.add_typer(jobs.app, name="jobs")
-app.command("serve")(serve.serve)
-app.command("explain")(watch.explain)
-app.add_typer(cache.app, name="cache")
-app.command("doctor")(doctor.doctor)
-app.command("bench")(bench.bench)
-app.command("align")(align.align)
-app.command("evaluate")(evaluate.evaluate)
-app.command("preview")(preview.preview)
-app.command("transcribe")(evaluate.transcribe)
+
+# The commands, in the panels of `--help`.
+_FILES = "Subtitle files"
+app.command("lint", cls=PanelCommand, rich_help_panel=_FILES)(lint_fix.lint)
+app.command("fix", cls=PanelCommand, rich_help_panel=_FILES)(lint_fix.fix)
+app.command("align", cls=PanelCommand, rich_help_panel=_FILES)(align.align)
+app.command("preview", cls=PanelCommand, rich_help_panel=_FILES)(preview.preview)
+_FOLDERS = "Folders, and other programs"
+app.command("watch", cls=PanelCommand, rich_help_panel=_FOLDERS)(watch.watch)
+app.command("explain", cls=PanelCommand, rich_help_panel=_FOLDERS)(watch.explain)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=_FOLDERS)
+app.command("serve", cls=PanelCommand, rich_help_panel=_FOLDERS)(serve.serve)
+app.command("arr", cls=PanelCommand, rich_help_panel=_FOLDERS)(arr.arr)
+_MODELS = "Models"
+app.add_typer(models.app, name="models", rich_help_panel=_MODELS)
+app.command("evaluate", cls=PanelCommand, rich_help_panel=_MODELS)(evaluate.evaluate)
+app.command("transcribe", cls=PanelCommand, rich_help_panel=_MODELS)(evaluate.transcribe)
+app.command("bench", cls=PanelCommand, rich_help_panel=_MODELS)(bench.bench)
+_HERE = "This installation"
+app.command("doctor", cls=PanelCommand, rich_help_panel=_HERE)(doctor.doctor)
+app.command("plugins", cls=PanelCommand, rich_help_panel=_HERE)(plugins.plugins)
+app.add_typer(cache.app, name="cache", rich_help_panel=_HERE)
 
 
 def main() -> None:

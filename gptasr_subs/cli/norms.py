@@ -12,12 +12,17 @@ from typing import Annotated, Any
 import typer
 
 from gptasr_subs.cli.console import handle_errors
+from gptasr_subs.cli.options import LOOK
 from gptasr_subs.cues.norms import PRESETS, Norms
 
 Preset = Enum("Preset", {name: name for name in PRESETS}, type=str)  # type: ignore[misc]
 Fps = Annotated[
     float,
-    typer.Option(metavar="X", help="Frames per second of the video; gaps are counted in them."),
+    typer.Option(
+        metavar="X",
+        rich_help_panel=LOOK,
+        help="Frames per second of the video; gaps are counted in them.",
+    ),
 ]
 
 _FLAGS = [norm for norm in fields(Norms) if norm.metadata]
@@ -39,11 +44,15 @@ def with_norms(command: Callable[..., None]) -> Callable[..., None]:
 
     # Typer reads the signature: the flags stand there in the place of ``norms``.
     signature = inspect.signature(command, eval_str=True)
-    preset = typer.Option(help="The norms to keep; the flags that follow change single ones.")
+    preset = typer.Option(
+        rich_help_panel=LOOK, help="The norms to keep; the flags that follow change single ones."
+    )
     flags = [_parameter("preset", Annotated[Preset, preset], next(iter(Preset)))]
     for norm in _FLAGS:
         kind = int if norm.type == "int" else float
-        option = typer.Option(metavar="N" if kind is int else "X", help=norm.metadata["help"])
+        option = typer.Option(
+            metavar="N" if kind is int else "X", rich_help_panel=LOOK, help=norm.metadata["help"]
+        )
         flags.append(_parameter(norm.name, Annotated[kind | None, option], None))
     parameters = list(signature.parameters.values())
     place = [parameter.name for parameter in parameters].index("norms")

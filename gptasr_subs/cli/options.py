@@ -7,73 +7,158 @@ from typing import Annotated
 
 import typer
 
+from gptasr_subs.cli.completion import complete_formats, complete_models
+
+# Panels of `--help`, by what a person wants to do.
+RESULT = "What is written, and where"
+SPEECH = "What is listened to, and by which model"
+LOOK = "How subtitles read and look"
+WORK = "How the work goes on"
+CHOICE = "Which videos are taken"
+
 Model = Annotated[
     str,
     typer.Option(
         metavar="NAME|PATH",
+        autocompletion=complete_models,
+        rich_help_panel=SPEECH,
         help="A model that `gptasr-subs models` lists, a path,"
         " or PLUGIN:MODEL (`gptasr-subs plugins`).",
     ),
 ]
-Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda (or cuda:1) or mps.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE", rich_help_panel=SPEECH, help="auto, cpu, cuda (or cuda:1) or mps."
+    ),
+]
 Beams = Annotated[
     int,
     typer.Option(
         min=0,
         metavar="N",
+        rich_help_panel=SPEECH,
         help="Width of the beam search: more is better and slower (0: the model's).",
     ),
 ]
 BatchSize = Annotated[
     int,
-    typer.Option(min=0, metavar="N", help="Windows of audio recognised at once (0: what fits)."),
+    typer.Option(
+        min=0,
+        metavar="N",
+        rich_help_panel=SPEECH,
+        help="Windows of audio recognised at once (0: what fits).",
+    ),
 ]
 GlossaryFiles = Annotated[
     list[Path] | None,
     typer.Option(
-        "--glossary", metavar="FILE", help="Names and words to expect, one a line. Repeatable."
+        "--glossary",
+        metavar="FILE",
+        rich_help_panel=SPEECH,
+        help="Names and words to expect, one a line. Repeatable.",
     ),
 ]
 Cast = Annotated[
-    bool, typer.Option("--cast", help="Expect the names of the cast in .nfo files beside videos.")
+    bool,
+    typer.Option(
+        "--cast",
+        rich_help_panel=SPEECH,
+        help="Expect the names of the cast in .nfo files beside videos.",
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the cause of errors.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", rich_help_panel=WORK, help="Print errors only.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", rich_help_panel=WORK, help="Show the cause of errors.")
+]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", rich_help_panel=RESULT, help="Print JSON.")]
 OverwriteOutput = Annotated[
-    bool, typer.Option("--overwrite", help="Replace the output if it exists.")
+    bool,
+    typer.Option("--overwrite", rich_help_panel=RESULT, help="Replace the output if it exists."),
 ]
 AudioTrack = Annotated[
-    str, typer.Option(metavar="N|LANG", help="Audio track by number (the first is 0) or language.")
+    str,
+    typer.Option(
+        metavar="N|LANG",
+        rich_help_panel=SPEECH,
+        help="Audio track by number (the first is 0) or language.",
+    ),
 ]
 
 # What subtitles, the queue, a watched folder and `explain` share.
-Format = Annotated[str, typer.Option(metavar="srt,vtt,...", help="Formats to write.")]
+Format = Annotated[
+    str,
+    typer.Option(
+        metavar="srt,vtt,...",
+        autocompletion=complete_formats,
+        rich_help_panel=RESULT,
+        help="Formats to write.",
+    ),
+]
 Lang = Annotated[
-    str, typer.Option(metavar="CODE", help="Language spoken; its code goes into the file's name.")
+    str,
+    typer.Option(
+        metavar="CODE",
+        rich_help_panel=SPEECH,
+        help="Language spoken; its code goes into the file's name.",
+    ),
 ]
 OutputDir = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Write here, not beside the videos.")
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", rich_help_panel=RESULT, help="Write here, not beside the videos."
+    ),
 ]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace subtitles that exist already.")
+    bool,
+    typer.Option(
+        "--overwrite", rich_help_panel=RESULT, help="Replace subtitles that exist already."
+    ),
 ]
 OnlyIfAudio = Annotated[
-    str, typer.Option(metavar="CODE", help="Skip videos without an audio track in this language.")
+    str,
+    typer.Option(
+        metavar="CODE",
+        rich_help_panel=CHOICE,
+        help="Skip videos without an audio track in this language.",
+    ),
 ]
 Length = Annotated[
-    str, typer.Option(metavar="MIN-MAX", help="Skip shorter and longer videos (minutes; 5-, -240).")
+    str,
+    typer.Option(
+        metavar="MIN-MAX",
+        rich_help_panel=CHOICE,
+        help="Skip shorter and longer videos (minutes; 5-, -240).",
+    ),
 ]
 Size = Annotated[
-    str, typer.Option(metavar="MIN-MAX", help="Skip smaller and larger files (MiB; 50-, -20000).")
+    str,
+    typer.Option(
+        metavar="MIN-MAX",
+        rich_help_panel=CHOICE,
+        help="Skip smaller and larger files (MiB; 50-, -20000).",
+    ),
 ]
 OnDone = Annotated[
-    str, typer.Option(metavar="CMD", help="Shell command to run for each video that is done.")
+    str,
+    typer.Option(
+        metavar="CMD",
+        rich_help_panel=WORK,
+        help="Shell command to run for each video that is done.",
+    ),
 ]
 OnError = Annotated[
-    str, typer.Option(metavar="CMD", help="Shell command to run for each video that failed.")
+    str,
+    typer.Option(
+        metavar="CMD", rich_help_panel=WORK, help="Shell command to run for each video that failed."
+    ),
 ]
 NewestFirst = Annotated[
-    bool, typer.Option("--newest-first", help="Take what was asked for last first.")
+    bool,
+    typer.Option(
+        "--newest-first", rich_help_panel=CHOICE, help="Take what was asked for last first."
+    ),
 ]

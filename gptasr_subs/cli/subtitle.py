@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gptasr_subs import __version__
+from gptasr_subs.cli.completion import complete_command, complete_formats
 from gptasr_subs.cli.console import (
     clock,
     display_path,
@@ -20,6 +21,9 @@ from gptasr_subs.cli.console import (
 )
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import (
+    LOOK,
+    RESULT,
+    WORK,
     AudioTrack,
     BatchSize,
     Beams,
@@ -52,16 +56,27 @@ def _print_version(wanted: bool) -> None:
 
 @with_norms
 def run(
-    inputs: Annotated[list[Path], typer.Argument(metavar="FILES_OR_FOLDERS...", hidden=True)],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILES_OR_FOLDERS...", hidden=True, autocompletion=complete_command),
+    ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write this one file (- for stdout)."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            rich_help_panel=RESULT,
+            help="Write this one file (- for stdout).",
+        ),
     ] = None,
     output_dir: OutputDir = None,
     format: Annotated[
         str,
         typer.Option(
             metavar="srt,vtt,...",
+            autocompletion=complete_formats,
+            rich_help_panel=RESULT,
             help="Formats: srt (the default), vtt, ass, ttml, sbv, lrc, tsv, txt, json.",
         ),
     ] = "",
@@ -73,66 +88,109 @@ def run(
     beams: Beams = 0,
     batch_size: BatchSize = 0,
     sdh: Annotated[
-        bool, typer.Option("--sdh", help="Name the file as subtitles for the deaf (.sdh).")
+        bool,
+        typer.Option(
+            "--sdh", rich_help_panel=RESULT, help="Name the file as subtitles for the deaf (.sdh)."
+        ),
     ] = False,
     forced: Annotated[
-        bool, typer.Option("--forced", help="Name the file as forced subtitles (.forced).")
+        bool,
+        typer.Option(
+            "--forced", rich_help_panel=RESULT, help="Name the file as forced subtitles (.forced)."
+        ),
     ] = False,
     embed: Annotated[
         bool,
         typer.Option(
-            "--embed", help="Put the subtitles into the video (MKV, MP4, MOV, WebM) as a track."
+            "--embed",
+            rich_help_panel=RESULT,
+            help="Put the subtitles into the video (MKV, MP4, MOV, WebM) as a track.",
         ),
     ] = False,
     burn: Annotated[
         bool,
         typer.Option(
-            "--burn", help="Write a copy with the subtitles in the picture: movie.subtitled.mp4."
+            "--burn",
+            rich_help_panel=RESULT,
+            help="Write a copy with the subtitles in the picture: movie.subtitled.mp4.",
         ),
     ] = False,
     burn_quality: Annotated[
-        int, typer.Option(min=0, max=51, metavar="N", help="Quality of that copy: 0 (best) to 51.")
+        int,
+        typer.Option(
+            min=0,
+            max=51,
+            metavar="N",
+            rich_help_panel=RESULT,
+            help="Quality of that copy: 0 (best) to 51.",
+        ),
     ] = 20,
     burn_style: Annotated[
         str,
         typer.Option(
-            metavar="STYLE", help="outline, box, or ASS fields such as Fontname=Arial,Fontsize=20."
+            metavar="STYLE",
+            rich_help_panel=RESULT,
+            help="outline, box, or ASS fields such as Fontname=Arial,Fontsize=20.",
         ),
     ] = "outline",
-    on_done: OnDone = "",
-    on_error: OnError = "",
-    no_journal: Annotated[
-        bool, typer.Option("--no-journal", help="Keep no record on disk of what is recognised.")
-    ] = False,
     word_times: Annotated[
         bool,
-        typer.Option("--word-times", help="Each word lights up as it is spoken (vtt, ass, lrc)."),
+        typer.Option(
+            "--word-times",
+            rich_help_panel=LOOK,
+            help="Each word lights up as it is spoken (vtt, ass, lrc).",
+        ),
     ] = False,
     mark_confidence_below: Annotated[
         float,
         typer.Option(
-            min=0, max=1, metavar="X", help="Words of lower confidence are yellow (vtt, ass)."
+            min=0,
+            max=1,
+            metavar="X",
+            rich_help_panel=LOOK,
+            help="Words of lower confidence are yellow (vtt, ass).",
         ),
     ] = 0.0,
     top: Annotated[
-        bool, typer.Option("--top", help="Place the text at the top of the picture.")
+        bool,
+        typer.Option(
+            "--top", rich_help_panel=LOOK, help="Place the text at the top of the picture."
+        ),
     ] = False,
     shot_changes: Annotated[
         bool,
         typer.Option(
-            "--shot-changes", help="Subtitles begin and end with shot changes that are near."
+            "--shot-changes",
+            rich_help_panel=LOOK,
+            help="Subtitles begin and end with shot changes that are near.",
+        ),
+    ] = False,
+    on_done: OnDone = "",
+    on_error: OnError = "",
+    no_journal: Annotated[
+        bool,
+        typer.Option(
+            "--no-journal",
+            rich_help_panel=WORK,
+            help="Keep no record on disk of what is recognised.",
         ),
     ] = False,
     progressive: Annotated[
         bool,
         typer.Option(
-            "--progressive", help="Write the file while it grows, always whole and valid."
+            "--progressive",
+            rich_help_panel=WORK,
+            help="Write the file while it grows, always whole and valid.",
         ),
     ] = False,
     start: Annotated[
         float,
         typer.Option(
-            "--from", min=0, metavar="SECONDS", help="Begin here; what comes before is done last."
+            "--from",
+            min=0,
+            metavar="SECONDS",
+            rich_help_panel=WORK,
+            help="Begin here; what comes before is done last.",
         ),
     ] = 0.0,
     glossary: GlossaryFiles = None,

@@ -6,6 +6,7 @@ Nothing here needs torch, so a list of them comes at once.
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     """
     name = str(name_or_path)
     # Names come before paths: a folder in the working directory must not hide a shipped model.
-    for place in (SHIPPED / name, checkpoint_cache() / name, Path(name).expanduser()):
+    homes = (SHIPPED, checkpoint_cache())
+    for place in (*(home / name for home in homes), Path(name).expanduser()):
         if place.is_dir() and (found := _in_folder(place)):
             return found
         if place.is_file():
@@ -59,9 +61,12 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
             f"The folder {name!r} holds no model; "
             f"it should hold {DESCRIPTION_FILE} or a file of weights."
         )
+    cached = (folder.name for home in homes if home.is_dir() for folder in home.iterdir())
+    close = get_close_matches(name, [*PUBLISHED, *cached], n=1)
+    advice = f"; did you mean {close[0]!r}?" if close else "."
     raise ModelError(
-        f"There is no model {name!r}: no file or folder, "
-        "and no name that `gptasr-subs models` lists."
+        f"There is no model {name!r}: no file or folder,"
+        f" and no name that `gptasr-subs models` lists{advice}"
     )
 
 
