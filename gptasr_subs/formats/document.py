@@ -32,3 +32,4 @@ class Document:
     language: str = "en"
     model: str = ""  # what recognised the words
     style: Style = Style()
+    fps: float | None = None  # frames a second by which times may be counted

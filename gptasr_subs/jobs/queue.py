@@ -188,6 +188,10 @@ class Queue:
         self._ask(sql, reason, self._clock(), number)
         return self.get(number)
 
+    def remove(self, number: int) -> None:
+        """Forget a job that is over."""
+        self._ask("DELETE FROM jobs WHERE id = ? AND state NOT IN ('waiting', 'running')", number)
+
     def cancel_path(self, path: Path, reason: str) -> None:
         """Take the job of a file out, if it has one that is not over."""
         sql = "SELECT id FROM jobs WHERE path = ? AND state IN ('waiting', 'running')"

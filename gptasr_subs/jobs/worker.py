@@ -9,11 +9,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gptasr_subs.cues.norms import Norms
 from gptasr_subs.errors import MediaError, QueueError, SharedNameError
+from gptasr_subs.formats.document import Document
 from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.jobs.hooks import Event, Hooks, event_of, reason_of
 from gptasr_subs.jobs.queue import LEASE, Job, Queue, State
@@ -28,6 +30,7 @@ from gptasr_subs.types import FloatArray, Word
 
 Report = Callable[[Job, Event], None]
 JobProgress = Callable[[Job, Progress], None]
+JobDocument = Callable[[Job, Document], None]
 
 _PATHS = ("output", "output_dir")
 
@@ -52,17 +55,19 @@ class Worker:
         hooks: Hooks | None = None,
         report: Report = lambda job, event: None,
         on_progress: JobProgress = lambda job, progress: None,
+        on_document: JobDocument | None = None,
         newest_first: bool = False,
     ) -> None:
         """``options`` hold for what a job does not say itself.
 
         ``report`` is called with each job that is over, ``on_progress`` with how far the one at
-        work is.
+        work is, ``on_document`` with what is known of it so far and in the end.
         """
         self._queue = queue
         self._model = model
         self._report = report
         self._on_progress = on_progress
+        self._on_document = on_document
         self._newest_first = newest_first
         self._options = options or Options()
         self._limits = limits or Limits()
@@ -137,7 +142,14 @@ class Worker:
                 raise Stopped
 
         model = StoppableRecognizer(self._model, stopped)
-        result = subtitle(job.path, model, options=options, on_progress=check)
+        show = self._on_document
+        result = subtitle(
+            job.path,
+            model,
+            options=options,
+            on_progress=check,
+            on_document=partial(show, job) if show else None,
+        )
         return event_of(result, options)
 
     def _failed(self, job: Job, error: Exception, stamp: object) -> Event:

@@ -73,7 +73,8 @@ class MediaInfo:
 
     ``duration`` is in seconds, 0 where the file does not say; ``fps`` are frames a second of the
     video in the mean, if any; ``base_fps`` those of which its times are multiples, as the container
-    has it; ``width`` and ``height`` as players show the picture.
+    has it; ``width`` and ``height`` as players show the picture. ``video_codec`` is empty without
+    one.
     """
 
     duration: float
@@ -83,6 +84,7 @@ class MediaInfo:
     width: int = 0
     height: int = 0
     base_fps: float | None = None
+    video_codec: str = ""
 
     @property
     def even_fps(self) -> float | None:
@@ -210,6 +212,7 @@ def _media_info(facts: dict[str, Any]) -> MediaInfo:
         width=size[0],
         height=size[1],
         base_fps=_frame_rate(video.get("r_frame_rate", "")),
+        video_codec=_codec(video) if video else "",
     )
 
 

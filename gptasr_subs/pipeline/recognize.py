@@ -162,6 +162,7 @@ def document_of(
         language=options.language,
         model=model,
         style=style,
+        fps=info.even_fps,
     )
 
 

@@ -12,7 +12,7 @@ from gptasr_subs.formats import Document, read_with_remarks, render
 from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.outputs.burning import burn
 from gptasr_subs.outputs.embedding import embed
-from gptasr_subs.outputs.progressive import previews
+from gptasr_subs.outputs.progressive import Preview, previews
 from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback, Result
 from gptasr_subs.pipeline.plan import Plan, embedded_as, make_plan, refuse_unwritable
 from gptasr_subs.pipeline.recognize import recognize_file
@@ -31,6 +31,7 @@ def subtitle(
     plan: Plan | None = None,
     record: Record | None = None,
     glossary: Glossary | None = None,
+    on_document: Preview | None = None,
 ) -> Result:
     """Write subtitles for one media file; ``model`` is a recogniser or what ``load_model`` takes.
 
@@ -39,7 +40,8 @@ def subtitle(
     left.
 
     ``plan``, ``record`` and ``glossary`` are what ``make_plan``, ``open_record`` and
-    ``glossary_of`` give, where they are known already.
+    ``glossary_of`` give, where they are known already. ``on_document`` is called with what is known
+    so far, again and again, and with the whole in the end.
     """
     began = time.monotonic()
     path = Path(media)
@@ -57,16 +59,24 @@ def subtitle(
         document = Document(tuple(reading.cues))
     else:
         with previews(plan.wanted if options.progressive else {}) as write:
+
+            def show(document: Document) -> None:
+                write(document)
+                if on_document:
+                    on_document(document)
+
             document = recognize_file(
                 path,
                 model,
                 device=device,
                 options=options,
                 on_progress=on_progress,
-                preview=write if options.progressive else None,
+                preview=show if options.progressive or on_document else None,
                 record=record,
                 glossary=glossary,
             )
+            if on_document:
+                on_document(document)
     for name, target in plan.wanted.items():
         write_atomically(target, render(document, name))
     if not document.cues:  # nothing to put into the video, which stays as it is

@@ -50,7 +50,7 @@ def refusal_response(path: str, refusal: Refusal) -> Response:
         headers["www-authenticate"] = "Bearer"
     if path.startswith("/v1/"):
         return JSONResponse(openai_error(refusal), refusal.status, headers)
-    if path.startswith("/jobs"):
+    if path.startswith(("/jobs", "/uploads", "/folders")):
         return JSONResponse({"error": str(refusal)}, refusal.status, headers)
     return PlainTextResponse(f"{refusal}\n", refusal.status, headers)
 

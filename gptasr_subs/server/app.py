@@ -19,6 +19,10 @@ from gptasr_subs.server import bazarr, jobs, metrics, openai
 from gptasr_subs.server.access import Access
 from gptasr_subs.server.answers import Refusal, answer_refusal
 from gptasr_subs.server.link import load_model
+from gptasr_subs.server.page import documents, folders, playback
+from gptasr_subs.server.page import uploads as page_uploads
+from gptasr_subs.server.page.proxies import Proxies
+from gptasr_subs.server.page.resumable import ResumableUploads
 from gptasr_subs.server.patience import Patience
 from gptasr_subs.server.recognition import Recognition
 from gptasr_subs.server.services import Services, services_of
@@ -47,9 +51,12 @@ def create_app(
             Recognition(load, settings.idle_seconds),
             uploads=UploadFolder(cache_folder() / "uploads", settings.max_upload),
             job_uploads=UploadFolder(data_folder() / "uploads", settings.max_upload),
+            films=ResumableUploads(data_folder() / "films", settings.max_upload),
+            proxies=Proxies(cache_folder() / "page"),
         )
         services.uploads.prepare()
         services.job_uploads.prepare()
+        services.films.prepare()
         app.state.services = services
         async with AsyncExitStack() as stack:
             if wyoming:
@@ -58,6 +65,7 @@ def create_app(
                 await stack.enter_async_context(answering(wyoming, services))
             await stack.enter_async_context(jobs.working_off(services))
             stack.push_async_callback(services.recognition.stop)
+            stack.push_async_callback(services.proxies.cancel)
             yield
 
     return Starlette(
@@ -69,6 +77,10 @@ def create_app(
             Route("/detect-language", bazarr.detect_language, methods=["POST"]),
             *openai.ROUTES,
             *jobs.ROUTES,
+            *documents.ROUTES,
+            *playback.ROUTES,
+            *page_uploads.ROUTES,
+            *folders.ROUTES,
         ],
         middleware=[Middleware(Patience), Middleware(Access, settings=settings)],
         exception_handlers=dict.fromkeys(errors, answer_refusal),

@@ -9,33 +9,32 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gptasr_subs.errors import FormatError, GptasrError, QueueError
-from gptasr_subs.formats import Document, get_format, is_readable, read, render
-from gptasr_subs.jobs.queue import Job, Queue, State, open_queue
-from gptasr_subs.media.sidecars import existing_subtitles, sidecar_path
+from gptasr_subs.errors import FormatError, QueueError
+from gptasr_subs.formats import get_format
+from gptasr_subs.jobs.queue import Job, State
 from gptasr_subs.server.answers import Refusal, event
+from gptasr_subs.server.bodies import read_json
 from gptasr_subs.server.messages import JobOver
+from gptasr_subs.server.page.films import begin_film, forget_film, subtitles_of
+from gptasr_subs.server.page.live import spoken_lines
+from gptasr_subs.server.page.resumable import clean_name
 from gptasr_subs.server.paths import allowed_file
+from gptasr_subs.server.queueing import OVER, ask_queue, find_job
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.server.uploads import read_form
 
 LOOK_SECONDS = 1.0  # between two looks at a job whose events are sent
 WATCH_SECONDS = 5.0  # between two looks at the queue, into which others put jobs too
-OVER = (State.DONE, State.SKIPPED, State.FAILED, State.CANCELLED)
-
-_MAX_NAME = 100  # characters of an uploaded file's name that are kept
-_MAX_JSON = 1 << 20  # bytes
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +54,14 @@ class JobRequest:
 async def working_off(services: Services) -> AsyncIterator[None]:
     """Work the queue off while in the block, whoever puts jobs into it."""
 
-    def delete_upload(message: JobOver) -> None:
-        if _is_upload(services, message.path) and not message.will_retry:
+    def settle(message: JobOver) -> None:
+        document = services.recognition.job_texts.get(message.number)
+        if document and message.elapsed:
+            begin_film(message.number, document)
+        if services.job_uploads.holds(message.path) and not message.will_retry:
             message.path.unlink(missing_ok=True)
 
-    services.recognition.on_job_over = delete_upload
+    services.recognition.on_job_over = settle
     watcher = asyncio.ensure_future(_watch(services))
     try:
         yield
@@ -71,14 +73,12 @@ async def add(request: Request) -> Response:
     """A new job: a form with a file, or a JSON object with the path of a file of this computer."""
     services = services_of(request)
     if request.headers.get("content-type", "").startswith("application/json"):
-        content = await _read_json(request)
+        content = await read_json(request)
         wanted = _parse_request(content, services)
-        name = content.get("path")
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise Refusal(400, "Give the path of a file, or send the file in a form.")
-        path = allowed_file(name, services.settings)
-        if path is None:
-            raise Refusal(403, "There is no such file in the folders that --root allows.")
+        if isinstance(content.get("upload"), str):
+            path = await asyncio.to_thread(services.films.finish, content["upload"])
+        else:
+            path = _named_file(content.get("path"), services)
     else:
         wanted, path = await _receive_form(request, services)
     job = await ask_queue(lambda queue: queue.add(path, wanted.options(), wanted.priority))
@@ -100,43 +100,65 @@ async def list_jobs(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """One job."""
-    return JSONResponse(_facts(await _job(request), services_of(request)))
+    return JSONResponse(_facts(await find_job(request), services_of(request)))
 
 
 async def delete(request: Request) -> Response:
-    """Stop a job after the window at work, and remove what was uploaded and made for it."""
+    """Stop a job after the window at work. One that is over is forgotten, and all that was uploaded
+    and made for it is removed.
+    """
     services = services_of(request)
-    number = request.path_params["number"]
-    await _job(request)
-    job = await ask_queue(lambda queue: queue.cancel(number))
+    job = await find_job(request)
+    number = job.id
+    if job.state in OVER:
+        await ask_queue(lambda queue: queue.remove(number))
+        await forget_film(job, services)
+    else:
+        job = await ask_queue(lambda queue: queue.cancel(number))
     services.recognition.cancel_job(number)
-    if _is_upload(services, job.path):
+    if services.job_uploads.holds(job.path):
         await asyncio.to_thread(shutil.rmtree, job.path.parent, ignore_errors=True)
+    return JSONResponse(_facts(job, services))
+
+
+async def retry(request: Request) -> Response:
+    """Let a job that failed or was stopped begin again."""
+    services = services_of(request)
+    job = await find_job(request)
+    if not await asyncio.to_thread(job.path.is_file):
+        raise Refusal(409, "The film of this job is not there any more; send it again.")
+    try:
+        job = await ask_queue(lambda queue: queue.retry(job.id))
+    except QueueError as error:
+        raise Refusal(409, str(error)) from error
+    services.recognition.work_queue()
     return JSONResponse(_facts(job, services))
 
 
 async def subtitles(request: Request) -> Response:
     """The subtitles of a job, in any format."""
-    job = await _job(request)
+    job = await find_job(request)
     try:
         format = get_format(request.path_params["format"])
     except FormatError as error:
         raise Refusal(404, str(error)) from error
-    if job.state not in (State.DONE, State.SKIPPED):
-        raise Refusal(409, f"The job {job.id} is {job.state.value} and has no subtitles yet.")
-    text = await asyncio.to_thread(_subtitles_of, job, format.name)
-    return PlainTextResponse(text)
+    return PlainTextResponse(await asyncio.to_thread(subtitles_of, job, format.name))
 
 
 async def events(request: Request) -> Response:
     """The job as it changes, until it is over."""
-    await _job(request)  # raises Refusal while the status can still say so
+    await find_job(request)  # raises Refusal while the status can still say so
 
     async def changes() -> AsyncIterator[bytes]:
         services = services_of(request)
         sent = ""
+        told = 0  # words
         while True:
-            job = await _job(request)
+            job = await find_job(request)
+            if known := services.recognition.job_texts.get(job.id):
+                for line in spoken_lines(known.words[told:]):
+                    yield event(line, "text")
+                told = max(told, len(known.words))
             facts = json.dumps(_facts(job, services), ensure_ascii=False)
             yield event(facts, "job") if facts != sent else b": waiting\n\n"
             sent = facts
@@ -154,6 +176,7 @@ ROUTES = [
     Route("/jobs", add, methods=["POST"]),
     Route("/jobs/{number:int}", show),
     Route("/jobs/{number:int}", delete, methods=["DELETE"]),
+    Route("/jobs/{number:int}/retry", retry, methods=["POST"]),
     Route("/jobs/{number:int}/events", events),
     Route("/jobs/{number:int}/subtitles.{format}", subtitles),
 ]
@@ -169,24 +192,6 @@ async def _watch(services: Services) -> None:
         await asyncio.sleep(WATCH_SECONDS)
 
 
-async def ask_queue(question: Callable[[Queue], _T]) -> _T:
-    """Return an answer of the queue, whose connection belongs to one thread."""
-
-    def ask() -> _T:
-        with open_queue() as queue:
-            return question(queue)
-
-    return await asyncio.to_thread(ask)
-
-
-async def _job(request: Request) -> Job:
-    number = request.path_params["number"]
-    try:
-        return await ask_queue(lambda queue: queue.get(number))
-    except (QueueError, OverflowError) as error:
-        raise Refusal(404, f"There is no job {number}; GET /jobs lists those there are.") from error
-
-
 def _facts(job: Job, services: Services) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "id": job.id,
@@ -199,7 +204,7 @@ def _facts(job: Job, services: Services) -> dict[str, Any]:
         "added": job.added,
         "changed": job.changed,
     }
-    if not _is_upload(services, job.path):
+    if not (services.job_uploads.holds(job.path) or services.films.holds(job.path)):
         facts["path"] = str(job.path)
     if job.state is State.RUNNING and job.id in services.recognition.job_progress:
         facts["progress"] = _progress(*services.recognition.job_progress[job.id])
@@ -215,19 +220,13 @@ def _progress(progress: Any, begun: float) -> dict[str, float]:
     return {name: round(max(0.0, number), 2) for name, number in numbers.items()}
 
 
-async def _read_json(request: Request) -> dict[str, Any]:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > _MAX_JSON:
-            raise Refusal(413, "A job is described in less than a megabyte.")
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise Refusal(400, "This is no JSON; send an object with a path.") from error
-    if not isinstance(content, dict):
-        raise Refusal(400, 'Send an object such as {"path": "/films/x.mkv"}.')
-    return content
+def _named_file(name: Any, services: Services) -> Path:
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise Refusal(400, "Give the path of a file, or send the file in a form.")
+    path = allowed_file(name, services.settings)
+    if path is None:
+        raise Refusal(403, "There is no such file in the folders that --root allows.")
+    return path
 
 
 async def _receive_form(request: Request, services: Services) -> tuple[JobRequest, Path]:
@@ -243,11 +242,9 @@ async def _receive_form(request: Request, services: Services) -> tuple[JobReques
     except Refusal:
         form.delete()
         raise
-    name = re.split(r"[/\\]", form.filename)[-1]
-    name = re.sub(r"[^\w.,() \-]", "_", name).strip(". ")[-_MAX_NAME:]
     folder = services.job_uploads.folder / secrets.token_hex(8)
     folder.mkdir(mode=0o700)
-    return wanted, form.upload.path.replace(folder / (name or "upload"))
+    return wanted, form.upload.path.replace(folder / clean_name(form.filename))
 
 
 def _parse_request(content: dict[str, Any], services: Services) -> JobRequest:
@@ -267,29 +264,3 @@ def _parse_request(content: dict[str, Any], services: Services) -> JobRequest:
     if not isinstance(language, str) or not re.fullmatch("[A-Za-z]{2,3}(-[A-Za-z0-9]+)*", language):
         raise Refusal(400, f"{language!r} is no language code; write it like en or en-US.")
     return JobRequest(names, language, priority)
-
-
-def _is_upload(services: Services, path: Path) -> bool:
-    return path.is_relative_to(services.job_uploads.folder.absolute())
-
-
-def _subtitles_of(job: Job, format: str) -> str:
-    """The file that was written in this format, else what another one says in it."""
-    language = job.options.get("language", "en")
-    folder = Path(job.options["output_dir"]) if job.options.get("output_dir") else None
-    there = existing_subtitles(job.path, language, directory=folder)
-    for name in job.options.get("formats", []):  # players know nothing of JSON and plain text
-        made = sidecar_path(job.path, language, get_format(name).extension, directory=folder)
-        if made.is_file() and made not in there:
-            there.append(made)
-    extension = get_format(format).extension
-    for path in there:
-        if path.suffix == f".{extension}":
-            return path.read_text(encoding="utf-8", errors="replace")
-    readable = [path for path in there if is_readable(path)]
-    if not readable:
-        raise Refusal(404, f"The subtitles of the job {job.id} are not there any more.")
-    try:
-        return render(Document(tuple(read(readable[0])), language=language), format)
-    except GptasrError as error:
-        raise Refusal(500, f"The subtitles of the job {job.id} cannot be read.") from error

@@ -32,6 +32,11 @@ class Listen(Task):
 
 
 @dataclass(frozen=True, slots=True)
+class Recall(Task):
+    """Only what the journal holds is wanted: no document where that is not the whole file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """A task is wanted no longer."""
 
@@ -97,6 +102,14 @@ class JobMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class JobText:
+    """What is known of the text of a job so far; in the end all of it."""
+
+    number: int
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
 class JobOver:
     """A job of the queue is over, or will be tried again."""
 
@@ -113,4 +126,4 @@ class QueueDone:
 
 
 ToWorker = Task | Cancel | WorkQueue | CancelJob | Stop
-FromWorker = Loaded | Moved | Finished | Failed | JobMoved | JobOver | QueueDone
+FromWorker = Loaded | Moved | Finished | Failed | JobMoved | JobText | JobOver | QueueDone

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gptasr_subs.jobs.queue import Queue, State
-from gptasr_subs.server.jobs import ask_queue
+from gptasr_subs.server.queueing import ask_queue
 from gptasr_subs.server.recognition import Recognition
 from gptasr_subs.server.services import services_of
 

@@ -28,10 +28,12 @@ from gptasr_subs.server.messages import (
     FromWorker,
     JobMoved,
     JobOver,
+    JobText,
     Listen,
     Loaded,
     Moved,
     QueueDone,
+    Recall,
     Task,
     WorkQueue,
 )
@@ -39,6 +41,7 @@ from gptasr_subs.server.uploads import Upload
 from gptasr_subs.storage.files import file_stamp
 
 REMEMBERED = 16  # finished works whose results are kept for equal requests
+REMEMBERED_TEXTS = 4  # jobs
 
 _ATTEMPTS = 3  # of one work, where the process dies
 _URGENT_AT_ONCE = 4
@@ -70,8 +73,8 @@ class Source:
 class Ask:
     """What is to be done with a source.
 
-    ``keep``: it is finished even when all who waited have left. ``listen``: only the
-    confidence of its first minute is wanted. The rest as for ``messages.Task``.
+    ``keep``: it is finished even when all who waited have left. ``listen`` and ``recall`` ask for
+    less, see ``messages.Listen`` and ``messages.Recall``. The rest as for ``messages.Task``.
     """
 
     source: Source
@@ -80,6 +83,7 @@ class Ask:
     follow: bool = False
     keep: bool = False
     listen: bool = False
+    recall: bool = False
     glossary: Glossary | None = None
 
 
@@ -148,6 +152,7 @@ class Recognition:
     def __init__(self, load: Callable[[], Recognizer], idle_seconds: float) -> None:
         """``load`` makes the recogniser in the process, which gets it by pickle."""
         self.job_progress: dict[int, tuple[Progress, float]] = {}  # and when it was begun
+        self.job_texts: dict[int, Document] = {}  # of the last jobs, as far as they are known
         self.totals = Totals()
         self.on_job_over: Callable[[JobOver], None] = lambda message: None
         self._load = load
@@ -189,7 +194,7 @@ class Recognition:
         A work that all have left is cancelled, unless one of them said ``keep``. The upload is
         deleted once it is not needed.
         """
-        key = (ask.source.digest, ask.options, ask.listen, ask.glossary)
+        key = (ask.source.digest, ask.options, ask.listen, ask.recall, ask.glossary)
         work = self._works.get(key) or self._begin(key, ask)
         if work.ask.source is not ask.source and ask.source.upload:
             ask.source.upload.delete()
@@ -243,7 +248,8 @@ class Recognition:
                 return known
             async with self._urgent_lane if work.ask.urgent else self._file_lane:
                 finished = await self._ask_process(work)
-            self._finished[key] = pickle.dumps(finished)
+            if not work.ask.recall:  # the journal may hold more the next time
+                self._finished[key] = pickle.dumps(finished)
             if len(self._finished) > REMEMBERED:
                 self._finished.popitem(last=False)
             return finished
@@ -299,6 +305,10 @@ class Recognition:
         elif isinstance(message, JobMoved):
             begun = self.job_progress.get(message.number, (None, time.monotonic()))[1]
             self.job_progress[message.number] = message.progress, begun
+        elif isinstance(message, JobText):
+            self.job_texts[message.number] = message.document
+            if len(self.job_texts) > REMEMBERED_TEXTS:
+                del self.job_texts[next(iter(self.job_texts))]
         elif isinstance(message, JobOver):
             self.job_progress.pop(message.number, None)
             if message.elapsed:  # none of a job that failed or was skipped
@@ -350,7 +360,7 @@ class Recognition:
 
 def _task(work: Work) -> Task:
     ask = work.ask
-    kind = Listen if ask.listen else Task
+    kind = Listen if ask.listen else Recall if ask.recall else Task
     return kind(
         work.number,
         ask.source.path,

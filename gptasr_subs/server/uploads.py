@@ -88,6 +88,10 @@ class UploadFolder:
             if path.is_file() and time.time() - path.stat().st_mtime > _ABANDONED:
                 path.unlink(missing_ok=True)
 
+    def holds(self, path: Path) -> bool:
+        """Whether a file lies here."""
+        return path.is_relative_to(self.folder.absolute())
+
     def refuse_long(self, request: Request) -> None:
         """Raise Refusal where a client says that it will send too much."""
         length = request.headers.get("content-length", "0")
@@ -118,7 +122,7 @@ class UploadSink:
         try:
             self._file = path.open("xb")
         except OSError as error:
-            raise _cannot_store(error) from error
+            raise cannot_store(error) from error
 
     async def write(self, data: bytes | memoryview) -> None:
         """Take bytes. Raises Refusal where there are too many, or no room for them."""
@@ -149,7 +153,7 @@ class UploadSink:
             self._hash.update(self._waiting)
             self._file.write(self._waiting)
         except OSError as error:
-            raise _cannot_store(error) from error
+            raise cannot_store(error) from error
         self._waiting.clear()
 
     def _finish(self) -> None:
@@ -160,7 +164,7 @@ class UploadSink:
                 self._file.write(wav_header(self._size))
             self._file.close()
         except OSError as error:
-            raise _cannot_store(error) from error
+            raise cannot_store(error) from error
 
 
 def wav_header(size: int) -> bytes:
@@ -288,6 +292,7 @@ class _FormReader:
         self._text += data
 
 
-def _cannot_store(error: OSError) -> Refusal:
+def cannot_store(error: OSError) -> Refusal:
+    """The refusal where the disk does not take an upload."""
     reason = (error.strerror or os.strerror(error.errno or 0)).lower()
     return Refusal(507, f"The server cannot store the upload ({reason}); free some disk space.")

@@ -13,18 +13,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
 
 from gptasr_subs.errors import GptasrError, MediaError
+from gptasr_subs.formats.document import Document
 from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import Job, State, open_queue
 from gptasr_subs.jobs.worker import StoppableRecognizer, Stopped, Worker
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
+from gptasr_subs.pipeline.glossary import glossary_of
 from gptasr_subs.pipeline.options import Options, Progress
-from gptasr_subs.pipeline.recognize import open_record, recognize_file
+from gptasr_subs.pipeline.recognize import document_of, open_record, recognize_file
 from gptasr_subs.recognition.cache import open_journal
 from gptasr_subs.recognition.loading import LazyRecognizer, with_glossary
 from gptasr_subs.recognition.recognizer import Recognizer
@@ -37,10 +40,12 @@ from gptasr_subs.server.messages import (
     FromWorker,
     JobMoved,
     JobOver,
+    JobText,
     Listen,
     Loaded,
     Moved,
     QueueDone,
+    Recall,
     Stop,
     Task,
     ToWorker,
@@ -134,6 +139,8 @@ class WorkerProcess:
         try:
             if isinstance(task, Listen):
                 answer = Finished(task.number, confidence=confidence_of(task, model))
+            elif isinstance(task, Recall):
+                answer = Finished(task.number, recalled(task, model))
             else:
                 answer = Finished(task.number, self._recognize(task, model))
         except Stopped:
@@ -190,6 +197,7 @@ class WorkerProcess:
                     hooks=Hooks(),
                     report=report,
                     on_progress=lambda job, progress: self._send(JobMoved(job.id, progress)),
+                    on_document=lambda job, document: self._send(JobText(job.id, document)),
                 )
                 self._queue_worker.run()
         except GptasrError as error:
@@ -291,3 +299,17 @@ def confidence_of(task: Task, model: Recognizer) -> float:
         words = [word for _, found in next(groups, []) for word in found]
         del groups, blocks  # closes them, and ffmpeg with them
     return sum(word.confidence for word in words) / len(words) if words else 0.0
+
+
+def recalled(task: Task, model: Recognizer) -> Document | None:
+    """What was recognised of a file in another run; None where the journal does not hold all."""
+    options = task.options
+    info = probe(task.path)
+    listening = with_glossary(model, glossary_of(task.path, options))
+    with open_journal(options.journal) as journal:
+        record = open_record(journal, task.path, info=info, recognizer=listening, options=options)
+        known = record.finished()
+    if known is None:
+        return None
+    info = replace(info, duration=known.seconds or info.duration)
+    return document_of(known.words, task.path, info, known.model, options=options)

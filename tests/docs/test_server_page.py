@@ -44,6 +44,8 @@ def test_addresses_are_those_of_the_application() -> None:
         re.sub(r"\bN\b", "{number:int}", path)
         .replace("NAME", "{name:path}")
         .replace("FORMAT", "{format}")
+        .replace("VERSION", "{version:int}")
+        .replace("/ID", "/{id}")
         for path in re.findall(r"`[A-Z]+ (/[^`?]*)", table)
     }
     routes = create_app(Settings(), load=FakeRecognizer).routes
