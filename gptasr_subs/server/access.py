@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gptasr_subs.server.answers import Refusal, refusal_response
 from gptasr_subs.server.settings import Settings, is_loopback
 
 COOKIE = "gptasr_subs_key"
-OPEN_PATHS = frozenset({"/status", "/healthz"})  # nothing in their answers is secret
+# Nothing in their answers is secret; the page needs its looks before one signs in.
+OPEN_PATHS = frozenset({"/status", "/healthz", "/sign-in"})
 
 _PATH_PREFIX = "/k/"  # before the key in a path, for clients that cannot send headers
+_STATIC = "/static/"
+_READING = ("GET", "HEAD", "OPTIONS")
+_PAGE = re.compile(r"/(?:films/(\d+))?")
 
 
 class Access:
@@ -41,24 +46,24 @@ class Access:
             path = slash + rest or "/"
         refusal = self._refusal(scope, key, path)
         if refusal:
-            await refusal_response(path, refusal)(scope, receive, send)
+            response = _sign_in(scope, path, refusal) or refusal_response(path, refusal)
+            await response(scope, receive, send)
         else:
             raw_path = path.encode("utf-8", errors="surrogateescape")
             await self._app({**scope, "path": path, "raw_path": raw_path}, receive, send)
 
     def _refusal(self, scope: Scope, path_key: str, path: str) -> Refusal | None:
         settings = self._settings
-        if path in OPEN_PATHS or settings.no_key:
+        headers = Headers(scope=scope)
+        if headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in _READING:
+            return Refusal(403, "A page of another site may not change anything here.")
+        if path in OPEN_PATHS or path.startswith(_STATIC) or settings.no_key:
             return None
         if is_allowed((scope.get("client") or ("",))[0], settings):
             return None
-        headers = Headers(scope=scope)
         if settings.keys:
-            for given in (path_key, *_given_keys(headers)):
-                data = given.encode("utf-8", errors="replace")
-                # Takes the same time wherever two keys begin to differ
-                if any(secrets.compare_digest(data, key.encode()) for key in settings.keys):
-                    return None
+            if any(map(settings.has_key, (path_key, *_given_keys(headers)))):
+                return None
             return Refusal(
                 401,
                 "This server needs its key, as a bearer token or in the path: /k/KEY/...",
@@ -73,6 +78,18 @@ class Access:
                 403, "This server answers to localhost only; start it with --key for other names."
             )
         return None
+
+
+def _sign_in(scope: Scope, path: str, refusal: Refusal) -> Response | None:
+    """Where a browser that has no key is sent when it asks for a page."""
+    page = _PAGE.fullmatch(path)
+    if refusal.status != 401 or scope["method"] != "GET" or not page:
+        return None
+    if "text/html" not in Headers(scope=scope).get("accept", ""):
+        return None
+    if page[1]:
+        return RedirectResponse(f"../sign-in?film={page[1]}", 303)
+    return RedirectResponse("sign-in", 303)
 
 
 def is_allowed(client: str, settings: Settings) -> bool:

@@ -19,7 +19,7 @@ from gptasr_subs.server import bazarr, jobs, metrics, openai
 from gptasr_subs.server.access import Access
 from gptasr_subs.server.answers import Refusal, answer_refusal
 from gptasr_subs.server.link import load_model
-from gptasr_subs.server.page import documents, folders, playback
+from gptasr_subs.server.page import documents, folders, pages, playback
 from gptasr_subs.server.page import uploads as page_uploads
 from gptasr_subs.server.page.proxies import Proxies
 from gptasr_subs.server.page.resumable import ResumableUploads
@@ -81,6 +81,7 @@ def create_app(
             *playback.ROUTES,
             *page_uploads.ROUTES,
             *folders.ROUTES,
+            *pages.ROUTES,
         ],
         middleware=[Middleware(Patience), Middleware(Access, settings=settings)],
         exception_handlers=dict.fromkeys(errors, answer_refusal),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,12 @@ class Settings:
             raise UsageError(
                 "Home Assistant cannot send a key to --wyoming: give --allow with its address."
             )
+
+    def has_key(self, given: str) -> bool:
+        """Whether this is one of the keys."""
+        data = given.encode("utf-8", errors="replace")
+        # Takes the same time wherever two keys begin to differ
+        return any(secrets.compare_digest(data, key.encode()) for key in self.keys)
 
     @property
     def is_local(self) -> bool:

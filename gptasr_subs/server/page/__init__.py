@@ -11,4 +11,5 @@ peaks       waveforms
 resumable   uploads that survive a lost connection
 uploads     their addresses
 folders     films of this computer to choose from
+pages       the pages themselves, their files in ``static``, and the sign-in
 """
