@@ -62,7 +62,12 @@ class Batch:
             if info:
                 model = with_glossary(self._model, glossary)
                 record = open_record(
-                    journal, media, info=info, recognizer=model, options=self._options
+                    journal,
+                    media,
+                    info=info,
+                    recognizer=model,
+                    options=self._options,
+                    glossary=glossary,
                 )
                 if record.finished() is None:
                     self._model.load()

@@ -44,6 +44,11 @@ class Glossary:
         return bool(self.terms)
 
     @property
+    def sounds(self) -> list[tuple[str, float]]:
+        """All spellings of its terms, with their weights."""
+        return [(sound, term.weight) for term in self.terms for sound in term.sounds]
+
+    @property
     def digest(self) -> str:
         """Differs where the terms do; empty where there are none."""
         return blake2b(repr(self.terms).encode(), digest_size=8).hexdigest() if self else ""

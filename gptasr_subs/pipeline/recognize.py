@@ -28,6 +28,7 @@ from gptasr_subs.recognition.loading import (
     LazyRecognizer,
     identity_of,
     lazy_model,
+    weights_of,
     with_glossary,
 )
 from gptasr_subs.recognition.recognizer import Recognizer
@@ -74,7 +75,14 @@ def recognize_file(
     with ExitStack() as stack:
         if record is None:
             journal = stack.enter_context(open_journal(options.journal))
-            record = open_record(journal, media, info=info, recognizer=recognizer, options=options)
+            record = open_record(
+                journal,
+                media,
+                info=info,
+                recognizer=recognizer,
+                options=options,
+                glossary=terms,
+            )
         transcript = record.finished()
         if transcript is None:
             if isinstance(recognizer, LazyRecognizer):
@@ -106,12 +114,28 @@ def recognize_file(
 
 
 def open_record(
-    journal: Journal, media: Path, *, info: MediaInfo, recognizer: Recognizer, options: Options
+    journal: Journal,
+    media: Path,
+    *,
+    info: MediaInfo,
+    recognizer: Recognizer,
+    options: Options,
+    glossary: Glossary = Glossary(),
 ) -> Record:
-    """What the journal holds of the audio track that is taken, recognised in this way."""
+    """What the journal holds of the audio track that is taken, recognised in this way.
+
+    ``recognizer`` listens for the ``glossary``.
+    """
     track = choose_track(info, options.audio_track, options.language)
     identity = identity_of(recognizer, options.language)
-    return journal.record(media, track, identity=identity, beams=options.beams)
+    return journal.record(
+        media,
+        track,
+        identity=identity,
+        beams=options.beams,
+        weights=weights_of(recognizer, options.language),
+        glossary=glossary,
+    )
 
 
 def transcribe(

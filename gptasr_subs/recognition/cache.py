@@ -4,6 +4,10 @@ A window is found again by the hash of its samples, together with what turned th
 weights, the width of the search and a version of the results. So a copy or a renamed video is known
 too, and what has changed in any way is not. A video that was finished is found by its size, time
 and file number without being decoded at all.
+
+A recogniser whose words depend on no more of a glossary than the terms that may be heard in a
+window gives its sounds along. They are kept, and tell which terms those are: a window is known as
+long as they stay the same, and another glossary has few windows read again.
 """
 
 from __future__ import annotations
@@ -17,16 +21,22 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gptasr_subs.recognition.transcript import Transcript, recognized_window
+from gptasr_subs.glossary.terms import Glossary
+from gptasr_subs.recognition.transcript import HeardWords, Transcript, recognized_window
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.storage.files import MIB, file_stamp
 from gptasr_subs.storage.folders import cache_folder
 from gptasr_subs.storage.sqlite import open_database
 from gptasr_subs.types import Span, Word
+
+if TYPE_CHECKING:  # they bring torch along, which what was recognised already does without
+    from gptasr_subs.glossary.writing import TermWriter
+    from gptasr_subs.model.decoding.spotting import TermSpotter
 
 LIMIT = 200 * MIB  # bytes; a video of two hours takes about one MiB
 
@@ -34,7 +44,7 @@ _log = logging.getLogger(__name__)
 _SECONDS_TO_WAIT = 10.0  # for another process that writes
 # Part of every key. Raise it with each change to decoding, segmentation or the model that may
 # change words or times.
-_RESULTS_VERSION = 1
+_RESULTS_VERSION = 2
 # Journals of which it was said that they cannot be used; once is enough
 _reported: set[Path | None] = set()
 _SCHEMA = """
@@ -48,7 +58,10 @@ CREATE TABLE IF NOT EXISTS windows (
     key BLOB PRIMARY KEY, film INTEGER, words TEXT,
     error TEXT);  -- why it has no words, if it failed
 CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
+CREATE TABLE IF NOT EXISTS sounds (key BLOB PRIMARY KEY, film INTEGER, sounds BLOB);
+CREATE INDEX IF NOT EXISTS sounds_of_film ON sounds (film);
 """
+_PARTS = ("windows", "sounds")  # of a film
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +112,26 @@ class Journal:
             except (sqlite3.Error, OSError) as error:
                 self._give_up(error)
 
-    def record(self, media: Path, track: int, identity: str, beams: int) -> Record:
-        """What it holds of one audio track of a video. ``identity`` names the weights.
+    def record(
+        self,
+        media: Path,
+        track: int,
+        identity: str,
+        beams: int,
+        *,
+        weights: str = "",
+        glossary: Glossary = Glossary(),
+    ) -> Record:
+        """What it holds of one audio track of a video. ``identity`` names the recogniser.
 
-        Without one nothing is remembered.
+        Without one nothing is remembered. ``weights`` is its identity without the ``glossary``,
+        where it gives the sounds of windows.
         """
         settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
+        plain = f"{weights}\n{beams}\n{_RESULTS_VERSION}".encode() if weights else settings
         stamp = file_stamp(media)
         if not identity or stamp is None or self._database is None:
-            return Record(self, None, settings)
+            return Record(self, None, settings, plain=plain, glossary=glossary)
         key = _hash(settings, repr((stamp, track)).encode())
         self.prune(self._limit)
         self.ask(
@@ -120,7 +144,8 @@ class Journal:
             key,
         )
         rows = self.ask("SELECT id FROM films WHERE key = ?", key)
-        return Record(self, rows[0][0] if rows else None, settings)
+        number = rows[0][0] if rows else None
+        return Record(self, number, settings, plain=plain, glossary=glossary)
 
     def entries(self) -> list[CacheEntry]:
         """All videos, the last used first."""
@@ -148,11 +173,13 @@ class Journal:
         """
         forgotten = 0
         if self.size() > limit:  # of a video that another process has forgotten meanwhile
-            self.ask("DELETE FROM windows WHERE film NOT IN (SELECT id FROM films)")
+            for table in _PARTS:
+                self.ask(f"DELETE FROM {table} WHERE film NOT IN (SELECT id FROM films)")
         while self.size() > limit and (
             oldest := self.ask("SELECT id FROM films ORDER BY used LIMIT 1")
         ):
-            self.ask("DELETE FROM windows WHERE film = ?", oldest[0][0])
+            for table in _PARTS:
+                self.ask(f"DELETE FROM {table} WHERE film = ?", oldest[0][0])
             self.ask("DELETE FROM films WHERE id = ?", oldest[0][0])
             forgotten += 1
         return forgotten
@@ -194,12 +221,25 @@ class Journal:
 class Record:
     """What the journal knows of one video, and what of it has failed in this run."""
 
-    def __init__(self, journal: Journal, number: int | None, settings: bytes) -> None:
-        """Made by ``Journal.record``; without a ``number`` nothing is remembered."""
+    def __init__(
+        self,
+        journal: Journal,
+        number: int | None,
+        settings: bytes,
+        *,
+        plain: bytes,
+        glossary: Glossary,
+    ) -> None:
+        """Made by ``Journal.record``; without a ``number`` nothing is remembered.
+
+        ``plain`` are the ``settings`` without the ``glossary``.
+        """
         self._journal = journal
         self._number = number
         self._settings = settings
-        self._keys: dict[Span, bytes] = {}
+        self._plain = plain
+        self._glossary = glossary
+        self._keys: dict[Span, tuple[bytes, bytes]] = {}  # of a window's sounds, and of its words
         self._finished: Transcript | None = None
         self.failed: list[tuple[Span, str]] = []
 
@@ -209,6 +249,9 @@ class Record:
 
     def store(self, window: Window, words: Sequence[Word]) -> None:
         """Put the words of a window on disk at once."""
+        if isinstance(words, HeardWords):
+            self._write_sounds(window, words.sounds)
+            words = words.plain
         self._write(window, json.dumps([[w.text, w.start, w.end, w.confidence] for w in words]))
 
     def mark_failed(self, window: Window, error: Exception) -> None:
@@ -222,7 +265,7 @@ class Record:
         if self._number is None or self.failed:
             return
         windows = [
-            [*_pair(h.span), [_pair(s) for s in h.speech], self._keys[h.span].hex()]
+            [*_pair(h.span), [_pair(s) for s in h.speech], *map(bytes.hex, self._keys[h.span])]
             for h in transcript.windows
         ]
         layout = json.dumps([transcript.seconds, windows])
@@ -235,26 +278,72 @@ class Record:
             self._finished = self._read_finished()
         return self._finished
 
+    def windows_with(self, glossary: Glossary) -> list[Span]:
+        """Where in a finished video a term of ``glossary`` may be spoken, by the sounds alone."""
+        from gptasr_subs.model.decoding.spotting import TermSpotter
+
+        spotter = TermSpotter(glossary.sounds)
+        _, windows = self._layout() or (0.0, [])
+        return [
+            Span(start, end)
+            for start, end, _, sounds, _ in windows
+            if self._heard(bytes.fromhex(sounds), spotter)
+        ]
+
+    def _layout(self) -> list[Any] | None:
+        rows = self._journal.ask("SELECT layout FROM films WHERE id = ?", self._number)
+        return _unpacked(rows[0][0]) if rows else None
+
     def _read_finished(self) -> Transcript | None:
-        rows = self._journal.ask("SELECT layout, model FROM films WHERE id = ?", self._number)
-        layout = _unpacked(rows[0][0]) if rows else None
+        layout = self._layout()
         if layout is None:
             return None
         seconds, windows = layout
         recognized = []
-        for start, end, speech, key in windows:
+        for start, end, speech, _, key in windows:
             words = self._words(bytes.fromhex(key))
             if words is None:
                 return None
             recognized.append(
                 recognized_window(Span(start, end), [Span(*pair) for pair in speech], words)
             )
-        return Transcript(rows[0][1], seconds, tuple(recognized))
+        rows = self._journal.ask("SELECT model FROM films WHERE id = ?", self._number)
+        return Transcript(rows[0][0], seconds, tuple(recognized))
 
     def _key(self, window: Window) -> bytes:
         if window.span not in self._keys:
-            self._keys[window.span] = _hash(self._settings, window.samples.tobytes())
-        return self._keys[window.span]
+            samples = window.samples.tobytes()
+            sounds = _hash(self._plain, samples)
+            terms = self._heard(sounds, self._spotter)
+            # Where nothing is heard of the glossary, the words are those without one.
+            words = _hash(self._settings, samples) if terms is None else _hash(sounds, terms)
+            self._keys[window.span] = sounds, words
+        return self._keys[window.span][1]
+
+    def _heard(self, key: bytes, spotter: TermSpotter) -> bytes | None:
+        """The terms that may be spoken in a window; None where its sounds are not known."""
+        from gptasr_subs.model.decoding.spotting import unpack
+
+        rows = self._journal.ask("SELECT sounds, film FROM sounds WHERE key = ?", key)
+        sounds = unpack(rows[0][0]) if rows else None
+        if sounds is None:
+            return None
+        if rows[0][1] != self._number:
+            self._journal.ask("UPDATE sounds SET film = ? WHERE key = ?", self._number, key)
+        terms = sorted(spotter.spot(sounds))
+        return repr(terms).encode() if terms else b""
+
+    @cached_property
+    def _spotter(self) -> TermSpotter:
+        from gptasr_subs.model.decoding.spotting import TermSpotter
+
+        return TermSpotter(self._glossary.sounds)
+
+    @cached_property
+    def _term_writer(self) -> TermWriter:
+        from gptasr_subs.glossary.writing import TermWriter
+
+        return TermWriter(self._glossary)
 
     def _words(self, key: bytes) -> list[Word] | None:
         rows = self._journal.ask("SELECT words, film FROM windows WHERE key = ?", key)
@@ -264,7 +353,16 @@ class Record:
         # Of another video with the same audio; it must not be forgotten with that one
         if rows[0][1] != self._number:
             self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
-        return [Word(*fields) for fields in stored]
+        words = [Word(*fields) for fields in stored]
+        return words if self._plain == self._settings else self._term_writer.write(words)
+
+    def _write_sounds(self, window: Window, sounds: bytes) -> None:
+        if self._number is not None:
+            unheard = "DELETE FROM windows WHERE key = ? AND words IS NULL"  # if it failed before
+            self._journal.ask(unheard, self._key(window))
+            key = self._keys.pop(window.span)[0]  # that of the words changes with the sounds
+            sql = "INSERT OR REPLACE INTO sounds (key, film, sounds) VALUES (?, ?, ?)"
+            self._journal.ask(sql, key, self._number, sounds)
 
     def _write(self, window: Window, words: str | None, error: str | None = None) -> None:
         if self._number is not None:

@@ -19,6 +19,7 @@ from gptasr_subs.recognition.batching import (
     run_batches,
     split_batches,
 )
+from gptasr_subs.recognition.transcript import HeardWords
 from gptasr_subs.types import FloatArray, Word
 
 if TYPE_CHECKING:
@@ -39,14 +40,15 @@ class GptAsrRecognizer:
     def __init__(self, checkpoint: Checkpoint, device: str = "cpu", identity: str = "") -> None:
         """``device`` is where the checkpoint's network already is: cpu, cuda (or cuda:1) or mps.
 
-        ``identity`` says which weights these are; without one nothing is put into the journal.
+        ``identity`` says which weights these are; without one nothing is put into the journal. As
+        ``weights`` it stays the same with a glossary.
         """
         from gptasr_subs.model.log_mel import build_front_end
 
         self.checkpoint = checkpoint
         self.device = device
         self.identity = identity
-        self._weights = identity
+        self.weights = identity
         self._spotter: TermSpotter | None = None
         self._term_writer: TermWriter | None = None
         self._heads = checkpoint.heads
@@ -97,8 +99,7 @@ class GptAsrRecognizer:
             decoded = halve_on_out_of_memory(
                 lambda part: self._decode(part, options), some, self.name
             )
-            words = [self._words(clip, result) for clip, result in zip(some, decoded, strict=True)]
-            return list(map(self._term_writer.write, words)) if self._term_writer else words
+            return [self._words(clip, result) for clip, result in zip(some, decoded, strict=True)]
 
         found = run_batches(recognize, batches, self.device)
         for batch, words in zip(batches, found, strict=True):
@@ -110,10 +111,9 @@ class GptAsrRecognizer:
         from gptasr_subs.glossary.writing import TermWriter
         from gptasr_subs.model.decoding.spotting import TermSpotter
 
-        spellings = [(sound, term.weight) for term in glossary.terms for sound in term.sounds]
         listening = copy(self)
-        listening.identity = glossary_identity(self._weights, glossary)
-        listening._spotter = TermSpotter(spellings)
+        listening.identity = glossary_identity(self.weights, glossary)
+        listening._spotter = TermSpotter(glossary.sounds)
         listening._term_writer = TermWriter(glossary)
         return listening
 
@@ -187,6 +187,16 @@ class GptAsrRecognizer:
         return pad_sequence(mels, batch_first=True).transpose(1, 2), lengths
 
     def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
+        """The words of a clip, with the terms in them as the glossary writes them."""
+        from gptasr_subs.model.decoding.spotting import pack, sounds_of
+
+        plain = self._timed_words(clip, decoded)
+        words = self._term_writer.write(plain) if self._term_writer else plain
+        if decoded.ctc_log_probs is None:
+            return words
+        return HeardWords(words, plain, pack(sounds_of(decoded.ctc_log_probs)))
+
+    def _timed_words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
         """By the CTC head where there is one, else by attention, else spread over the speech."""
         from gptasr_subs.model.alignment.words import (
             align_words,

@@ -97,14 +97,17 @@ class LazyRecognizer:
         load: Callable[[], Recognizer],
         identity: str = "",
         describe: Callable[[], ModelConfig | None] = lambda: None,
+        weights: str = "",
     ) -> None:
         """``load`` gives the recogniser.
 
         ``identity`` is what its ``identity`` will be, empty where not known. ``describe`` gives the
-        config of the network, if it is known without loading it.
+        config of the network, if it is known without loading it. ``weights`` is its ``weights``,
+        by default that identity.
         """
         self._load = load
         self._identity = identity
+        self._weights = weights or identity
         self._describe = describe
         self._loaded: Recognizer | None = None
         self._listening: dict[str, LazyRecognizer] = {}  # for each glossary, by its digest
@@ -135,6 +138,11 @@ class LazyRecognizer:
         return self._identity or raw_identity(self.load())
 
     @property
+    def weights(self) -> str:
+        """Which weights these are, whatever the glossary; empty where that is not known."""
+        return self._weights or str(getattr(self.load(), "weights", ""))
+
+    @property
     def name(self) -> str:
         """What a person calls it."""
         return self.load().name
@@ -160,6 +168,7 @@ class LazyRecognizer:
                 lambda: with_glossary(self.load(), glossary),
                 glossary_identity(self._identity, glossary),
                 self._describe,
+                self._weights,
             )
         return self._listening[glossary.digest]
 
@@ -207,6 +216,12 @@ def identity_of(recognizer: Recognizer, language: str = "en") -> str:
     """
     identity = raw_identity(recognizer)
     return f"{identity} {shortest_code(language)}" if identity else ""
+
+
+def weights_of(recognizer: Recognizer, language: str = "en") -> str:
+    """As ``identity_of``, the same for all glossaries; empty for one that does not tell."""
+    weights = str(getattr(recognizer, "weights", ""))
+    return f"{weights} {shortest_code(language)}" if weights else ""
 
 
 def raw_identity(recognizer: Recognizer) -> str:

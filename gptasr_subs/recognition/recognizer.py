@@ -47,7 +47,8 @@ class GlossaryRecognizer(Recognizer, Protocol):
     def with_glossary(self, glossary: Glossary) -> Recognizer:
         """The same recogniser, listening for these terms and no others.
 
-        Its ``identity`` differs by the digest of the glossary.
+        Its ``identity`` differs by the digest of the glossary. If what it hears is ``HeardWords``,
+        ``weights`` is its identity without one.
         """
 
 

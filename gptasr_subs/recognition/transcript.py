@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gptasr_subs.speech.snapping import snap_words
 from gptasr_subs.types import Span, Word
+
+
+class HeardWords(list[Word]):
+    """The words of a window, and what tells whether another glossary would change them.
+
+    ``sounds`` are those of the CTC head, packed as by ``model.decoding.spotting``; ``plain`` are
+    the words before the terms in them are written as the glossary writes them.
+    """
+
+    def __init__(self, words: Iterable[Word], plain: Sequence[Word], sounds: bytes) -> None:
+        """``words`` are as the recogniser gives them."""
+        super().__init__(words)
+        self.plain = list(plain)
+        self.sounds = sounds
 
 
 @dataclass(frozen=True, slots=True)

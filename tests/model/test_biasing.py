@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import pytest
 import torch
@@ -13,13 +14,20 @@ from hypothesis import strategies as st
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.biasing import BiasedScorer, TermTrie
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer
-from gptasr_subs.model.decoding.decode import DecodingOptions, decode
-from gptasr_subs.model.decoding.spotting import TermSpotter
+from gptasr_subs.model.decoding.decode import Decoded, DecodingOptions, decode
+from gptasr_subs.model.decoding.spotting import TermSpotter, sounds_of
 from tests.support.cue_maker import patiently
 from tests.support.tiny import tiny_checkpoint
 
 STOP = 0
 BONUS = 0.5
+OPTIONS = DecodingOptions(
+    beam_size=3,
+    max_tokens=6,
+    min_ctc_margin=-math.inf,
+    min_ctc_log_prob=-math.inf,
+    term_bonus=BONUS,
+)
 PIECES = ["", " ", " a", "a", "b", "ab", "ba.", " abb", "'s", ",", " b,", "bab a", "-"]
 
 words = st.text("ab'", min_size=1, max_size=4).filter(lambda word: word.strip("'"))
@@ -141,36 +149,47 @@ def test_clips_that_leave_take_their_places_along() -> None:
     assert share_of(scorer, [PIECES.index("b"), STOP]) == pytest.approx(BONUS)
 
 
+@lru_cache
+def searched(*terms: str, min_score: float) -> list[Decoded]:
+    """What is found in two clips by a network that has learned nothing."""
+    checkpoint = tiny_checkpoint()
+    generator = torch.Generator().manual_seed(1)
+    return decode(
+        checkpoint.model,
+        checkpoint.tokenizer,
+        mel=torch.randn(2, 80, 120, generator=generator),
+        lengths=torch.tensor([120, 90]),
+        options=OPTIONS,
+        spotter=TermSpotter([(term, 1.0) for term in terms], min_score) if terms else None,
+    )
+
+
 @pytest.mark.slow
 @patiently
 @given(st.lists(anything, max_size=5))
 def test_whatever_the_terms_are_the_search_ends_and_only_they_change_a_score(
     terms: list[str],
 ) -> None:
-    checkpoint = tiny_checkpoint()
-    generator = torch.Generator().manual_seed(1)
-    mel = torch.randn(2, 80, 120, generator=generator)
-    options = DecodingOptions(
-        beam_size=3,
-        max_tokens=6,
-        min_ctc_margin=-math.inf,
-        min_ctc_log_prob=-math.inf,
-        term_bonus=BONUS,
-        min_term_score=-1000.0,
-    )
-    spotter = TermSpotter([(term, 1.0) for term in terms])
-    found = decode(
-        checkpoint.model,
-        checkpoint.tokenizer,
-        mel=mel,
-        lengths=torch.tensor([120, 90]),
-        options=options,
-        spotter=spotter,
-    )
-    for clip in found:
+    spotter = TermSpotter([(term, 1.0) for term in terms], min_score=-1000.0)
+    for clip in searched(*terms, min_score=-1000.0):
         assert clip.ctc_log_probs is not None
-        trie = TermTrie(spotter.spot(clip.ctc_log_probs, -1000.0), BONUS)
+        trie = TermTrie(spotter.spot(sounds_of(clip.ctc_log_probs)), BONUS)
         for hypothesis in clip.hypotheses:
-            plain = hypothesis.log_prob + options.ctc_weight * (hypothesis.ctc_log_prob or 0.0)
+            plain = hypothesis.log_prob + OPTIONS.ctc_weight * (hypothesis.ctc_log_prob or 0.0)
             expected = plain + trie.bonus_of(hypothesis.text)
             assert hypothesis.score == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.slow
+@patiently
+@given(st.lists(anything, max_size=5), st.sampled_from([-0.25, -0.5, -1.0]))
+def test_where_no_term_is_spoken_the_words_are_those_of_a_search_without(
+    terms: list[str], min_score: float
+) -> None:
+    spotter = TermSpotter([(term, 1.0) for term in terms], min_score)
+    for clip, plain in zip(
+        searched(*terms, min_score=min_score), searched(min_score=0.0), strict=True
+    ):
+        assert clip.ctc_log_probs is not None
+        if not spotter.spot(sounds_of(clip.ctc_log_probs)):
+            assert clip.hypotheses == plain.hypotheses

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptasr_subs.model import ctc
-from gptasr_subs.model.decoding.spotting import TermSpotter
+from gptasr_subs.model.decoding.spotting import TermSpotter, pack, sounds_of, unpack
 from gptasr_subs.types import FloatArray
 from tests.support.cue_maker import patiently
 
@@ -30,7 +30,9 @@ def read(text: str, other: str = "") -> FloatArray:
 
 
 def scores(log_probs: FloatArray, *terms: str) -> list[float]:
-    found: list[float] = TermSpotter([(term, 1.0) for term in terms]).scores(log_probs).tolist()
+    found: list[float] = (
+        TermSpotter([(term, 1.0) for term in terms]).scores(sounds_of(log_probs)).tolist()
+    )
     return found
 
 
@@ -40,15 +42,24 @@ def test_what_is_read_differs_in_nothing() -> None:
 
 def test_other_letters_cost_what_the_head_says_of_them() -> None:
     one_letter = scores(read("we saw bicard", "we saw picard"), "Picard")
-    assert one_letter == pytest.approx([(LIKELY - SURE) / len("picard")])
+    assert one_letter == pytest.approx([(LIKELY - SURE) / len("picard")], abs=0.01)
     assert scores(read("we saw bicard"), "Picard")[0] == pytest.approx((NEVER - SURE) / 6, rel=0.01)
 
 
 def test_only_terms_that_score_enough_are_heard_and_weigh_by_their_score() -> None:
-    spotter = TermSpotter([("Picard", 2.0), ("Worf", 1.0), ("we", 0.5)])
-    assert spotter.spot(read("we saw picard"), -1.0) == [("Picard", 2.0), ("we", 0.5)]
-    ((term, weight),) = spotter.spot(read("so bicard", "so picard"), -1.0)
-    assert term == "Picard" and weight == pytest.approx(2.0 * (1 + (LIKELY - SURE) / 6))
+    spotter = TermSpotter([("Picard", 2.0), ("Worf", 1.0), ("we", 0.5)], min_score=-1.0)
+    assert spotter.spot(sounds_of(read("we saw picard"))) == [("Picard", 2.0), ("we", 0.5)]
+    ((term, weight),) = spotter.spot(sounds_of(read("so bicard", "so picard")))
+    assert term == "Picard" and weight == pytest.approx(2.0 * (1 + (LIKELY - SURE) / 6), abs=0.02)
+
+
+def test_sounds_that_are_kept_are_those_that_are_heard() -> None:
+    sounds = sounds_of(read("we saw picard  "))
+    assert sounds.shape == (len("we saw picard  "), ctc.CLASSES)  # no frame of a blank
+    assert np.array_equal(unpack(pack(sounds)), sounds)
+    assert unpack(pack(sounds)[:-9]) is None and unpack(b"") is None
+    silence = unpack(pack(sounds_of(read(""))))
+    assert silence is not None and silence.shape == (0, ctc.CLASSES)
 
 
 @patiently

@@ -118,6 +118,23 @@ class Expecting(FakeRecognizer):
             yield index, writer.write(words)
 
 
+class Hearing(Expecting):
+    """One that gives the sounds of each window along, as GPT-ASR does."""
+
+    weights = "expecting"
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], **sizes: Any
+    ) -> Iterator[tuple[int, list[Word]]]:
+        from gptasr_subs.model.decoding.spotting import pack, sounds_of
+        from gptasr_subs.recognition.transcript import HeardWords
+
+        plain = dict(FakeRecognizer.transcribe(self, clips, **sizes))
+        for index, words in super().transcribe(clips, **sizes):
+            (letters,) = self.ctc_log_probs([clips[index]])
+            yield index, HeardWords(words, plain[index], pack(sounds_of(letters)))
+
+
 def _bursts(clip: FloatArray) -> list[tuple[int, int]]:
     """First and last frame of each stretch of sound."""
     frames = clip[: len(clip) // _FRAME * _FRAME].reshape(-1, _FRAME)

@@ -16,7 +16,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import Beam, Scorer, beam_search
 from gptasr_subs.model.decoding.biasing import BiasedScorer, TermTrie
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
-from gptasr_subs.model.decoding.spotting import TermSpotter
+from gptasr_subs.model.decoding.spotting import TermSpotter, sounds_of
 from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
@@ -42,8 +42,7 @@ class DecodingOptions:
     ctc_weight: float = 0.3
     ilm_weight: float = 0.0  # for networks with ``text_solo``
     char_bonus: float = 0.0
-    term_bonus: float = 1.6  # nats a letter of a glossary's terms ...
-    min_term_score: float = -2.5  # ... that the CTC head gives, see ``spotting``
+    term_bonus: float = 1.6  # nats a letter of a glossary's terms, see ``biasing``
     pre_beam_size: int = 16  # tokens a beam that the CTC head scores
     word_bonus: float = 0.0
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
@@ -134,10 +133,8 @@ def decode(
         tries: list[TermTrie] = []
         if spotter:
             for row in spoken:
-                found_terms = spotter.spot(
-                    by_clip[row].float().cpu().numpy(), options.min_term_score
-                )
-                tries.append(TermTrie(found_terms, options.term_bonus))
+                sounds = sounds_of(by_clip[row].float().cpu().numpy())
+                tries.append(TermTrie(spotter.spot(sounds), options.term_bonus))
             scorer = BiasedScorer(ctc_scorer, tries, token_labels)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         text_hash = text_hash_of(tokenizer)

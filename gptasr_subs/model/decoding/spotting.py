@@ -9,11 +9,15 @@ log-probability of class k in frame t less that of the likeliest class, and c(n)
 
 What a term scores is how far it is from what the head reads by itself: 0 nats is no difference.
 
-Shapes: T frames, N nodes.
+What the spotter reads are the ``sounds`` of a clip: its frames with letters, in steps that fit into
+a byte. They are small enough to be kept, and tell later which terms of another glossary are heard.
+
+Shapes: T frames, F frames with letters, C classes, N nodes.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -22,18 +26,47 @@ from numpy.typing import NDArray
 from gptasr_subs.model import ctc
 from gptasr_subs.types import FloatArray
 
+Sounds = NDArray[np.uint8]  # (F, C) steps below the likeliest class of the frame
+
+MIN_SCORE = -2.5  # nats a letter below which a term is not heard
+
 _AUDIBLE = -6.0  # nats below the likeliest class at which no letter begins
+_STEPS = 12.0  # a nat
+
+
+def sounds_of(log_probs: FloatArray) -> Sounds:
+    """What the CTC head reads in a clip, from its ``log_probs`` (T, C)."""
+    relative = log_probs - log_probs.max(1, keepdims=True)
+    # In frames of nothing but a blank all terms stay where they are.
+    relative = relative[relative[:, ctc.BLANK + 1 :].max(1) > _AUDIBLE]
+    steps: Sounds = np.minimum(np.round(-_STEPS * relative), 255).astype(np.uint8)
+    return steps
+
+
+def pack(sounds: Sounds) -> bytes:
+    """``sounds`` in few bytes."""
+    return zlib.compress(sounds.tobytes(), 9)
+
+
+def unpack(packed: bytes) -> Sounds | None:
+    """What ``pack`` made ``packed`` of; None where it is damaged."""
+    try:
+        return np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(-1, ctc.CLASSES)
+    except (zlib.error, ValueError, TypeError):
+        return None
 
 
 class TermSpotter:
-    """Looks for terms in what the CTC head says of a clip."""
+    """Looks for terms in what the CTC head reads in a clip."""
 
-    def __init__(self, terms: Iterable[tuple[str, float]]) -> None:
+    def __init__(self, terms: Iterable[tuple[str, float]], min_score: float = MIN_SCORE) -> None:
         """Put ``terms``, spellings with their weights, into a trie.
 
-        A spelling without a letter is never found.
+        Those are heard that score more than ``min_score`` (below 0). A spelling without a letter
+        never is.
         """
         self.terms = list(terms)
+        self._min_score = min_score
         parents = [0]
         labels = [ctc.BLANK]
         children: dict[tuple[int, int], int] = {}
@@ -55,23 +88,24 @@ class TermSpotter:
         self._ends = np.array(ends, dtype=np.int64)  # of each spelling
         self._lengths = np.array(lengths, dtype=np.float32)
 
-    def spot(self, log_probs: FloatArray, min_score: float) -> list[tuple[str, float]]:
-        """The terms that score more than ``min_score`` (below 0) in ``log_probs`` (T, C).
+    def spot(self, sounds: Sounds) -> list[tuple[str, float]]:
+        """The terms that are heard in ``sounds`` (F, C).
 
-        The weight of each falls in proportion, from its own at 0 to nothing at ``min_score``: what
-        is found but vaguely must be the likelier for other reasons.
+        The weight of each falls in proportion, from its own at 0 to nothing at the lowest score:
+        what is found but vaguely must be the likelier for other reasons.
         """
-        scores = self.scores(log_probs)
+        scores = self.scores(sounds)
         return [
-            (self.terms[index][0], self.terms[index][1] * float(1 - scores[index] / min_score))
-            for index in np.flatnonzero(scores > min_score)
+            (
+                self.terms[index][0],
+                self.terms[index][1] * float(1 - scores[index] / self._min_score),
+            )
+            for index in np.flatnonzero(scores > self._min_score)
         ]
 
-    def scores(self, log_probs: FloatArray) -> NDArray[np.float32]:
-        """Of each spelling the best score anywhere in ``log_probs`` (T, C), in nats a letter."""
-        relative = log_probs - log_probs.max(1, keepdims=True)
-        # In frames of nothing but a blank all stay where they are.
-        relative = relative[relative[:, ctc.BLANK + 1 :].max(1) > _AUDIBLE]
+    def scores(self, sounds: Sounds) -> NDArray[np.float32]:
+        """Of each spelling the best score anywhere in ``sounds`` (F, C), in nats a letter."""
+        relative = sounds.astype(np.float32) / -_STEPS
         staying = np.maximum(relative, relative[:, ctc.BLANK, None])
         current = np.full(len(self._parents), -np.inf, dtype=np.float32)
         current[0] = 0.0
