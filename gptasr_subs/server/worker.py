@@ -305,9 +305,16 @@ def recalled(task: Task, model: Recognizer) -> Document | None:
     """What was recognised of a file in another run; None where the journal does not hold all."""
     options = task.options
     info = probe(task.path)
-    listening = with_glossary(model, glossary_of(task.path, options))
+    glossary = glossary_of(task.path, options)
     with open_journal(options.journal) as journal:
-        record = open_record(journal, task.path, info=info, recognizer=listening, options=options)
+        record = open_record(
+            journal,
+            task.path,
+            info=info,
+            recognizer=with_glossary(model, glossary),
+            options=options,
+            glossary=glossary,
+        )
         known = record.finished()
     if known is None:
         return None
