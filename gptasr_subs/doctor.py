@@ -28,6 +28,7 @@ from gptasr_subs.storage.files import MIB, write_error
 from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE, cache_folder, data_folder
 
 _SECONDS = 60  # that a program may take to answer
+_TORCH_SECONDS = 300  # on a busy disk its libraries are read slowly
 _LITTLE = 300 * MIB  # free bytes below which a folder's disk is soon full
 _VARIABLES = re.compile(r"GPTASR_SUBS_(?!KEY)\w+|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS")
 _TRY_TORCH = """
@@ -207,11 +208,11 @@ def _start_torch() -> subprocess.Popen[str]:
 def _torch(trial: subprocess.Popen[str]) -> Iterator[Finding]:
     again = "install it again: pip install --force-reinstall torch"
     try:
-        out, err = trial.communicate(timeout=_SECONDS)
+        out, err = trial.communicate(timeout=_TORCH_SECONDS)
     except subprocess.TimeoutExpired:
         trial.kill()
         trial.communicate()
-        text = f"torch did not answer within {_SECONDS} seconds; {again}."
+        text = f"torch did not answer within {_TORCH_SECONDS} seconds; {again}."
         yield Finding("torch", text, State.FAULT)
         return
     if trial.returncode:

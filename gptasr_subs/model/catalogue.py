@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model import files
 from gptasr_subs.storage.download import DownloadError, RemoteFile, fetch
 from gptasr_subs.storage.files import MIB
+
+HUB = "hf:"  # begins names of the Hugging Face hub
 
 # File, bytes so far, bytes in all where known
 ProgressCallback = Callable[[str, int, int | None], None]
@@ -38,14 +40,19 @@ class Published:
 
 
 def _on_drive(name: str, drive_id: str) -> RemoteFile:
-    url = f"https://drive.usercontent.google.com/download?id={drive_id}&export=download&confirm=t"
-    return RemoteFile(f"{name}.pth", url, f"https://drive.google.com/file/d/{drive_id}/view")
+    wanted = f"id={drive_id}&export=download&confirm=t"
+    places = ("drive.usercontent.google.com/download", "drive.google.com/uc")
+    urls = tuple(f"https://{place}?{wanted}" for place in places)
+    return RemoteFile(f"{name}.pth", urls, f"https://drive.google.com/file/d/{drive_id}/view")
 
 
 def _on_github(name: str) -> RemoteFile:
     home = "neonbjb/ocotillo"
-    url = f"https://raw.githubusercontent.com/{home}/HEAD/data/{name}"
-    return RemoteFile(name, url, f"https://github.com/{home}/tree/HEAD/data")
+    urls = (
+        f"https://raw.githubusercontent.com/{home}/HEAD/data/{name}",
+        f"https://cdn.jsdelivr.net/gh/{home}/data/{name}",
+    )
+    return RemoteFile(name, urls, f"https://github.com/{home}/tree/HEAD/data")
 
 
 _VOCABULARY = _on_github("bpe_lowercase_asr_256.json")
@@ -72,21 +79,25 @@ PUBLISHED: dict[str, Published] = {
 
 def list_models() -> list[CatalogueEntry]:
     """All checkpoints: the shipped ones, the published ones, and others in the cache."""
-    cached = {folder.name: folder for folder in _folders(files.checkpoint_cache())}
-    shipped = [_described(folder, "shipped") for folder in _folders(files.SHIPPED)]
-    published = [_published(name, cached.pop(name, None)) for name in PUBLISHED]
-    return [
-        *shipped,
-        *published,
-        *(_described(folder, f"in {folder}") for folder in cached.values()),
+    cached = _checkpoints(files.checkpoint_cache())
+    shipped = [
+        _described(name, folder, "shipped") for name, folder in _checkpoints(files.SHIPPED).items()
     ]
+    published = [_published(name, cached.pop(name, None)) for name in PUBLISHED]
+    others = [_described(name, folder, f"in {folder}") for name, folder in cached.items()]
+    return [*shipped, *published, *others]
 
 
 def pull(name: str, on_progress: ProgressCallback | None = None) -> Path:
     """Fetch a published checkpoint into the cache, unless it is there; gives its folder.
 
-    A download that was cut off is resumed. Raises ModelError that says what to do instead.
+    ``hf:USER/NAME`` is one of the Hugging Face hub, and is fetched again. A download that was cut
+    off is resumed. Raises ModelError that says what to do instead.
     """
+    if name.startswith(HUB):
+        from gptasr_subs.model.hub import pull_from_hub
+
+        return pull_from_hub(name.removeprefix(HUB))
     folder = files.checkpoint_cache() / name
     available = " or ".join(known for known, published in PUBLISHED.items() if published.files)
     if name not in PUBLISHED:
@@ -115,6 +126,30 @@ def pull(name: str, on_progress: ProgressCallback | None = None) -> Path:
     return folder
 
 
+def import_published(
+    path: Path, name: str = "", on_progress: ProgressCallback | None = None
+) -> Path:
+    """Keep a published checkpoint that is at hand (a ``.pth``) in the cache, in our own format.
+
+    Without a ``name`` it is called as the file is. The vocabulary and the mel constants that
+    models of generation 2 need are fetched unless they lie beside it. Gives its folder. Raises
+    ModelError where the file holds no such model.
+    """
+    from gptasr_subs.model.checkpoint import load_published, save_checkpoint
+    from gptasr_subs.model.published import clean_state, read_tensors, recognise
+
+    name = name or path.stem
+    if recognise(clean_state(read_tensors(path), path)).generation == 2:
+        for companion in (_VOCABULARY, _MEL_NORMS):
+            places = (path.parent, files.companions())
+            if not any((place / companion.name).is_file() for place in places):
+                _fetch(name, companion, files.companions(), on_progress)
+    checkpoint = replace(load_published(path), name=name)
+    folder = files.checkpoint_cache() / name
+    save_checkpoint(folder, checkpoint, half=False)
+    return folder
+
+
 def _fetch(
     name: str, remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None
 ) -> None:
@@ -132,12 +167,16 @@ def _fetch(
         ) from error
 
 
-def _folders(home: Path) -> Iterator[Path]:
-    """Folders that hold a checkpoint, whole as it seems."""
-    if home.is_dir():
-        yield from (
-            folder for folder in sorted(home.iterdir()) if folder.is_dir() and _size(folder)
-        )
+def _checkpoints(home: Path) -> dict[str, Path]:
+    """Folders that hold a checkpoint, whole as it seems, by their names: those of the hub have two
+    parts.
+    """
+    folders = [*home.glob("*"), *home.glob("*/*")]
+    return {
+        folder.relative_to(home).as_posix(): folder
+        for folder in sorted(folders)
+        if folder.is_dir() and not folder.name.startswith(".") and _size(folder)
+    }
 
 
 def _published(name: str, folder: Path | None) -> CatalogueEntry:
@@ -152,7 +191,7 @@ def _published(name: str, folder: Path | None) -> CatalogueEntry:
     return CatalogueEntry(name, how, known.size, known.wer)
 
 
-def _described(folder: Path, home: str) -> CatalogueEntry:
+def _described(name: str, folder: Path, home: str) -> CatalogueEntry:
     """How good a checkpoint of our own format is, and whose encoder it began with."""
     try:
         facts = files.read_description(folder / files.DESCRIPTION_FILE).get("metadata", {})
@@ -161,7 +200,7 @@ def _described(folder: Path, home: str) -> CatalogueEntry:
     if encoder := facts.get("encoder"):
         home = f"{home}; encoder begun with {encoder['name']} ({encoder['licence']})"
     measured = ", ".join(f"{rate:.1f} % {name}" for name, rate in facts.get("wer", {}).items())
-    return CatalogueEntry(folder.name, home, size=_size(folder), wer=measured)
+    return CatalogueEntry(name, home, size=_size(folder), wer=measured)
 
 
 def _size(folder: Path) -> int:

@@ -90,6 +90,11 @@ def checkpoint_cache() -> Path:
     return cache_folder() / "checkpoints"
 
 
+def companions() -> Path:
+    """Where the vocabulary and mel constants of imported models lie."""
+    return cache_folder() / "companions"
+
+
 def read_description(path: Path) -> dict[str, Any]:
     """A ``model.json`` in the present format, whichever it was written in.
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import GENERATION_1, GENERATION_2, PUBLISHED, ModelConfig
-from gptasr_subs.model.files import MEL_NORMS_FILE, VOCABULARY_FILE
+from gptasr_subs.model.files import MEL_NORMS_FILE, VOCABULARY_FILE, companions
 from gptasr_subs.model.tokenizer import BpeTokenizer, CharacterTokenizer, Tokenizer
 
 State = dict[str, Tensor]
@@ -155,9 +155,14 @@ def _count(state: State, pattern: str) -> int:
 
 
 def _beside(path: Path, name: str) -> Path:
-    if not (path.parent / name).is_file():
-        raise ModelError(f"{path} needs the file {name} beside it; put it there and try again.")
-    return path.parent / name
+    """A file that belongs to ``path``: there, or where one was fetched before."""
+    for folder in (path.parent, companions()):
+        if (folder / name).is_file():
+            return folder / name
+    raise ModelError(
+        f"{path} needs the file {name} beside it; put it there,"
+        f" or fetch it with: gptasr-subs models import {str(path)!r}"
+    )
 
 
 def _read(path: Path) -> Any:

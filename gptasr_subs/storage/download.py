@@ -29,12 +29,12 @@ _NETWORK_ERRORS = (
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file that is fetched: its name here, its address, the page where a person finds it, its
-    checksum if known.
+    """A file that is fetched: its name here, the addresses where it may be, the page where a person
+    finds it, its checksum if known.
     """
 
     name: str
-    url: str
+    urls: tuple[str, ...]
     page: str
     sha256: str = ""
 
@@ -44,16 +44,28 @@ class DownloadError(GptasrError):
 
 
 def fetch(remote: RemoteFile, folder: Path, on_progress: ProgressCallback | None = None) -> Path:
-    """Download ``remote`` into ``folder``, from where an earlier try left off (``.part`` files).
+    """Download ``remote`` into ``folder`` from the first address that has it.
 
-    Raises DownloadError where it cannot be had or is not what it should be, OutputError where it
-    cannot be written.
+    What an earlier try left (a ``.part`` file) is gone on with. Raises DownloadError where it
+    cannot be had or is not what it should be, OutputError where it cannot be written.
     """
+    reasons = []
+    for url in remote.urls:
+        try:
+            return _fetch(url, remote, folder, on_progress=on_progress)
+        except DownloadError as error:
+            reasons.append(str(error))
+    raise DownloadError("; then ".join(reasons))
+
+
+def _fetch(
+    url: str, remote: RemoteFile, folder: Path, *, on_progress: ProgressCallback | None
+) -> Path:
     target = folder / remote.name
     part = folder / f"{remote.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _receive(remote.url, part, on_progress)
+        _receive(url, part, on_progress)
         _verify(part, remote.sha256)
         part.replace(target)
     except urllib.error.HTTPError as error:

@@ -14,7 +14,7 @@ import torch
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model import catalogue as models
 from gptasr_subs.model import files
-from gptasr_subs.model.catalogue import Published, list_models, pull
+from gptasr_subs.model.catalogue import Published, import_published, list_models, pull
 from gptasr_subs.model.checkpoint import load_checkpoint, save_checkpoint
 from gptasr_subs.storage.download import RemoteFile
 from tests.support.file_server import Home, file_server
@@ -45,7 +45,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     weights, norms = saved(tiny_network(2).state_dict()), saved(torch.linspace(-5.0, -1.0, 80))
     with file_server(Home(dict(zip(FILES, (weights, vocabulary, norms), strict=True)))) as home:
         remotes = tuple(
-            RemoteFile(name, f"{home.address}/{name}", f"https://page.invalid/{name}")
+            RemoteFile(name, (f"{home.address}/{name}",), f"https://page.invalid/{name}")
             for name in FILES
         )
         monkeypatch.setitem(models.PUBLISHED, "small", Published(80 << 20, "", remotes))
@@ -179,6 +179,47 @@ def test_published_files_are_weights_first_then_companions() -> None:
             "bpe_lowercase_asr_256.json",
             "mel_norms.pth",
         ]
-        assert all(
-            file.url.startswith("https://") and file.page.startswith("https://") for file in files
-        )
+        assert all(url.startswith("https://") for file in files for url in (file.page, *file.urls))
+        assert all(len(file.urls) > 1 for file in files)
+
+
+def test_another_place_is_tried_where_the_first_has_it_no_more(home: Home) -> None:
+    weights, *others = models.PUBLISHED["small"].files
+    both = replace(weights, urls=(f"{home.address}/gone.pth", *weights.urls))
+    models.PUBLISHED["small"] = replace(models.PUBLISHED["small"], files=(both, *others))
+    assert load_checkpoint(pull("small")).config.layers == 2
+    assert [path for path, _ in home.asked][:2] == ["/gone.pth", "/small.pth"]
+
+
+def test_a_file_at_hand_is_imported_with_what_belongs_to_it(
+    home: Home, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, vocabulary, norms = models.PUBLISHED["small"].files
+    monkeypatch.setattr(models, "_VOCABULARY", vocabulary)
+    monkeypatch.setattr(models, "_MEL_NORMS", norms)
+    (tmp_path / "mine.pth").write_bytes(home.files["small.pth"])
+    with pytest.raises(ModelError, match=r"gptasr-subs models import '.*mine\.pth'"):
+        load_checkpoint(tmp_path / "mine.pth")
+    assert import_published(tmp_path / "mine.pth") == cache / "mine"
+    assert [path for path, _ in home.asked] == [f"/{FILES[1]}", f"/{FILES[2]}"]
+    assert names_in(cache / "mine") == ["model.json", "model.safetensors"]
+    assert entry("mine").home == f"in {cache / 'mine'}"
+    assert import_published(tmp_path / "mine.pth", "again").name == "again"
+    assert len(home.asked) == 2  # fetched once
+    ours, theirs = load_checkpoint("mine"), load_checkpoint(tmp_path / "mine.pth")
+    assert ours.config == theirs.config and ours.tokenizer.to_json() == theirs.tokenizer.to_json()
+    for name, value in theirs.model.state_dict().items():
+        assert torch.equal(ours.model.state_dict()[name], value)
+
+
+def test_the_first_generation_needs_no_other_files(tmp_path: Path, home: Home) -> None:
+    (tmp_path / "old.pth").write_bytes(saved(tiny_network(1).state_dict()))
+    assert load_checkpoint(import_published(tmp_path / "old.pth")).config.generation == 1
+    assert home.asked == []
+
+
+def test_what_is_no_model_is_not_imported(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "other.pth").write_bytes(saved(torch.nn.Linear(3, 4).state_dict()))
+    with pytest.raises(ModelError, match="another network"):
+        import_published(tmp_path / "other.pth")
+    assert not cache.exists()

@@ -25,7 +25,7 @@ def home() -> Iterator[Home]:
 
 
 def remote(home: Home, sha256: str = "", path: str = "weights.pth") -> RemoteFile:
-    return RemoteFile("weights.pth", f"{home.address}/{path}", f"{home.address}/page", sha256)
+    return RemoteFile("weights.pth", (f"{home.address}/{path}",), f"{home.address}/page", sha256)
 
 
 def test_a_file_comes_whole_into_a_new_folder_with_its_progress(home: Home, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_missing_file_and_a_missing_server_are_told_apart(home: Home, tmp_path
     with pytest.raises(DownloadError, match="answered 404 Not Found"):
         fetch(remote(home, path="moved"), tmp_path)
     # the port where everything is discarded
-    gone = RemoteFile("weights.pth", "http://127.0.0.1:9/weights.pth", "")
+    gone = RemoteFile("weights.pth", ("http://127.0.0.1:9/weights.pth",), "")
     with pytest.raises(DownloadError, match="refused"):
         fetch(gone, tmp_path)
     assert names_in(tmp_path) == []

@@ -18,7 +18,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 def start(*arguments: str | Path, **settings: object) -> subprocess.Popen[str]:
     command = [sys.executable, *map(str, arguments)]
     inherit = {
-        **os.environ,
+        **settings.pop("env", os.environ),  # type: ignore[dict-item]
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
     }
     return subprocess.Popen(command, text=True, env=inherit, **settings)  # type: ignore[call-overload, no-any-return]
