@@ -34,6 +34,10 @@ class UsageError(GptasrError):
     """The options contradict one another; the command line exits with 2."""
 
 
+class FarmError(GptasrError):
+    """The cluster cannot be used, or what lies at an address cannot be reached."""
+
+
 class QueueError(GptasrError):
     """The queue cannot be read or written, or holds no such job."""
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -24,9 +25,11 @@ from gptasr_subs.cli.console import (
 from gptasr_subs.cli.default_command import PanelCommand
 from gptasr_subs.cli.options import (
     Cast,
+    CpusPerWorker,
     Device,
     Format,
     GlossaryFiles,
+    GpusPerWorker,
     Lang,
     Length,
     Model,
@@ -37,13 +40,16 @@ from gptasr_subs.cli.options import (
     OutputDir,
     Overwrite,
     Quiet,
+    RayCluster,
     Size,
     Verbose,
 )
 
 if TYPE_CHECKING:
+    from gptasr_subs.farm.driver import Farm
     from gptasr_subs.jobs.hooks import Event
-    from gptasr_subs.jobs.queue import Job
+    from gptasr_subs.jobs.queue import Job, Queue
+    from gptasr_subs.jobs.rules import Limits
     from gptasr_subs.jobs.worker import Worker
     from gptasr_subs.pipeline.options import Options
 
@@ -183,33 +189,38 @@ def run(
     cast: Cast = False,
     on_done: OnDone = "",
     on_error: OnError = "",
+    ray: RayCluster = "",
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Work through the queue and end; any number of these may run at once."""
     with handle_errors(quiet, verbose):
-        from gptasr_subs.jobs.hooks import Hooks
         from gptasr_subs.jobs.queue import open_queue
         from gptasr_subs.jobs.rules import parse_limits
-        from gptasr_subs.jobs.worker import Worker
-        from gptasr_subs.recognition.loading import lazy_model
 
         options = make_options(
             format, lang, output_dir, overwrite, glossary=glossary or (), cast=cast
         )
+        limits = parse_limits(only_if_audio, length, size)
         reporter = Reporter(quiet)
-        with open_queue() as queue:
-            worker = Worker(
+        with (
+            open_queue() as queue,
+            open_worker(
                 queue,
-                lazy_model(model, device, lang),
+                (model, device, lang),
                 options=options,
-                limits=parse_limits(only_if_audio, length, size),
-                hooks=Hooks(on_done, on_error),
+                limits=limits,
+                hooks=(on_done, on_error),
                 report=reporter,
                 newest_first=newest_first,
-            )
-            with stopped_by_signals(worker):
-                worker.run()
+                ray=ray,
+                share=(cpus_per_worker, gpus_per_worker),
+            ) as worker,
+            stopped_by_signals(worker),
+        ):
+            worker.run()
         reporter.end()
 
 
@@ -253,6 +264,45 @@ def checked_glossaries(paths: Sequence[Path]) -> list[Path]:
     return [path.absolute() for path in paths]
 
 
+@contextmanager
+def open_worker(
+    queue: Queue,
+    model: tuple[str, str, str],
+    *,
+    options: Options,
+    limits: Limits,
+    hooks: tuple[str, str],
+    report: Reporter,
+    newest_first: bool,
+    ray: str,
+    share: tuple[float, float],
+) -> Iterator[Worker | Farm]:
+    """Who works a queue off: this process, or the workers of the cluster at ``ray``.
+
+    ``model`` is its name, a device and a language; ``share`` what a worker takes of the cluster.
+    """
+    from gptasr_subs.jobs.hooks import Hooks
+    from gptasr_subs.jobs.worker import Worker
+    from gptasr_subs.recognition.loading import lazy_model
+
+    settings: dict[str, Any] = {
+        "options": options,
+        "limits": limits,
+        "hooks": Hooks(*hooks),
+        "report": report,
+        "newest_first": newest_first,
+    }
+    if not ray:
+        yield Worker(queue, lazy_model(*model), **settings)
+        return
+    from gptasr_subs.farm.cluster import Share, joined
+    from gptasr_subs.farm.driver import Farm
+    from gptasr_subs.farm.subtitler import make_subtitler
+
+    with joined(ray, partial(make_subtitler, *model), Share(*share)) as cluster:
+        yield Farm(queue, cluster, **settings)
+
+
 class Reporter:
     """A line for each job that is over, or will be tried again."""
 
@@ -283,8 +333,15 @@ class Reporter:
             raise typer.Exit(1)
 
 
+class Stoppable(Protocol):
+    """What works until it is told to stop."""
+
+    def stop(self) -> None:
+        """Stop soon."""
+
+
 @contextmanager
-def stopped_by_signals(worker: Worker) -> Iterator[None]:
+def stopped_by_signals(worker: Stoppable) -> Iterator[None]:
     """SIGTERM and SIGINT end the work after the current window; a second one ends it at once."""
 
     def stop(number: int, frame: object) -> None:

@@ -15,6 +15,7 @@ from gptasr_subs.cli import (
     cache,
     doctor,
     evaluate,
+    farm,
     jobs,
     lint_fix,
     models,
@@ -48,6 +49,7 @@ _FOLDERS = "Folders, and other programs"
 app.command("watch", cls=PanelCommand, rich_help_panel=_FOLDERS)(watch.watch)
 app.command("explain", cls=PanelCommand, rich_help_panel=_FOLDERS)(watch.explain)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_FOLDERS)
+app.add_typer(farm.app, name="farm", rich_help_panel=_FOLDERS)
 app.command("serve", cls=PanelCommand, rich_help_panel=_FOLDERS)(serve.serve)
 app.command("arr", cls=PanelCommand, rich_help_panel=_FOLDERS)(arr.arr)
 _MODELS = "Models"

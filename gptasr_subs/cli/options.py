@@ -162,3 +162,27 @@ NewestFirst = Annotated[
         "--newest-first", rich_help_panel=CHOICE, help="Take what was asked for last first."
     ),
 ]
+
+# What a farm and the queue share.
+CpusPerWorker = Annotated[
+    float, typer.Option(min=0.01, metavar="X", help="CPUs that each worker on a cluster takes.")
+]
+GpusPerWorker = Annotated[
+    float,
+    typer.Option(min=0, metavar="X", help="GPUs that each worker takes; 0.25: four share one."),
+]
+Workers = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Workers to ask for (0: as many as there is room).")
+]
+Tries = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="How often a film is begun whose workers are lost."),
+]
+RayCluster = Annotated[
+    str,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Work on this Ray cluster: auto, HOST:PORT, or local:2 for two workers here.",
+    ),
+]

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from gptasr_subs.cli.console import display_path, echo_error, handle_errors, write_stdout
-from gptasr_subs.cli.jobs import Reporter, make_options, stopped_by_signals
+from gptasr_subs.cli.jobs import Reporter, make_options, open_worker, stopped_by_signals
 from gptasr_subs.cli.options import (
     Cast,
+    CpusPerWorker,
     Device,
     Format,
     GlossaryFiles,
+    GpusPerWorker,
     Lang,
     Length,
     Model,
@@ -24,6 +26,7 @@ from gptasr_subs.cli.options import (
     OutputDir,
     Overwrite,
     Quiet,
+    RayCluster,
     Size,
     Verbose,
 )
@@ -57,18 +60,18 @@ def watch(
     cast: Cast = False,
     on_done: OnDone = "",
     on_error: OnError = "",
+    ray: RayCluster = "",
+    cpus_per_worker: CpusPerWorker = 1.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Write subtitles for all videos in folders and below, and for those that will arrive."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.jobs.arrivals import Arrivals
-        from gptasr_subs.jobs.hooks import Hooks
         from gptasr_subs.jobs.queue import open_queue, queue_path
         from gptasr_subs.jobs.rules import parse_limits
         from gptasr_subs.jobs.watcher import POLL_SECONDS, Watcher
-        from gptasr_subs.jobs.worker import Worker
-        from gptasr_subs.recognition.loading import lazy_model
 
         options = make_options(
             format, lang, output_dir, overwrite, glossary=glossary or (), cast=cast
@@ -84,27 +87,31 @@ def watch(
             tick=min(1.0, settle / 4 + 0.05),
         )
         reporter = Reporter(quiet)
-        with open_queue() as queue:
-            worker = Worker(
+        with (
+            open_queue() as queue,
+            open_worker(
                 queue,
-                lazy_model(model, device, lang),
+                (model, device, lang),
                 options=options,
                 limits=limits,
-                hooks=Hooks(on_done, on_error),
+                hooks=(on_done, on_error),
                 report=reporter,
                 newest_first=newest_first,
-            )
-            with stopped_by_signals(worker):
-                watcher.start()
-                try:
-                    if not quiet:
-                        echo_error(f"Watching {', '.join(map(display_path, folders))}.")
-                    if once:
-                        worker.run(until=watcher.is_idle, longest_wait=0.2)
-                    else:
-                        worker.run(until=lambda: False, longest_wait=1.0)
-                finally:
-                    watcher.stop()
+                ray=ray,
+                share=(cpus_per_worker, gpus_per_worker),
+            ) as worker,
+            stopped_by_signals(worker),
+        ):
+            watcher.start()
+            try:
+                if not quiet:
+                    echo_error(f"Watching {', '.join(map(display_path, folders))}.")
+                if once:
+                    worker.run(until=watcher.is_idle, longest_wait=0.2)
+                else:
+                    worker.run(until=lambda: False, longest_wait=1.0)
+            finally:
+                watcher.stop()
         if once:
             reporter.end()
 

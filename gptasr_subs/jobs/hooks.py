@@ -23,7 +23,8 @@ class Event:
     """How one video went. ``state`` is done, skipped or failed.
 
     ``seconds`` of audio took ``elapsed`` seconds. ``outputs`` are the files that were written,
-    ``reason`` says why it was skipped or failed.
+    ``reason`` says why it was skipped or failed. ``confidence`` is the mean of its ``words``;
+    ``node`` is the machine that did it, where there are several.
     """
 
     media: Path
@@ -33,10 +34,14 @@ class Event:
     language: str = "en"
     seconds: float = 0.0
     elapsed: float = 0.0
+    words: int = 0
+    confidence: float = 0.0
+    node: str = ""
 
 
 def event_of(result: Result, options: Options) -> Event:
     """Return the event of a video that did not fail."""
+    words = result.document.words if result.document else ()
     return Event(
         result.media,
         "done" if result.written else "skipped",
@@ -45,6 +50,8 @@ def event_of(result: Result, options: Options) -> Event:
         language=options.language,
         seconds=result.seconds,
         elapsed=result.elapsed,
+        words=len(words),
+        confidence=sum(word.confidence for word in words) / max(len(words), 1),
     )
 
 

@@ -19,7 +19,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from gptasr_subs.storage.sqlite import open_database
 # Seconds; a worker without a heartbeat for so long is dead, and its job goes to another
 LEASE = 60.0
 MAX_ATTEMPTS = 4
+MEMORY = Path(":memory:")  # a queue of this process alone, gone when it is closed
 FIRST_DELAY = 60.0  # seconds before the second attempt; each later one waits four times as long
 
 _SECONDS_TO_WAIT = 30.0  # for another process that writes
@@ -43,7 +44,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     changed REAL NOT NULL, worker TEXT, lease REAL);
 CREATE UNIQUE INDEX IF NOT EXISTS one_open_job_a_file ON jobs (path)
     WHERE state IN ('waiting', 'running');
-CREATE INDEX IF NOT EXISTS by_state ON jobs (state, priority, due);
+DROP INDEX IF EXISTS by_state;  -- of early versions
+CREATE INDEX IF NOT EXISTS in_order ON jobs (state, priority DESC, due, id);
 """
 
 
@@ -63,7 +65,8 @@ class Job:
     """One video to subtitle. ``options`` are settings of the run by name.
 
     Times are seconds since 1970. ``due`` is when it may start; ``reason`` says why it is in its
-    state; ``worker`` holds it until ``lease``.
+    state; ``worker`` holds it until ``lease``. ``address`` is that of a video which lies in no file
+    system of this machine, empty otherwise.
     """
 
     id: int
@@ -78,6 +81,7 @@ class Job:
     changed: float
     worker: str | None
     lease: float | None
+    address: str = ""
 
 
 @contextmanager
@@ -120,10 +124,11 @@ class Queue:
 
         ``options`` are fields of ``pipeline.Options`` by name. A video that waits or runs already
         is not put in twice: it keeps the higher priority and, if it waits, takes the new options.
-        Jobs of higher ``priority`` run first, those of the same in the order they came.
+        Jobs of higher ``priority`` run first, those of the same in the order they came. A ``path``
+        with ``://`` in it is an address, which only ``farm`` can fetch.
         """
         now = self._clock()
-        full = _stored(Path(path))
+        full = _stored(path)
         self._ask(
             "INSERT INTO jobs (path, options, priority, state, added, due, changed) "
             "VALUES (?, ?, ?, 'waiting', ?, ?, ?) "
@@ -227,6 +232,13 @@ class Queue:
             )
         return self.get(rows[0][0])
 
+    def due(self) -> int:
+        """How many jobs could be claimed now."""
+        now = self._clock()
+        self._reclaim_expired(now)
+        sql = "SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND due <= ?"
+        return int(self._ask(sql, now)[0][0])
+
     def heartbeat(self, job: Job) -> bool:
         """Renew the lease of the worker that holds ``job``; False where it must stop, as it holds
         it no longer.
@@ -254,12 +266,14 @@ class Queue:
         )
         self._ask(sql, reason, now, now + FIRST_DELAY * 4 ** (job.attempts - 1), job.id, job.worker)
 
-    def release(self, job: Job, reason: str) -> None:
-        """The worker stops before its job is done; the attempt does not count."""
-        sql = (
-            "UPDATE jobs SET state = 'waiting', reason = ?, attempts = attempts - 1, worker = NULL "
-        )
-        self._ask(f"{sql} WHERE {_HELD}", reason, job.id, job.worker)
+    def release(self, job: Job, reason: str, *, counts: bool = False) -> None:
+        """The worker stops before its job is done; whether the attempt ``counts`` is said.
+
+        The job stands before those that came after it.
+        """
+        sql = "UPDATE jobs SET state = 'waiting', reason = ?, attempts = ?, worker = NULL"
+        attempts = job.attempts if counts else job.attempts - 1
+        self._ask(f"{sql} WHERE {_HELD}", reason, attempts, job.id, job.worker)
 
     def close(self) -> None:
         """Close the database."""
@@ -283,8 +297,10 @@ class Queue:
         jobs = []
         for row in self._ask(f"SELECT {_COLUMNS} FROM jobs {where}", *values):
             number, path, options, priority, state, *rest = row
-            file = Path(os.fsdecode(path))
-            jobs.append(Job(number, file, json.loads(options), priority, State(state), *rest))
+            name = os.fsdecode(path)
+            asked = json.loads(options)
+            job = Job(number, Path(name), asked, priority, State(state), *rest)
+            jobs.append(replace(job, address=name) if _ADDRESS in name else job)
         return jobs
 
     @contextmanager
@@ -316,9 +332,11 @@ class Queue:
 _COLUMNS = (
     "id, path, options, priority, state, reason, attempts, added, due, changed, worker, lease"
 )
+_ADDRESS = "://"  # in no absolute path, for Path writes one slash
 _HELD = "id = ? AND worker = ? AND state = 'running'"
 
 
-def _stored(path: Path) -> bytes:
+def _stored(path: str | os.PathLike[str]) -> bytes:
     """Names of any bytes: not all of them are text."""
-    return os.fsencode(path.absolute())
+    name = os.fspath(path)
+    return os.fsencode(name if _ADDRESS in name else Path(name).absolute())

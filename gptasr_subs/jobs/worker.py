@@ -32,6 +32,7 @@ Report = Callable[[Job, Event], None]
 JobProgress = Callable[[Job, Progress], None]
 JobDocument = Callable[[Job, Document], None]
 
+GONE = "the file is gone"
 _PATHS = ("output", "output_dir")
 
 
@@ -131,10 +132,8 @@ class Worker:
             # The subtitles of this name may be those of another file that was done.
             done = self._queue.jobs(State.DONE, State.RUNNING)
             refuse_shared(job.path, (other.path for other in done if other.path.exists()), options)
-        verdict = decide(Candidate(job.path, options, self._limits))
-        if not verdict.passed:
-            reason = f"{verdict.rule}: {verdict.reason}"
-            return Event(job.path, "skipped", reason=reason, language=options.language)
+        if objection := objection_to(job.path, options, self._limits):
+            return objection
 
         def check(progress: Progress) -> None:
             self._on_progress(job, progress)
@@ -154,15 +153,35 @@ class Worker:
 
     def _failed(self, job: Job, error: Exception, stamp: object) -> Event:
         reason = reason_of(error)
-        if not job.path.exists() and job.path.parent.is_dir():
-            self._queue.cancel(job.id, "the file is gone")
-            return Event(job.path, "skipped", reason="the file is gone")
-        # What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is
-        # away may be well then.
-        is_unchanged = stamp is not None and file_stamp(job.path) == stamp
-        is_final = isinstance(error, MediaError | SharedNameError) and is_unchanged
-        self._queue.fail(job, reason, retry=not is_final)
+        if is_gone(job):
+            self._queue.cancel(job.id, GONE)
+            return Event(job.path, "skipped", reason=GONE)
+        self._queue.fail(job, reason, retry=not is_final(error, job.path, stamp))
         return Event(job.path, "failed", reason=reason)
+
+
+def is_gone(job: Job) -> bool:
+    """Whether the file of a job is not there, though its folder is."""
+    return not job.address and not job.path.exists() and job.path.parent.is_dir()
+
+
+def objection_to(media: Path, options: Options, limits: Limits) -> Event | None:
+    """Say that a video is skipped where a rule objects."""
+    verdict = decide(Candidate(media, options, limits))
+    if verdict.passed:
+        return None
+    reason = f"{verdict.rule}: {verdict.reason}"
+    return Event(media, "skipped", reason=reason, language=options.language)
+
+
+def is_final(error: Exception, media: Path, stamp: object) -> bool:
+    """Whether another attempt would end in the same error; ``stamp`` is that of the file before.
+
+    What ffmpeg cannot read it cannot read tomorrow; a file that changes or a share that is away may
+    be well then.
+    """
+    is_unchanged = stamp is not None and file_stamp(media) == stamp
+    return isinstance(error, MediaError | SharedNameError) and is_unchanged
 
 
 def options_of(job: Job, usual: Options) -> Options:

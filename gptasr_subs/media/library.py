@@ -13,13 +13,15 @@ from gptasr_subs.media.sidecars import BURNED
 
 _log = logging.getLogger(__name__)
 
-_EXTENSIONS = """
+_VIDEO = """
 3g2 3gp asf avi divx f4v flv m2ts m4v mkv mov mp4 mpeg mpg mts mxf ogm ogv rm rmvb ts vob webm wmv
-
+"""
+_AUDIO = """
 aac ac3 aif aiff amr ape au caf dts eac3 flac m4a m4b mka mp2 mp3 oga ogg opus ra spx wav weba
 wma wv
-"""  # of videos, then of audio
-MEDIA_EXTENSIONS = frozenset(f".{extension}" for extension in _EXTENSIONS.split())
+"""
+AUDIO_EXTENSIONS = frozenset(f".{extension}" for extension in _AUDIO.split())
+MEDIA_EXTENSIONS = AUDIO_EXTENSIONS | {f".{extension}" for extension in _VIDEO.split()}
 
 # How downloaders and unpackers mark what is not complete. Between the name and the extension of a
 # video only marks in lower case count, as programs write them: "The.Temp.mkv" is a title.

@@ -12,6 +12,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def atomic_replace(path: str | os.PathLike[str], *, keep_times: bool = False) ->
     """
     target = Path(os.path.realpath(path))
     # Short: the target's name may fill its limit
-    temporary = target.with_name(f".gptasr-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f"{_temporary_prefix(target)}{secrets.token_hex(8)}.tmp")
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -108,6 +109,24 @@ def atomic_replace(path: str | os.PathLike[str], *, keep_times: bool = False) ->
         if isinstance(error, OSError):
             raise write_error(path, error) from error
         raise
+
+
+def remove_abandoned(path: str | os.PathLike[str]) -> None:
+    """Remove what writers of ``path`` left that died before its place was taken.
+
+    One that lives all the same fails when it takes the place, and what stands there stays.
+    """
+    target = Path(os.path.realpath(path))
+    prefix = _temporary_prefix(target)
+    with contextlib.suppress(OSError), os.scandir(target.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(prefix):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _temporary_prefix(target: Path) -> str:
+    name = blake2b(os.fsencode(target.name), digest_size=4).hexdigest()
+    return f".gptasr-{name}-"
 
 
 def _is_special(path: Path) -> bool:

@@ -66,8 +66,8 @@ def find_command(line: str) -> tuple[Any, list[str]]:
     command: Any = PROGRAMS[program]
     while words and words[0] in getattr(command, "commands", ()):
         command = command.commands[words.pop(0)]
-    if command is PROGRAMS["gptasr-subs"]:
-        command = command.commands[DEFAULT]
+    if DEFAULT in (below := getattr(command, "commands", {})) and below[DEFAULT].hidden:
+        command = below[DEFAULT]
     return command, words
 
 

@@ -1,0 +1,72 @@
+"""Workers of a farm that act by a script: a folder says which films stop, crash or tear there.
+
+``FOLDER/STEM.gate`` is a pipe: the second window of that film waits until somebody has written to
+it. ``FOLDER/STEM.crash`` kills the worker in that film, ``FOLDER/STEM.tear`` while it writes the
+film's subtitles; that file is removed first. ``FOLDER/begun`` names the films that were begun.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from gptasr_subs.farm.films import Answer, Film, Outcome
+from gptasr_subs.farm.subtitler import Subtitler
+from gptasr_subs.jobs.hooks import Event
+from gptasr_subs.recognition.loading import LazyRecognizer
+from gptasr_subs.types import FloatArray, Word
+from tests.support.fake_recognizer import FakeRecognizer
+
+
+class Scripted(FakeRecognizer):
+    """Recognises as the fake one does, and acts by the script."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self.film = ""
+
+    def transcribe(
+        self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
+    ) -> Iterator[tuple[int, list[Word]]]:
+        for number, answer in enumerate(super().transcribe(clips)):
+            if number:
+                self._act()
+            yield answer
+
+    def _act(self) -> None:
+        if (gate := self._folder / f"{self.film}.gate").exists():
+            gate.read_text()
+        if (self._folder / f"{self.film}.crash").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        tear = self._folder / f"{self.film}.tear"
+        if tear.exists():
+            tear.unlink()
+            os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)
+
+
+def make_scripted(folder: Path) -> Callable[[Film, Callable[[], bool]], Answer]:
+    """What a worker does with a film, by the script in ``folder``."""
+    model = Scripted(folder)
+    subtitler = Subtitler(LazyRecognizer(lambda: model, "scripted"))
+
+    def work(film: Film, stopped: Callable[[], bool]) -> Answer:
+        model.film = Path(film.place).stem
+        with (folder / "begun").open("a") as file:
+            file.write(f"{model.film}\n")
+        return subtitler(film, stopped)
+
+    return work
+
+
+def make_empty() -> Callable[[Film, Callable[[], bool]], Answer]:
+    """Does nothing, and says that it has done it."""
+    return lambda film, stopped: Outcome(Event(Path(film.place), "done", seconds=1.0, elapsed=1.0))
+
+
+def begun(folder: Path) -> list[str]:
+    """The films that were begun, in order."""
+    file = folder / "begun"
+    return file.read_text().split() if file.exists() else []
