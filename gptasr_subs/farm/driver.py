@@ -301,6 +301,8 @@ class Farm:
 
     def _halt(self) -> None:
         """Stop the films at work; what does not stop in time is ended."""
+        if self._at_work:
+            _log.warning("Stopping after the windows at work; Ctrl-C again ends them at once.")
         for worker, job in self._at_work.items():
             self._cluster.halt(worker, job.id)
         while self._at_work and time.monotonic() < self._stopped_at + _GRACE:

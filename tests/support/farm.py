@@ -2,7 +2,8 @@
 
 ``FOLDER/STEM.gate`` is a pipe: the second window of that film waits until somebody has written to
 it. ``FOLDER/STEM.crash`` kills the worker in that film, ``FOLDER/STEM.tear`` while it writes the
-film's subtitles; that file is removed first. ``FOLDER/begun`` names the films that were begun.
+film's subtitles, but only once. ``FOLDER/begun`` names the films that were begun, each with its
+node.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from gptasr_subs.farm.films import Answer, Film, Outcome
+from gptasr_subs.cli.main import main as run_program
+from gptasr_subs.farm import subtitler
+from gptasr_subs.farm.cluster import import_ray
+from gptasr_subs.farm.films import Answer, Film, Outcome, Work
 from gptasr_subs.farm.subtitler import Subtitler
 from gptasr_subs.jobs.hooks import Event
 from gptasr_subs.recognition.loading import LazyRecognizer
 from gptasr_subs.types import FloatArray, Word
 from tests.support.fake_recognizer import FakeRecognizer
+
+Stopped = Callable[[], bool]
 
 
 class Scripted(FakeRecognizer):
@@ -47,26 +53,45 @@ class Scripted(FakeRecognizer):
             os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)
 
 
-def make_scripted(folder: Path) -> Callable[[Film, Callable[[], bool]], Answer]:
+def make_scripted(folder: Path) -> Work:
     """What a worker does with a film, by the script in ``folder``."""
     model = Scripted(folder)
-    subtitler = Subtitler(LazyRecognizer(lambda: model, "scripted"))
+    subtitle = Subtitler(LazyRecognizer(lambda: model, "scripted"))
 
-    def work(film: Film, stopped: Callable[[], bool]) -> Answer:
+    def work(film: Film, stopped: Stopped) -> Answer:
         model.film = Path(film.place).stem
         with (folder / "begun").open("a") as file:
-            file.write(f"{model.film}\n")
-        return subtitler(film, stopped)
+            file.write(f"{model.film} {import_ray().get_runtime_context().get_node_id()}\n")
+        return subtitle(film, stopped)
 
     return work
 
 
-def make_empty() -> Callable[[Film, Callable[[], bool]], Answer]:
+def make_empty() -> Work:
     """Does nothing, and says that it has done it."""
     return lambda film, stopped: Outcome(Event(Path(film.place), "done", seconds=1.0, elapsed=1.0))
 
 
-def begun(folder: Path) -> list[str]:
-    """The films that were begun, in order."""
+def make_by_model(model: str, device: str, language: str) -> Work:
+    """As ``make_scripted``; the folder is what the command has as its model."""
+    return make_scripted(Path(model))
+
+
+def begun(folder: Path) -> list[tuple[str, str]]:
+    """The films that were begun, each with its node, in order."""
     file = folder / "begun"
-    return file.read_text().split() if file.exists() else []
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [(line.split()[0], line.split()[1]) for line in lines]
+
+
+def make_gate(folder: Path, film: str) -> Path:
+    """A pipe that lets the second window of a film pass."""
+    gate = folder / f"{film}.gate"
+    os.mkfifo(gate)
+    return gate
+
+
+def main() -> None:
+    """Run the real command with such workers; ``--model`` is the folder."""
+    subtitler.make_subtitler = make_by_model  # type: ignore[assignment]
+    run_program()
