@@ -33,7 +33,7 @@ from gptasr_subs.pipeline.options import Options
 def nodes_of_one_core(count: int) -> Iterator[str]:
     """The address of a cluster whose nodes are bound to a core each."""
     import_ray()
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     from ray.cluster_utils import Cluster
 
     cores = sorted(os.sched_getaffinity(0))

@@ -210,3 +210,42 @@ def test_many_workers_at_once_take_each_job_once(tmp_path: Path) -> None:
     with sqlite3.connect(path) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     database.close()
+
+
+def test_a_released_job_stands_before_those_that_came_later(queue: Queue) -> None:
+    for name in ("a", "b"):
+        queue.add(name)
+    for attempts in (1, 2):
+        job = take(queue)
+        assert (job.path.name, job.attempts) == ("a", attempts)
+        queue.release(job, "its worker was lost", counts=True)
+    queue.release(take(queue), "its worker was stopped")
+    assert (queue.get(1).attempts, queue.get(1).reason) == (2, "its worker was stopped")
+
+
+def test_what_is_due_are_the_jobs_that_could_be_claimed(queue: Queue, clock: Clock) -> None:
+    for name in ("a", "b", "c"):
+        queue.add(name)
+    assert queue.due() == 3
+    queue.fail(take(queue), "bad", retry=True)
+    take(queue)
+    assert queue.due() == 1
+    clock.now += max(FIRST_DELAY, LEASE) + 1
+    assert queue.due() == 3
+
+
+def test_an_address_stays_as_it_is(queue: Queue) -> None:
+    queue.add("s3://bucket/film.mkv")
+    queue.add("s3://bucket/film.mkv", priority=3)
+    (job,) = queue.jobs()
+    assert (job.address, job.path.name, job.priority) == ("s3://bucket/film.mkv", "film.mkv", 3)
+    queue.add("film.mkv", priority=9)
+    assert take(queue).address == ""
+
+
+def test_the_next_of_many_jobs_is_found_without_sorting_them(queue: Queue) -> None:
+    with sqlite3.connect(queue.path) as database:
+        sql = "SELECT id FROM jobs WHERE state = 'waiting' AND due <= 1"
+        order = "ORDER BY priority DESC, due, id LIMIT 1"
+        plan = database.execute(f"EXPLAIN QUERY PLAN {sql} {order}").fetchall()
+    assert [row[3] for row in plan] == ["SEARCH jobs USING COVERING INDEX in_order (state=?)"]

@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 from gptasr_subs.errors import FormatError, OutputError
-from gptasr_subs.storage.files import atomic_replace, read_text, write_atomically
+from gptasr_subs.storage.files import (
+    atomic_replace,
+    read_text,
+    remove_abandoned,
+    write_atomically,
+)
 
 awkward = ["-rf.srt", "100% 'sure' \"yes\".srt", "new\nline.srt", "🎬 é.srt", "x" * 251 + ".srt"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -196,3 +201,15 @@ def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path: Path) -> None:
         read_text(tmp_path / "film.mkv")
     with pytest.raises(FormatError, match="no such file"):
         read_text(tmp_path / "none")
+
+
+def test_what_dead_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    target, other = tmp_path / "film.en.srt", tmp_path / "other.en.srt"
+    with atomic_replace(other) as living:
+        with pytest.raises(OutputError), atomic_replace(target) as abandoned:
+            abandoned.write_text("half")
+            remove_abandoned(target)
+            assert living.exists() and not abandoned.exists()
+        assert not target.exists()
+    assert other.exists()
+    remove_abandoned(tmp_path / "no folder" / "film.en.srt")
