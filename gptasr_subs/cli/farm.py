@@ -13,18 +13,18 @@ from gptasr_subs.cli.console import (
     INTERRUPTED,
     echo_error,
     handle_errors,
-    plural,
     show_error,
     write_stdout,
 )
-from gptasr_subs.cli.default_command import DEFAULT, DefaultCommand, DefaultGroup
+from gptasr_subs.cli.default_command import DEFAULT, DefaultCommand, DefaultGroup, PanelCommand
 from gptasr_subs.cli.farm_display import Display, failures, summary
-from gptasr_subs.cli.jobs import stopped_by_signals
+from gptasr_subs.cli.jobs import checked_glossaries, stopped_by_signals
 from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import (
     AudioTrack,
     BatchSize,
     Beams,
+    Cast,
     CpusPerWorker,
     Device,
     Format,
@@ -40,6 +40,7 @@ from gptasr_subs.cli.options import (
     Workers,
 )
 from gptasr_subs.cues.norms import Norms
+from gptasr_subs.wording import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.farm.collection import Collected
@@ -80,6 +81,7 @@ def run(
     beams: Beams = 0,
     batch_size: BatchSize = 0,
     glossary: GlossaryFiles = None,
+    cast: Cast = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
@@ -111,7 +113,8 @@ def run(
             batch_size=batch_size,
             beams=beams,
             norms=norms,
-            glossary=tuple(path.absolute() for path in glossary or ()),
+            glossary=tuple(checked_glossaries(glossary or ())),
+            cast=cast,
         )
         check_options(options, model)
         share = Share(cpus_per_worker, gpus_per_worker)
@@ -152,7 +155,7 @@ def run(
 app.command(DEFAULT, cls=DefaultCommand, hidden=True, no_args_is_help=True)(run)
 
 
-@app.command()
+@app.command(cls=PanelCommand)
 def report(
     manifest: Annotated[Path, typer.Argument(metavar="FILE", help="What --manifest wrote.")],
 ) -> None:

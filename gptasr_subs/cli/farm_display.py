@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gptasr_subs.cli.console import clock, display_path, echo_error, plural, table
+from gptasr_subs.cli.console import clock, display_path, echo_error, table
+from gptasr_subs.wording import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.farm.collection import Collected

@@ -15,6 +15,7 @@ SPEECH = "What is listened to, and by which model"
 LOOK = "How subtitles read and look"
 WORK = "How the work goes on"
 CHOICE = "Which videos are taken"
+CLUSTER = "Many machines"
 
 Model = Annotated[
     str,
@@ -164,25 +165,45 @@ NewestFirst = Annotated[
 ]
 
 # What a farm and the queue share.
-CpusPerWorker = Annotated[
-    float, typer.Option(min=0.01, metavar="X", help="CPUs that each worker on a cluster takes.")
-]
-GpusPerWorker = Annotated[
-    float,
-    typer.Option(min=0, metavar="X", help="GPUs that each worker takes; 0.25: four share one."),
-]
-Workers = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Workers to ask for (0: as many as there is room).")
-]
-Tries = Annotated[
-    int,
-    typer.Option(min=1, metavar="N", help="How often a film is begun whose workers are lost."),
-]
 RayCluster = Annotated[
     str,
     typer.Option(
         "--ray",
         metavar="ADDRESS",
+        rich_help_panel=CLUSTER,
         help="Work on this Ray cluster: auto, HOST:PORT, or local:2 for two workers here.",
+    ),
+]
+CpusPerWorker = Annotated[
+    float,
+    typer.Option(
+        min=0.01, metavar="X", rich_help_panel=CLUSTER, help="CPUs that each worker there takes."
+    ),
+]
+GpusPerWorker = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="X",
+        rich_help_panel=CLUSTER,
+        help="GPUs that each worker there takes; 0.25: four share one.",
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        rich_help_panel=CLUSTER,
+        help="Workers to ask for (0: as many as there is room for).",
+    ),
+]
+Tries = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="N",
+        rich_help_panel=CLUSTER,
+        help="How often a film is begun whose workers are lost.",
     ),
 ]
