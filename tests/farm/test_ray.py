@@ -135,7 +135,7 @@ class Acting(threading.Thread):
     """Acts while the farm runs; its error is raised at the end."""
 
     def __init__(self, act: Act) -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self._act = act
         self._error: BaseException | None = None
 
@@ -150,9 +150,10 @@ class Acting(threading.Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.join()
+        self.join(60)
         if self._error:
             raise self._error
+        assert not self.is_alive(), "no worker came to the gate"
 
 
 def texts(folder: Path) -> dict[str, bytes]:
