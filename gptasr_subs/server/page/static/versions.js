@@ -71,7 +71,7 @@ export class Versions {
     const rows = all.slice(0, SHOWN).map(({ version, saved, cues }, index) => {
       const words = make("span", { class: "grow" }, make("b", {}, `Version ${version}`), make("span", { class: "soft" }, ` · ${moment(saved)} · ${count(cues, "subtitle")}`));
       const take = () => this.take(version);
-      const button = make("button", { type: "button", onclick: take }, icon("undo"), "Go back to it");
+      const button = make("button", { type: "button", onclick: take }, icon("undo"), "Go back");
       button.setAttribute("aria-label", `Go back to version ${version}`);
       return make("li", { class: "row" }, words, index ? button : make("span", { class: "soft" }, "the present one"));
     });
