@@ -35,13 +35,15 @@ class Word:
     """One written word (with its case and punctuation), when it is heard, and how sure the
     recogniser is.
 
-    ``start`` and ``end`` are seconds; ``confidence`` lies between 0 and 1.
+    ``start`` and ``end`` are seconds; ``confidence`` lies between 0 and 1. ``readings`` are what
+    else it may be, the likeliest first, where that was asked for.
     """
 
     text: str
     start: float
     end: float
     confidence: float = 1.0
+    readings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

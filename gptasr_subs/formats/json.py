@@ -42,6 +42,7 @@ class Json:
                     "start": round(word.start, 3),
                     "end": round(word.end, 3),
                     "confidence": round(word.confidence, 4),
+                    **({"readings": list(word.readings)} if word.readings else {}),
                 }
                 for word in document.words
             ],

@@ -26,6 +26,7 @@ from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback
 from gptasr_subs.recognition.cache import Journal, Record, open_journal
 from gptasr_subs.recognition.loading import (
     LazyRecognizer,
+    gives_readings,
     identity_of,
     lazy_model,
     weights_of,
@@ -135,6 +136,7 @@ def open_record(
         beams=options.beams,
         weights=weights_of(recognizer, options.language),
         glossary=glossary,
+        readings=gives_readings(recognizer),
     )
 
 

@@ -121,17 +121,19 @@ class Journal:
         *,
         weights: str = "",
         glossary: Glossary = Glossary(),
+        readings: bool = False,
     ) -> Record:
         """What it holds of one audio track of a video. ``identity`` names the recogniser.
 
         Without one nothing is remembered. ``weights`` is its identity without the ``glossary``,
-        where it gives the sounds of windows.
+        where it gives the sounds of windows. With ``readings``, words that were stored without
+        theirs do not count.
         """
         settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
         plain = f"{weights}\n{beams}\n{_RESULTS_VERSION}".encode() if weights else settings
         stamp = file_stamp(media)
         if not identity or stamp is None or self._database is None:
-            return Record(self, None, settings, plain=plain, glossary=glossary)
+            return Record(self, None, settings, plain=plain, glossary=glossary, readings=readings)
         key = _hash(settings, repr((stamp, track)).encode())
         self.prune(self._limit)
         self.ask(
@@ -145,7 +147,7 @@ class Journal:
         )
         rows = self.ask("SELECT id FROM films WHERE key = ?", key)
         number = rows[0][0] if rows else None
-        return Record(self, number, settings, plain=plain, glossary=glossary)
+        return Record(self, number, settings, plain=plain, glossary=glossary, readings=readings)
 
     def entries(self) -> list[CacheEntry]:
         """All videos, the last used first."""
@@ -229,6 +231,7 @@ class Record:
         *,
         plain: bytes,
         glossary: Glossary,
+        readings: bool,
     ) -> None:
         """Made by ``Journal.record``; without a ``number`` nothing is remembered.
 
@@ -239,6 +242,7 @@ class Record:
         self._settings = settings
         self._plain = plain
         self._glossary = glossary
+        self._readings = readings
         self._keys: dict[Span, tuple[bytes, bytes]] = {}  # of a window's sounds, and of its words
         self._finished: Transcript | None = None
         self.failed: list[tuple[Span, str]] = []
@@ -252,7 +256,10 @@ class Record:
         if isinstance(words, HeardWords):
             self._write_sounds(window, words.sounds)
             words = words.plain
-        self._write(window, json.dumps([[w.text, w.start, w.end, w.confidence] for w in words]))
+        fields = [[w.text, w.start, w.end, w.confidence] for w in words]
+        if self._readings:
+            fields = [[*known, w.readings] for known, w in zip(fields, words, strict=True)]
+        self._write(window, json.dumps(fields))
 
     def mark_failed(self, window: Window, error: Exception) -> None:
         """Note that a window could not be recognised; the next run tries it again."""
@@ -348,12 +355,15 @@ class Record:
     def _words(self, key: bytes) -> list[Word] | None:
         rows = self._journal.ask("SELECT words, film FROM windows WHERE key = ?", key)
         stored = _unpacked(rows[0][0]) if rows else None
-        if stored is None:
+        if stored is None or (self._readings and any(len(fields) < 5 for fields in stored)):
             return None
         # Of another video with the same audio; it must not be forgotten with that one
         if rows[0][1] != self._number:
             self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
-        words = [Word(*fields) for fields in stored]
+        words = [
+            Word(text, start, end, confidence, tuple(readings[0]) if readings else ())
+            for text, start, end, confidence, *readings in stored
+        ]
         return words if self._plain == self._settings else self._term_writer.write(words)
 
     def _write_sounds(self, window: Window, sounds: bytes) -> None:

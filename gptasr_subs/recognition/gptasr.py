@@ -49,6 +49,7 @@ class GptAsrRecognizer:
         self.device = device
         self.identity = identity
         self.weights = identity
+        self.gives_readings = False
         self._spotter: TermSpotter | None = None
         self._term_writer: TermWriter | None = None
         self._heads = checkpoint.heads
@@ -79,6 +80,7 @@ class GptAsrRecognizer:
         self._refuse_long(clips)
         options = self.checkpoint.decoding
         options = replace(options, beam_size=beams) if beams else options
+        options = replace(options, rivals=self.gives_readings)
         order = sorted(
             (i for i, clip in enumerate(clips) if len(clip)), key=lambda i: -len(clips[i])
         )
@@ -116,6 +118,12 @@ class GptAsrRecognizer:
         listening._spotter = TermSpotter(glossary.sounds)
         listening._term_writer = TermWriter(glossary)
         return listening
+
+    def with_readings(self) -> GptAsrRecognizer:
+        """The same recogniser, whose words also have their ``readings``."""
+        telling = copy(self)
+        telling.gives_readings = True
+        return telling
 
     @property
     def frame_seconds(self) -> float:
@@ -205,6 +213,7 @@ class GptAsrRecognizer:
             words_by_tokens,
             words_without_ctc,
         )
+        from gptasr_subs.model.decoding.readings import read_otherwise
 
         if not decoded.text:
             return []
@@ -226,7 +235,15 @@ class GptAsrRecognizer:
         if not words and best.tokens:
             begins = self._token_times(clip, best.tokens)
             words = words_by_tokens(pieces, best.token_log_probs, begins, seconds)
-        return words or words_without_ctc(pieces, best.token_log_probs, clip, self.sample_rate)
+        words = words or words_without_ctc(pieces, best.token_log_probs, clip, self.sample_rate)
+        if self.gives_readings:
+            readings = iter(read_otherwise(best.text, decoded.rivals, checkpoint.tokenizer))
+            parts = [[next(readings, ()) for _ in word.text.split()] for word in words]
+            words = [
+                replace(word, readings=others[0]) if len(others) == 1 else word
+                for word, others in zip(words, parts, strict=True)
+            ]
+        return words
 
     def _token_times(self, clip: FloatArray, tokens: Sequence[int]) -> list[float]:
         """When each token begins and the last one ends, by attention.

@@ -110,6 +110,7 @@ class LazyRecognizer:
         self._weights = weights or identity
         self._describe = describe
         self._loaded: Recognizer | None = None
+        self.gives_readings = False
         self._listening: dict[str, LazyRecognizer] = {}  # for each glossary, by its digest
         self._loading = threading.Lock()
 
@@ -164,13 +165,20 @@ class LazyRecognizer:
     def with_glossary(self, glossary: Glossary) -> LazyRecognizer:
         """As the protocol ``GlossaryRecognizer`` says; a model that takes none stays as it is."""
         if glossary.digest not in self._listening:
-            self._listening[glossary.digest] = LazyRecognizer(
+            listening = self._listening[glossary.digest] = LazyRecognizer(
                 lambda: with_glossary(self.load(), glossary),
                 glossary_identity(self._identity, glossary),
                 self._describe,
                 self._weights,
             )
+            listening.gives_readings = self.gives_readings
         return self._listening[glossary.digest]
+
+    def with_readings(self) -> LazyRecognizer:
+        """As the protocol ``ReadingsRecognizer`` says; a model that has none stays as it is."""
+        telling = LazyRecognizer(lambda: with_readings(self.load()), self._identity, self._describe)
+        telling.gives_readings = True
+        return telling
 
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
@@ -190,6 +198,20 @@ def with_glossary(recognizer: Recognizer, glossary: Glossary) -> Recognizer:
         recognizer.name,
     )
     return recognizer
+
+
+def with_readings(recognizer: Recognizer) -> Recognizer:
+    """The recogniser whose words also have their ``readings``; one that has none stays as it is."""
+    # Not by isinstance, which would ask a lazy one for its name, and so load it
+    if not hasattr(recognizer, "with_readings"):
+        return recognizer
+    telling: Recognizer = recognizer.with_readings()
+    return telling
+
+
+def gives_readings(recognizer: Recognizer) -> bool:
+    """Whether the words of a recogniser have their ``readings``."""
+    return bool(getattr(recognizer, "gives_readings", False))
 
 
 def lazy_model(

@@ -52,6 +52,17 @@ class GlossaryRecognizer(Recognizer, Protocol):
         """
 
 
+class ReadingsRecognizer(Recognizer, Protocol):
+    """One that can say what else a word may be."""
+
+    @property
+    def gives_readings(self) -> bool:
+        """Whether its words have their ``readings``, which takes a little longer."""
+
+    def with_readings(self) -> Recognizer:
+        """The same recogniser, whose words have them; it finds the same words as before."""
+
+
 @runtime_checkable
 class CtcRecognizer(Recognizer, Protocol):
     """One with a CTC head: it can align a known text, for it gives the letters frame by frame."""

@@ -19,7 +19,7 @@ from gptasr_subs.server import bazarr, jobs, metrics, openai
 from gptasr_subs.server.access import Access
 from gptasr_subs.server.answers import Refusal, answer_refusal
 from gptasr_subs.server.link import load_model
-from gptasr_subs.server.page import documents, folders, pages, playback
+from gptasr_subs.server.page import documents, folders, pages, playback, reviewing
 from gptasr_subs.server.page import uploads as page_uploads
 from gptasr_subs.server.page.proxies import Proxies
 from gptasr_subs.server.page.resumable import ResumableUploads
@@ -57,6 +57,7 @@ def create_app(
         services.uploads.prepare()
         services.job_uploads.prepare()
         services.films.prepare()
+        services.proxies.prepare()
         app.state.services = services
         async with AsyncExitStack() as stack:
             if wyoming:
@@ -79,6 +80,7 @@ def create_app(
             *jobs.ROUTES,
             *documents.ROUTES,
             *playback.ROUTES,
+            *reviewing.ROUTES,
             *page_uploads.ROUTES,
             *folders.ROUTES,
             *pages.ROUTES,

@@ -29,7 +29,7 @@ from gptasr_subs.pipeline.glossary import glossary_of
 from gptasr_subs.pipeline.options import Options, Progress
 from gptasr_subs.pipeline.recognize import document_of, open_record, recognize_file
 from gptasr_subs.recognition.cache import open_journal
-from gptasr_subs.recognition.loading import LazyRecognizer, with_glossary
+from gptasr_subs.recognition.loading import LazyRecognizer, with_glossary, with_readings
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.windows import recognize_groups, window_limits
 from gptasr_subs.server.messages import (
@@ -63,7 +63,7 @@ def run_worker(connection: Connection, load: Callable[[], Recognizer]) -> None:
     """Do what comes over ``connection`` until it says stop, or closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the keyboard's; the server says when to stop
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
-    WorkerProcess(connection, load()).run()
+    WorkerProcess(connection, with_readings(load())).run()
 
 
 class WorkerProcess:

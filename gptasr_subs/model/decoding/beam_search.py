@@ -15,7 +15,7 @@ far (the start token is the first).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,13 +86,15 @@ def beam_search(
     pre_beam_size: int = 16,
     ilm_weight: float = 0.0,
     text_hash: TextHash | None = None,
+    watch: Callable[[Tensor, Tensor, Tensor], None] | None = None,
 ) -> list[list[Beam]]:
     """For each clip of ``encoded`` its ``beam_size`` best token sequences, best first.
 
     ``limits`` are the most tokens of each clip. A clip is done when no unfinished beam is within
     ``early_stop_margin`` (nats) of the best finished one: 0 is enough for the best, more completes
     the others too. With a ``scorer``, it scores each beam's ``pre_beam_size`` best tokens.
-    ``text_hash`` tells which beams have written the same text.
+    ``text_hash`` tells which beams have written the same text. ``watch`` sees the beams at each
+    step: numbers of the clips (B,), tokens (B, K, U) and scores (B, K).
     """
     decoder = IncrementalDecoder(network, encoded, beam_size, with_ilm=ilm_weight > 0)
     beams = _Beams(network, limits, beam_size, text_hash=text_hash)
@@ -105,6 +107,8 @@ def beam_search(
         if decoder.ilm_log_probs is not None:
             ilm_scores = ilm_weight * decoder.ilm_log_probs
         decoder.reorder(beams.extend(log_probs, ilm_scores, scorer, pre_beam_size))
+        if watch:
+            watch(beams.clips, beams.tokens, beams.scores)
 
         # Take the results of clips that are done, and shrink the batch where that pays.
         done = beams.done(early_stop_margin)

@@ -16,6 +16,7 @@ from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import Beam, Scorer, beam_search
 from gptasr_subs.model.decoding.biasing import BiasedScorer, TermTrie
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
+from gptasr_subs.model.decoding.readings import Rival, RivalWatch
 from gptasr_subs.model.decoding.spotting import TermSpotter, sounds_of
 from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
 from gptasr_subs.model.network import Encoded, GptAsr
@@ -48,6 +49,7 @@ class DecodingOptions:
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
     min_ctc_margin: float = 0.0  # nats a character by which CTC must prefer the text to silence
     min_ctc_log_prob: float = -3.0  # nats a character that CTC must give the text
+    rivals: bool = False  # keep what other beams wrote on the way
 
     @property
     def rows(self) -> int:
@@ -77,11 +79,12 @@ class Hypothesis:
 class Decoded:
     """One clip: its hypotheses, best first, and the CTC log-probabilities (T, C).
 
-    There is no hypothesis where there is no speech.
+    There is no hypothesis where there is no speech. ``rivals`` are other beams, if they were kept.
     """
 
     hypotheses: tuple[Hypothesis, ...]
     ctc_log_probs: FloatArray | None = None
+    rivals: tuple[Rival, ...] = ()
 
     @property
     def text(self) -> str:
@@ -104,9 +107,13 @@ def decode(
     head finds them.
     """
     encoded = network.encode_in_parts(mel, lengths)
+    watch = RivalWatch(network.config.stop_token)
     if network.ctc_head is None:
-        found = _search(network, encoded, lengths, options)
-        return [Decoded(_ranked(beams, tokenizer, options)) for beams in found]
+        found = _search(network, encoded, lengths, options, watch=watch)
+        return [
+            Decoded(_ranked(beams, tokenizer, options), rivals=watch.rivals(clip))
+            for clip, beams in enumerate(found)
+        ]
 
     # What the CTC head says of each clip; those in which it reads nothing are silent.
     log_probs = network.ctc_head(encoded.features)  # (B, CTC frames, classes)
@@ -116,6 +123,7 @@ def decode(
     letters = [len(ctc.greedy_decode(clip).replace(" ", "")) for clip in by_clip]
     spoken = [row for row, count in enumerate(letters) if count >= options.min_ctc_letters]
     readings: list[tuple[Hypothesis, ...]] = [()] * len(by_clip)
+    rivals: list[tuple[Rival, ...]] = [()] * len(by_clip)
     if spoken:
         # The others are searched with the CTC head as a scorer, and rescored by it as whole texts.
         rows = torch.tensor(spoken, device=mel.device)
@@ -138,12 +146,24 @@ def decode(
             scorer = BiasedScorer(ctc_scorer, tries, token_labels)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         text_hash = text_hash_of(tokenizer)
-        found = _search(network, kept, lengths[rows], options, scorer=scorer, text_hash=text_hash)
+        found = _search(
+            network,
+            kept,
+            lengths[rows],
+            options,
+            scorer=scorer,
+            text_hash=text_hash,
+            watch=watch,
+        )
         for index, row in enumerate(spoken):
             ranked = _ranked(found[index], tokenizer, options)
             trie = tries[index] if tries else None
             readings[row] = _rescored(ranked, by_clip[row], options, trie)
-    return [Decoded(best, clip.cpu().numpy()) for best, clip in zip(readings, by_clip, strict=True)]
+            rivals[row] = watch.rivals(index)
+    return [
+        Decoded(best, clip.cpu().numpy(), others)
+        for best, clip, others in zip(readings, by_clip, rivals, strict=True)
+    ]
 
 
 def _search(
@@ -154,6 +174,7 @@ def _search(
     *,
     scorer: Scorer | None = None,
     text_hash: TextHash | None = None,
+    watch: RivalWatch,
 ) -> list[list[Beam]]:
     return beam_search(
         network,
@@ -165,6 +186,7 @@ def _search(
         pre_beam_size=options.pre_beam_size,
         ilm_weight=options.ilm_weight,
         text_hash=text_hash,
+        watch=watch.look if options.rivals else None,
     )
 
 

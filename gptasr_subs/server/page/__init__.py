@@ -12,4 +12,8 @@ resumable   uploads that survive a lost connection
 uploads     their addresses
 folders     films of this computer to choose from
 pages       the pages themselves, their files in ``static``, and the sign-in
+review      where listening pays
+changes     what differs between two recognitions, two versions
+sound       stretches of audio
+reviewing   the queue, words to expect, windows read again, a corpus of corrections
 """

@@ -125,7 +125,7 @@ def _facts(film: Film, newest: Version, media: dict[str, Any]) -> dict[str, Any]
             "end": round(word.end, 3),
             "text": word.text,
             "confidence": round(word.confidence, 4),
-            "readings": [],
+            "readings": list(word.readings),
         }
         for word in film.words
     ]

@@ -161,7 +161,6 @@ async def _computed(
 ) -> AsyncGenerator[bytes, None]:
     from gptasr_subs.server.page.peaks import compute_peaks
 
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     parts = compute_peaks(path, track, per_second, target)
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(1)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -23,6 +24,7 @@ from gptasr_subs.storage.files import atomic_replace, file_stamp
 Kind = Literal["audio", "video"]
 
 _log = logging.getLogger(__name__)
+_OLD = 30 * 24 * 3600.0  # seconds after which a copy goes
 _DONE = re.compile(rb"out_time_us=(\d+)")
 
 # Speech in 32 kbit/s; a picture of at most 480 lines that two cores make faster than it plays, with
@@ -56,10 +58,17 @@ class Proxies:
     """The copies, and what becomes of those that are wanted."""
 
     def __init__(self, folder: Path) -> None:
-        """``folder`` is made when it is needed."""
+        """``prepare`` makes the folder."""
         self.folder = folder
         self._makings: dict[Path, Making] = {}
         self._turn = asyncio.Lock()
+
+    def prepare(self) -> None:
+        """Make the folder, and remove what was made long ago: it can be made again."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in self.folder.iterdir():
+            if time.time() - path.stat().st_mtime > _OLD:
+                path.unlink(missing_ok=True)
 
     def path(self, media: Path, ending: str) -> Path:
         """The file that belongs to a film as it is now, with this ending."""
@@ -138,7 +147,6 @@ def copy_for_browsers(
 
     Raises MediaError where ffmpeg fails. ``target`` is whole or not there.
     """
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with atomic_replace(target) as temporary:
         source = open_input(media)
         streams = [source[f"a:{track}"]]

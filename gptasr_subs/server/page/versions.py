@@ -218,7 +218,10 @@ def _count_equal(one: Sequence[NamedCue], other: Sequence[NamedCue]) -> int:
 
 
 def _facts(film: Film) -> dict[str, Any]:
-    words = [[w.text, round(w.start, 3), round(w.end, 3), w.confidence] for w in film.words]
+    words = [
+        [word.text, round(word.start, 3), round(word.end, 3), word.confidence, word.readings]
+        for word in film.words
+    ]
     return {
         "title": film.title,
         "language": film.language,
@@ -229,7 +232,10 @@ def _facts(film: Film) -> dict[str, Any]:
 
 
 def _film(facts: dict[str, Any]) -> Film:
-    words = tuple(Word(*fields) for fields in facts["words"])
+    words = tuple(
+        Word(text, start, end, confidence, tuple(readings))
+        for text, start, end, confidence, readings in facts["words"]
+    )
     return Film(facts["title"], facts["language"], facts["seconds"], facts["fps"], words)
 
 
