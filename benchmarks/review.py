@@ -6,8 +6,8 @@
 A truth file is JSON with a list "speech" of objects with a "text", in order. Clips are those of a
 manifest (``path``, ``text``), one after the other as if they were one film. Wrong words are those
 that the alignment of ``gptasr-subs evaluate`` finds; a missing word counts where the next one
-stands. All words in the loop of a stop are heard. ``--fit`` gives the slope and the offset that
-calibrate confidence best.
+stands. Only the words of a stop count as heard, and only their errors as found, not those in the
+second around them. ``--fit`` gives the slope and the offset that calibrate confidence best.
 """
 
 from __future__ import annotations

@@ -126,8 +126,7 @@ class Journal:
         """What it holds of one audio track of a video. ``identity`` names the recogniser.
 
         Without one nothing is remembered. ``weights`` is its identity without the ``glossary``,
-        where it gives the sounds of windows. With ``readings``, words that were stored without
-        theirs do not count.
+        where it gives the sounds of windows. Words stored without ``readings`` do not count then.
         """
         settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
         plain = f"{weights}\n{beams}\n{_RESULTS_VERSION}".encode() if weights else settings
@@ -256,9 +255,8 @@ class Record:
         if isinstance(words, HeardWords):
             self._write_sounds(window, words.sounds)
             words = words.plain
-        fields = [[w.text, w.start, w.end, w.confidence] for w in words]
-        if self._readings:
-            fields = [[*known, w.readings] for known, w in zip(fields, words, strict=True)]
+        count = 5 if self._readings else 4
+        fields = [[w.text, w.start, w.end, w.confidence, w.readings][:count] for w in words]
         self._write(window, json.dumps(fields))
 
     def mark_failed(self, window: Window, error: Exception) -> None:
@@ -360,10 +358,7 @@ class Record:
         # Of another video with the same audio; it must not be forgotten with that one
         if rows[0][1] != self._number:
             self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
-        words = [
-            Word(text, start, end, confidence, tuple(readings[0]) if readings else ())
-            for text, start, end, confidence, *readings in stored
-        ]
+        words = [Word(*fields[:4], *map(tuple, fields[4:])) for fields in stored]
         return words if self._plain == self._settings else self._term_writer.write(words)
 
     def _write_sounds(self, window: Window, sounds: bytes) -> None:

@@ -525,3 +525,17 @@ def test_damaged_sounds_have_a_window_read_again(media: Path) -> None:
         assert journal.record(media, 0, "with zzz", 0, **settings).recall(window(0)) == WORDS
         journal.ask("UPDATE sounds SET sounds = x'00'")
         assert journal.record(media, 0, "with zzz", 0, **settings).recall(window(0)) is None
+
+
+def test_words_without_their_readings_do_not_count_where_those_are_wanted(tmp_path: Path) -> None:
+    media = tmp_path / "film.wav"
+    media.write_bytes(b"film")
+    window = Window(Span(0.0, 1.0), np.ones(16, np.float32), (Span(0.0, 1.0),))
+    with open_journal(path=tmp_path / "journal.sqlite3") as journal:
+        plain = journal.record(media, 0, "model", 0)
+        telling = journal.record(media, 0, "model", 0, readings=True)
+        plain.store(window, [Word("one", 0.0, 0.5, 0.5)])
+        assert telling.recall(window) is None
+        read = [Word("one", 0.0, 0.5, 0.5, ("won", "wan"))]
+        telling.store(window, read)
+        assert telling.recall(window) == plain.recall(window) == read

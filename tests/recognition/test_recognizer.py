@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from itertools import pairwise
 from pathlib import Path
@@ -294,3 +295,12 @@ def test_errors_of_loading_ahead_come_where_the_model_is_needed(
     lazy.begin()
     with pytest.raises(ModelError, match="There is no model"):
         lazy.transcribe([])
+
+
+def test_readings_come_with_the_same_words(taught: GptAsrRecognizer) -> None:
+    clips = [sound(300.0), sound(1100.0, 0.7), sound(700.0)]
+    telling = taught.with_readings()
+    plain = dict(taught.transcribe(clips))
+    told = dict(telling.transcribe(clips))
+    assert {i: [replace(word, readings=()) for word in words] for i, words in told.items()} == plain
+    assert not any(word.readings for words in plain.values() for word in words)

@@ -24,8 +24,10 @@ from gptasr_subs.server.services import services_of
 
 _PER_SECOND = (10, 20, 25, 40, 50, 80, 100)  # moments a second of a waveform
 
-# What browsers play as it is: files that end so, with these codecs.
-_PLAYABLE = {".mp4", ".m4v", ".mov", ".m4a", ".webm", ".mp3", ".wav", ".ogg", ".oga", ".flac"}
+# What browsers play as it is: files that end so, with these codecs. Not all of them play Matroska;
+# the page asks for a copy where its browser does not.
+_PLAYABLE = {".mkv", ".mp4", ".m4v", ".mov", ".m4a", ".webm"}
+_PLAYABLE |= {".mp3", ".wav", ".ogg", ".oga", ".flac"}
 _VIDEO_CODECS = {"", "h264", "vp8", "vp9", "av1"}
 _AUDIO_CODECS = {"aac", "mp3", "opus", "vorbis", "flac", "pcm_s16le"}
 

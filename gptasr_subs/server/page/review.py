@@ -1,52 +1,51 @@
 """Where listening pays: the words of a film that may be wrong, as stops in the order in which they
 pay.
 
-Word i is wrong with probability p_i, by its calibrated confidence. A stop loops word i with a
-moment around it, so the words N(i) in that loop are heard as well. Of a set H of words that were
-heard already, the stop is expected to find g(i | H), and it costs t(i):
+Word i is wrong with probability p_i, by its calibrated confidence. A stop is a run of words that
+follow closely and are each likely to be wrong (errors come in runs), or one word alone. It loops
+with a moment around it, so of a stop s
 
-    g(i | H) = sum of p_j over the words j of N(i) that are not in H
-    t(i)     = length of the loop + the time to decide
+    g(s) = sum of p_i over its words          errors that it is expected to hold
+    t(s) = its length + the moments around it + the time to decide
 
-The next stop is the one with the largest g(i | H) / t(i). Gains only shrink while H grows, so each
-stop pays at most as much as the one before, and the greedy order is near the best there is for any
-budget (Nemhauser, Wolsey and Fisher, 1978).
+and the stops come in the order of g / t, the most first: for a budget of time, Dantzig's order.
 """
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp, inf, log
 
 from gptasr_subs.types import Word
 
-AROUND = 1.0  # seconds that are heard before and after a word
+AROUND = 1.0  # seconds that are heard before and after the words of a stop
 DECIDE = 1.5  # seconds to read, and to press a key
 
-# P(wrong) = 1 / (1 + exp(_SLOPE * logit(confidence) + _OFFSET)).
+# P(wrong) = 1 / (1 + exp(_SLOPE * logit(confidence) + _OFFSET)), as benchmarks/review.py fits it.
 _SLOPE = 1.0
 _OFFSET = 0.0
 _LEAST = 1e-4  # confidence whose logit is still a number
 _UNSURE = 0.05  # chance to be wrong from which a word is worth a stop
+_LIKELY = 0.3  # ... and from which it shares one with its neighbours
+_CLOSE = 0.5  # seconds of silence over which a run goes on
+_LONGEST = 4  # words of a run
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One loop from ``start`` to ``end`` seconds around the word of that number.
+    """The words from number ``first`` to ``last``, of which ``word`` is the least sure.
 
-    ``first`` and ``last`` number the words that are heard in it. ``expected`` errors are among
-    those that no stop before it has; ``seconds`` is what it costs. ``same`` are other unsure words
-    with the same text.
+    It loops from ``start`` to ``end`` seconds, costs ``seconds`` and is expected to hold
+    ``expected`` errors. ``same`` are other unsure words with the text of ``word``.
     """
 
     word: int
-    start: float
-    end: float
     first: int
     last: int
+    start: float
+    end: float
     expected: float
     seconds: float
     same: tuple[int, ...] = ()
@@ -54,7 +53,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """The bill: ``expected`` errors of all words that were not heard yet, and the ``stops`` that a
+    """The bill: ``expected`` errors of all words that are not settled, and the ``stops`` that a
     budget pays for, which hold ``covered`` of them.
     """
 
@@ -76,75 +75,72 @@ def plan_review(
 
     ``words`` are in order of their times; those whose numbers are ``settled`` need not be heard.
     """
-    queue = _Queue(words, settled)
-    stops = []
+    done = set(settled)
+    chances = [0.0 if i in done else chance_wrong(word) for i, word in enumerate(words)]
+    stops = [_stop(words, chances, run) for run in _runs(words, chances)]
+    stops.sort(key=lambda stop: -stop.expected / stop.seconds)
+    paid = []
     left = seconds
-    while (stop := queue.next(left)) is not None:
+    for stop in stops:
         left -= stop.seconds
-        stops.append(stop)
-    return Review(queue.expected, sum(stop.expected for stop in stops), tuple(stops))
+        if left < 0:
+            break
+        paid.append(stop)
+    paid = _with_same(words, chances, paid)
+    return Review(sum(chances), sum(stop.expected for stop in paid), tuple(paid))
 
 
-class _Queue:
-    """What is left to hear: a heap of words by what a stop at each of them would pay."""
-
-    def __init__(self, words: Sequence[Word], settled: Collection[int]) -> None:
-        done = set(settled)
-        self._words = words
-        self._middles = [(word.start + word.end) / 2 for word in words]
-        self._chances = [
-            0.0 if number in done else chance_wrong(word) for number, word in enumerate(words)
-        ]
-        self.expected = sum(self._chances)
-        self._same: dict[str, list[int]] = {}
-        unsure = [number for number, chance in enumerate(self._chances) if chance >= _UNSURE]
-        for number in unsure:
-            self._same.setdefault(_key(words[number]), []).append(number)
-        self._heap = [(-self._pays(self._stop_at(number)), number) for number in unsure]
-        heapq.heapify(self._heap)
-
-    def next(self, seconds: float) -> Stop | None:
-        """The stop that pays most among those that cost at most ``seconds``; its words are heard
-        from now on.
-        """
-        while self._heap:
-            claimed, number = heapq.heappop(self._heap)
-            if self._chances[number] < _UNSURE:  # heard
-                continue
-            stop = self._stop_at(number)
-            if stop.seconds > seconds:
-                continue
-            if self._pays(stop) < -claimed:  # some of its words were heard meanwhile
-                heapq.heappush(self._heap, (-self._pays(stop), number))
-                continue
-            for other in range(stop.first, stop.last + 1):
-                self._chances[other] = 0.0
-            return stop
-        return None
-
-    def _pays(self, stop: Stop) -> float:
-        return stop.expected / stop.seconds
-
-    def _stop_at(self, number: int) -> Stop:
-        word = self._words[number]
-        start = max(0.0, word.start - AROUND)
-        end = word.end + AROUND
-        first = min(number, bisect_left(self._middles, start))
-        last = max(number, bisect_right(self._middles, end) - 1)
-        same = self._same[_key(word)]
-        return Stop(
-            number,
-            start=start,
-            end=end,
-            first=first,
-            last=last,
-            expected=sum(self._chances[first : last + 1]),
-            seconds=end - start + DECIDE,
-            same=tuple(other for other in same if other != number),
+def _runs(words: Sequence[Word], chances: Sequence[float]) -> Iterator[range]:
+    """Yield the words that are worth a stop, in runs."""
+    first = 0
+    for number, (word, following) in enumerate(pairwise(words), start=1):
+        goes_on = (
+            min(chances[number - 1 : number + 1]) >= _LIKELY
+            and following.start - word.end < _CLOSE
+            and number - first < _LONGEST
         )
+        if not goes_on:
+            yield from _worth(chances, range(first, number))
+            first = number
+    yield from _worth(chances, range(first, len(words)))
 
 
-def _key(word: Word) -> str:
-    """The letters by which two words are the same."""
+def _worth(chances: Sequence[float], run: range) -> Iterator[range]:
+    if any(chances[number] >= _UNSURE for number in run):
+        yield run
+
+
+def _stop(words: Sequence[Word], chances: Sequence[float], run: range) -> Stop:
+    start = max(0.0, words[run[0]].start - AROUND)
+    end = words[run[-1]].end + AROUND
+    return Stop(
+        max(run, key=chances.__getitem__),
+        first=run[0],
+        last=run[-1],
+        start=start,
+        end=end,
+        expected=sum(chances[number] for number in run),
+        seconds=end - start + DECIDE,
+    )
+
+
+def _with_same(
+    words: Sequence[Word], chances: Sequence[float], stops: Sequence[Stop]
+) -> list[Stop]:
+    places: dict[str, list[int]] = {}
+    for number, chance in enumerate(chances):
+        if chance >= _UNSURE:
+            places.setdefault(_letters(words[number]), []).append(number)
+    return [
+        replace(
+            stop,
+            same=tuple(i for i in places[_letters(words[stop.word])] if i != stop.word),
+        )
+        for stop in stops
+    ]
+
+
+def _letters(word: Word) -> str:
+    """By what two words are the same."""
     letters = [character for character in word.text.casefold() if character.isalnum()]
     return "".join(letters) or word.text

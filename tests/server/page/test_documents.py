@@ -15,7 +15,7 @@ def test_a_document_has_all_that_the_page_shows(talk: PageFilm) -> None:
     assert [word["text"] for word in document["words"]] == SPOKEN.split()
     assert " ".join(cue["text"] for cue in document["cues"]).split() == SPOKEN.split()
     assert 7.9 < document["duration"] < 8.1 and document["norms"]["max_chars"] == 42
-    assert document["media"]["has_video"] and document["media"]["kind"] == "proxy"
+    assert document["media"]["has_video"] and document["media"]["kind"] == "native"
     assert talk.get("document", headers={"if-none-match": '"1"'}).status_code == 304
 
 

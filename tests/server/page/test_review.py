@@ -42,13 +42,13 @@ def test_the_stops_of_a_budget(words: list[Word], settled: set[int], seconds: fl
     assert sum(stop.seconds for stop in review.stops) <= seconds + 1e-9
     heard: set[int] = set()
     for stop in review.stops:
-        loop = set(range(stop.first, stop.last + 1))
-        assert stop.word in loop and stop.word in open_words - heard
-        assert stop.start <= words[stop.word].start and words[stop.word].end <= stop.end
-        new = (loop & open_words) - heard
-        assert stop.expected == pytest.approx(sum(chance_wrong(words[i]) for i in new))
-        heard |= loop
-    assert review.covered == pytest.approx(sum(chance_wrong(words[i]) for i in heard & open_words))
+        run = set(range(stop.first, stop.last + 1))
+        assert stop.word in run <= open_words - heard
+        assert stop.start <= words[stop.first].start and words[stop.last].end <= stop.end
+        assert stop.expected == pytest.approx(sum(chance_wrong(words[i]) for i in run))
+        assert stop.seconds >= stop.end - stop.start
+        heard |= run
+    assert review.covered == pytest.approx(sum(chance_wrong(words[i]) for i in heard))
     pays = [stop.expected / stop.seconds for stop in review.stops]
     assert all(before >= after - 1e-9 for before, after in pairwise(pays))
 
@@ -84,3 +84,10 @@ def test_the_same_unsure_word_elsewhere() -> None:
 def test_less_sure_words_are_likelier_wrong() -> None:
     chances = [chance_wrong(Word("x", 0, 1, confidence)) for confidence in (0, 0.3, 0.9, 1)]
     assert chances == sorted(chances, reverse=True) and 0 < chances[-1] < chances[0] < 1
+
+
+def test_neighbours_that_are_likely_wrong_share_a_stop() -> None:
+    sure = [0.9, 0.2, 0.3, 0.9, 0.2, 0.2]
+    words = [Word("x", i, i + (0.9 if i < 4 else 0.2), c) for i, c in enumerate(sure)]
+    stops = {(stop.first, stop.last): stop.word for stop in plan_review(words).stops}
+    assert stops == {(0, 0): 0, (1, 2): 1, (3, 3): 3, (4, 4): 4, (5, 5): 5}
