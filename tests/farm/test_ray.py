@@ -54,7 +54,7 @@ class Nodes:
 
     def add(self) -> None:
         node = self._cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
-        self.there[node.unique_id] = node
+        self.there[node.node_id] = node
 
     def kill(self, number: str) -> None:
         self._cluster.remove_node(self.there.pop(number), allow_graceful=False)
