@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gptasr_subs.cli.console import clock, display_path, echo_error, table
@@ -58,8 +59,7 @@ class Display:
         entry = self._manifest.add(job, event)
         self.tally.add(entry)
         if entry.outcome == "failed":
-            named = repr(job.path.stem)[1:-1] in entry.reason
-            echo_error(entry.reason if named else f"{display_path(job.path)}: {entry.reason}")
+            echo_error(_named(entry.reason, job.path))
         self.refresh()
 
     def refresh(self) -> bool:
@@ -112,8 +112,15 @@ def summary(tally: Tally) -> str:
 def failures(entries: Iterable[Entry]) -> str:
     """Each film that failed, and why."""
     return "".join(
-        f"{entry.film!a}: {entry.reason}\n" for entry in entries if entry.outcome == "failed"
+        f"{_named(entry.reason, Path(entry.film))}\n"
+        for entry in entries
+        if entry.outcome == "failed"
     )
+
+
+def _named(reason: str, film: Path) -> str:
+    """The reason with the film before it, unless it names the film itself."""
+    return reason if repr(film.stem)[1:-1] in reason else f"{display_path(film)}: {reason}"
 
 
 def _nodes(tally: Tally) -> str:

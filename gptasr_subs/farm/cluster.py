@@ -167,10 +167,8 @@ class RayCluster:
         if not self._answers:
             time.sleep(seconds)
             return []
-        asked = list(self._answers)
-        ready, _ = self._ray.wait(asked, timeout=seconds)
-        more, _ = self._ray.wait(asked, num_returns=len(asked), timeout=0)
-        return [self._receive(answer) for answer in {*ready, *more}]
+        ready, _ = self._ray.wait(list(self._answers), timeout=seconds)
+        return [self._receive(answer) for answer in ready]
 
     def _receive(self, answer: Any) -> Message:
         worker = self._answers.pop(answer)

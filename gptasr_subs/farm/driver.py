@@ -289,7 +289,7 @@ class Farm:
 
     def _tell(self, job: Job, event: Event) -> None:
         job = self._queue.get(job.id)
-        if job.state is not State.WAITING:
+        if job.state is not State.WAITING and not self._hooks.is_empty:
             self._notifying.submit(self._hooks.notify, event)  # a slow command holds nobody up
         self._report(job, event)
 

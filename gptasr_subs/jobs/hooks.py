@@ -72,6 +72,11 @@ class Hooks:
         default_factory=lambda: load_plugins("notifiers", make_notifier)
     )
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to call."""
+        return not (self.on_done or self.on_error or self.notifiers)
+
     def notify(self, event: Event) -> None:
         """Call all of them; one that fails is named in a warning and stops no other."""
         command = {"done": self.on_done, "failed": self.on_error}.get(event.state, "")

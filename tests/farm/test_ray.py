@@ -20,7 +20,7 @@ from gptasr_subs.farm.driver import Farm
 from gptasr_subs.farm.manifest import read_manifest
 from gptasr_subs.farm.subtitler import make_subtitler
 from gptasr_subs.jobs.hooks import Event, Hooks
-from gptasr_subs.jobs.queue import MEMORY, Job, Queue, open_queue
+from gptasr_subs.jobs.queue import MEMORY, Job, Queue, State, open_queue
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.subtitle import subtitle
 from tests.support.fake_recognizer import FakeRecognizer
@@ -353,3 +353,15 @@ def test_ctrl_c_ends_it_cleanly_and_it_goes_on(nodes: Nodes, films: Path, script
     assert not [name for name in names_in(films) if name.startswith((".", "02.en"))]
     assert start(*command, "--quiet", cwd=REPOSITORY).wait() == 0
     assert texts(films) == alone(films, "scripted")
+
+
+def test_the_queue_is_worked_off_by_the_cluster(nodes: Nodes, films: Path, script: Path) -> None:
+    with open_queue() as queue:
+        for path in sorted(films.iterdir()):
+            queue.add(path, {"formats": ["srt", "vtt"]})
+        command = ["-c", "from tests.support.farm import main; main()", "jobs", "run"]
+        command += ["--ray", nodes.address, "--model", str(script), "--quiet"]
+        assert start(*command, cwd=REPOSITORY).wait() == 0
+        assert queue.counts() == {State.DONE: 6}
+    expected = alone(films, "scripted")
+    assert texts(films) == {name: text for name, text in expected.items() if "json" not in name}
