@@ -176,7 +176,7 @@ class RayCluster:
             said = self._ray.get(answer)
         except self._ray.exceptions.RayError as error:
             self.end(worker)  # one that cannot be reached may live
-            return Lost(worker, _first_line(error))
+            return Lost(worker, _reason(error))
         return Started(worker, said) if isinstance(said, Node) else Answered(worker, said)
 
 
@@ -221,7 +221,7 @@ def _connect(address: str, share: Share) -> None:
         ray.init(**settings)
     except Exception as error:  # of several kinds, by the version and what is wrong
         raise FarmError(
-            f"There is no Ray cluster at {address!r} ({_first_line(error)}); start one with"
+            f"There is no Ray cluster at {address!r} ({_reason(error)}); start one with"
             " `ray start --head`, or write --ray local:2 to use this machine."
         ) from error
     _silence()
@@ -243,6 +243,9 @@ def _room(resources: dict[str, float], share: Share) -> int:
     return int(room + 1e-6) if room < math.inf else 1
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__
+def _reason(error: Exception) -> str:
+    """What Ray says of a lost worker, in one line: the first, or where it could not start, the
+    error that ends the traceback.
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return (lines[-1] if "creation task" in lines[0] else lines[0]).strip().rstrip(".:")
