@@ -61,7 +61,7 @@ class Farm:
         """
         self._queue = queue
         self._cluster = cluster
-        self._options = options
+        self._options = _for_workers(options)
         self._limits = limits
         self._folder = folder
         self._hooks = hooks or Hooks()
@@ -130,10 +130,7 @@ class Farm:
 
     def _film_of(self, job: Job) -> Film:
         place = job.address or str(job.path)
-        # The journal is for one machine: SQLite cannot lock a home directory that many share
-        options = replace(options_of(job, self._options), journal=False)
-        if options.output_dir:  # the working directories of workers are others
-            options = replace(options, output_dir=options.output_dir.absolute())
+        options = _for_workers(options_of(job, self._options)) if job.options else self._options
         return Film(job.id, place, options, self._limits, self._folder)
 
     def _writer_of(self, job: Job) -> Job | None:
@@ -314,6 +311,16 @@ class Farm:
         for worker in [*self._starting, *self._nodes]:
             self._cluster.end(worker)
         self._notifying.shutdown()
+
+
+def _for_workers(options: Options) -> Options:
+    """The options as they hold on other machines.
+
+    The journal is for one: SQLite cannot lock a home directory that many share. The working
+    directories of workers are others.
+    """
+    folder = options.output_dir.absolute() if options.output_dir else None
+    return replace(options, journal=False, output_dir=folder)
 
 
 def _other_version(node: Node) -> str:
