@@ -7,14 +7,14 @@ A truth file is JSON with a list "speech" of objects with a "text", in order. Cl
 manifest (``path``, ``text``), one after the other as if they were one film. Wrong words are those
 that the alignment of ``gptasr-subs evaluate`` finds; a missing word counts where the next one
 stands. Only the words of a stop count as heard, and only their errors as found, not those in the
-second around them. ``--fit`` gives the slope and the offset that calibrate confidence best.
+second around them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from gptasr_subs.types import Span, Word
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)  # of all words, at which the curves are printed
 
 WIDTH, HEIGHT = 640, 420  # of the drawing, and its margins
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 32, 48
+LEFT, RIGHT, TOP, BOTTOM = 56, 28, 32, 48
 COLOURS = ("#0b6e99", "#b3541e", "#4f7d20", "#7a3e9d")
 
 
@@ -56,14 +56,11 @@ def main() -> None:
     parser.add_argument("--film", nargs=2, action="append", default=[], metavar=("FILM", "TRUTH"))
     parser.add_argument("--clips", nargs=2, action="append", default=[], metavar=("TSV", "COUNT"))
     parser.add_argument("--model", default="default")
-    parser.add_argument("--fit", action="store_true")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     model = with_readings(load_model(options.model))
     known = [read_film(Path(film), Path(truth), model) for film, truth in options.film]
     known += [read_manifest(Path(tsv), int(count), model) for tsv, count in options.clips]
-    if options.fit:
-        print("slope {:.3f}, offset {:.3f}".format(*fit(known)))
     curves = []
     for one in known:
         curves.append((one.name, review_curve(one)))
@@ -198,21 +195,6 @@ def svg(curves: Sequence[tuple[str, np.ndarray]]) -> str:
 def place(heard: float, found: float) -> tuple[float, float]:
     """Where a point lies in the drawing."""
     return LEFT + heard * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - found * (HEIGHT - TOP - BOTTOM)
-
-
-def fit(known: Iterable[Known]) -> tuple[float, float]:
-    """Slope a and offset b of P(wrong) = 1 / (1 + exp(a logit(c) + b)), by Newton's method."""
-    words = [word for one in known for word in one.words]
-    wrong = np.concatenate([one.errors > 0 for one in known]).astype(float)
-    sure = np.clip([word.confidence for word in words], 1e-4, 1 - 1e-4)
-    inputs = np.stack([np.log(sure / (1 - sure)), np.ones(len(words))], 1)
-    weights = np.zeros(2)
-    for _ in range(30):
-        chance = 1 / (1 + np.exp(inputs @ weights))
-        slope = inputs.T @ (chance - wrong)
-        curvature = (inputs * (chance * (1 - chance))[:, None]).T @ inputs
-        weights += np.linalg.solve(curvature, slope)
-    return float(weights[0]), float(weights[1])
 
 
 if __name__ == "__main__":

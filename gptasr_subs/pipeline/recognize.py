@@ -122,10 +122,12 @@ def open_record(
     recognizer: Recognizer,
     options: Options,
     glossary: Glossary = Glossary(),
+    needs_readings: bool = True,
 ) -> Record:
     """What the journal holds of the audio track that is taken, recognised in this way.
 
-    ``recognizer`` listens for the ``glossary``.
+    ``recognizer`` listens for the ``glossary``. Where it gives readings, words that were stored
+    without theirs count only if these are not needed.
     """
     track = choose_track(info, options.audio_track, options.language)
     identity = identity_of(recognizer, options.language)
@@ -136,7 +138,7 @@ def open_record(
         beams=options.beams,
         weights=weights_of(recognizer, options.language),
         glossary=glossary,
-        readings=gives_readings(recognizer),
+        readings=needs_readings and gives_readings(recognizer),
     )
 
 

@@ -314,6 +314,7 @@ def recalled(task: Task, model: Recognizer) -> Document | None:
             recognizer=with_glossary(model, glossary),
             options=options,
             glossary=glossary,
+            needs_readings=False,  # of a film that another program recognised
         )
         known = record.finished()
     if known is None:

@@ -28,6 +28,8 @@ from gptasr_subs.types import Cue
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _beginning: set[asyncio.Task[None]] = set()
+_open: dict[int, Film] = {}  # the last that were asked for, by the numbers of their jobs
+_MOST_OPEN = 4
 
 
 async def ask_edits(question: Callable[[Edits], _T]) -> _T:
@@ -55,9 +57,11 @@ async def open_film(job: Job, services: Services) -> Film:
     Where this server has not recognised it itself, the cues are those of its subtitle file and the
     words come from the journal. Raises Refusal while there are none.
     """
+    if job.id in _open:
+        return _open[job.id]
     film = await ask_edits(lambda edits: edits.film(job.id))
     if film:
-        return film
+        return _remember(job.id, film)
     if job.state not in (State.DONE, State.SKIPPED):
         raise Refusal(409, f"The job {job.id} is {job.state.value} and has no subtitles yet.")
     cues = await asyncio.to_thread(_cues_on_disk, job)
@@ -66,11 +70,20 @@ async def open_film(job: Job, services: Services) -> Film:
     known = _film_of(replace(document, seconds=seconds, language=language_of(job)))
     named = number_cues(cues)
     await ask_edits(lambda edits: edits.begin(job.id, known, named))
-    return known
+    return _remember(job.id, known)
+
+
+def _remember(job: int, film: Film) -> Film:
+    """Keep a film, which never changes, for the next request: of three hours it has megabytes."""
+    _open[job] = film
+    if len(_open) > _MOST_OPEN:
+        del _open[next(iter(_open))]
+    return film
 
 
 async def forget_film(job: Job, services: Services) -> None:
     """Remove what was uploaded and made for a job, but not the files of its user."""
+    _open.pop(job.id, None)
     await services.proxies.forget(job.path)
     await ask_edits(lambda edits: edits.forget(job.id))
     await asyncio.to_thread(services.films.delete, job.path)
