@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import configparser
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
+import pytest
 from starlette.routing import Route
 
 from gptasr_subs.jobs.queue import State
@@ -13,7 +17,9 @@ from gptasr_subs.server.metrics import Measurements
 from gptasr_subs.server.recognition import Recognition
 from gptasr_subs.server.settings import Settings
 from tests.support.fake_recognizer import FakeRecognizer
+from tests.support.films import make_film
 from tests.support.pages import blocks, find_command, options_of, read_page
+from tests.support.served import served
 
 PAGE = read_page("docs/server.md")
 OTHERS = {"--read-only", "--user", "--gpus", "--build-arg"}  # of docker
@@ -57,3 +63,20 @@ def test_measurements_are_those_of_prometheus() -> None:
     families = Measurements(recognition, dict.fromkeys(State, 0)).collect()
     there = {sample.name for family in families for sample in family.samples}
     assert set(re.findall(r"`(gptasr_subs_\w+)(?:\{[^`]*)?`", PAGE)) == there
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_what_curl_is_shown_to_ask_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    make_film(tmp_path / "films" / "movie.mkv")
+    make_film(tmp_path / "movie.mp4")
+    lines = [line for line in PAGE.splitlines() if line.startswith("curl ")]
+    assert len(lines) >= 5
+    with served(tmp_path / "server", "--root", tmp_path / "films") as server:
+        for line in lines:
+            here = line.replace("http://127.0.0.1:9000", server.url)
+            here = here.replace("/srv/films", str(tmp_path / "films"))
+            command = f"{here} --silent --show-error --fail"
+            ended = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True)
+            assert ended.returncode == 0 and ended.stdout, (line, ended.stderr)
+    assert (tmp_path / "films" / "movie.en.srt").exists()
