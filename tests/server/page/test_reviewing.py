@@ -33,8 +33,17 @@ def test_a_term_is_expected_when_the_film_is_read_again(talk: PageFilm) -> None:
     assert talk.post("glossary", json={"term": "a\nb"}).status_code == 400
     assert talk.post("glossary", json={"term": "R2-D2"}).status_code == 400  # not readable
     assert talk.post("glossary", json={"term": "Siobhan"}).json() == {"terms": ["Siobhan"]}
-    assert talk.post("reread").json() == {"changes": []}  # the fake hears the same
+    assert talk.post("reread").json() == {"changes": []}
     assert "Siobhan" in (talk.server.folder / "terms").read_text()
+    terms = talk.post("glossary", json={"term": "Tao | two"}).json()["terms"]
+    assert terms == ["Siobhan", "Tao | two"]
+    [change] = talk.post("reread").json()["changes"]
+    assert (change["before"], change["after"]) == ("two", "Tao")
+    assert abs(change["start"] - 1.5) < 0.1 and abs(change["end"] - 1.9) < 0.1
+    cues = talk.cues
+    cues[0]["text"] = cues[0]["text"].replace("two", "too")
+    assert talk.put(cues, 1).status_code == 200
+    assert talk.post("reread").json() == {"changes": []}  # what was edited stays
 
 
 def test_corrections_are_a_corpus(talk: PageFilm) -> None:
