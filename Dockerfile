@@ -2,11 +2,11 @@
 # writes to /cache, /data and the folders that you mount.
 
 FROM python:3.13-slim AS build
-# PyTorch without CUDA saves gigabytes; GPUs need --build-arg TORCH=https://pypi.org/simple.
-ARG TORCH=https://download.pytorch.org/whl/cpu
+# PyTorch without CUDA saves gigabytes; for a GPU: --build-arg TORCH_INDEX=
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PATH=/opt/gptasr-subs/bin:$PATH
 RUN python -m venv /opt/gptasr-subs \
- && pip install --no-cache-dir --index-url "$TORCH" "torch>=2.3"
+ && PIP_INDEX_URL="$TORCH_INDEX" pip install --no-cache-dir "torch>=2.3"
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY licenses licenses

@@ -116,7 +116,8 @@ def read_text_or_cues(path: Path) -> str | list[Cue]:
 
 
 def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[str]]:
-    """Return the words of a plain text when they are spoken, and its phrases that are not.
+    """Return the words of a plain text when they are spoken, and its phrases that are not, sounds
+    described in brackets last.
 
     Raises FormatError.
     """
@@ -130,7 +131,8 @@ def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[s
         )
         if not found
     ]
-    return [word for word in words if word], unspoken
+    described = [tag for tag in _NOT_SPOKEN.findall(text) if tag[0] in "[("]
+    return [word for word in words if word], unspoken + described
 
 
 def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | None]:

@@ -216,18 +216,30 @@ def _unbalanced(context: CueContext, norms: Norms) -> str:
     return f"lines of {top} and {bottom} characters" if uneven else ""
 
 
-@_rule("split-phrase", pair=True)
+@_rule("split-phrase")
 def _split_phrase(context: CueContext, norms: Norms) -> str:
+    return next(filter(None, _splits(context)[: len(context.lines) - 1]), "")
+
+
+@_rule("split-phrase", pair=True)
+def _split_before_next(context: CueContext, norms: Norms) -> str:
+    return next(filter(None, _splits(context)[len(context.lines) - 1 :]), "")
+
+
+def _splits(context: CueContext) -> list[str]:
+    """What each line break parts that belongs together, the one before the next cue included."""
     lines = context.lines
     if context.after and context.gap < _NEAR:  # the phrase may go on in the next cue
         lines = [*lines, *map(plain, context.after.lines[:1])]
     texts = [line.split() for line in lines]
     words = [word for text in texts for word in text]
     points = break_penalties(words)
-    for edge in np.cumsum([len(text) for text in texts])[:-1]:
-        if 0 < edge < len(words) and points[edge] >= INSIDE_PHRASE:
-            return f"parts {words[edge - 1]!r} from {words[edge]!r}"
-    return ""
+    return [
+        f"parts {words[edge - 1]!r} from {words[edge]!r}"
+        if 0 < edge < len(words) and points[edge] >= INSIDE_PHRASE
+        else ""
+        for edge in np.cumsum([len(text) for text in texts])[:-1]
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
-from gptasr_subs.cues.lint import lint
+from gptasr_subs.cues.lint import Report, lint
 from gptasr_subs.cues.markup import iter_chars, plain, wrap_tags
 from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.repeats import merge_doubles, split_by_position, unroll
@@ -24,6 +25,8 @@ from gptasr_subs.types import Cue, Word
 
 _PASSES = 8  # none needs more than three
 _NUDGE = 0.25  # seconds by which a cue that is right may give way at an edge
+_APART = 0.51  # seconds; nearer to each other two cues may read like a phrase that is parted
+_UNSEEN = 0.01  # seconds that no rule counts
 _LEAST = 0.2  # seconds a cue stands at least where there is too little time
 _SPOKEN_OVER = 0.5  # seconds; a voice that breaks in on another one does so for less
 _SIGN_LETTERS = 4  # at least, all in capitals; OK and FBI are spoken
@@ -242,7 +245,7 @@ class _Place:
     unfixable: set[tuple[Cue, ...]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        faulty = {k for first, last in self._runs(set()) for k in range(first, last)}
+        faulty = _faulty(lint(self.cues, self.norms))
         self.right = {cue for k, cue in enumerate(self.cues) if k not in faulty}
 
     def fix_once(self) -> bool:
@@ -252,7 +255,7 @@ class _Place:
         """
         touched = len(self.cues)
         changed = False
-        for first, last in reversed(self._runs(self.right)):
+        for first, last in reversed(self._runs()):
             run = tuple(self.cues[first:last])
             if last <= touched and run not in self.unfixable:
                 low = self._fix_run(first, last)
@@ -263,15 +266,11 @@ class _Place:
                     changed = True
         return changed
 
-    def _runs(self, right: set[Cue]) -> list[tuple[int, int]]:
+    def _runs(self) -> list[tuple[int, int]]:
         """Stretches of neighbours that have faults, each as (first, one past the last)."""
-        faulty = set()
-        for violation in lint(self.cues, self.norms).violations:
-            faulty.add(violation.cue - 1)
-            if violation.pair and violation.cue < len(self.cues):
-                faulty.add(violation.cue)
+        faulty = _faulty(lint(self.cues, self.norms))
         runs: list[tuple[int, int]] = []
-        for k in sorted(k for k in faulty if self.cues[k] not in right):
+        for k in sorted(k for k in faulty if self.cues[k] not in self.right):
             if runs and runs[-1][1] == k:
                 runs[-1] = (runs[-1][0], k + 1)
             else:
@@ -293,59 +292,95 @@ class _Place:
         while True:
             low = max(lowest, first - grown)
             high = min(highest, last + grown)
-            limit = self.cues[high].start if high < len(self.cues) else inf
-            new = reshape(self.cues[low:high], self.norms, limit)
-            now = self._faults(low, high, self.cues[low:high])
-            if self._faults(low, high, new) < now:
+            before, run, after = self._parted(low, high)
+            new = reshape(run, self.norms, after[0].start if after else inf)
+            now = self._faults(before, run, after)
+            then = self._faults(before, new, after)
+            if not then.harmed and then < now:
                 self.cues = [*self.cues[:low], *new, *self.cues[high:]]
                 return low
-            if not now[0] and (grown or (low, high) == (lowest, highest)):
+            if not now.errors and (grown or (low, high) == (lowest, highest)):
                 return None
             if (low, high) == (lowest, highest):
                 return self._squeeze(low, high, new)
             grown = 2 * grown + 1
 
-    def _faults(self, low: int, high: int, middle: Cues) -> tuple[int, int, float]:
-        """Errors, warnings, and the seconds that are missing for reading."""
-        cues = [*self.cues[max(0, low - 1) : low], *middle, *self.cues[high : high + 1]]
+    def _parted(self, low: int, high: int) -> tuple[Cues, Cues, Cues]:
+        """The cue before a run, the run, and the cue after it, if there are such."""
+        return self.cues[max(0, low - 1) : low], self.cues[low:high], self.cues[high : high + 1]
+
+    def _faults(self, before: Cues, run: Cues, after: Cues) -> _Faults:
+        cues = [*before, *run, *after]
         report = lint(cues, self.norms)
-        missing = sum(max(0.0, _needed(cue, self.norms) - (cue.end - cue.start)) for cue in cues)
-        return report.errors, report.warnings, round(missing, 2)
+        harmed = sum(cues[k] in self.right for k in _faulty(report))
+        missing = sum(max(0.0, -self._spare(cue)) for cue in cues)
+        return _Faults(report.errors, harmed, report.warnings, missing=round(missing, 2))
+
+    def _spare(self, cue: Cue) -> float:
+        """Seconds that a cue stands longer than it takes to read it."""
+        return cue.end - cue.start - _needed(cue, self.norms)
 
     def _squeeze(self, low: int, high: int, new: Cues) -> int | None:
-        """Cues for which there is too little time, at an even pace between their neighbours."""
-        begin = max(0.0, new[0].start)
-        end = max(new[-1].end, begin + _LEAST * len(new))
-        before = self.cues[low - 1] if low else None
-        after = self.cues[high] if high < len(self.cues) else None
-        if after:
-            end = min(end, after.start - self.norms.gap)
-        if after and end - begin < _LEAST * len(new):
-            before = before and _shortened(before, at_end=True)
-            after = _shortened(after, at_end=False)
-            begin = min(begin, before.end) if before else max(0.0, begin - _NUDGE)
-            end = after.start
-        if end <= begin:
+        """Cues for which there is too little time, at an even pace in what room there is.
+
+        They may begin before their time, but not so early that it shows. If that does not do, the
+        cues next to them give way as far as they stay right.
+        """
+        before, run, after = self._parted(low, high)
+        earliest, latest = self._room(before, after, self.norms.gap)
+        if latest - earliest < _LEAST * len(new):
+            before = [replace(cue, end=cue.end - self._yielded(cue)) for cue in before]
+            after = [replace(cue, start=cue.start + self._yielded(cue)) for cue in after]
+        self.right |= {*before, *after}
+        gaps = (self.norms.gap, max(_APART, self.norms.min_gap))
+        tries = [run, *(self._fit(new, *self._room(before, after, gap)) for gap in gaps)]
+        best = min(filter(None, tries), key=lambda cues: self._faults(before, cues, after))
+        if best is run:
             return None
-        squeezed = _paced(new, begin, end)
-        middle = [*([before] if before else []), *squeezed, *([after] if after else [])]
-        start = low - 1 if before else low
-        stop = high + 1 if after else high
-        for old, near in ((self.cues[start], before), (self.cues[stop - 1], after)):
-            if near and old in self.right:
-                self.right = {*self.right - {old}, near}
-        if self.cues[start:stop] == middle:
-            return None
-        self.cues = [*self.cues[:start], *middle, *self.cues[stop:]]
+        start = low - len(before)
+        self.cues = [*self.cues[:start], *before, *best, *after, *self.cues[high + len(after) :]]
         return start
 
+    def _room(self, before: Cues, after: Cues, gap: float) -> tuple[float, float]:
+        """From when to when cues may stand between these."""
+        earliest = before[0].end + gap if before else 0.0
+        return earliest, after[0].start - gap if after else inf
 
-def _shortened(cue: Cue, at_end: bool) -> Cue:
-    """A cue that leaves up to ``_NUDGE`` of its time to a neighbour."""
-    nudge = min(_NUDGE, (cue.end - cue.start) / 3)
-    if at_end:
-        return replace(cue, end=cue.end - nudge)
-    return replace(cue, start=cue.start + nudge)
+    def _fit(self, cues: Cues, earliest: float, latest: float) -> Cues:
+        """The cues at an even pace in a room, none if there is none."""
+        begin = cues[0].start
+        end = min(latest, max(cues[-1].end, begin + _LEAST * len(cues)))
+        needed = sum(_needed(cue, self.norms) for cue in cues)
+        begin = max(earliest, min(begin, end - needed), begin - self.norms.long_pause)
+        # A short gap would flicker
+        if begin - earliest < self.norms.min_gap:
+            begin = earliest
+        if latest - end < self.norms.min_gap:
+            end = latest
+        return _paced(cues, begin, end) if end > begin else []
+
+    def _yielded(self, cue: Cue) -> float:
+        """Seconds that a cue can give to a neighbour and stay right."""
+        return min(_NUDGE, _UNSEEN + max(0.0, self._spare(cue)))
+
+
+class _Faults(NamedTuple):
+    """What is wrong with some cues, the worst first."""
+
+    errors: int
+    harmed: int  # cues that were right
+    warnings: int
+    missing: float  # seconds, for reading
+
+
+def _faulty(report: Report) -> set[int]:
+    """The numbers of the cues that have a part in a violation, from 0."""
+    faulty = set()
+    for violation in report.violations:
+        faulty.add(violation.cue - 1)
+        if violation.pair and violation.cue < report.cues:
+            faulty.add(violation.cue)
+    return faulty
 
 
 def _paced(cues: Cues, begin: float, end: float) -> Cues:

@@ -54,12 +54,12 @@ def create_app(
             films=ResumableUploads(data_folder() / "films", settings.max_upload),
             proxies=Proxies(cache_folder() / "page"),
         )
-        services.uploads.prepare()
-        services.job_uploads.prepare()
         services.films.prepare()
         services.proxies.prepare()
         app.state.services = services
         async with AsyncExitStack() as stack:
+            stack.enter_context(services.uploads.in_use())
+            stack.enter_context(services.job_uploads.in_use())
             if wyoming:
                 from gptasr_subs.server.wyoming import answering
 

@@ -115,8 +115,6 @@ async def _source(request: Request, services: Services) -> Source:
         return Source.of_file(named)
     raw = request.query_params.get("encode", "true").lower() not in _TRUE
     form = await read_form(request, services.uploads, "audio_file", raw=raw)
-    if form.upload is None:
-        raise Refusal(400, "The form has no file 'audio_file'; send one.")
     return Source.of_upload(form.upload)
 
 

@@ -237,8 +237,6 @@ async def _receive_form(request: Request, services: Services) -> tuple[JobReques
         content["formats"] = content["formats"].split(",")
     try:
         wanted = _parse_request(content, services)
-        if form.upload is None:
-            raise Refusal(400, "The form has no file; send one as 'file'.")
     except Refusal:
         form.delete()
         raise

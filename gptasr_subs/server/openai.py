@@ -73,8 +73,6 @@ async def transcribe(request: Request) -> Response:
     form = await read_form(request, services.uploads, "file")
     try:
         wanted = _parse_form(form, services.settings)
-        if form.upload is None:
-            raise Refusal(400, "The form has no file; send one as 'file'.", param="file")
     except Refusal:
         form.delete()
         raise

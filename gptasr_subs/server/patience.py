@@ -8,6 +8,7 @@ day. So what it sends is read to its end before it is refused, except where it a
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +20,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gptasr_subs.server.answers import CutOff, Refusal
 
-BODY_PATIENCE = 30.0  # seconds without a byte of a body that is not complete
+BODY_PATIENCE = 30.0  # seconds that a body is waited for until a ``BODY_PART`` of it has come
+BODY_PART = 16 << 10  # bytes; half a second of Bazarr's audio, and 20 s of speech at its smallest
 HEADER_PATIENCE = 30.0  # seconds from the connection to the end of its first headers
 
 _DRAIN_PATIENCE = 300.0  # seconds for the rest of a request that is refused
@@ -61,11 +63,13 @@ class _Body:
         self.is_begun = False
         self._receive = receive
         self._patience = patience
+        self._left = patience  # seconds to wait for the rest of a part
+        self._part = 0  # bytes of it that have come
         self._is_over = False  # complete, or given up
         self._reading = asyncio.Lock()  # one waits for the client's end, another drains
 
     async def receive(self) -> Message:
-        """As ASGI says. Raises Refusal where nothing comes for too long."""
+        """As ASGI says. Raises Refusal where too little comes for too long."""
         async with self._reading:
             if not self._is_over:
                 return await self._receive_part()
@@ -87,13 +91,20 @@ class _Body:
 
     async def _receive_part(self) -> Message:
         self.is_begun = True
+        begun = time.monotonic()
         try:
-            message = await asyncio.wait_for(self._receive(), self._patience)
+            message = await asyncio.wait_for(self._receive(), self._left)
         except asyncio.TimeoutError:
             self._is_over = True
             raise Refusal(
-                408, f"Nothing came for {self._patience:.0f} s; send the request again."
+                408,
+                f"Next to nothing came for {self._patience:.0f} s; send the request again.",
             ) from None
+        self._left -= time.monotonic() - begun
+        self._part += len(message.get("body", b""))
+        if self._part >= BODY_PART:
+            self._left = self._patience
+            self._part = 0
         if not message.get("more_body"):
             self._is_over = True
         return message

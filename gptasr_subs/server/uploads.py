@@ -2,19 +2,21 @@
 on the way, and removed once no request needs it.
 
 None of it is held in memory: the audio of a film has hundreds of MB, and Bazarr gives up where a
-server does not take all of them within seconds. Most containers need seeking, which a pipe does not
-allow.
+server does not take all of them within seconds, so it cannot wait for the recognition. Most
+containers need seeking, which a pipe does not allow, and a recognition process that died begins
+again with the same audio.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import struct
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,13 +28,14 @@ from starlette.requests import ClientDisconnect, Request
 from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.containers import refuse_unknown_container
 from gptasr_subs.storage.files import MIB
+from gptasr_subs.storage.locks import sharing
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 RAW_RATE = 16000  # samples a second of audio without a container, mono, 16 bits
 
-_BLOCK = MIB // 8  # bytes that are written at once
+_BLOCKS = MIB // 8, MIB  # bytes that are written at once, at the start of an upload and later
 _MAX_FIELDS = 100
 _MAX_FIELD_BYTES = 8 * MIB  # of all fields: samples of voices come as text
 _ABANDONED = 24 * 3600.0  # seconds after which no request can still need a file
@@ -52,22 +55,21 @@ class Upload:
         self.path.unlink(missing_ok=True)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Form:
     """The fields of a form in the order they came, and its file."""
 
-    fields: dict[str, list[str]] = field(default_factory=dict)
-    upload: Upload | None = None
-    filename: str = ""
+    fields: dict[str, list[str]]
+    upload: Upload
+    filename: str
 
     def get(self, name: str, default: str = "") -> str:
         """The last value of a field."""
         return self.fields.get(name, [default])[-1]
 
     def delete(self) -> None:
-        """Remove the file, if there is one."""
-        if self.upload:
-            self.upload.delete()
+        """Remove the file."""
+        self.upload.delete()
 
 
 class UploadFolder:
@@ -78,14 +80,21 @@ class UploadFolder:
         self.folder = folder
         self.max_bytes = max_bytes
 
-    def prepare(self) -> None:
-        """Make the folder, and remove what a server that was killed left there long ago.
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Have the folder for the time of the block, without what killed servers left there.
 
-        What is younger may belong to one that still runs.
+        Another server may use it, too, whose files stay.
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._clean(_ABANDONED)
+        with sharing(self.folder, when_first=self._clean):
+            yield
+
+    def _clean(self, age: float = 0.0) -> None:
+        """Remove files that are at least so many seconds old."""
         for path in self.folder.iterdir():
-            if path.is_file() and time.time() - path.stat().st_mtime > _ABANDONED:
+            if path.is_file() and time.time() - path.stat().st_mtime >= age:
                 path.unlink(missing_ok=True)
 
     def holds(self, path: Path) -> bool:
@@ -130,7 +139,7 @@ class UploadSink:
         if self._max_bytes and self._size > self._max_bytes:
             raise too_long(self._max_bytes)
         self._waiting += data
-        if len(self._waiting) >= _BLOCK:
+        if len(self._waiting) >= min(_BLOCKS[0] + self._size // 16, _BLOCKS[1]):
             await asyncio.to_thread(self._write_waiting)
 
     async def finish(self) -> Upload:
@@ -144,7 +153,7 @@ class UploadSink:
 
     def discard(self) -> None:
         """Remove what has come so far."""
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             self._file.close()
         self._path.unlink(missing_ok=True)
 
@@ -182,7 +191,8 @@ async def read_form(
 ) -> Form:
     """A form with its file, read to its end.
 
-    Raises Refusal for what is no form, or too large. Nothing is left on disk then.
+    Raises Refusal for what is no form, holds no such file, or is too large. Nothing is left on disk
+    then.
     """
     folder.refuse_long(request)
     kind, options = parse_options_header(request.headers.get("content-type", ""))
@@ -197,7 +207,7 @@ async def read_form(
         parser.finalize()
         if not reader.is_over:
             raise FormParserError("no end")
-        return reader.form
+        return reader.form()
     except (FormParserError, UnicodeError, ClientDisconnect) as error:
         reader.discard()
         raise Refusal(400, "The form is broken or cut short; send it again.") from error
@@ -213,8 +223,10 @@ class _FormReader:
     """
 
     def __init__(self, folder: UploadFolder, file_field: str, raw: bool) -> None:
-        self.form = Form()
         self.is_over = False
+        self._fields: dict[str, list[str]] = {}
+        self._upload: Upload | None = None
+        self._filename = ""
         self._folder = folder
         self._file_field = file_field
         self._raw = raw
@@ -238,6 +250,16 @@ class _FormReader:
             "on_end": lambda: self._found.append(("over", b"")),
         }
 
+    def form(self) -> Form:
+        """What was found. Raises Refusal where there is no file."""
+        if self._upload is None:
+            raise Refusal(
+                400,
+                f"The form has no file; send one as {self._file_field!r}.",
+                param=self._file_field,
+            )
+        return Form(self._fields, self._upload, self._filename)
+
     async def settle(self) -> None:
         """Do what the parser has found."""
         found = self._found
@@ -248,10 +270,10 @@ class _FormReader:
             elif kind == "data":
                 await self._take(data)
             elif kind == "end" and self._sink:
-                self.form.upload = await self._sink.finish()
+                self._upload = await self._sink.finish()
                 self._sink = None
             elif kind == "end":
-                self.form.fields.setdefault(self._name, []).append(self._text.decode())
+                self._fields.setdefault(self._name, []).append(self._text.decode())
             else:
                 self.is_over = True
 
@@ -259,7 +281,8 @@ class _FormReader:
         """Remove the file, whole or not."""
         if self._sink:
             self._sink.discard()
-        self.form.delete()
+        if self._upload:
+            self._upload.delete()
 
     def _end_header(self) -> None:
         name, value = self._header
@@ -275,11 +298,11 @@ class _FormReader:
         self._name = options.get(b"name", b"").decode()
         self._text = bytearray()
         if self._name == self._file_field:
-            if self.form.upload:
+            if self._upload:
                 raise Refusal(400, f"Send one file as {self._file_field!r}, not several.")
-            self.form.filename = options.get(b"filename", b"").decode(errors="replace")
+            self._filename = options.get(b"filename", b"").decode(errors="replace")
             self._sink = self._folder.receive(raw=self._raw)
-        elif sum(map(len, self.form.fields.values())) >= _MAX_FIELDS:
+        elif sum(map(len, self._fields.values())) >= _MAX_FIELDS:
             raise Refusal(400, f"A form may have {_MAX_FIELDS} fields.")
 
     async def _take(self, data: bytes) -> None:

@@ -23,7 +23,7 @@ def test_a_clean_file_has_no_faults() -> None:
 
 
 def test_every_rule_has_its_planted_fault() -> None:
-    assert list(FAULTS) == [rule.name for rule in RULES]
+    assert list(FAULTS) == [*dict.fromkeys(rule.name for rule in RULES)]
     assert {rule.name for rule in RULES if rule.severity == "error"} == ERRORS
 
 
@@ -112,3 +112,9 @@ def test_a_file_without_errors_keeps_the_norms_of_errors(cues: list[Cue], norms:
         norms.max_seconds < cue.end - cue.start <= norms.max_seconds + 0.0101 for cue in cues
     )
     assert grace or (lint(cues, norms).errors == 0) == kept
+
+
+def test_a_phrase_that_is_parted_within_a_cue_is_no_matter_of_the_next() -> None:
+    cues = [Cue(1.0, 3.0, ("We walked along the", "river all day.")), Cue(4.0, 5.0, ("Yes.",))]
+    (violation,) = lint(cues).violations
+    assert (violation.rule, violation.cue, violation.pair) == ("split-phrase", 1, False)

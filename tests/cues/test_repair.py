@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gptasr_subs.cues.lint import lint
 from gptasr_subs.cues.markup import plain
-from gptasr_subs.cues.norms import NETFLIX, PRESETS, SOCIAL, Norms
+from gptasr_subs.cues.norms import BBC, NETFLIX, PRESETS, SOCIAL, Norms
 from gptasr_subs.cues.repair import fix_cues
 from gptasr_subs.formats import read
 from gptasr_subs.types import Cue
@@ -203,3 +203,31 @@ def test_a_sign_in_capitals_without_a_place_does_not_run_into_what_is_said() -> 
     shown = [cue.text for cue in fix_cues(cues)]
     assert "CITY HALL, 1956" in shown
     assert " ".join(shown).split() == " ".join(texts).split()
+
+
+LONG = ("One two three four five six seven", "eight nine ten eleven twelve.")
+
+
+def test_a_cue_of_no_time_gets_the_room_before_it() -> None:
+    right = Cue(10.0, 12.0, ("Come here.",))
+    moment = Cue(9.917, 9.917, LONG)
+    shown, fixed = fix_cues([moment, right])
+    assert fixed == right
+    assert moment.start - shown.start == pytest.approx(NETFLIX.long_pause)  # no earlier
+    assert right.start - shown.end == pytest.approx(NETFLIX.gap)
+
+
+@pytest.mark.parametrize("spare", [0.0, 0.1, 2.0])
+def test_cues_beside_one_of_no_time_give_way_as_far_as_they_can(spare: float) -> None:
+    """Where gaps are not asked for, it may stand amid cues that touch."""
+    texts = ("Yes, I have been there.", "No, I have not been.")
+    shown = 5 / 3 + spare  # five words are read in 5/3 s
+    first = Cue(5.0, 5.0 + shown, texts[:1])
+    last = Cue(first.end, first.end + shown, texts[1:])
+    fixed = fix_cues([first, Cue(last.start, last.start, LONG), last], BBC)
+    assert words_of(fixed) == words_of([first, Cue(0, 0, LONG), last])
+    violations = lint(fixed, BBC).violations
+    assert {(v.cue, v.severity, v.pair) for v in violations} == {(2, "warning", False)}
+    assert (fixed[0].start, fixed[-1].end) == (first.start, last.end)
+    assert max(first.end - fixed[0].end, fixed[-1].start - last.start) <= 0.26
+    assert fix_cues(fixed, BBC) == fixed

@@ -37,12 +37,9 @@ def send(
 ) -> httpx.Response:
     """The answer of an application that says what came; files are removed after that."""
     uploads = UploadFolder(folder, limit)
-    uploads.prepare()
 
     async def show(request: Request) -> Response:
         form = await read_form(request, uploads, "file", raw=True)
-        if form.upload is None:
-            return JSONResponse({"fields": form.fields})
         with wave.open(str(form.upload.path)) as file:
             audio = file.readframes(file.getnframes()).hex()
         form.delete()
@@ -57,7 +54,8 @@ def send(
         async with httpx.AsyncClient(transport=transport, base_url="http://host") as session:
             return await session.post("/", content=body, headers={"content-type": kind})
 
-    return asyncio.run(post())
+    with uploads.in_use():
+        return asyncio.run(post())
 
 
 def pieces(body: bytes, size: int) -> AsyncIterator[bytes]:
@@ -95,12 +93,15 @@ def test_a_form_that_is_damaged_anywhere(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_form_two_files_many_fields_and_long_ones(tmp_path: Path) -> None:
+def test_no_form_no_file_two_files_many_fields_and_long_ones(tmp_path: Path) -> None:
     assert send(tmp_path, b"{}", "application/json").status_code == 415
     assert send(tmp_path, b"", "multipart/form-data").status_code == 415
     file = BODY[BODY.index(b'--b\r\nContent-Disposition: form-data; name="file"') :]
     assert "not several" in send(tmp_path, BODY.removesuffix(b"--b--\r\n") + file).text
     field = BODY[: BODY.index(b'--b\r\nContent-Disposition: form-data; name="file"')]
+    assert send(tmp_path, field + b"--b--\r\n").text == (
+        "The form has no file; send one as 'file'.\n"
+    )
     assert "100 fields" in send(tmp_path, 101 * field + b"--b--\r\n").text
     long = field.replace(b"whisper-1", bytes(9 * MIB))
     assert send(tmp_path, long + b"--b--\r\n").status_code == 413
@@ -118,6 +119,19 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     answer = send(tmp_path, BODY)
     assert answer.status_code == 507 and "no space left" in answer.text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_server_left_is_removed_unless_another_runs(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    folder = UploadFolder(tmp_path)
+    left.touch()
+    with folder.in_use():
+        assert not left.exists()
+        left.touch()
+        with UploadFolder(tmp_path).in_use():
+            assert left.exists()
+    with folder.in_use():
+        assert not left.exists()
 
 
 curl = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
