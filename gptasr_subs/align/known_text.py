@@ -111,8 +111,19 @@ def compute_emissions(
 
 
 def read_text_or_cues(path: Path) -> str | list[Cue]:
-    """A subtitle's cues, or the whole of any other text file. Raises FormatError."""
-    return read(path) if is_readable(path) else read_text(path)
+    """A subtitle's cues, or the whole of any other text file.
+
+    Raises FormatError, also for a text in which there is nothing to listen for.
+    """
+    if is_readable(path):
+        return read(path)
+    text = read_text(path)
+    if not readable_words(text):
+        raise FormatError(
+            f"{str(path)!r} has no word in Latin letters to listen for; check that it is the text "
+            "of the video."
+        )
+    return text
 
 
 def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gptasr_subs.align.known_text import align_script, compute_emissions
+from gptasr_subs.align.known_text import align_script, compute_emissions, read_text_or_cues
 from gptasr_subs.align.retiming import align_cues
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
@@ -47,6 +47,13 @@ def test_a_script_is_timed_and_what_is_not_said_is_told() -> None:
     assert unspoken == ["abracadabra!", "[a door]"]
     firsts = [word for word in words if word.text.lower() in ("one", "two", "three", "and")]
     assert [word.start for word in firsts] == pytest.approx([span.start for span in spans])
+
+
+@pytest.mark.parametrize("text", ["", "1 2 3\n", "君がそうだったように", "[a door]"])
+def test_a_text_without_a_word_to_listen_for_is_refused_at_once(tmp_path: Path, text: str) -> None:
+    (tmp_path / "script.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(FormatError, match="no word in Latin letters to listen for"):
+        read_text_or_cues(tmp_path / "script.txt")
 
 
 @pytest.mark.parametrize("each", [True, False, None])
