@@ -212,3 +212,6 @@ def _syllable(seconds: float, rng: np.random.Generator, hiss: bool) -> FloatArra
     loudness = 0.2 + np.sin(np.pi * along) ** 2 if not hiss else np.where(along < 0.4, 0, 1)
     breath = 0.5 * rng.standard_normal(len(time)) * (along < 0.4) * hiss
     return voice * loudness + breath
+
+
+BEEPS = place(6, (1, tone(0.5)), (4, tone(0.5)), floor=0)  # onsets at 1 and 4 s

@@ -11,6 +11,7 @@ import soundfile
 from gptasr_subs.corpora.audio import read_manifest, read_samples
 from gptasr_subs.model.checkpoint import Checkpoint
 from gptasr_subs.model.tokenizer import train_bpe
+from gptasr_subs.training.options import GraftOptions, Phase
 from gptasr_subs.training.store import SAMPLE_RATE, AudioStore, write_store
 from gptasr_subs.types import FloatArray
 from tests.support.tiny import tiny_network
@@ -18,6 +19,26 @@ from tests.support.tiny import tiny_network
 RATE = 16000
 WORD_SECONDS = 0.35
 PITCHES = {"bah": 300.0, "dee": 800.0, "koo": 1700.0, "sow": 3200.0}  # Hz
+
+TEXTS = ["Bah dee.", "Koo sow.", "Dee."]
+
+# All phases, text-only batches, warm-up and all that is left to chance, within a few steps.
+PLAN = GraftOptions(
+    adapter=Phase(3, distil=1.0, batch_seconds=4),
+    text=Phase(3, gpt_lr=1e-3, batch_seconds=4, joined=0.5),
+    full=Phase(3, gpt_lr=1e-3, encoder_lr=1e-4, batch_seconds=4, joined=0.5),
+    warmup=2,
+    lm_every=2,
+    lm_batch=3,
+    dropout=0.1,
+    token_noise=0.2,
+    mask_every=0.5,
+    mask_seconds=0.2,
+    longest=3.0,
+    save_every=2,
+    report_every=1,
+    evaluate_every=0,
+)
 
 
 def say(text: str) -> FloatArray:
