@@ -34,21 +34,12 @@ def synthesise(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="The corpus; one that exists grows.")],
     voices: Annotated[
         str,
-        typer.Option(
-            metavar="NAME,...", help="hibari, flite(-VOICE), espeak, piper(:MODEL), kokoro:FOLDER."
-        ),
+        typer.Option(metavar="NAME,...", help="hibari, flite or flite-VOICE."),
     ],
     hours: Annotated[
         float, typer.Option(min=0, help="Stop when the corpus holds this many hours.")
     ] = 1.0,
     dev: Dev = None,
-    new_to: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="CORPUS",
-            help="Only sentences with words that it says less than 20 times. Repeatable.",
-        ),
-    ] = None,
     seed: Annotated[
         int, typer.Option(help="Processes that share a folder need different ones.")
     ] = 0,
@@ -67,8 +58,6 @@ def synthesise(
         lines = synthesis.usable(
             read_text(text).splitlines(), normalized_texts(read_clips(*dev or ()))
         )
-        if new_to:
-            lines = synthesis.with_rare_words(lines, (clip.text for clip in read_clips(*new_to)))
         there = synthesis.synthesise(find_voices(voices.split(",")), lines, out, hours, seed)
         if not quiet:
             echo_error(f"{display_path(out / MANIFEST_FILE)}: {there:.2f} hours.")
@@ -133,40 +122,20 @@ def prepare(
         Path, typer.Option(metavar="FOLDER", help="Takes the clips as the trainer reads them.")
     ],
     dev: Dev = None,
-    formatted: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="MANIFEST", help="Cased, punctuated text of the same clips. Repeatable."
-        ),
-    ] = None,
     noise: Annotated[
         Path | None,
         typer.Option(metavar="MANIFEST", help="Noises and rooms; without it noises are generated."),
     ] = None,
-    codecs: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Share of clips to copy through telephone, MP3 or Opus."),
-    ] = 0.0,
-    seed: Annotated[int, typer.Option(help="Which clips, and which codec.")] = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Check the clips of corpora and make a store of those that are fit."""
     with handle_errors(quiet, verbose):
         require_extra()
-        from gptasr_subs.corpora.codecs import Copies
         from gptasr_subs.training.preparation import prepare
 
         with progress(display_path(Path(store.name)), place_in_clips, quiet) as update:
-            report = prepare(
-                corpora,
-                store,
-                dev or (),
-                formatted or (),
-                noise=noise,
-                copies=Copies(codecs, seed),
-                on_progress=update,
-            )
+            report = prepare(corpora, store, dev or (), noise=noise, on_progress=update)
         _say_report(report, store, quiet)
 
 

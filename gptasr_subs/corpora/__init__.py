@@ -9,6 +9,5 @@ Needs the ``train`` extra; the subtitler imports none of it.
 ``readers`` know the layouts of public corpora; ``importing`` brings those into our format.
 ``pseudo_labels`` has a recogniser transcribe clips without text.
 ``voices`` are the synthesisers that ``synthesis`` makes a corpus with.
-``codecs`` copies clips through telephone and music codecs.
 ``numerals`` and ``casing`` make transcripts alike: numbers in words, casing and punctuation.
 """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -30,7 +29,6 @@ PEAK = 0.7  # of full scale, of every clip
 _MIN_SECONDS = 0.25
 _MAX_SECONDS = 15.5  # seconds of a clip that is kept
 _SHARDS_TO_FAIL = 3  # in which no voice reads anything, until it is hopeless
-_OFTEN = 20  # times that a word must be spoken to be known: of rarer ones most come out wrong
 _LOUD = 0.008  # of a clip at ``PEAK``: below is silence
 _ASCII_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 _UNSPEAKABLE = re.compile(
@@ -68,28 +66,6 @@ def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str
             " give other sentences."
         )
     return left
-
-
-def with_rare_words(
-    sentences: Sequence[str], texts: Iterable[str], often: int = _OFTEN
-) -> list[str]:
-    """Those of ``sentences`` with a word that is in ``texts`` and them less than ``often`` times.
-
-    Raises ``UsageError`` where none of them has one.
-    """
-    counts = Counter(word for text in texts for word in ctc.normalize_text(text).split())
-    chosen = []
-    for sentence in sentences:
-        words = ctc.normalize_text(sentence).split()
-        if any(counts[word] < often for word in words):
-            chosen.append(sentence)
-            counts.update(words)
-    if sentences and not chosen:
-        raise UsageError(
-            f"No sentence has a word that the corpora of --new-to say less than {often} times; "
-            "give other sentences, or leave --new-to out."
-        )
-    return chosen
 
 
 def utterances(

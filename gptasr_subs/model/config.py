@@ -40,11 +40,6 @@ class FrontEnd:
         """Mel frames in a second of audio."""
         return self.sample_rate / self.hop
 
-    @property
-    def plain(self) -> FrontEnd:
-        """Without normalisation, which can be converted, and level, which makes no difference."""
-        return replace(self, shift=(), scale=(), level=None)
-
 
 GENERATION_1 = FrontEnd()
 GENERATION_2 = FrontEnd(power=2, mel_scale="htk")

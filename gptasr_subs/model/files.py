@@ -115,6 +115,8 @@ def read_description(path: Path) -> dict[str, Any]:
         if isinstance(decoding, dict):
             decoding = {_DECODING_NAMES.get(name, name): value for name, value in decoding.items()}
         description = {**description, "format": 2, "decoding": decoding}
+    if isinstance(description.get("decoding"), dict):
+        description["decoding"].pop("word_bonus", None)  # which never was anything but 0
     if description["format"] != FORMAT:
         raise ModelError(
             f"{path} is of a format that this version cannot read; upgrade gptasr-subs."

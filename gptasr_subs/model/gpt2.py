@@ -103,7 +103,6 @@ class TransformerBlock(nn.Module):
         self.attn = Attention(width, heads, std_out)
         self.ln_2 = nn.LayerNorm(width)
         self.mlp = Mlp(width, std_out)
-        self.dropout = 0.0  # in training, of what either part adds
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
@@ -111,11 +110,9 @@ class TransformerBlock(nn.Module):
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """``x`` (B, T, D) after this layer, given what its attention saw (B, H, T, D / H)."""
-        x = x + self._dropped(self.attn.join(attended))
-        return x + self._dropped(self.mlp(self.ln_2(x)))
-
-    def _dropped(self, x: Tensor) -> Tensor:
-        return F.dropout(x, self.dropout) if self.training and self.dropout else x
+        x = x + self.attn.join(attended)
+        out: Tensor = x + self.mlp(self.ln_2(x))
+        return out
 
 
 class Gpt2(nn.Module):

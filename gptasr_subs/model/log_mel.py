@@ -89,22 +89,10 @@ class WhisperLogMel(nn.Module):
     window: Tensor
     filters: Tensor
 
-    def __init__(
-        self,
-        n_mels: int = 80,
-        silence: float = 1.0,
-        *,
-        keep_silence: bool = False,
-    ) -> None:
-        """``silence`` seconds of zeros follow each clip, where Whisper fills up its 30 s.
-
-        ``keep_silence`` returns the frames of the silence too: an encoder that sees them comes
-        nearer to what it gives with all of the 30 s.
-        """
+    def __init__(self, n_mels: int = 80) -> None:
+        """Precompute the window and the ``n_mels`` filters."""
         super().__init__()
         self.front = replace(WHISPER_LOG_MEL, n_mels=n_mels)
-        self.silence = round(silence * self.front.sample_rate)
-        self.keep_silence = keep_silence
         self.register_buffer("window", torch.hann_window(self.front.n_fft), persistent=False)
         self.register_buffer("filters", mel_filters(self.front), persistent=False)
 
@@ -114,8 +102,9 @@ class WhisperLogMel(nn.Module):
 
         Zeros after the end of a clip that is shorter than its neighbours change none of its frames.
         """
-        padded = nn.functional.pad(samples, (0, self.silence))
-        frames = (padded if self.keep_silence else samples).shape[-1] // self.front.hop
+        # A second of silence follows each clip, where Whisper fills up its 30 s.
+        padded = nn.functional.pad(samples, (0, self.front.sample_rate))
+        frames = samples.shape[-1] // self.front.hop
         spectrum = _spectrum(padded, self.front, self.window)
         # Power, (n_clips, n_mels, n_frames), as decimal logarithm.
         mel = (self.filters @ spectrum.square()).clamp_min(1e-10).log10()

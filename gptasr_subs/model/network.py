@@ -58,26 +58,18 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         """A block over ``channels`` that keeps the shape."""
         super().__init__()
-        last = MaskedGroupNorm(channels)
         self.net = nn.ModuleList(
             [
-                _conv(channels, channels),
-                MaskedGroupNorm(channels),
-                nn.ReLU(),
-                _conv(channels, channels),
-                last,
+                *(_conv(channels, channels), MaskedGroupNorm(channels), nn.ReLU()),
+                *(_conv(channels, channels), MaskedGroupNorm(channels)),
             ]
         )
-        # A fresh block starts near the identity: from there CTC leaves its all-blank plateau within
-        # 5 h of audio; with weights of 1 it was still on it after 35 h.
-        nn.init.constant_(last.weight, 0.1)
-        self.dropout = 0.0  # in training, of what lies between the two convolutions
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` (B, C, T) to the same shape."""
         # The list has the ReLU that stands between, for the sake of the published layer names.
         conv_in, norm_in, _, conv_out, norm_out = self.net
-        between = F.dropout(F.relu(norm_in(conv_in(x), mask)), self.dropout, self.training)
+        between = F.relu(norm_in(conv_in(x), mask))
         return F.relu(norm_out(conv_out(between), mask) + x)
 
 
@@ -243,7 +235,7 @@ class GptAsr(nn.Module):
             config.heads,
             positions=positions if config.generation == 1 else 0,
         )
-        self.mel_pos_embedding = _sinusoidal_table(config.max_mel_positions, config.width)
+        self.mel_pos_embedding = nn.Embedding(config.max_mel_positions, config.width)
         self.text_pos_embedding = nn.Embedding(config.max_text_tokens + 1, config.width)
         nn.init.normal_(self.text_pos_embedding.weight, std=0.02)
         self.final_norm = nn.LayerNorm(config.width)
@@ -336,19 +328,3 @@ class GptAsr(nn.Module):
         if self.config.text_solo:
             embedded = embedded + self.text_solo_embedding
         return self.text_logits(self.gpt(embedded))
-
-
-def _sinusoidal_table(rows: int, width: int) -> nn.Embedding:
-    """A position table that starts as sines and cosines, as loud as the encoder's features.
-
-    Those have a deviation of 2 to 4. A table of 0.02 is lost beside them, and without knowing where
-    it was last the GPT did not learn to use the audio within 18 h of it; with this one it did
-    within 2 h.
-    """
-    table = nn.Embedding(rows, width)
-    # Waves from one radian a position down to 1 / 400 of that; the sines first, then the cosines.
-    slowness = torch.logspace(0, -2.6, width // 2)
-    angles = torch.arange(rows)[:, None] * slowness
-    with torch.no_grad():
-        table.weight.copy_(1.5 * torch.cat([angles.sin(), angles.cos()], 1))
-    return table

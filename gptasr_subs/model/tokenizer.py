@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from tokenizers import Tokenizer as Backend
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import Metaspace
-from tokenizers.trainers import BpeTrainer
 
 from gptasr_subs.errors import ModelError
-
-# of a vocabulary that ``train_bpe`` made; the stop token is 0 in every generation
-STOP = 0
-START = 1
 
 _SPACE_TOKEN = "[SPACE]"  # how the published vocabulary writes a space
 _WORD_START = "\u2581"  # how our own does: at the front of each word
@@ -151,20 +144,6 @@ def tokenizer_from_json(text: str) -> Tokenizer:
             "The vocabulary of the checkpoint is not JSON; fetch the checkpoint again."
         ) from error
     return CharacterTokenizer() if kind == _CHARACTERS else BpeTokenizer(text)
-
-
-def train_bpe(texts: Iterable[str], vocabulary: int) -> BpeTokenizer:
-    """A vocabulary of at most ``vocabulary`` tokens.
-
-    [STOP] is 0, [START] 1, then come every character of ``texts`` and the merges.
-    """
-    backend = Backend(BPE())
-    backend.pre_tokenizer = Metaspace(prepend_scheme="always", split=True)
-    trainer = BpeTrainer(
-        vocab_size=vocabulary, special_tokens=["[STOP]", "[START]"], show_progress=False
-    )
-    backend.train_from_iterator((" ".join(text.split()) for text in texts), trainer)
-    return BpeTokenizer(backend.to_str())
 
 
 def _tidy(pieces: Sequence[str]) -> str:

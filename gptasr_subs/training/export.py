@@ -28,7 +28,7 @@ def export(run: Path, folder: Path, *, name: str = "") -> Checkpoint:
     metadata = {
         **begun.metadata,
         "steps": state["step"],
-        "hours_heard": round(state["seconds"] / 3600, 2),
+        "hours": round(state["seconds"] / 3600, 2),
         "wer": {name: value for name, (_, value) in points if not name.startswith("train/")},
     }
     checkpoint = replace(begun, name=name or folder.name, metadata=metadata)

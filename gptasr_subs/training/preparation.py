@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from gptasr_subs.corpora.audio import ClipAudio, read_manifests, read_samples
-from gptasr_subs.corpora.casing import borrow_case, sentence_case
-from gptasr_subs.corpora.codecs import NO_COPIES, Copies, with_copies
-from gptasr_subs.corpora.manifest import Clip, read_clips
+from gptasr_subs.corpora.casing import sentence_case
+from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.corpora.numerals import spell_numbers
 from gptasr_subs.corpora.report import Report
 from gptasr_subs.errors import UsageError
@@ -52,24 +51,20 @@ def prepare(
     manifests: Sequence[Path],
     folder: Path,
     dev: Sequence[Path] = (),
-    formatted: Sequence[Path] = (),
     noise: Path | None = None,
-    copies: Copies = NO_COPIES,
     on_progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Report:
     """Make a store in ``folder`` of the clips of ``manifests``, without those of ``dev``.
 
-    ``formatted`` are manifests of the same clips with text by a recogniser that writes case and
-    punctuation; ``noise`` is a manifest of noises (see noise.py), which become clips without text;
-    ``copies`` are spoilt by codecs; ``on_progress`` gets the number of clips done, and of all. The
-    report is left in the folder too. Raises ``UsageError`` where no clip passes.
+    ``noise`` is a manifest of noises (see noise.py), which become clips without text;
+    ``on_progress`` gets the number of clips done, and of all. The report is left in the folder too.
+    Raises ``UsageError`` where no clip passes.
     """
     held_out = read_held_out(dev, SAMPLE_RATE)
     report = Report()
-    known = {_place(clip): clip.text for clip in read_clips(*formatted)}
     passed = []
     for clip in read_manifests(manifests):
-        candidate = replace(clip, text=written(clip.text, known.get(_place(clip), "")))
+        candidate = replace(clip, text=written(clip.text))
         if reason := why_not(candidate, held_out):
             report.dropped.append((candidate, reason))
         else:
@@ -81,18 +76,14 @@ def prepare(
     # Clips of one file lie together, so that each file is decoded once.
     passed.sort(key=lambda clip: (str(clip.file), clip.offset))
 
-    def new_to_dev() -> Iterator[ClipAudio]:
+    def kept() -> Iterator[ClipAudio]:
         for done, (clip, samples) in enumerate(read_samples(passed, SAMPLE_RATE), 1):
             if audio_hash(samples) in held_out.audio:
                 report.dropped.append((clip, "held-out audio"))
             else:
+                report.kept.append(clip)
                 yield clip, samples
             on_progress(done, len(passed))
-
-    def kept() -> Iterator[ClipAudio]:
-        for clip, samples in with_copies(new_to_dev(), copies, SAMPLE_RATE):
-            report.kept.append(clip)
-            yield clip, samples
         yield from noise_clips(read_noises(noise).noises)
 
     write_store(kept(), folder)
@@ -138,15 +129,7 @@ def why_not(clip: Clip, held_out: HeldOut) -> str:
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def written(text: str, formatted: str = "") -> str:
-    """A transcript with case, punctuation and spelled-out numbers, or else ``formatted``."""
-    if not text.strip():
-        return spell_numbers(formatted)
-    if not is_unformatted(text):
-        return spell_numbers(text)
-    plain = spell_numbers(text)
-    return borrow_case(plain, formatted) if formatted else sentence_case(plain)
-
-
-def _place(clip: Clip) -> tuple[Path, float]:
-    return clip.file.resolve(), round(clip.offset, 2)
+def written(text: str) -> str:
+    """Return a transcript with case, punctuation and spelled-out numbers."""
+    said = spell_numbers(text)
+    return sentence_case(said) if is_unformatted(text) else said

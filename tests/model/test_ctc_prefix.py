@@ -11,8 +11,7 @@ from torch import Tensor
 from gptasr_subs.model import ctc
 from gptasr_subs.model.decoding.beam_search import beam_search
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
-from gptasr_subs.model.tokenizer import train_bpe
-from tests.support.tiny import tiny_network
+from tests.support.tiny import tiny_network, train_bpe
 
 STOP = 0
 LETTERS = {"a": 1, "b": 2}

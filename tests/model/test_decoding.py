@@ -307,24 +307,6 @@ def test_a_text_too_long_for_the_clip_is_not_believed() -> None:
     assert _rescored(readings[:1], spoken("hi", frames=8), DecodingOptions(ctc_weight=0.0)) == ()
 
 
-def test_word_bonus_favours_more_words() -> None:
-    network = tiny_network(1)
-    mel, lengths = ragged_mels(1)
-    plain, paid = (
-        decode(
-            network,
-            CharacterTokenizer(),
-            mel,
-            lengths,
-            replace(OPTIONS, beam_size=2, word_bonus=bonus),
-        )
-        for bonus in (0.0, 7.0)
-    )
-    for before, after in zip(plain, paid, strict=True):
-        expected = {h.tokens: h.score + 7.0 * len(h.text.split()) for h in before.hypotheses}
-        assert {h.tokens: h.score for h in after.hypotheses} == pytest.approx(expected)
-
-
 def test_clips_without_a_letter_give_no_text_and_cost_no_search() -> None:
     network = tiny_network(2, ctc=True)
     assert network.ctc_head is not None

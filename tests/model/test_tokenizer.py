@@ -14,6 +14,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.tokenizer import (
+from tests.support.tiny import train_bpe
     START,
     STOP,
     BpeTokenizer,
@@ -25,6 +26,7 @@ from gptasr_subs.model.tokenizer import (
 
 TEXTS = ["Hello there, it's a long day.", "What's the day-to-day?", "the long and the short of it"]
 OWN = train_bpe(TEXTS, 50)
+
 
 
 def published_like() -> BpeTokenizer:

@@ -22,14 +22,13 @@ from gptasr_subs.model.decoding.decode import DecodingOptions
 from gptasr_subs.model.files import described_config
 from gptasr_subs.model.log_mel import LogMel
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.tokenizer import train_bpe
 from gptasr_subs.recognition import batching
 from gptasr_subs.recognition import gptasr as module
 from gptasr_subs.recognition.gptasr import GptAsrRecognizer, choose_device
 from gptasr_subs.recognition.loading import LazyRecognizer, lazy_model, load_model, split_model
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.types import FloatArray, Word
-from tests.support.tiny import tiny_checkpoint, tiny_config
+from tests.support.tiny import tiny_checkpoint, tiny_config, train_bpe
 
 RATE = 22050
 SAID = {

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
+from tokenizers import Tokenizer as Backend
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.trainers import BpeTrainer
 from torch import Tensor
 
 from gptasr_subs.model.checkpoint import Checkpoint
@@ -18,7 +23,7 @@ from gptasr_subs.model.config import (
 )
 from gptasr_subs.model.ctc import CLASSES
 from gptasr_subs.model.network import GptAsr
-from gptasr_subs.model.tokenizer import CharacterTokenizer, Tokenizer, train_bpe
+from gptasr_subs.model.tokenizer import BpeTokenizer, CharacterTokenizer, Tokenizer
 
 TEXTS = ["hello there", "good day to you", "what's the matter?", "well, well-known"]
 
@@ -127,3 +132,17 @@ def _plain_search(
             ]
         found = sorted(candidates, key=lambda candidate: -candidate[1])[:beams]
     return found
+
+
+def train_bpe(texts: Iterable[str], vocabulary: int) -> BpeTokenizer:
+    """A vocabulary of at most ``vocabulary`` tokens.
+
+    [STOP] is 0, [START] 1, then come every character of ``texts`` and the merges.
+    """
+    backend = Backend(BPE())
+    backend.pre_tokenizer = Metaspace(prepend_scheme="always", split=True)
+    trainer = BpeTrainer(
+        vocab_size=vocabulary, special_tokens=["[STOP]", "[START]"], show_progress=False
+    )
+    backend.train_from_iterator((" ".join(text.split()) for text in texts), trainer)
+    return BpeTokenizer(backend.to_str())

@@ -10,11 +10,10 @@ import soundfile
 
 from gptasr_subs.corpora.audio import read_manifest, read_samples
 from gptasr_subs.model.checkpoint import Checkpoint
-from gptasr_subs.model.tokenizer import train_bpe
 from gptasr_subs.training.options import GraftOptions, Phase
 from gptasr_subs.training.store import SAMPLE_RATE, AudioStore, write_store
 from gptasr_subs.types import FloatArray
-from tests.support.tiny import tiny_network
+from tests.support.tiny import tiny_network, train_bpe
 
 RATE = 16000
 WORD_SECONDS = 0.35

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from gptasr_subs.corpora.audio import read_manifest, read_samples
-from gptasr_subs.corpora.casing import borrow_case, sentence_case
+from gptasr_subs.corpora.casing import sentence_case
 from gptasr_subs.corpora.manifest import COLUMNS, Clip
 from gptasr_subs.corpora.numerals import spell_numbers
 from gptasr_subs.corpora.report import REPORT_FILE
@@ -160,28 +160,17 @@ def test_a_clip_is_dropped_for_its_reason(changes: dict[str, object], reason: st
     assert why_not(replace(CLIP, **changes), HeldOut(frozenset({"held out"}))) == reason  # type: ignore[arg-type]
 
 
-def test_transcripts_take_case_from_another_one_of_the_same_clip(tmp_path: Path) -> None:
-    manifest = make_corpus(tmp_path, ["bah dee koo"])
-    formatted = tmp_path / "formatted.tsv"
-    formatted.write_text(
-        "file\toffset\tseconds\ttext\ntones.flac\t0.000\t1\tBah, Dee koo!\n", encoding="utf-8"
-    )
-    prepare([manifest], tmp_path / "store", formatted=[formatted])
-    assert AudioStore(tmp_path / "store").text(0) == "Bah, Dee koo!"
-
-
 @pytest.mark.parametrize(
-    ("text", "formatted", "expected"),
+    ("text", "expected"),
     [
-        ("IT'S 3 O'CLOCK", "", "It's three o'clock."),
-        ("he has 2 dogs", "He has two dogs, Tom.", "He has two dogs."),
-        ("As written, 12 of us", "ignored", "As written, twelve of us"),
-        ("", "Only 1 of them.", "Only one of them."),
-        ("", "", ""),
+        ("IT'S 3 O'CLOCK", "It's three o'clock."),
+        ("he has 2 dogs", "He has two dogs."),
+        ("As written, 12 of us", "As written, twelve of us"),
+        ("", ""),
     ],
 )
-def test_transcripts_are_brought_to_one_form(text: str, formatted: str, expected: str) -> None:
-    assert written(text, formatted) == expected
+def test_transcripts_are_brought_to_one_form(text: str, expected: str) -> None:
+    assert written(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -196,32 +185,6 @@ def test_transcripts_are_brought_to_one_form(text: str, formatted: str, expected
 )
 def test_a_plain_transcript_becomes_a_sentence(plain: str, expected: str) -> None:
     assert sentence_case(plain) == expected
-
-
-@pytest.mark.parametrize(
-    ("plain", "formatted", "expected"),
-    [
-        (
-            "we saw mister hale and i left",
-            "We saw Mr. Hale, and I left",
-            "We saw Mr. Hale, and I left.",
-        ),
-        ("so he went to rome", "So, he went to Rome?", "So, he went to Rome?"),
-        ("he went to roam alone", "He went to Rome, alone;", "He went to roam alone."),
-        (
-            "it was in nineteen oh one he said",
-            "It was in 1901, he said",
-            "It was in nineteen oh one, he said.",
-        ),
-        ("one two three four", "Something else entirely.", "One two three four."),
-        ("quite so", "“Quite so.”", "Quite so."),
-        ("", "Hello.", ""),
-    ],
-)
-def test_case_and_marks_are_borrowed_where_the_words_agree(
-    plain: str, formatted: str, expected: str
-) -> None:
-    assert borrow_case(plain, formatted) == expected
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ class DecodingOptions:
     """How to decode; ``min_ctc_*`` and ``ctc_weight`` only matter where there is a CTC head.
 
     score = log-probability of the GPT + ``ctc_weight`` * that of the CTC head + ``ilm_weight`` *
-    that of the internal language model, which is the GPT without the audio + ``word_bonus`` *
-    words. During the search, ``char_bonus`` is added for each letter.
+    that of the internal language model, which is the GPT without the audio. During the search,
+    ``char_bonus`` is added for each letter.
     """
 
     beam_size: int = 4
@@ -45,7 +45,6 @@ class DecodingOptions:
     char_bonus: float = 0.0
     term_bonus: float = 1.6  # nats a letter of a glossary's terms, see ``biasing``
     pre_beam_size: int = 16  # tokens a beam that the CTC head scores
-    word_bonus: float = 0.0
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
     min_ctc_margin: float = 0.0  # nats a character by which CTC must prefer the text to silence
     min_ctc_log_prob: float = -3.0  # nats a character that CTC must give the text
@@ -205,11 +204,10 @@ def _ranked(
     # The order is final where there is no CTC head; else ``_rescored`` makes another.
     hypotheses = []
     for beam in beams:
-        text = tokenizer.decode(beam.tokens)
         hypothesis = Hypothesis(
             tokens=beam.tokens,
-            text=text,
-            score=beam.log_prob + beam.ilm_log_prob + options.word_bonus * len(text.split()),
+            text=tokenizer.decode(beam.tokens),
+            score=beam.log_prob + beam.ilm_log_prob,
             log_prob=beam.log_prob,
             token_log_probs=beam.token_log_probs,
             ended=beam.ended,
