@@ -14,19 +14,18 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.tokenizer import (
-from tests.support.tiny import train_bpe
-    START,
-    STOP,
     BpeTokenizer,
     CharacterTokenizer,
     Tokenizer,
     tokenizer_from_json,
-    train_bpe,
 )
+from tests.support.tiny import train_bpe
+
+START = 1
+STOP = 0
 
 TEXTS = ["Hello there, it's a long day.", "What's the day-to-day?", "the long and the short of it"]
 OWN = train_bpe(TEXTS, 50)
-
 
 
 def published_like() -> BpeTokenizer:
