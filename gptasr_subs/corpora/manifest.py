@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.storage.files import read_text
@@ -53,8 +52,8 @@ def read_transcribed(manifest: Path) -> list[Clip]:
     return clips
 
 
-def read_rows(manifest: Path, columns: Sequence[str] = ()) -> Iterator[dict[str, str]]:
-    """Lines of a tab-separated file with a header, in which quotation marks are text.
+def read_rows(manifest: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
+    """Read the lines of a tab-separated file with a header, in which quotation marks are text.
 
     Raises ``FormatError``, also where the header lacks one of ``columns``.
     """
@@ -67,16 +66,13 @@ def read_rows(manifest: Path, columns: Sequence[str] = ()) -> Iterator[dict[str,
             raise FormatError(
                 f"{str(manifest)!r} has no column {column!r}; its first line must name the columns."
             )
-    return _rows(manifest, header, rows)
-
-
-def _rows(manifest: Path, header: list[str], rows: Any) -> Iterator[dict[str, str]]:
-    for row in rows:
-        if len(row) not in (0, len(header)):
+    found = []
+    for row in filter(None, rows):
+        if len(row) != len(header):
             line = f"line {rows.line_num} has {len(row)} columns instead of {len(header)}"
             raise FormatError(f"{str(manifest)!r}: {line}; columns are separated by single tabs.")
-        if row:
-            yield dict(zip(header, row, strict=True))
+        found.append(dict(zip(header, row, strict=True)))
+    return found
 
 
 def _manifest(place: Path) -> Path:

@@ -92,28 +92,18 @@ class FliteVoice:
 
     def __init__(self, voice: str) -> None:
         """Raises ``FileNotFoundError`` where the program is not installed."""
-        _run(["flite", "--version"])
+        subprocess.run(["flite", "--version"], capture_output=True)
         self.voice = voice
         self.name = f"flite-{voice}"
 
     def speak(self, text: str, rng: np.random.Generator) -> Sound:
         """Pace varies."""
+        import soundfile
+
         stretch = f"duration_stretch={rng.uniform(0.8, 1.15):.3f}"
-        return _run_to_wav(
-            ["flite", "-voice", self.voice, "--setf", stretch, "-t", text, "-o", "{wav}"]
-        )
-
-
-def _run_to_wav(command: Sequence[str]) -> Sound:
-    """Run a program that writes audio to its argument ``{wav}``; return that audio."""
-    import soundfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        wav = f"{folder}/out.wav"
-        _run([wav if argument == "{wav}" else argument for argument in command], check=True)
-        samples, rate = soundfile.read(wav, dtype="float32")
+        with tempfile.TemporaryDirectory() as folder:
+            wav = f"{folder}/out.wav"
+            command = ["flite", "-voice", self.voice, "--setf", stretch, "-t", text, "-o", wav]
+            subprocess.run(command, check=True, capture_output=True, timeout=_SPEAKING_SECONDS)
+            samples, rate = soundfile.read(wav, dtype="float32")
         return samples, rate
-
-
-def _run(command: Sequence[str], check: bool = False) -> None:
-    subprocess.run(command, check=check, capture_output=True, timeout=_SPEAKING_SECONDS)

@@ -10,7 +10,7 @@ from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document, Style
 from gptasr_subs.formats.overrides import LEGACY_PLACES, balanced, markup_of, place_of
-from gptasr_subs.formats.reading import Reading, left_out
+from gptasr_subs.formats.reading import Parsed, Reading, left_out
 from gptasr_subs.formats.spoken import Lines, spoken_lines
 from gptasr_subs.types import Cue
 
@@ -47,7 +47,7 @@ _FIELDS = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marg
 _FIELDS += ["effect", "text"]
 
 
-class Ass:
+class Ass(Parsed):
     """Times are hundredths of a second.
 
     Reading keeps text, position, italics, bold and underline of the dialogue.
@@ -73,10 +73,6 @@ class Ass:
             text = place + r"\N".join(lines)
             parts.append(f"Dialogue: 0,{times},Default,,0,0,0,,{text}\n")
         return "".join(parts)
-
-    def read(self, text: str) -> list[Cue]:
-        """The cues of ``parse``."""
-        return self.parse(text).cues
 
     def parse(self, text: str) -> Reading:
         """All cues in the order of their times. Raises FormatError."""

@@ -131,13 +131,13 @@ def clean_lines(lines: Iterable[str]) -> list[str]:
     """Lines as a subtitle file can hold them: no line ends within, no blank ones, no control
     characters.
     """
-    parts = [part for line in lines for part in _LINE_ENDS.split(line)]
-    return [kept for part in parts if not _is_invisible(kept := _printable(part).strip())]
-
-
-def _is_invisible(text: str) -> bool:
-    """Whether nothing of it is seen: spaces, some without width, and marks of direction."""
-    return all(char.isspace() or unicodedata.category(char) == "Cf" for char in text)
+    parts = [_printable(part).strip() for line in lines for part in _LINE_ENDS.split(line)]
+    # Nothing is seen of spaces, some of which have no width, and of marks of direction.
+    return [
+        part
+        for part in parts
+        if not all(char.isspace() or unicodedata.category(char) == "Cf" for char in part)
+    ]
 
 
 def _printable(text: str) -> str:

@@ -9,7 +9,7 @@ from gptasr_subs.cues.markup import literal, plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
-from gptasr_subs.formats.reading import Reading, left_out
+from gptasr_subs.formats.reading import Parsed, Reading, left_out
 from gptasr_subs.formats.spoken import spoken_lines
 from gptasr_subs.types import Cue
 
@@ -21,7 +21,7 @@ _OFFSET = re.compile(r"\[offset:\s*([+-]?\d+)\s*\]", re.IGNORECASE)
 _LONGEST = 7.0  # seconds a line stands where nothing follows
 
 
-class Lrc:
+class Lrc(Parsed):
     """Times are hundredths of a second. A time without text ends the line before it.
 
     Lines of a cue become one.
@@ -49,10 +49,6 @@ class Lrc:
             if following is None or _clock(following.start) != _clock(cue.end):
                 lines.append(f"[{_clock(cue.end)}]")
         return "".join(f"{line}\n" for line in lines)
-
-    def read(self, text: str) -> list[Cue]:
-        """The cues of ``parse``."""
-        return self.parse(text).cues
 
     def parse(self, text: str) -> Reading:
         """All lines of text as cues; each stands until the next time. Raises FormatError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,18 @@ class Reading:
 
     cues: list[Cue]
     remarks: tuple[str, ...] = ()
+
+
+class Parsed(ABC):
+    """A format whose reader has remarks; without them it is read as any other."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Reading:
+        """Return the cues in a file's text and the remarks on them. Raises FormatError."""
+
+    def read(self, text: str) -> list[Cue]:
+        """Return the cues alone."""
+        return self.parse(text).cues
 
 
 def left_out(lines: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from gptasr_subs.cues.markup import JOINER, literal, plain
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines, with_lines
 from gptasr_subs.formats.document import Document
-from gptasr_subs.formats.reading import Reading, left_out
+from gptasr_subs.formats.reading import Parsed, Reading, left_out
 from gptasr_subs.formats.times import bare, has_words, milliseconds, to_seconds
 from gptasr_subs.types import Cue
 
@@ -20,7 +20,7 @@ _BROKEN = re.compile(
 )
 
 
-class Sbv:
+class Sbv(Parsed):
     """Two times on a line, then lines of text without any markup."""
 
     name = "sbv"
@@ -40,10 +40,6 @@ class Sbv:
                 lines.append(JOINER + text if is_like_times else text)
             blocks.append("\n".join([*lines, ""]))
         return "\n".join(blocks)
-
-    def read(self, text: str) -> list[Cue]:
-        """The cues of ``parse``."""
-        return self.parse(text).cues
 
     def parse(self, text: str) -> Reading:
         """All cues. Raises FormatError."""

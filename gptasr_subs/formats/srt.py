@@ -11,7 +11,7 @@ from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import Block, clean_lines, scan_blocks, with_lines
 from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.overrides import hide_codes, read_codes
-from gptasr_subs.formats.reading import Reading, close_open, left_out
+from gptasr_subs.formats.reading import Parsed, Reading, close_open, left_out
 from gptasr_subs.formats.tags import hide_tags, read_tags
 from gptasr_subs.formats.times import as_text, is_timing, milliseconds, stray_words
 from gptasr_subs.types import Cue
@@ -19,7 +19,7 @@ from gptasr_subs.types import Cue
 _ARROW = re.compile(r"--?\s?>")
 
 
-class Srt:
+class Srt(Parsed):
     r"""Writes with pysrt. SubRip has no escapes: its tags are the markup of cues, all else is text.
 
     A position other than the usual one stands as ``{\an8}`` before the text, as players know it
@@ -42,10 +42,6 @@ class Srt:
         text = io.StringIO()
         pysrt.SubRipFile(items).write_into(text, eol="\n")
         return text.getvalue()
-
-    def read(self, text: str) -> list[Cue]:
-        """The cues of ``parse``."""
-        return self.parse(text).cues
 
     def parse(self, text: str) -> Reading:
         """All cues, also those pysrt drops: with no number or hours, no blank line before or one

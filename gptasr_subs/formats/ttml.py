@@ -10,10 +10,9 @@ from gptasr_subs.cues.markup import balance_tags, convert, name_of
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import clean_lines
 from gptasr_subs.formats.document import Document
-from gptasr_subs.formats.reading import Reading
+from gptasr_subs.formats.reading import Parsed, Reading
 from gptasr_subs.formats.times import format_time
 from gptasr_subs.formats.ttml_reader import local_name, read_ttml
-from gptasr_subs.types import Cue
 
 _HEAD = """\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -52,7 +51,7 @@ _SPAN = {
 _NOT_XML = re.compile("[\ufffe\uffff]")
 
 
-class Ttml:
+class Ttml(Parsed):
     """Reading keeps text, line breaks, italics, bold, underline and the region's place."""
 
     name = "ttml"
@@ -76,10 +75,6 @@ class Ttml:
             place = f'region="r{cue.position}" xml:space="preserve"'
             paragraphs.append(f"      <p {times} {place}>{text}</p>\n")
         return head + "".join(paragraphs) + _FOOT
-
-    def read(self, text: str) -> list[Cue]:
-        """The cues of ``parse``."""
-        return self.parse(text).cues
 
     def parse(self, text: str) -> Reading:
         """All text that has a time, its own or that of what it stands in. Raises FormatError."""

@@ -12,7 +12,7 @@ from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.blocks import Block, clean_lines, scan_blocks, with_lines
 from gptasr_subs.formats.document import Document, Style
 from gptasr_subs.formats.overrides import hide_codes, read_codes
-from gptasr_subs.formats.reading import Reading, close_open, left_out
+from gptasr_subs.formats.reading import Parsed, Reading, close_open, left_out
 from gptasr_subs.formats.spoken import spoken_lines
 from gptasr_subs.formats.tags import read_tags
 from gptasr_subs.formats.times import as_text, format_time, milliseconds, stray_words
@@ -26,7 +26,7 @@ _SIDES = {0: "position:0% align:start", 1: "", 2: "position:100% align:end"}
 _HEIGHTS = {0: "", 1: "line:50%", 2: "line:0"}
 
 
-class Vtt:
+class Vtt(Parsed):
     """Escapes what the format reserves.
 
     Reading keeps text, markup and position, and drops styles and notes.
@@ -49,10 +49,6 @@ class Vtt:
             settings = [setting for setting in (_HEIGHTS[row], _SIDES[column]) if setting]
             blocks.append("\n".join([" ".join([times, *settings]), *lines, ""]))
         return "\n".join(["WEBVTT\n", *blocks])
-
-    def read(self, text: str) -> list[Cue]:
-        """The cues of ``parse``."""
-        return self.parse(text).cues
 
     def parse(self, text: str) -> Reading:
         """All cues of a WebVTT file, or of an SRT file that is called so. Raises FormatError."""

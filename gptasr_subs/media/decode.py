@@ -161,23 +161,19 @@ def _correction(media: Path, audio: Any) -> float:
 def _read_blocks(
     pipe: IO[bytes] | None, samples: int, channels: int, *, patience: Patience
 ) -> Iterator[FloatArray]:
+    """Yield blocks of ``samples``, the last one shorter; every part of them is a sign of life."""
     frame = 4 * channels  # bytes
-    while pipe and (data := _read(pipe, frame * samples, patience)):  # short only at the end
-        block = np.frombuffer(data[: len(data) // frame * frame], "<f4").astype(np.float32)
-        finite = np.nan_to_num(block, copy=False)  # damaged float audio holds anything
-        yield np.clip(_mix(finite.reshape(-1, channels)), -1, 1)
-
-
-def _read(pipe: IO[bytes], size: int, patience: Patience) -> bytes:
-    """So many bytes, or what there is before the end; every part of them is a sign of life."""
-    parts = bytearray()
-    while len(parts) < size:
-        with patience.waiting():
-            part = os.read(pipe.fileno(), size - len(parts))
-        if not part:
-            break
-        parts += part
-    return bytes(parts)
+    part = b"begin"
+    while pipe and part:
+        data = bytearray()
+        while part and len(data) < frame * samples:
+            with patience.waiting():
+                part = os.read(pipe.fileno(), frame * samples - len(data))
+            data += part
+        if data:
+            block = np.frombuffer(data[: len(data) // frame * frame], "<f4").astype(np.float32)
+            finite = np.nan_to_num(block, copy=False)  # damaged float audio holds anything
+            yield np.clip(_mix(finite.reshape(-1, channels)), -1, 1)
 
 
 def _mix(sides: FloatArray) -> FloatArray:

@@ -36,7 +36,14 @@ def refuse_encrypted(media: Path) -> None:
         header = _movie_header(file)
         file.seek(0)
         tracks = _matroska_tracks(file)
-    if _ENCRYPTED_AUDIO.search(header) or any(map(_is_encrypted_audio, tracks)):
+    encrypted = (
+        _AUDIO in _inside(track, _TRACK_TYPE)
+        for track in tracks
+        for encodings in _inside(track, _CONTENT_ENCODINGS)
+        for encoding in _inside(encodings, _CONTENT_ENCODING)
+        for _ in _inside(encoding, _CONTENT_ENCRYPTION)
+    )
+    if _ENCRYPTED_AUDIO.search(header) or any(encrypted):
         raise MediaError(
             f"The audio of {str(media)!r} is encrypted (DRM), so it cannot be decoded without "
             "its key; give a copy without protection."
@@ -72,16 +79,6 @@ def _matroska_tracks(file: IO[bytes]) -> list[bytes]:
         if name != _SEGMENT:  # whose content is looked at
             file.seek(size, 1)
     return []
-
-
-def _is_encrypted_audio(entry: bytes) -> bool:
-    encryption = (
-        found
-        for encodings in _inside(entry, _CONTENT_ENCODINGS)
-        for encoding in _inside(encodings, _CONTENT_ENCODING)
-        for found in _inside(encoding, _CONTENT_ENCRYPTION)
-    )
-    return _AUDIO in _inside(entry, _TRACK_TYPE) and any(True for _ in encryption)
 
 
 def _inside(data: bytes, wanted: int) -> Iterator[bytes]:

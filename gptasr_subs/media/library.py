@@ -42,7 +42,13 @@ def find_media(path: Path) -> list[Path]:
     MediaError where there is nothing to read; a folder below that may not be read is named in a
     warning and left out.
     """
-    if not _is_folder(path):
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise MediaError(f"There is no file {str(path)!r}; check its name and folder.") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not is_folder:
         return [path]
 
     def report(error: OSError) -> None:
@@ -123,15 +129,6 @@ def unique(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         first.setdefault(path.absolute(), path)
     return list(first.values())
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return stat.S_ISDIR(path.stat().st_mode)
-    except FileNotFoundError as error:
-        raise MediaError(f"There is no file {str(path)!r}; check its name and folder.") from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> MediaError:

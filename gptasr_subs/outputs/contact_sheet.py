@@ -42,6 +42,14 @@ _WINDOW = "#2a2f3a"
 _SPEECH = "#1f3d33"
 _WORD = "#f2b65a"
 _CUE = "#4cc38a"
+# Where the timeline has a colour as a background, its name has a brighter one.
+_LEGEND = {
+    "audio": _WAVE,
+    "window": "#566074",
+    "speech": "#3f7d68",
+    "word": _WORD,
+    "subtitle": _CUE,
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def _sheet(media: Path, sight: Sight) -> Image:
     count = min(sight.frames, len(sight.cues))
     places = np.linspace(0, len(sight.cues) - 1, count).round().astype(int).tolist()
     chosen = [sight.cues[place] for place in dict.fromkeys(places)]
-    frames = [_captioned(frame, cue) for cue in chosen if (frame := _frame(media, cue))]
+    frames = [frame for cue in chosen if (frame := _captioned_frame(media, cue))]
     height = max((frame.height for frame in frames), default=0)
     rows = -(-len(frames) // _COLUMNS)
     sheet: Image = _pillow("Image").new("RGB", (_WIDTH, _GAP + rows * (height + _GAP)), _PAPER)
@@ -112,20 +120,15 @@ def _sheet(media: Path, sight: Sight) -> Image:
     return sheet
 
 
-def _frame(media: Path, cue: Cue) -> Image | None:
-    """The picture in the middle of a cue."""
+def _captioned_frame(media: Path, cue: Cue) -> Image | None:
+    """The picture in the middle of a cue, its text drawn into it, times and speed below."""
     source = open_input(media, ss=f"{(cue.start + cue.end) / 2:.3f}")
     png = {"format": "image2pipe", "c:v": "png", "frames:v": 1, "vf": f"scale={_FRAME}:-2"}
     with run_ffmpeg(build_command(join_streams(source["V:0"], to="-", **png))) as (child, _):
         data = child.stdout.read() if child.stdout else b""
     if not data:  # behind the last frame, for the audio may be longer
         return None
-    picture: Image = _pillow("Image").open(io.BytesIO(data)).convert("RGB")
-    return picture
-
-
-def _captioned(frame: Image, cue: Cue) -> Image:
-    """Draw the cue's text into the picture, its times and reading speed below."""
+    frame: Image = _pillow("Image").open(io.BytesIO(data)).convert("RGB")
     below = 26
     whole: Image = _pillow("Image").new("RGB", (_FRAME, frame.height + below), _PAPER)
     whole.paste(frame)
@@ -161,7 +164,12 @@ def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
         first = sight.start + row * _ROW_SECONDS
         part = audio[round(row * _ROW_SECONDS * _RATE) : round((row + 1) * _ROW_SECONDS * _RATE)]
         _Row(draw, first, 10 + row * _ROW).draw(part / loudest, windows, sight)
-    _legend(draw, picture.height - 26)
+    left = _GAP
+    top = picture.height - 26
+    for name, colour in _LEGEND.items():
+        draw.rectangle((left, top + 3, left + 12, top + 13), fill=colour)
+        draw.text((left + 18, top), name, fill=_INK, font=_font(14))
+        left += 110
     return picture
 
 
@@ -179,7 +187,12 @@ class _Row:
             self._box(window.span, 22, 122, _WINDOW)
             for part in window.speech:
                 self._box(part, 22, 122, _SPEECH)
-        self._wave(audio)
+        width = round(self._x(self._first + len(audio) / _RATE)) - _GAP
+        for column, piece in enumerate(np.array_split(audio, max(1, width))):
+            if len(piece):
+                low = self._top + 72 - 48 * piece.max()
+                high = self._top + 72 - 48 * piece.min()
+                self._draw.line((_GAP + column, low, _GAP + column, max(high, low + 1)), fill=_WAVE)
         for second in range(int(_ROW_SECONDS) + 1):
             x = self._x(self._first + second)
             self._draw.line((x, self._top + 18, x, self._top + 22), fill=_FAINT)
@@ -218,14 +231,6 @@ class _Row:
                 (edges[0], self._top + top, edges[1], self._top + bottom), fill=colour
             )
 
-    def _wave(self, audio: FloatArray) -> None:
-        width = round(self._x(self._first + len(audio) / _RATE)) - _GAP
-        for column, piece in enumerate(np.array_split(audio, max(1, width))):
-            if len(piece):
-                low = self._top + 72 - 48 * piece.max()
-                high = self._top + 72 - 48 * piece.min()
-                self._draw.line((_GAP + column, low, _GAP + column, max(high, low + 1)), fill=_WAVE)
-
     def _labelled(
         self, span: Span, top: int, height: int, colour: str, text: str, until: float | None = None
     ) -> None:
@@ -258,20 +263,6 @@ def _wrapped(text: str, width: float, most: int) -> list[str]:
         else:
             return [*lines[:-1], f"{lines[-1]} …" if lines[-1] else ""]
     return lines
-
-
-def _legend(draw: ImageDraw, top: int) -> None:
-    left = _GAP
-    for name, colour in (
-        ("audio", _WAVE),
-        ("window", "#566074"),
-        ("speech", "#3f7d68"),
-        ("word", _WORD),
-        ("subtitle", _CUE),
-    ):
-        draw.rectangle((left, top + 3, left + 12, top + 13), fill=colour)
-        draw.text((left + 18, top), name, fill=_INK, font=_font(14))
-        left += 110
 
 
 def _clock(seconds: float) -> str:

@@ -111,8 +111,12 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         )
         # One run writes the new file and hashes what it reads of the old one.
         found = _hashes(build_command(new, _hash_output(source), overwrite=True), media)
-        _refuse_changes([found[index] for index in kept if index in found], temporary, media)
-        _refuse_losses(facts, temporary, media, mapped)
+        before = Counter(found[index] for index in kept if index in found)
+        after = _hashes(build_command(_hash_output(open_input(temporary))), media)
+        if before - Counter(after.values()):
+            raise _left_as_it_is(f"copy all of {str(media)!r} exactly")
+        if lost := lost_tags(facts, inspect(temporary), mapped):
+            raise _left_as_it_is(f"keep what {str(media)!r} says of itself ({', '.join(lost)})")
 
 
 def _container(media: Path) -> tuple[str, str, str]:
@@ -209,26 +213,10 @@ def _hash_output(source: Any) -> Any:
     return join_streams(source, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
 
 
-def _refuse_changes(before: Sequence[str], temporary: Path, media: Path) -> None:
-    """Raise MediaError unless the new file holds what the old one did, and one track more."""
-    after = _hashes(build_command(_hash_output(open_input(temporary))), media)
-    if Counter(before) - Counter(after.values()):
-        raise MediaError(
-            f"ffmpeg cannot copy all of {str(media)!r} exactly, so it was left as it is; "
-            "write the subtitles beside it instead."
-        )
-
-
-def _refuse_losses(
-    facts: dict[str, Any], temporary: Path, media: Path, mapped: Sequence[int]
-) -> None:
-    """Raise MediaError unless the new file says of itself and its streams what the old one did."""
-    lost = lost_tags(facts, inspect(temporary), mapped)
-    if lost:
-        raise MediaError(
-            f"ffmpeg cannot keep what {str(media)!r} says of itself ({', '.join(lost)}), so it was "
-            "left as it is; write the subtitles beside it instead."
-        )
+def _left_as_it_is(what: str) -> MediaError:
+    return MediaError(
+        f"ffmpeg cannot {what}, so it was left as it is; write the subtitles beside it instead."
+    )
 
 
 def _hashes(command: list[str], media: Path) -> dict[int, str]:

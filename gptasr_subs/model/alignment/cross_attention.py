@@ -73,20 +73,17 @@ def choose_heads(attentions: Iterable[FloatArray], count: int = _CHOSEN_HEADS) -
 
     Each of ``attentions`` is (L, H, U, N).
     """
-    scores = np.mean([_head_scores(attention) for attention in attentions], axis=0)  # (L, H)
-    heads = scores.shape[1]
-    best = np.argsort(-scores, axis=None, kind="stable")[:count]
+    scores = []  # mean (L, H) of each head's standardised attention along its own best path
+    for attention in attentions:
+        scores.append(np.zeros(attention.shape[:2], np.float32))
+        for layer, head in np.ndindex(*attention.shape[:2]):
+            plane = _standardise(attention[layer, head])
+            rows, columns = _best_path(plane)
+            scores[-1][layer, head] = plane[rows, columns].mean()
+    mean = np.mean(scores, axis=0)
+    heads = mean.shape[1]
+    best = np.argsort(-mean, axis=None, kind="stable")[:count]
     return tuple((int(index) // heads, int(index) % heads) for index in best)
-
-
-def _head_scores(attention: FloatArray) -> FloatArray:
-    """Mean (L, H) of each head's standardised attention along its own best path."""
-    scores = np.zeros(attention.shape[:2], np.float32)
-    for layer, head in np.ndindex(*scores.shape):
-        plane = _standardise(attention[layer, head])
-        rows, columns = _best_path(plane)
-        scores[layer, head] = plane[rows, columns].mean()
-    return scores
 
 
 def token_positions(attention: FloatArray, heads: Heads) -> Ints:

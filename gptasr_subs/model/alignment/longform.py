@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -77,7 +78,17 @@ def find_words(
         return [None] * len(words)
     states = _States(words)
     path = _best_path(log_probs, states, penalties)
-    return [_word_frames(path, log_probs, states, word) for word in range(len(words))]
+    found: list[WordFrames | None] = []
+    for first, after in pairwise(states.first_letters):
+        # The frames in which the path is in a letter of the word; it never goes back.
+        begin, end = np.searchsorted(path, [2 * first + 1, 2 * after])
+        frames = np.arange(begin, end)[path[begin:end] % 2 == 1]
+        if not len(frames):
+            found.append(None)
+            continue
+        posteriors = np.exp(log_probs[frames, states.classes[path[frames]]])
+        found.append(WordFrames(int(frames[0]), int(frames[-1]), float(posteriors.mean())))
+    return found
 
 
 class _States:
@@ -185,17 +196,3 @@ def _pack(move: Moves) -> Moves:
 
 def _unpack(packed: Moves, index: int) -> int:
     return int(packed[index // 4] >> (2 * (index % 4))) & 3
-
-
-def _word_frames(
-    path: Ints, log_probs: FloatArray, states: _States, word: int
-) -> WordFrames | None:
-    """The frames in which the path is in a letter of the word, if there are any."""
-    first_state = 2 * states.first_letters[word] + 1
-    after = 2 * states.first_letters[word + 1]
-    begin, end = np.searchsorted(path, [first_state, after])  # the path never goes back
-    frames = np.arange(begin, end)[path[begin:end] % 2 == 1]
-    if not len(frames):
-        return None
-    posteriors = np.exp(log_probs[frames, states.classes[path[frames]]])
-    return WordFrames(int(frames[0]), int(frames[-1]), float(posteriors.mean()))
