@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
-from gptasr_subs.errors import GptasrError, MediaError
+from gptasr_subs.errors import GptasrError, MediaError, error_line
 from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.model.files import DESCRIPTION_FILE, WEIGHTS_FILE, find_checkpoint
 from gptasr_subs.plugins import OWN_PACKAGE, list_plugins, make_notifier
@@ -128,7 +128,7 @@ def _model() -> Finding:
         lost = f"The model that comes with the package is gone ({DESCRIPTION_FILE})"
         return Finding("model", f"{lost}; install gptasr-subs again.", State.FAULT)
     except Exception as error:  # whatever its reader says of bytes that it did not expect
-        text = f"{str(weights)!r} is damaged ({_told(error)}); install gptasr-subs again."
+        text = f"{str(weights)!r} is damaged ({error_line(error)}); install gptasr-subs again."
         return Finding("model", text, State.FAULT)
     size = weights.stat().st_size // MIB
     return Finding("model", f"default, {count} tensors, {size} MiB")
@@ -244,7 +244,3 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
         command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
-
-
-def _told(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")

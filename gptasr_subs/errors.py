@@ -42,6 +42,11 @@ class QueueError(GptasrError):
     """The queue cannot be read or written, or holds no such job."""
 
 
+def error_line(error: BaseException) -> str:
+    """Return an error of any kind in one line: its class and what it says."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+
+
 def system_reason(error: OSError) -> str:
     """Return what the system says of an error, to stand within a sentence."""
     return (error.strerror or str(error)).lower()

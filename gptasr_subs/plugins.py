@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
+from gptasr_subs.errors import error_line
+
 _log = logging.getLogger(__name__)
 _Made = TypeVar("_Made")
 
@@ -70,9 +72,8 @@ def load_plugins(kind: str, make: Callable[[Any], _Made]) -> dict[str, _Made]:
         try:
             made[entry.name] = make(entry.load())
         except Exception as error:  # whatever a stranger's code does, the others go on
-            _log.warning(
-                "The plugin %s of %s is left out: %s", entry.name, _package(entry), _told(error)
-            )
+            reason = error_line(error)
+            _log.warning("The plugin %s of %s is left out: %s", entry.name, _package(entry), reason)
     return made
 
 
@@ -83,7 +84,12 @@ def list_plugins(makers: Mapping[str, Callable[[Any], object]]) -> Iterator[Plug
     """
     for kind, make in makers.items():
         for entry in find_entries(kind):
-            yield Plugin(kind, entry.name, _package(entry), _problem(entry, make))
+            problem = ""
+            try:
+                make(entry.load())
+            except Exception as error:
+                problem = error_line(error)
+            yield Plugin(kind, entry.name, _package(entry), problem)
 
 
 def make_notifier(plugin: object) -> Callable[..., object]:
@@ -93,17 +99,5 @@ def make_notifier(plugin: object) -> Callable[..., object]:
     return plugin
 
 
-def _problem(entry: EntryPoint, make: Callable[[Any], object]) -> str:
-    try:
-        make(entry.load())
-        return ""
-    except Exception as error:
-        return _told(error)
-
-
 def _package(entry: EntryPoint) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else OWN_PACKAGE
-
-
-def _told(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")

@@ -8,11 +8,12 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
 
-from gptasr_subs.errors import GptasrError, UsageError
+from gptasr_subs.errors import GptasrError, UsageError, error_line
 
 INTERRUPTED = 130  # what shells expect of a program that is interrupted
 
@@ -67,15 +68,23 @@ def show_error(error: Exception, verbose: bool = False, subject: Path | None = N
         )
     message = str(error)
     if not isinstance(error, GptasrError):
-        what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
         advice = (
             "please report the lines above" if verbose else "run again with --verbose to see where"
         )
-        message = f"Something went wrong that should not ({what}); {advice}."
+        message = f"Something went wrong that should not ({error_line(error)}); {advice}."
     # Names in sentences are quoted; one may be that of the file written for the subject.
     if subject and repr(subject.stem)[1:-1] not in message:
         message = f"{display_path(subject)}: {message}"
     echo_error(message)
+
+
+def require_extra(extra: str, *packages: str) -> None:
+    """Raise GptasrError where packages of an extra are missing, before any work is done."""
+    missing = ", ".join(name for name in packages if find_spec(name) is None)
+    if missing:
+        raise GptasrError(
+            f"Packages are missing ({missing}); run: pip install 'gptasr-subs[{extra}]'."
+        )
 
 
 def echo_error(text: str) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, require_extra
 from gptasr_subs.cli.options import BatchSize, Beams, Device, Quiet, Verbose
 from gptasr_subs.cli.progress import progress
-from gptasr_subs.errors import UsageError
 
 if TYPE_CHECKING:
     from gptasr_subs.corpora.report import Report
 
-_EXTRA = ("num2words", "soundfile", "soxr")  # what of the extra no step can do without
+TRAIN_PACKAGES = ("num2words", "soundfile", "soxr")  # what of the extra no step can do without
 
 Dev = Annotated[
     list[Path] | None,
@@ -48,7 +46,7 @@ def synthesise(
 ) -> None:
     """Have installed synthesisers read a text into a corpus."""
     with handle_errors(quiet, verbose):
-        require_extra()
+        require_extra("train", *TRAIN_PACKAGES)
         from gptasr_subs.corpora import synthesis
         from gptasr_subs.corpora.manifest import MANIFEST_FILE, read_clips
         from gptasr_subs.corpora.voices import find_voices
@@ -100,7 +98,7 @@ def import_(
 ) -> None:
     """Bring a public corpus into the one format of all others."""
     with handle_errors(quiet, verbose):
-        require_extra()
+        require_extra("train", *TRAIN_PACKAGES)
         from gptasr_subs.corpora.importing import ImportOptions, import_corpus
 
         options = ImportOptions(tuple(part or ()), in_place, untranscribed, workers)
@@ -131,7 +129,7 @@ def prepare(
 ) -> None:
     """Check the clips of corpora and make a store of those that are fit."""
     with handle_errors(quiet, verbose):
-        require_extra()
+        require_extra("train", *TRAIN_PACKAGES)
         from gptasr_subs.training.preparation import prepare
 
         with progress(display_path(Path(store.name)), place_in_clips, quiet) as update:
@@ -161,7 +159,7 @@ def label(
 ) -> None:
     """Have a recogniser transcribe a corpus that has no text: pseudo-labels."""
     with handle_errors(quiet, verbose):
-        require_extra()
+        require_extra("train", *TRAIN_PACKAGES)
         from gptasr_subs.corpora.pseudo_labels import LabelOptions, label
         from gptasr_subs.recognition.loading import load_model
 
@@ -170,17 +168,6 @@ def label(
         with progress(display_path(Path(corpus.name)), place_in_clips, quiet) as update:
             report = label(corpus, model, out, options, update)
         _say_report(report, out, quiet)
-
-
-def require_extra() -> None:
-    """Raise ``UsageError`` where the extra ``train`` is not installed."""
-    missing = [name for name in _EXTRA if find_spec(name) is None]
-    if missing:
-        packages = ", ".join(missing)
-        raise UsageError(
-            f"Training needs packages that are missing ({packages});"
-            " pip install 'gptasr-subs[train]'."
-        )
 
 
 def _say_report(report: Report, folder: Path, quiet: bool) -> None:

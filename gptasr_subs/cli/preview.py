@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, require_extra
 from gptasr_subs.cli.options import Device, Model, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
 
@@ -39,12 +39,12 @@ def preview(
     """Draw subtitles over their frames, and a timeline of audio, windows, words and subtitles."""
     with handle_errors(quiet, verbose):
         from gptasr_subs.formats import read
-        from gptasr_subs.outputs.contact_sheet import Sight, draw_preview, require_pillow
+        from gptasr_subs.outputs.contact_sheet import Sight, draw_preview
         from gptasr_subs.pipeline.recognize import recognize_file
         from gptasr_subs.recognition.loading import load_model
         from gptasr_subs.storage.files import write_atomically
 
-        require_pillow()
+        require_extra("preview", "PIL")
         if subtitle:
             sight = Sight(read(subtitle), words=(), start=start, seconds=seconds, frames=frames)
         else:

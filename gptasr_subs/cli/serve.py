@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gptasr_subs.cli.console import handle_errors
+from gptasr_subs.cli.console import handle_errors, require_extra
 from gptasr_subs.cli.options import Device, Lang, Model, Quiet, Verbose
 
 _PACKAGES = ("starlette", "uvicorn", "python_multipart", "prometheus_client", "wyoming")
@@ -72,7 +72,7 @@ def serve(
 ) -> None:
     """Serve subtitles to Bazarr, clients of OpenAI's API and Home Assistant, and jobs over HTTP."""
     with handle_errors(quiet, verbose):
-        _require_packages()
+        require_extra("server", *_PACKAGES)
         from gptasr_subs.server.running import serve as run
         from gptasr_subs.server.settings import (
             Settings,
@@ -101,13 +101,3 @@ def serve(
             placeholder=placeholder,
         )
         run(settings, listener, quiet=quiet)
-
-
-def _require_packages() -> None:
-    """Raise GptasrError where the extra was not installed."""
-    from importlib.util import find_spec
-
-    from gptasr_subs.errors import GptasrError
-
-    if not all(find_spec(name) for name in _PACKAGES):
-        raise GptasrError("The server is not installed; run: pip install 'gptasr-subs[server]'.")

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from gptasr_subs.cli import corpora
-from gptasr_subs.cli.console import display_path, echo_error, handle_errors
-from gptasr_subs.cli.corpora import place_in_clips, require_extra
+from gptasr_subs.cli.console import display_path, echo_error, handle_errors, require_extra
+from gptasr_subs.cli.corpora import TRAIN_PACKAGES, place_in_clips
 from gptasr_subs.cli.options import Quiet, Verbose
 from gptasr_subs.cli.progress import progress
 from gptasr_subs.training.options import Graft, GraftOptions, read_recipe
@@ -86,7 +86,7 @@ def graft(
 ) -> None:
     """Put an open speech encoder before the GPT of a checkpoint, and train; torchrun works too."""
     with handle_errors(quiet, verbose):
-        require_extra()
+        require_extra("train", *TRAIN_PACKAGES)
         from gptasr_subs.training.graft import train
 
         options = read_recipe(recipe) if recipe else GraftOptions()
@@ -169,7 +169,7 @@ def calibrate(
 ) -> None:
     """Measure how late a checkpoint's CTC head emits the starts and ends of words."""
     with handle_errors(quiet, verbose):
-        require_extra()
+        require_extra("train", *TRAIN_PACKAGES)
         from gptasr_subs.model.checkpoint import set_offsets
         from gptasr_subs.recognition.gptasr import load_gptasr
         from gptasr_subs.storage.files import read_text

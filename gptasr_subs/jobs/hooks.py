@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gptasr_subs.errors import GptasrError
+from gptasr_subs.errors import GptasrError, error_line
 from gptasr_subs.pipeline.options import Options, Result
 from gptasr_subs.plugins import load_plugins, make_notifier
 
@@ -57,9 +57,7 @@ def event_of(result: Result, options: Options) -> Event:
 
 def reason_of(error: Exception) -> str:
     """An error in one line."""
-    if isinstance(error, GptasrError):
-        return str(error)
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return str(error) if isinstance(error, GptasrError) else error_line(error)
 
 
 @dataclass
@@ -86,13 +84,8 @@ class Hooks:
             try:
                 notifier(event)
             except Exception as error:  # third-party code may fail in any way
-                _log.warning(
-                    "The notifier %s failed on %r (%s: %s).",
-                    name,
-                    str(event.media),
-                    type(error).__name__,
-                    error,
-                )
+                reason = error_line(error)
+                _log.warning("The notifier %s failed on %r (%s).", name, str(event.media), reason)
 
 
 def environment(event: Event) -> dict[str, str]:

@@ -85,11 +85,6 @@ def draw_preview(media: Path, sight: Sight) -> bytes:
     return file.getvalue()
 
 
-def require_pillow() -> None:
-    """Raise UsageError where Pillow is missing, before any work is done."""
-    _pillow("Image")
-
-
 def _pillow(module: str) -> Any:
     """A module of Pillow, which only pictures need."""
     try:

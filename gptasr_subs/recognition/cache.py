@@ -26,6 +26,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gptasr_subs.errors import error_line
 from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.recognition.transcript import HeardWords, Transcript, recognized_window
 from gptasr_subs.speech.segmentation import Window
@@ -261,7 +262,7 @@ class Record:
 
     def mark_failed(self, window: Window, error: Exception) -> None:
         """Note that a window could not be recognised; the next run tries it again."""
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = error_line(error)
         self.failed.append((window.span, reason))
         self._write(window, None, reason)
 

@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from typer.testing import CliRunner, Result
 
-from gptasr_subs.cli.train import app
 from gptasr_subs.corpora.audio import read_manifest
 from gptasr_subs.corpora.manifest import read_rows
 from gptasr_subs.corpora.pseudo_labels import LabelOptions, confidence, label
 from gptasr_subs.errors import UsageError
 from gptasr_subs.training.store import AudioStore
 from gptasr_subs.types import FloatArray, Word
+from tests.support.ended import train
 from tests.support.fake_recognizer import FakeRecognizer, say
 from tests.support.media_maker import RATE
 from tests.support.tones import spoken
@@ -153,10 +152,6 @@ def test_the_confidence_of_a_clip_is_the_geometric_mean() -> None:
     assert confidence([]) == 0
 
 
-def command(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
 def test_commands_lead_from_labels_to_a_store(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,11 +162,11 @@ def test_commands_lead_from_labels_to_a_store(
 
     monkeypatch.setattr("gptasr_subs.recognition.loading.find_recognizer", find)
     words = ["label", corpus, "--teacher", "whisper:tiny", "--device", "cpu"]
-    done = command(*words, "--min-confidence", 0.8, "--out", tmp_path / "out")
+    done = train(*words, "--min-confidence", 0.8, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert asked == [("whisper", "tiny", "cpu")]
     assert "radio: 3 clips" in done.stderr and "confidence under 0.8" in done.stderr
-    done = command("prepare", tmp_path / "out", "--store", tmp_path / "store")
+    done = train("prepare", tmp_path / "out", "--store", tmp_path / "store")
     assert done.exit_code == 0, done.output
     assert sorted(spoken(AudioStore(tmp_path / "store"))) == ["Four.", "One three.", "One."]
 
@@ -182,7 +177,7 @@ def test_what_cannot_be_labelled_is_refused_in_a_sentence(corpus: Path, tmp_path
         label(tmp_path / "empty.tsv", Doubtful(), tmp_path / "out")
     with pytest.raises(UsageError, match="the corpus itself"):
         label(corpus, Doubtful(), corpus)
-    done = command("label", corpus, "--teacher", "nobody:any", "--out", tmp_path / "out")
+    done = train("label", corpus, "--teacher", "nobody:any", "--out", tmp_path / "out")
     assert done.exit_code == 1 and "recogniser 'nobody'" in done.stderr
 
 
@@ -193,7 +188,7 @@ def test_the_shipped_checkpoint_labels_a_clear_voice(tmp_path: Path) -> None:
     examples = Path(__file__).parents[2] / "examples"
     run_ffmpeg("-i", str(examples / "sample.mp4"), "-vn", str(tmp_path / "sample.wav"))
     (tmp_path / "raw.tsv").write_text("file\nsample.wav\n", encoding="utf-8")
-    done = command("label", tmp_path / "raw.tsv", "--device", "cpu", "--out", tmp_path / "out")
+    done = train("label", tmp_path / "raw.tsv", "--device", "cpu", "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     said = normalize((examples / "sample.txt").read_text(encoding="utf-8"))
     recognised = " ".join(clip.text for clip in read_manifest(tmp_path / "out"))

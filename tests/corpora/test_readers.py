@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from gptasr_subs.cli.train import app
 from gptasr_subs.corpora.audio import read_audio, read_manifest, read_samples
@@ -19,6 +19,7 @@ from gptasr_subs.corpora.report import REPORT_FILE
 from gptasr_subs.errors import FormatError, UsageError
 from gptasr_subs.training.preparation import prepare
 from gptasr_subs.training.store import AudioStore
+from tests.support.ended import train
 from tests.support.tones import RATE, make_corpus, say, spoken, texts
 
 Said = list[tuple[str, str]]  # speaker and text of each clip that must come out
@@ -318,17 +319,13 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     assert one == four
 
 
-def command(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
 def test_the_command_line_goes_from_a_corpus_to_a_store(tmp_path: Path) -> None:
     sentences = long_corpus(tmp_path / "raw", 6)
-    done = command("import", "ljspeech", tmp_path / "raw", "--out", tmp_path / "corpus")
+    done = train("import", "ljspeech", tmp_path / "raw", "--out", tmp_path / "corpus")
     assert done.exit_code == 0, done.output
     assert "ljspeech: 6 clips" in done.stderr and "1 speakers" in done.stderr
     make_corpus(tmp_path / "dev", sentences[:1]).rename(tmp_path / "dev" / "manifest.tsv")
-    done = command(
+    done = train(
         "prepare", tmp_path / "corpus", "--store", tmp_path / "store", "--dev", tmp_path / "dev"
     )
     assert done.exit_code == 0, done.output
@@ -337,9 +334,9 @@ def test_the_command_line_goes_from_a_corpus_to_a_store(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_imported_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    done = command("import", "timit", tmp_path, "--out", tmp_path / "out")
+    done = train("import", "timit", tmp_path, "--out", tmp_path / "out")
     assert done.exit_code == 2 and "take one of commonvoice, hifitts" in done.stderr
-    done = command("import", "libritts", tmp_path, "--out", tmp_path / "out")
+    done = train("import", "libritts", tmp_path, "--out", tmp_path / "out")
     assert done.exit_code == 2 and "nothing of a libritts corpus" in done.stderr
     assert not (tmp_path / "out").exists()
     write(tmp_path / "raw" / "train.stm" / "stm" / "a.stm", "a 1 a soon later <o,f0,male> so\n")

@@ -21,6 +21,7 @@ from gptasr_subs.model.config import PUBLISHED
 from gptasr_subs.model.decoding.decode import DecodingOptions
 from gptasr_subs.model.network import GptAsr
 from gptasr_subs.model.published import clean_state, recognise
+from tests.support.films import names_in
 from tests.support.tiny import tiny_checkpoint, tiny_network
 
 HEADS = 4  # the tiny networks' heads are 16 wide, published ones 64
@@ -31,10 +32,6 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Checkpoints of the person who runs the tests stay out of them."""
     monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache" / "checkpoints"
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def one_sentence(error: pytest.ExceptionInfo[ModelError]) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from gptasr_subs.formats import read
 from gptasr_subs.media.probe import probe
+from tests.support.ended import text_of
 from tests.support.file_server import Home, file_server
 from tests.support.films import SPOKEN, make_film, make_silent_film, names_in
 from tests.support.media_maker import run_ffmpeg
@@ -41,6 +42,7 @@ def load(*asked):
     return FakeRecognizer()
 gptasr_subs.recognition.loading.load_model = load
 import yt_dlp
+from tests.support.ended import text_of
 yt_dlp.main()
 """
 
@@ -120,10 +122,6 @@ def tracks(path: Path) -> list[tuple[str, str, str]]:
     ]
 
 
-def said(path: Path) -> str:
-    return " ".join(" ".join(cue.lines) for cue in read(path))
-
-
 def test_a_sidecar_is_written_and_named_as_yt_dlp_names_its_own(site: Home, tmp_path: Path) -> None:
     done = download(
         tmp_path / "d", f"{site.address}/talk.mp4", "-P", "temp:parts", options="lang=en;model=mine"
@@ -134,7 +132,8 @@ def test_a_sidecar_is_written_and_named_as_yt_dlp_names_its_own(site: Home, tmp_
         "talk.mp4",
     ]
     assert (
-        said(tmp_path / "d" / "talk.en.srt") == SPOKEN and tracks(tmp_path / "d" / "talk.mp4") == []
+        text_of(tmp_path / "d" / "talk.en.srt") == SPOKEN
+        and tracks(tmp_path / "d" / "talk.mp4") == []
     )
     assert "a model is loaded: mine auto en" in done.stdout
     assert (
@@ -152,7 +151,7 @@ def test_subtitles_lie_where_somebody_wants_those_of_sites(
     done = download(tmp_path / "d", f"{site.address}/talk.mp4", *choice)
     assert done.returncode == 0, done.stderr
     assert names_in(tmp_path / "d") == ["subs", "talk.mp4"]
-    assert said(tmp_path / "d" / "subs" / "talk.en.srt") == SPOKEN
+    assert text_of(tmp_path / "d" / "subs" / "talk.en.srt") == SPOKEN
 
 
 def test_embedded_only(site: Home, tmp_path: Path) -> None:
@@ -169,7 +168,7 @@ def test_embedded_and_kept(site: Home, tmp_path: Path) -> None:
     assert names_in(tmp_path / "d") == ["talk.en.srt", "talk.mp4"]
     assert (
         len(tracks(tmp_path / "d" / "talk.mp4")) == 1
-        and said(tmp_path / "d" / "talk.en.srt") == SPOKEN
+        and text_of(tmp_path / "d" / "talk.en.srt") == SPOKEN
     )
 
 
@@ -188,7 +187,7 @@ def test_a_playlist_is_done_with_one_model(site: Home, tmp_path: Path) -> None:
     films = sorted((tmp_path / "d").glob("*.mp4"))
     assert len(films) == 3 and done.stdout.count("a model is loaded") == 1
     for film in films:
-        assert len(tracks(film)) == 1 and said(film.with_suffix(".en.srt")) == SPOKEN
+        assert len(tracks(film)) == 1 and text_of(film.with_suffix(".en.srt")) == SPOKEN
 
 
 @pytest.mark.slow

@@ -17,13 +17,10 @@ from gptasr_subs.storage.files import (
     remove_abandoned,
     write_atomically,
 )
+from tests.support.films import names_in
 
 awkward = ["-rf.srt", "100% 'sure' \"yes\".srt", "new\nline.srt", "🎬 é.srt", "x" * 251 + ".srt"]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_text_is_utf8_with_its_line_ends_and_bytes_are_bytes(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from typer.testing import CliRunner, Result
+
+from gptasr_subs.cli.train import app
 from gptasr_subs.formats import read
 
 
@@ -23,6 +26,11 @@ Program = Callable[..., Ended]
 
 def text_of(path: Path) -> str:
     return " ".join(" ".join(cue.lines) for cue in read(path))
+
+
+def train(*words: object) -> Result:
+    """Run ``gptasr-subs-train`` with these arguments in this process."""
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def one_line(text: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -13,6 +15,16 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
+
+
+def load_script(name: str) -> ModuleType:
+    """A program of the folder ``scripts`` as a module."""
+    place = REPOSITORY / "scripts" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name, place)
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 def start(*arguments: str | Path, **settings: object) -> subprocess.Popen[str]:

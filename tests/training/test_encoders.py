@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import struct
 import sys
@@ -28,6 +27,7 @@ from gptasr_subs.training.encoders import (
     load_encoder,
     save_encoder,
 )
+from tests.support.processes import load_script
 
 CONFIG = EncoderConfig(kind="moonshine", layers=2, width=16, heads=2, inner=32, rotary=4)
 FACTS = {
@@ -36,7 +36,6 @@ FACTS = {
     "copyright": MOONSHINE_COPYRIGHT,
     "source": "a package",
 }
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture
@@ -45,14 +44,6 @@ def converted(tmp_path: Path) -> Path:
     folder = tmp_path / "some" / "encoder"
     save_encoder(folder, CONFIG, encoder=build_encoder(CONFIG), facts=FACTS)
     return folder
-
-
-def script(name: str) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert specification and specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -282,7 +273,7 @@ def test_a_converted_whisper_gives_what_the_original_gives(whisper: Any, tmp_pat
     (tmp_path / "part1").write_bytes(data[:5000])
     (tmp_path / "part2").write_bytes(data[5000:])
     parts = [tmp_path / "part1", tmp_path / "part2"]
-    script("convert_whisper").convert(parts, tmp_path / "out", source="a package")
+    load_script("convert_whisper").convert(parts, tmp_path / "out", source="a package")
     config, encoder, facts = load_encoder(tmp_path / "out")
     assert (config.layers, config.heads, config.max_frames, config.n_mels) == (2, 2, 20, 8)
     assert facts["source"] == "a package"
@@ -296,7 +287,7 @@ def test_a_converted_whisper_gives_what_the_original_gives(whisper: Any, tmp_pat
 def test_half_precision_of_a_whisper_is_read_exactly(whisper: Any, tmp_path: Path) -> None:
     state = whisper.half().float().state_dict()
     (tmp_path / "model.bin").write_bytes(ctranslate2_file(state, 2, np.float16))
-    script("convert_whisper").convert([tmp_path / "model.bin"], tmp_path)
+    load_script("convert_whisper").convert([tmp_path / "model.bin"], tmp_path)
     _, encoder, _ = load_encoder(tmp_path)
     assert torch.equal(encoder.state_dict()["conv2.weight"], state["conv2.weight"])
 
@@ -305,13 +296,13 @@ def test_half_precision_of_a_whisper_is_read_exactly(whisper: Any, tmp_path: Pat
 def test_another_file_than_a_model_bin_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.bin").write_bytes(data)
     with pytest.raises(ModelError, match="no whole Whisper model"):
-        script("convert_whisper").convert([tmp_path / "model.bin"], tmp_path)
+        load_script("convert_whisper").convert([tmp_path / "model.bin"], tmp_path)
 
 
 def test_a_model_bin_that_is_cut_short_is_told(whisper: Any, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(ctranslate2_file(whisper.state_dict(), 2)[:-100])
     with pytest.raises(ModelError, match="no whole Whisper model"):
-        script("convert_whisper").convert([tmp_path / "model.bin"], tmp_path)
+        load_script("convert_whisper").convert([tmp_path / "model.bin"], tmp_path)
 
 
 def test_another_file_than_an_ort_graph_is_told(tmp_path: Path) -> None:
@@ -319,4 +310,4 @@ def test_another_file_than_an_ort_graph_is_told(tmp_path: Path) -> None:
     pytest.importorskip("flatbuffers")
     (tmp_path / "encoder_model.ort").write_bytes(b"something else")
     with pytest.raises(ModelError, match=r"no \.ort file"):
-        script("convert_moonshine").convert(tmp_path / "encoder_model.ort", tmp_path)
+        load_script("convert_moonshine").convert(tmp_path / "encoder_model.ort", tmp_path)
