@@ -42,7 +42,6 @@ def load(*asked):
     return FakeRecognizer()
 gptasr_subs.recognition.loading.load_model = load
 import yt_dlp
-from tests.support.ended import text_of
 yt_dlp.main()
 """
 
