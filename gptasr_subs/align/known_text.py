@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from math import inf
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gptasr_subs.errors import FormatError, MediaError, ModelError
 from gptasr_subs.formats import is_readable, read
-from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.decode import CountedBlocks, decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.recognition.recognizer import CtcRecognizer, Recognizer
 from gptasr_subs.recognition.windows import window_limits
@@ -77,18 +77,11 @@ def compute_emissions(
     track = choose_track(info, audio_track)
     rate = recognizer.sample_rate
     frame = recognizer.frame_seconds
-    n_samples = 0
-
-    def counted_blocks() -> Iterator[FloatArray]:
-        nonlocal n_samples
-        for block in decode_blocks(media, track=track, sample_rate=rate):
-            n_samples += len(block)
-            yield block
-
+    blocks = CountedBlocks(decode_blocks(media, track=track, sample_rate=rate), rate)
     windows: list[Window] = []
     parts: list[FloatArray] = []
     times: list[NDArray[np.float64]] = []
-    upcoming = segment_blocks(counted_blocks(), rate, window_limits(recognizer))
+    upcoming = segment_blocks(blocks, rate, window_limits(recognizer))
     while batch := list(islice(upcoming, _BATCH)):
         answers = recognizer.ctc_log_probs([window.samples for window in batch])
         for window, log_probs in zip(batch, answers, strict=True):
@@ -106,7 +99,7 @@ def compute_emissions(
         frame=frame,
         windows=tuple(windows),
         offsets=offsets,
-        seconds=max(info.duration, n_samples / rate),  # what is stated may be a guess
+        seconds=max(info.duration, blocks.seconds),  # what is stated may be a guess
     )
 
 

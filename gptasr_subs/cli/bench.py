@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,8 +66,11 @@ def bench(
         recognizer = (
             module.random_recognizer(random, device) if random else load_gptasr(model, device)
         )
-        chosen = module.settings(_numbers(batch_sizes), _numbers(beams), _numbers(tokens), seconds)
-        timings = [module.measure(recognizer, setting, runs) for setting in chosen]
+        chosen = product(_numbers(batch_sizes), _numbers(beams), _numbers(tokens))
+        timings = [
+            module.measure(recognizer, module.Setting(batch, width, count, seconds), runs)
+            for batch, width, count in chosen
+        ]
         facts = (
             f"{recognizer.name}, {str(recognizer.checkpoint.model.gpt.dtype).rpartition('.')[2]}"
         )

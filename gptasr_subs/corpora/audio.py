@@ -64,16 +64,11 @@ def origin(clip: Clip) -> str:
     return _BREAKS_LINES.sub("?", f"{clip.file.absolute()}@{clip.offset:.3f}")
 
 
-def read_manifest(manifest: Path) -> list[Clip]:
-    """As ``manifest.read_clips``, with the length of every clip.
+def read_manifest(*manifests: Path) -> list[Clip]:
+    """Read as ``manifest.read_clips`` does, with the length of every clip.
 
     Raises ``FormatError``, and ``MediaError`` where a length is missing as well as the file.
     """
-    return read_manifests([manifest])
-
-
-def read_manifests(manifests: Iterable[Path]) -> list[Clip]:
-    """The clips of all ``manifests``, one after the other; raises as ``read_manifest`` does."""
     return [
         clip if clip.seconds else replace(clip, seconds=audio_seconds(clip.file) - clip.offset)
         for clip in read_clips(*manifests)

@@ -14,9 +14,8 @@ from gptasr_subs.corpora.report import Report
 from gptasr_subs.corpora.shards import Row
 from gptasr_subs.corpora.writer import CorpusWriter, manifest_row
 from gptasr_subs.recognition.recognizer import Recognizer
-from gptasr_subs.recognition.windows import window_limits
-from gptasr_subs.speech.segmentation import Window, segment_blocks
-from gptasr_subs.types import FloatArray, Span, Word
+from gptasr_subs.recognition.windows import clip_windows, window_limits
+from gptasr_subs.types import FloatArray, Word
 
 CONFIDENCE = "confidence"  # column of the manifest, see the function
 
@@ -105,21 +104,14 @@ def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
     """A clip that fits into one window whole, else its stretches of speech."""
     import soxr
 
+    clip = loaded.clip
     rate = recognizer.sample_rate
-    limits = window_limits(recognizer)
     samples = (
         loaded.samples if loaded.rate == rate else soxr.resample(loaded.samples, loaded.rate, rate)
     )
-    whole = Span(0.0, loaded.clip.seconds)
-    windows = segment_blocks([samples], rate, limits)
-    if whole.end <= limits.max_seconds:
-        windows = iter([Window(whole, samples, (whole,))])
-    for window in windows:
-        offset = loaded.clip.offset + window.span.start
-        seconds = window.span.end - window.span.start
-        yield _Piece(
-            loaded.clip, replace(loaded.clip, offset=offset, seconds=seconds), window.samples
-        )
+    for window in clip_windows([samples], rate, window_limits(recognizer)):
+        piece = replace(clip, offset=clip.offset + window.span.start, seconds=window.span.seconds)
+        yield _Piece(clip, piece, window.samples)
 
 
 def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> Iterator[Row]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from math import inf
 from pathlib import Path
-
-import numpy as np
 
 from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.errors import GptasrError
-from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.decode import CountedBlocks, decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
 from gptasr_subs.recognition.recognizer import Recognizer
-from gptasr_subs.recognition.windows import recognize, window_limits
-from gptasr_subs.speech.segmentation import Window, segment_blocks
-from gptasr_subs.types import FloatArray, Span
+from gptasr_subs.recognition.windows import clip_windows, recognize, window_limits
+from gptasr_subs.speech.segmentation import Window
 
 
 @dataclass(slots=True)
@@ -45,13 +41,24 @@ def transcribe_clips(
     """
     transcripts = [ClipTranscript(clip) for clip in clips]
     owners: list[int] = []
+    rate = recognizer.sample_rate
+    limits = window_limits(recognizer)
 
     def windows() -> Iterator[Window]:
         for index, transcript in enumerate(transcripts):
+            clip = transcript.clip
             try:
-                for window in _windows(transcript, recognizer):
+                info = probe(clip.file)
+                track = info.audio[choose_track(info, None)]
+                audio = CountedBlocks(
+                    decode_blocks(clip.file, track=track, sample_rate=rate, start=clip.offset),
+                    rate,
+                    clip.seconds or inf,
+                )
+                for window in clip_windows(audio, rate, limits):
                     owners.append(index)
                     yield window
+                transcript.seconds = audio.seconds
             except GptasrError as error:  # the windows read so far stay
                 transcript.error = error
 
@@ -75,33 +82,3 @@ def to_tsv(transcripts: Iterable[ClipTranscript], folder: Path) -> str:
             path = path.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
             lines.append(f"{path}\t{transcript.text}\n")
     return "".join(lines)
-
-
-def _windows(transcript: ClipTranscript, recognizer: Recognizer) -> Iterator[Window]:
-    """A clip that fits into one window whole, else its stretches of speech."""
-    rate = recognizer.sample_rate
-    limits = window_limits(recognizer)
-    info = probe(transcript.clip.file)
-    track = info.audio[choose_track(info, None)]
-
-    def counted() -> Iterator[FloatArray]:
-        clip = transcript.clip
-        left = round(clip.seconds * rate) if clip.seconds else sys.maxsize  # samples to its end
-        for block in decode_blocks(clip.file, track=track, sample_rate=rate, start=clip.offset):
-            samples = block[:left]
-            left -= len(block)
-            transcript.seconds += len(samples) / rate
-            yield samples
-            if left <= 0:
-                return
-
-    blocks = counted()
-    head: list[FloatArray] = []
-    for block in blocks:
-        head.append(block)
-        if transcript.seconds > limits.max_seconds:
-            yield from segment_blocks(chain(head, blocks), rate, limits)
-            return
-    if transcript.seconds:
-        span = Span(0.0, transcript.seconds)
-        yield Window(span, np.concatenate(head), (span,))

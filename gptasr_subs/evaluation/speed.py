@@ -286,15 +286,3 @@ def _peak(device: str) -> int:
     from resource import RUSAGE_SELF, getrusage
 
     return getrusage(RUSAGE_SELF).ru_maxrss << (0 if sys.platform == "darwin" else 10)
-
-
-def settings(
-    batches: Sequence[int], beams: Sequence[int], tokens: Sequence[int], seconds: float
-) -> list[Setting]:
-    """Every combination."""
-    return [
-        Setting(batch, width, count, seconds)
-        for batch in batches
-        for width in beams
-        for count in tokens
-    ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from math import inf
 from pathlib import Path
 from typing import IO, Any
 
@@ -108,6 +109,27 @@ def decode_blocks(
         _log.warning(
             "%r is damaged in places (%s); what could be decoded is used.", str(media), reason
         )
+
+
+class CountedBlocks:
+    """Passes blocks of audio on, ``limit`` seconds of them at most, and counts their seconds."""
+
+    def __init__(self, blocks: Iterable[FloatArray], sample_rate: int, limit: float = inf) -> None:
+        """``blocks`` are mono, (n_samples,) each."""
+        self.seconds = 0.0
+        self._blocks = blocks
+        self._sample_rate = sample_rate
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        """Give each block, the last one cut at the limit."""
+        for block in self._blocks:
+            if self.seconds + len(block) / self._sample_rate >= self._limit:
+                block = block[: round((self._limit - self.seconds) * self._sample_rate)]
+            self.seconds += len(block) / self._sample_rate
+            yield block
+            if self.seconds >= self._limit - 0.5 / self._sample_rate:
+                return
 
 
 def decode_audio(

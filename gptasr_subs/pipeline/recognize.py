@@ -6,7 +6,7 @@ Nothing is written.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from math import inf
@@ -16,7 +16,7 @@ from gptasr_subs.cues.shaping import shape_cues
 from gptasr_subs.errors import MediaError
 from gptasr_subs.formats import Document
 from gptasr_subs.glossary.terms import Glossary
-from gptasr_subs.media.decode import decode_blocks
+from gptasr_subs.media.decode import CountedBlocks, decode_blocks
 from gptasr_subs.media.languages import same_language
 from gptasr_subs.media.probe import AudioTrack, MediaInfo, choose_track, probe
 from gptasr_subs.media.shots import find_shot_changes
@@ -214,7 +214,7 @@ def _transcribe_file(
     # Where recognition begins amid the file, what is before comes last.
     parts = [(options.start, inf), (0.0, options.start)] if options.start else [(0.0, inf)]
     for start, seconds in parts:
-        blocks = _Clock(
+        blocks = CountedBlocks(
             decode_blocks(media, track=track, sample_rate=rate, start=start), rate, seconds
         )
         windows = segment_blocks(blocks, rate, window_limits(recognizer))
@@ -247,22 +247,3 @@ def _transcribe_file(
         reason = record.failed[-1][1]
         _log.warning("%r has no subtitles at %s: not recognised (%s).", str(media), places, reason)
     return transcript
-
-
-class _Clock:
-    """Passes audio on, at most ``limit`` seconds of it, and counts it."""
-
-    def __init__(self, blocks: Iterable[FloatArray], sample_rate: int, limit: float = inf) -> None:
-        self.seconds = 0.0
-        self._blocks = blocks
-        self._sample_rate = sample_rate
-        self._limit = limit
-
-    def __iter__(self) -> Iterator[FloatArray]:
-        for block in self._blocks:
-            if self.seconds + len(block) / self._sample_rate >= self._limit:
-                block = block[: round((self._limit - self.seconds) * self._sample_rate)]
-            self.seconds += len(block) / self._sample_rate
-            yield block
-            if self.seconds >= self._limit - 0.5 / self._sample_rate:
-                return

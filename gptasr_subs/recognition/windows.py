@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from gptasr_subs.recognition.cache import Record
 from gptasr_subs.recognition.prefetch import prefetch
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.transcript import recognized_window
-from gptasr_subs.speech.segmentation import SegmentationOptions, Window
-from gptasr_subs.types import Word
+from gptasr_subs.speech.segmentation import SegmentationOptions, Window, segment_blocks
+from gptasr_subs.types import FloatArray, Span, Word
 
 # Seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
 _FIRST_GROUP = 60.0
@@ -24,6 +25,24 @@ def window_limits(recognizer: Recognizer) -> SegmentationOptions:
     """How to cut windows for this recogniser."""
     usual = SegmentationOptions()
     return replace(usual, max_seconds=min(usual.max_seconds, recognizer.max_seconds))
+
+
+def clip_windows(
+    blocks: Iterable[FloatArray], sample_rate: int, limits: SegmentationOptions
+) -> Iterator[Window]:
+    """Yield a clip that fits into one window whole, else its stretches of speech."""
+    rest = iter(blocks)
+    head: list[FloatArray] = []
+    seconds = 0.0
+    for block in rest:
+        head.append(block)
+        seconds += len(block) / sample_rate
+        if seconds > limits.max_seconds:
+            yield from segment_blocks(chain(head, rest), sample_rate, limits)
+            return
+    if seconds:
+        span = Span(0.0, seconds)
+        yield Window(span, np.concatenate(head), (span,))
 
 
 def recognize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gptasr_subs.corpora.audio import ClipAudio, read_manifests, read_samples
+from gptasr_subs.corpora.audio import ClipAudio, read_manifest, read_samples
 from gptasr_subs.corpora.casing import sentence_case
 from gptasr_subs.corpora.manifest import Clip
 from gptasr_subs.corpora.numerals import spell_numbers
@@ -63,7 +63,7 @@ def prepare(
     held_out = read_held_out(dev, SAMPLE_RATE)
     report = Report()
     passed = []
-    for clip in read_manifests(manifests):
+    for clip in read_manifest(*manifests):
         candidate = replace(clip, text=written(clip.text))
         if reason := why_not(candidate, held_out):
             report.dropped.append((candidate, reason))
@@ -93,7 +93,7 @@ def prepare(
 
 def read_held_out(dev: Sequence[Path], sample_rate: int) -> HeldOut:
     """Texts of the manifests ``dev``, and hashes of their audio at ``sample_rate``."""
-    clips = read_manifests(dev)
+    clips = read_manifest(*dev)
     audio = frozenset(audio_hash(samples) for _, samples in read_samples(clips, sample_rate))
     return HeldOut(normalized_texts(clips), audio)
 
