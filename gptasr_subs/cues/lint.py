@@ -65,7 +65,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule; ``check`` says in words how a cue breaks it, nothing if it does not.
+    """A rule; ``check`` says in words how a cue breaks it, nothing where it does not.
 
     An "error" must never be; a "warning" can be unavoidable. ``pair``: it is a matter between a cue
     and the next.
@@ -81,37 +81,44 @@ RULES: list[Rule] = []
 
 
 def _rule(
-    name: str, *, severity: Severity = "warning", pair: bool = False
+    severity: Severity = "warning", pair: bool = False, name: str = ""
 ) -> Callable[[Check], Check]:
+    """Register a rule, which is called like its function unless it has a ``name``."""
+
     def add(check: Check) -> Check:
-        RULES.append(Rule(name, severity, pair=pair, check=check))
+        called = name or check.__name__.replace("_", "-")
+        RULES.append(Rule(called, severity, pair=pair, check=check))
         return check
 
     return add
 
 
-@_rule("lines", severity="error")
-def _lines(context: CueContext, norms: Norms) -> str:
+@_rule(severity="error")
+def lines(context: CueContext, norms: Norms) -> str:
+    """Report too many lines."""
     count = len(context.lines)
     return f"{count} lines, at most {norms.max_lines}" if count > norms.max_lines else ""
 
 
-@_rule("line-length", severity="error")
-def _line_length(context: CueContext, norms: Norms) -> str:
+@_rule(severity="error")
+def line_length(context: CueContext, norms: Norms) -> str:
+    """Report a line of several words that has too many characters."""
     longest = max((len(line) for line in context.lines if " " in line), default=0)
     if longest <= norms.max_chars:
         return ""
     return f"a line of {longest} characters, at most {norms.max_chars}"
 
 
-@_rule("order", severity="error")
-def _order(context: CueContext, norms: Norms) -> str:
+@_rule(severity="error")
+def order(context: CueContext, norms: Norms) -> str:
+    """Report a cue that begins before the one above it in the file."""
     late = context.before.start - context.cue.start if context.before else 0.0
     return f"begins {late:.3f} s before the subtitle above it" if late > 0 else ""
 
 
-@_rule("overlap", severity="error", pair=True)
-def _overlap(context: CueContext, norms: Norms) -> str:
+@_rule(severity="error", pair=True)
+def overlap(context: CueContext, norms: Norms) -> str:
+    """Report a cue that is shown together with another in its place."""
     if context.covering:
         return f"shown together with the subtitle of {context.covering.start:.3f} s"
     if context.after is None or context.after.start < context.cue.start:
@@ -122,34 +129,39 @@ def _overlap(context: CueContext, norms: Norms) -> str:
     return f"{both:.3f} s shown together with the next"
 
 
-@_rule("double", severity="error")
-def _double(context: CueContext, norms: Norms) -> str:
+@_rule(severity="error")
+def double(context: CueContext, norms: Norms) -> str:
+    """Report text that is shown twice at one time."""
     if context.double is None:
         return ""
     return f"the same text as that of {context.double.start:.3f} s, which still stands there"
 
 
-@_rule("rolling")
-def _rolling(context: CueContext, norms: Norms) -> str:
+@_rule()
+def rolling(context: CueContext, norms: Norms) -> str:
+    """Report where captions begin to roll: each repeats what the one before it showed."""
     if not context.rolling:
         return ""
     return f"repeats the text before it, as {context.rolling} subtitles do from here on"
 
 
-@_rule("no-time", severity="error")
-def _no_time(context: CueContext, norms: Norms) -> str:
+@_rule(severity="error")
+def no_time(context: CueContext, norms: Norms) -> str:
+    """Report a cue that ends when it begins, or before."""
     return "ends when it begins, or before" if context.seconds <= 0 else ""
 
 
-@_rule("too-long", severity="error")
-def _too_long(context: CueContext, norms: Norms) -> str:
+@_rule(severity="error")
+def too_long(context: CueContext, norms: Norms) -> str:
+    """Report a cue that stands too long."""
     if context.seconds - norms.max_seconds <= _ROUNDING:
         return ""
     return f"stands {context.seconds:.3f} s, at most {norms.max_seconds:.3f} s"
 
 
-@_rule("too-short")
-def _too_short(context: CueContext, norms: Norms) -> str:
+@_rule()
+def too_short(context: CueContext, norms: Norms) -> str:
+    """Report a cue that stands too briefly to be seen."""
     least = float(shortest_seconds(len(context.words), norms)) if context.words else 0.0
     missing = min(least, norms.max_seconds) - context.seconds
     if context.seconds <= 0 or missing <= _ROUNDING:
@@ -157,8 +169,9 @@ def _too_short(context: CueContext, norms: Norms) -> str:
     return f"stands {context.seconds:.3f} s, at least {least:.3f} s"
 
 
-@_rule("too-fast")
-def _too_fast(context: CueContext, norms: Norms) -> str:
+@_rule()
+def too_fast(context: CueContext, norms: Norms) -> str:
+    """Report a cue that stands too briefly to be read."""
     chars = len(" ".join(context.lines))
     needed = float(reading_seconds(np.int64(chars), len(context.words), norms))
     if context.seconds <= 0 or needed - context.seconds <= _ROUNDING:
@@ -170,35 +183,40 @@ def _too_fast(context: CueContext, norms: Norms) -> str:
     return f"{speed:.1f} characters a second, at most {norms.max_chars_per_second:g}"
 
 
-@_rule("gap", pair=True)
-def _gap(context: CueContext, norms: Norms) -> str:
+@_rule(pair=True)
+def gap(context: CueContext, norms: Norms) -> str:
+    """Report a cue that the next one follows too closely."""
     if context.gap < 0 or norms.gap - context.gap <= _ROUNDING:
         return ""
     return f"followed after {context.gap:.3f} s, at least {norms.gap:.3f} s"
 
 
-@_rule("flicker", pair=True)
-def _flicker(context: CueContext, norms: Norms) -> str:
+@_rule(pair=True)
+def flicker(context: CueContext, norms: Norms) -> str:
+    """Report a gap before the next cue that is neither closed nor wide."""
     if not norms.gap + _ROUNDING < context.gap < norms.min_gap - _ROUNDING:
         return ""
     return f"a gap of {context.gap:.3f} s, neither {norms.gap:.3f} s nor {norms.min_gap:g} s"
 
 
-@_rule("empty")
-def _empty(context: CueContext, norms: Norms) -> str:
+@_rule()
+def empty(context: CueContext, norms: Norms) -> str:
+    """Report a cue without text."""
     return "" if context.words else "holds no text"
 
 
-@_rule("long-word")
-def _long_word(context: CueContext, norms: Norms) -> str:
+@_rule()
+def long_word(context: CueContext, norms: Norms) -> str:
+    """Report a word that is longer than a line."""
     longest = max((len(line) for line in context.lines if " " not in line), default=0)
     if longest <= norms.max_chars:
         return ""
     return f"a word of {longest} characters, a line has {norms.max_chars}"
 
 
-@_rule("orphan")
-def _orphan(context: CueContext, norms: Norms) -> str:
+@_rule()
+def orphan(context: CueContext, norms: Norms) -> str:
+    """Report a short word that stands alone on its line."""
     if len(context.lines) < 2 or any(line.startswith(_DASHES) for line in context.lines):
         return ""
     for line in context.lines:
@@ -207,8 +225,9 @@ def _orphan(context: CueContext, norms: Norms) -> str:
     return ""
 
 
-@_rule("unbalanced")
-def _unbalanced(context: CueContext, norms: Norms) -> str:
+@_rule()
+def unbalanced(context: CueContext, norms: Norms) -> str:
+    """Report two lines of very different length."""
     if len(context.lines) != 2 or any(line.startswith(_DASHES) for line in context.lines):
         return ""
     top, bottom = map(len, context.lines)
@@ -216,18 +235,20 @@ def _unbalanced(context: CueContext, norms: Norms) -> str:
     return f"lines of {top} and {bottom} characters" if uneven else ""
 
 
-@_rule("split-phrase")
-def _split_phrase(context: CueContext, norms: Norms) -> str:
+@_rule()
+def split_phrase(context: CueContext, norms: Norms) -> str:
+    """Report a line that ends inside a phrase."""
     return next(filter(None, _splits(context)[: len(context.lines) - 1]), "")
 
 
-@_rule("split-phrase", pair=True)
-def _split_before_next(context: CueContext, norms: Norms) -> str:
+@_rule(pair=True, name="split-phrase")
+def split_before_next(context: CueContext, norms: Norms) -> str:
+    """Report a cue that ends inside a phrase which goes on in the next."""
     return next(filter(None, _splits(context)[len(context.lines) - 1 :]), "")
 
 
 def _splits(context: CueContext) -> list[str]:
-    """What each line break parts that belongs together, the one before the next cue included."""
+    """Return what each line break parts, the one before the next cue included."""
     lines = context.lines
     if context.after and context.gap < _NEAR:  # the phrase may go on in the next cue
         lines = [*lines, *map(plain, context.after.lines[:1])]

@@ -64,17 +64,14 @@ class Candidate:
         return probe(self.path)
 
 
-Rule = Callable[[Candidate], tuple[bool, str]]
-
-
 def check_rules(candidate: Candidate) -> Iterator[Verdict]:
     """Ask the rules one by one, up to the first that objects.
 
     Raises MediaError where the video cannot be read.
     """
-    for name, rule in RULES.items():
+    for called, rule in RULES.items():
         passed, reason = rule(candidate)
-        yield Verdict(name, passed, reason)
+        yield Verdict(called, passed, reason)
         if not passed:
             return
 
@@ -84,20 +81,23 @@ def decide(candidate: Candidate) -> Verdict:
     return list(check_rules(candidate))[-1]
 
 
-def _name(candidate: Candidate) -> tuple[bool, str]:
+def name(candidate: Candidate) -> tuple[bool, str]:
+    """Refuse names and folders that are not those of finished media."""
     if candidate.root is None:
         return True, "it was named itself"
     objection = name_objection(candidate.path, candidate.root)
     return not objection, objection or "its name and folders are those of finished media"
 
 
-def _own_output(candidate: Candidate) -> tuple[bool, str]:
+def own_output(candidate: Candidate) -> tuple[bool, str]:
+    """Refuse copies that we made."""
     if candidate.path.stem.endswith(BURNED):
         return False, f"it is a copy with subtitles in the picture ({BURNED})"
     return True, "it is no copy made by us"
 
 
-def _ignore_file(candidate: Candidate) -> tuple[bool, str]:
+def ignore_file(candidate: Candidate) -> tuple[bool, str]:
+    """Refuse what an ignore file beside it or in a folder above names."""
     excluded_by = None
     for folder in reversed(candidate.path.absolute().parents):
         file = folder / IGNORE_FILE
@@ -111,7 +111,8 @@ def _ignore_file(candidate: Candidate) -> tuple[bool, str]:
     return True, f"no {IGNORE_FILE} names it"
 
 
-def _size(candidate: Candidate) -> tuple[bool, str]:
+def size(candidate: Candidate) -> tuple[bool, str]:
+    """Refuse files that are too small or too large."""
     size = candidate.path.stat().st_size if candidate.path.exists() else 0
     limits = candidate.limits
     fact = f"it has {size / MIB:.1f} MiB"
@@ -122,7 +123,8 @@ def _size(candidate: Candidate) -> tuple[bool, str]:
     return True, fact
 
 
-def _subtitle_file(candidate: Candidate) -> tuple[bool, str]:
+def subtitle_file(candidate: Candidate) -> tuple[bool, str]:
+    """Refuse videos whose subtitles are there."""
     options = candidate.options
     kinds = (True, False) if options.forced else (False,)
     there = [
@@ -142,7 +144,8 @@ def _subtitle_file(candidate: Candidate) -> tuple[bool, str]:
     )
 
 
-def _text_track(candidate: Candidate) -> tuple[bool, str]:
+def text_track(candidate: Candidate) -> tuple[bool, str]:
+    """Refuse videos that hold a text track in the language."""
     options = candidate.options
     tracks = [
         track
@@ -155,7 +158,8 @@ def _text_track(candidate: Candidate) -> tuple[bool, str]:
     return True, f"it holds no text track in the language {options.language!r}"
 
 
-def _audio(candidate: Candidate) -> tuple[bool, str]:
+def spoken_language(candidate: Candidate) -> tuple[bool, str]:
+    """Refuse videos in which another language is spoken than the one asked for."""
     options = candidate.options
     tracks = candidate.info.audio
     spoken = ", ".join(track.language or "unknown" for track in tracks)
@@ -169,7 +173,8 @@ def _audio(candidate: Candidate) -> tuple[bool, str]:
     )
 
 
-def _length(candidate: Candidate) -> tuple[bool, str]:
+def length(candidate: Candidate) -> tuple[bool, str]:
+    """Refuse what is too short or too long."""
     seconds = candidate.info.duration
     limits = candidate.limits
     fact = f"it lasts {seconds:.0f} s"
@@ -181,16 +186,17 @@ def _length(candidate: Candidate) -> tuple[bool, str]:
 
 
 # From the cheapest to the dearest; those from the text track on have to look into the video.
-RULES: dict[str, Rule] = {
-    "own output": _own_output,
-    "name": _name,
-    "ignore file": _ignore_file,
-    "size": _size,
-    "subtitle file": _subtitle_file,
-    "text track": _text_track,
-    "spoken language": _audio,
-    "length": _length,
-}
+_IN_ORDER: tuple[Callable[[Candidate], tuple[bool, str]], ...] = (
+    own_output,
+    name,
+    ignore_file,
+    size,
+    subtitle_file,
+    text_track,
+    spoken_language,
+    length,
+)
+RULES = {rule.__name__.replace("_", " "): rule for rule in _IN_ORDER}
 
 
 def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
