@@ -1,4 +1,7 @@
-"""One family of errors: every message is one sentence, what happened and what to do next."""
+"""One family of errors, and the wording that messages share.
+
+Every message is one sentence: what happened and what to do next.
+"""
 
 from __future__ import annotations
 
@@ -50,3 +53,8 @@ def error_line(error: BaseException) -> str:
 def system_reason(error: OSError) -> str:
     """Return what the system says of an error, to stand within a sentence."""
     return (error.strerror or str(error)).lower()
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 file``, ``2 files``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

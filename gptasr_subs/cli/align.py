@@ -12,7 +12,7 @@ from gptasr_subs.cli.norms import with_norms
 from gptasr_subs.cli.options import AudioTrack, Device, Model, OverwriteOutput, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import Norms
-from gptasr_subs.wording import plural
+from gptasr_subs.errors import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.align.known_text import CtcEmissions

@@ -9,7 +9,7 @@ import typer
 
 from gptasr_subs.cli.console import echo_error, handle_errors, table, write_stdout
 from gptasr_subs.cli.options import Quiet, Verbose
-from gptasr_subs.wording import plural
+from gptasr_subs.errors import plural
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 

@@ -27,7 +27,7 @@ from gptasr_subs.cli.options import (
     Verbose,
 )
 from gptasr_subs.cli.progress import place_in_files, progress
-from gptasr_subs.wording import plural
+from gptasr_subs.errors import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

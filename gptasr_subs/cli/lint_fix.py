@@ -21,7 +21,7 @@ from gptasr_subs.cli.norms import Fps, with_norms
 from gptasr_subs.cli.options import AsJson, Device, Model, OverwriteOutput, Quiet, Verbose
 from gptasr_subs.cli.progress import place_in_media, progress
 from gptasr_subs.cues.norms import NETFLIX, Norms
-from gptasr_subs.wording import plural
+from gptasr_subs.errors import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.cues.lint import Report

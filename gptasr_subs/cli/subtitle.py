@@ -41,7 +41,7 @@ from gptasr_subs.cli.options import (
 )
 from gptasr_subs.cli.progress import place_in_media, stages
 from gptasr_subs.cues.norms import Norms
-from gptasr_subs.wording import plural
+from gptasr_subs.errors import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.jobs.hooks import Hooks

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from gptasr_subs.errors import FormatError
+from gptasr_subs.errors import FormatError, plural
 from gptasr_subs.glossary.cast import read_cast, terms_of_names
 from gptasr_subs.glossary.files import find_glossaries, read_glossary
 from gptasr_subs.glossary.terms import Glossary, combine
 from gptasr_subs.pipeline.options import Options
-from gptasr_subs.wording import plural
 
 _log = logging.getLogger(__name__)
 
