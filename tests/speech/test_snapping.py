@@ -45,6 +45,10 @@ def test_each_stretch_has_its_own_first_and_last_word() -> None:
     assert found == [(1.0, 1.4), (1.5, 2.0), (3.0, 3.5), (3.6, 4.0)]
 
 
+def test_a_word_that_only_touches_the_fringe_of_speech_keeps_its_times() -> None:
+    assert snapped([(1.98, 2.5)], (1.0, 2.0)) == [(1.98, 2.5)]
+
+
 def test_a_lone_word_takes_the_whole_stretch() -> None:
     assert snapped([(1.3, 1.4)], (1.0, 1.9)) == [(1.0, 1.9)]
 
