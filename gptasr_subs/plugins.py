@@ -52,7 +52,7 @@ class Plugin:
 
 
 def find_entries(kind: str) -> list[EntryPoint]:
-    """The entry points of one kind, the built-in ones first. Nothing is imported yet."""
+    """Return the entry points of one kind, the built-in ones first. Nothing is imported yet."""
     group = f"gptasr_subs.{kind}"
     built_in = [EntryPoint(name, value, group) for name, value in BUILT_IN[kind].items()]
     return built_in + [
@@ -63,7 +63,7 @@ def find_entries(kind: str) -> list[EntryPoint]:
 
 
 def load_plugins(kind: str, make: Callable[[Any], _Made]) -> dict[str, _Made]:
-    """What ``make`` makes of each plugin of a kind, by the plugin's name.
+    """Return what ``make`` makes of each plugin of a kind, by the plugin's name.
 
     ``make`` raises where one is of no use.
     """
@@ -78,7 +78,7 @@ def load_plugins(kind: str, make: Callable[[Any], _Made]) -> dict[str, _Made]:
 
 
 def list_plugins(makers: Mapping[str, Callable[[Any], object]]) -> Iterator[Plugin]:
-    """Every plugin of the kinds in ``makers``, also those that cannot be used.
+    """Yield every plugin of the kinds in ``makers``, also those that cannot be used.
 
     See ``load_plugins``.
     """
@@ -93,7 +93,9 @@ def list_plugins(makers: Mapping[str, Callable[[Any], object]]) -> Iterator[Plug
 
 
 def make_notifier(plugin: object) -> Callable[..., object]:
-    """The function that a notifier's entry point names. Raises TypeError where it is none."""
+    """Return the function that a notifier's entry point names. Raises TypeError where it is
+    none.
+    """
     if not callable(plugin):
         raise TypeError("it is no function of an event")
     return plugin

@@ -51,7 +51,7 @@ class CtcEmissions:
     seconds: float = inf  # of the video, where that is known
 
     def window_at(self, time: float) -> int:
-        """Number of the last window that begins at ``time`` or before."""
+        """Return the number of the last window that begins at ``time`` or before."""
         return bisect_right(self.windows, time, key=lambda window: window.span.start) - 1
 
     @property
@@ -67,7 +67,8 @@ def compute_emissions(
     audio_track: int | str | None = None,
     on_progress: Callable[[float, float], None] | None = None,
 ) -> CtcEmissions:
-    """Emissions of a whole media file; ``on_progress`` is called with the seconds done and in all.
+    """Return emissions of a whole media file; ``on_progress`` is called with the seconds done and
+    in all.
 
     Raises MediaError where there is no speech, ModelError where the recogniser has no CTC head.
     """
@@ -104,7 +105,7 @@ def compute_emissions(
 
 
 def read_text_or_cues(path: Path) -> str | list[Cue]:
-    """A subtitle's cues, or the whole of any other text file.
+    """Return a subtitle's cues, or the whole of any other text file.
 
     Raises FormatError, also for a text in which there is nothing to listen for.
     """
@@ -209,12 +210,12 @@ class _SpeechClock:
         self._passed = np.repeat(passed, 2)[1:-1]
 
     def at(self, moments: _Times) -> NDArray[np.float64]:
-        """Seconds of speech before each of these moments of the video."""
+        """Return seconds of speech before each of these moments of the video."""
         passed: NDArray[np.float64] = np.interp(moments, self._moments, self._passed)
         return passed
 
     def moments(self, passed: _Times) -> NDArray[np.float64]:
-        """The moments at which these seconds of speech have passed."""
+        """Return the moments at which these seconds of speech have passed."""
         moments: NDArray[np.float64] = np.interp(passed, self._passed, self._moments)
         return moments
 

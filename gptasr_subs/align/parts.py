@@ -66,7 +66,7 @@ class Stretch:
 
 
 def find_stretches(evidence: Evidence, *, breaks: bool = True) -> list[Stretch]:
-    """The stretches that explain the evidence best; a single one without ``breaks``."""
+    """Return the stretches that explain the evidence best; a single one without ``breaks``."""
     tried = [
         best_path(evidence, ratio, penalty=penalty, breaks=breaks)
         for ratio, penalty in _speeds(evidence)
@@ -80,7 +80,7 @@ def find_stretches(evidence: Evidence, *, breaks: bool = True) -> list[Stretch]:
 
 
 def _speeds(evidence: Evidence) -> Iterator[tuple[float, float]]:
-    """Speeds that are worth trying, each with its penalty."""
+    """Yield speeds that are worth trying, each with its penalty."""
     yield 1.0, 0.0
     count = len(evidence.shown)
     if count >= _SPEED_CUES:
@@ -120,7 +120,9 @@ def best_path(
 
 
 def scatter_seconds(evidence: Evidence) -> float:
-    """How far cues scatter about their voices, by how neighbours differ, whatever the breaks."""
+    """Return how far cues scatter about their voices, by how neighbours differ, whatever the
+    breaks.
+    """
     steps = np.abs(np.diff(evidence.spoken - evidence.shown))  # a speed adds a little
     return float(np.clip(np.median(steps), *_SCATTER)) if len(steps) else _SCATTER[0]
 
@@ -135,7 +137,7 @@ def break_penalties(offsets: Floats) -> Floats:
 
 
 def _offsets(apart: Floats, weights: Floats) -> Floats:
-    """Offsets (k,) that cues agree on, the most agreed ones first, none next to another."""
+    """Return offsets (k,) that cues agree on, the most agreed ones first, none next to another."""
     order = np.argsort(apart)
     ranked = apart[order]
     passed = np.append(0.0, np.cumsum(weights[order]))
@@ -151,7 +153,7 @@ def _offsets(apart: Floats, weights: Floats) -> Floats:
 
 
 def _stretch(evidence: Evidence, part: slice, ratio: float, offset: float) -> Stretch:
-    """The median offset of those near ``offset``, with the 95 % interval of a median.
+    """Return the median offset of those near ``offset``, with the 95 % interval of a median.
 
     The standard error of a median is 1.25 sigma / sqrt(n), and sigma 1.48 times the median
     distance from it.

@@ -100,7 +100,8 @@ class _CueWords:
 
 
 def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | None = None) -> Timed:
-    """A subtitle that runs early, late, slow or fast, in whole or in parts, at its right times.
+    """Return a subtitle that runs early, late, slow or fast, in whole or in parts, at its right
+    times.
 
     Raises FormatError where it does not fit. With ``each``, every cue begins and ends with its own
     words, where they are found; without, all move alike, as if there were no breaks. None looks for
@@ -158,7 +159,7 @@ def _quoted(cue: Cue) -> str:
 def _parts_of(
     cues: Sequence[Cue], found: Sequence[_CueWords], emissions: CtcEmissions, breaks: bool
 ) -> tuple[list[Part], set[int]]:
-    """The parts of the subtitle, and the cues at breaks for which there is no room."""
+    """Return the parts of the subtitle, and the cues at breaks for which there is no room."""
     numbers = [number for number, mine in enumerate(found) if mine.certainty > 0]
     evidence = Evidence(
         np.array([cues[number].start for number in numbers]),
@@ -185,7 +186,7 @@ def _parts_of(
 
 
 def _begin(mine: _CueWords, speech: Sequence[Span]) -> float:
-    """When a cue's first word is spoken, or would be, going by the first that was found.
+    """Return when a cue's first word is spoken, or would be, going by the first that was found.
 
     Those before it take the time of an ordinary voice, but need not begin before the voice does.
     """
@@ -199,7 +200,7 @@ def _begin(mine: _CueWords, speech: Sequence[Span]) -> float:
 
 
 def _unshifted_if_right(stretch: Stretch) -> Stretch:
-    """The stretch without its offset, where no viewer notices that or it may be chance."""
+    """Return the stretch without its offset, where no viewer notices that or it may be chance."""
     shift = stretch.shift
     if shift.ratio != 1 or abs(shift.offset) > max(_UNNOTICED, stretch.margin):
         return stretch
@@ -209,8 +210,8 @@ def _unshifted_if_right(stretch: Stretch) -> Stretch:
 def _divide(
     cues: Sequence[Cue], gap: range, shifts: tuple[Shift, Shift], speech: Sequence[Span]
 ) -> tuple[int, set[int]]:
-    """Which of the cues in ``gap``, of which no word was found, belong to the part after a break,
-    and which to none.
+    """Return which of the cues in ``gap``, of which no word was found, belong to the part after a
+    break, and which to none.
 
     ``gap.start`` and ``gap.stop`` are the numbers of the found cues around it, one on. A cue must
     fit between those two; of the places for the break the best is where most of the cues fit and
@@ -244,7 +245,7 @@ def _overlap(cue: Cue, span: Span) -> float:
 
 
 def _with_voice(cue: Cue, words: Sequence[Word | None]) -> Cue:
-    """The cue from its first to its last word, each where it is found near the cue."""
+    """Return the cue from its first to its last word, each where it is found near the cue."""
     if not words:
         return cue
     first = words[0]
@@ -267,7 +268,9 @@ def _in_order(cues: Sequence[Cue]) -> list[Cue]:
 
 
 def _apart_at_breaks(kept: Mapping[int, Cue], parts: Sequence[Part]) -> list[Cue]:
-    """The cues, by their numbers, of which the last of a part ends before the next part begins."""
+    """Return the cues, by their numbers, of which the last of a part ends before the next part
+    begins.
+    """
     cues = list(kept.values())
     owners = np.searchsorted([part.end for part in parts], list(kept), side="right")
     for place in np.flatnonzero(np.diff(owners)).tolist():
@@ -279,7 +282,7 @@ def _apart_at_breaks(kept: Mapping[int, Cue], parts: Sequence[Part]) -> list[Cue
 
 
 def _in_video(cue: Cue, mine: _CueWords, video: Span, speech: Sequence[Span]) -> Cue | None:
-    """The cue as far as it lies in the video; None where little or nothing does.
+    """Return the cue as far as it lies in the video; None where little or nothing does.
 
     One that is found clearly is in the video, wherever the others suggest.
     """

@@ -31,15 +31,15 @@ class Shift:
     confidence: float = 0.0
 
     def media_time(self, seconds: float) -> float:
-        """When in the video something is that the subtitle puts at ``seconds``."""
+        """Return when in the video something is that the subtitle puts at ``seconds``."""
         return max(0.0, self.ratio * seconds + self.offset)
 
     def moved(self, cue: Cue) -> Cue:
-        """The cue at its time in the video."""
+        """Return the cue at its time in the video."""
         return replace(cue, start=self.media_time(cue.start), end=self.media_time(cue.end))
 
     def unbounded(self, cue: Cue) -> Cue:
-        """The cue at its time, be it before the video begins."""
+        """Return the cue at its time, be it before the video begins."""
         return replace(
             cue, start=self.ratio * cue.start + self.offset, end=self.ratio * cue.end + self.offset
         )

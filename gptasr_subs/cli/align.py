@@ -139,6 +139,6 @@ def say_timed(timed: Timed, name: str) -> None:
 
 
 def _quoted(phrases: tuple[str, ...]) -> str:
-    """The first of them, in quotation marks."""
+    """Return the first of them, in quotation marks."""
     more = ["..."] if len(phrases) > _SHOWN else []
     return "; ".join([*(f"“{phrase}”" for phrase in phrases[:_SHOWN]), *more])

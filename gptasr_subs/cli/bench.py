@@ -100,7 +100,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def _timings(timings: list[Timing]) -> str:
-    """Seconds are those for each transcription."""
+    """Return a table; its seconds are those for each transcription."""
     head = (
         "BATCH",
         "BEAMS",

@@ -11,7 +11,9 @@ import typer
 
 
 def complete_command(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """The commands, in the place of the first file, unless there is a file that begins so."""
+    """Return the commands, in the place of the first file, unless there is a file that begins
+    so.
+    """
     if ctx.params.get("inputs") or not ctx.parent:
         return []
     if any(path.name.startswith(incomplete) for path in Path().iterdir()):
@@ -21,7 +23,7 @@ def complete_command(ctx: typer.Context, incomplete: str) -> list[tuple[str, str
 
 
 def complete_formats(incomplete: str) -> list[str]:
-    """Names of formats behind those that are in the list already."""
+    """Return the names of formats behind those that are in the list already."""
     from gptasr_subs.plugins import find_entries
 
     before, comma, _ = incomplete.rpartition(",")

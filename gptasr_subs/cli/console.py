@@ -100,7 +100,7 @@ def write_stdout(text: str) -> None:
 
 
 def display_path(path: Path) -> str:
-    """A path on one line: quoted where it holds what a terminal would not print as it is."""
+    """Return a path on one line: quoted where it holds what a terminal would not print as it is."""
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
@@ -111,7 +111,7 @@ def clock(seconds: float) -> str:
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Columns, the first row their heads."""
+    """Return columns, the first row their heads."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -178,5 +178,5 @@ def _say_report(report: Report, folder: Path, quiet: bool) -> None:
 
 
 def place_in_clips(done: float, total: float | None) -> str:
-    """How far a corpus is, for ``progress``."""
+    """Return how far a corpus is, for ``progress``."""
     return f"{int(done):,} / {int(total):,} clips" if total else f"{int(done):,} clips"

@@ -140,7 +140,7 @@ def _exit_with(errors: Collection[Exception], verbose: bool) -> None:
 
 
 def _report(found: Evaluation, worst: int) -> Iterator[str]:
-    """Lines of the scores: the sums, each speaker, the worst clips."""
+    """Yield lines of the scores: the sums, each speaker, the worst clips."""
     total = found.total
     yield f"model      {found.model}"
     yield f"WER        {total.wer:.2f} %  (95 % interval {_between(found.interval)})"

@@ -238,7 +238,9 @@ def make_options(
     glossary: Sequence[Path] = (),
     cast: bool = False,
 ) -> Options:
-    """The options of a run; raises UsageError, or FormatError for a glossary that is none."""
+    """Return the options of a run; raises UsageError, or FormatError for a glossary that is
+    none.
+    """
     from gptasr_subs.cli.validation import check_options, parse_formats
     from gptasr_subs.pipeline.options import Options
 
@@ -255,8 +257,9 @@ def make_options(
 
 
 def checked_glossaries(paths: Sequence[Path]) -> list[Path]:
-    """Where the glossaries lie, wherever a job is worked off. Raises FormatError for one that is
-    none: a mistake in it is said at once, not with each video."""
+    """Return where the glossaries lie, wherever a job is worked off. Raises FormatError for one
+    that is none: a mistake in it is said at once, not with each video.
+    """
     from gptasr_subs.glossary.files import read_glossary
 
     for path in paths:

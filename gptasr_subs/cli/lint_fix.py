@@ -154,7 +154,9 @@ def _timed_by(
 
 
 def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) -> Path:
-    """The file to write. Raises UsageError or OutputError rather than lose one that is there."""
+    """Return the file to write. Raises UsageError or OutputError rather than lose one that is
+    there.
+    """
     from gptasr_subs.cli.validation import STDOUT
     from gptasr_subs.errors import UsageError
     from gptasr_subs.storage.files import refuse_existing
@@ -168,7 +170,7 @@ def _target(file: Path, output: Path | None, in_place: bool, overwrite: bool) ->
 
 
 def _page(file: Path, report: Report, quiet: bool) -> str:
-    """Lines for people: the violations, the sums, the rules."""
+    """Return lines for people: the violations, the sums, the rules."""
     from gptasr_subs.formats.times import format_time
 
     lines = []

@@ -265,7 +265,7 @@ def run(
 
 
 def _find_inputs(inputs: Iterable[Path], verbose: bool) -> tuple[list[Path], int]:
-    """All media files, and how many inputs gave none (each has been reported)."""
+    """Return all media files, and how many inputs gave none (each has been reported)."""
     from gptasr_subs.errors import MediaError
     from gptasr_subs.media.library import find_media, unique
 
@@ -313,7 +313,7 @@ def _subtitle(
 def _print_subtitles(
     files: list[Path], options: Options, model: str, device: str, quiet: bool, verbose: bool
 ) -> int:
-    """The one file's subtitles on stdout."""
+    """Print the one file's subtitles."""
     from gptasr_subs.formats import render
     from gptasr_subs.pipeline.options import Result
     from gptasr_subs.pipeline.recognize import recognize_file

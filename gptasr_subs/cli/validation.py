@@ -67,7 +67,7 @@ def check_output(
 
 
 def parse_formats(text: str) -> tuple[str, ...]:
-    """Names of formats as ``srt,vtt`` lists them, each once. Raises UsageError."""
+    """Return the names of formats as ``srt,vtt`` lists them, each once. Raises UsageError."""
     try:
         names = [get_format(name.strip()).name for name in text.split(",") if name.strip()]
     except FormatError as error:

@@ -34,7 +34,7 @@ class LoadedClip(NamedTuple):
 
 
 def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
-    """Every clip with its samples, in order.
+    """Yield every clip with its samples, in order.
 
     A clip of 0 seconds lasts to the end of its file. Each file is read once.
     """
@@ -60,7 +60,7 @@ def load_clips(clips: Iterable[Clip]) -> Iterator[LoadedClip]:
 
 
 def origin(clip: Clip) -> str:
-    """Where a clip lies, in one column of a table."""
+    """Return where a clip lies, in one column of a table."""
     return _BREAKS_LINES.sub("?", f"{clip.file.absolute()}@{clip.offset:.3f}")
 
 
@@ -76,7 +76,7 @@ def read_manifest(*manifests: Path) -> list[Clip]:
 
 
 def audio_seconds(file: Path) -> float:
-    """Length of an audio file; raises ``MediaError``."""
+    """Return the length of an audio file; raises ``MediaError``."""
     import soundfile
 
     try:
@@ -105,12 +105,12 @@ def read_samples(clips: Iterable[Clip], sample_rate: int) -> Iterator[ClipAudio]
 
 
 def cut(mono: FloatArray, rate: int, clip: Clip) -> FloatArray:
-    """The samples of ``clip`` out of those of its file."""
+    """Return the samples of ``clip`` out of those of its file."""
     return mono[round(clip.offset * rate) : round((clip.offset + clip.seconds) * rate)]
 
 
 def read_audio(file: Path) -> tuple[FloatArray, int]:
-    """Mono samples (n_samples,) and their rate; raises ``MediaError``.
+    """Return mono samples (n_samples,) and their rate; raises ``MediaError``.
 
     They are rounded to 16 bits, whatever the file has, so that a copy in a shard has the same
     hash.

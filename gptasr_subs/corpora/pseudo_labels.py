@@ -85,7 +85,7 @@ def confidence(words: Sequence[Word]) -> float:
 
 
 def _batches(clips: Iterable[LoadedClip], recognizer: Recognizer) -> Iterator[_Batch]:
-    """Whole clips whose windows together are worth a call."""
+    """Yield whole clips whose windows together are worth a call."""
     batch = _Batch()
     for loaded in clips:
         pieces = [] if loaded.trouble else list(_pieces(loaded, recognizer))
@@ -101,7 +101,7 @@ def _batches(clips: Iterable[LoadedClip], recognizer: Recognizer) -> Iterator[_B
 
 
 def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
-    """A clip that fits into one window whole, else its stretches of speech."""
+    """Yield a clip that fits into one window whole, else its stretches of speech."""
     import soxr
 
     clip = loaded.clip
@@ -115,7 +115,9 @@ def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
 
 
 def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> Iterator[Row]:
-    """Rows of the pieces that are recognised with confidence; the others join what is dropped."""
+    """Yield rows of the pieces that are recognised with confidence; the others join what is
+    dropped.
+    """
     samples = [piece.samples for piece in batch.pieces]
     found = dict(recognizer.transcribe(samples, batch_size=options.batch_size, beams=options.beams))
     for index, piece in enumerate(batch.pieces):

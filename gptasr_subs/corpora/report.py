@@ -23,7 +23,9 @@ class Report:
     dropped: list[tuple[Clip, str]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Clips, hours, speakers and licences a source; clips and hours a source and reason."""
+        """Return clips, hours, speakers and licences a source; clips and hours a source and
+        reason.
+        """
         sources = defaultdict(list)
         dropped = defaultdict(list)
         for clip in self.kept:
@@ -45,7 +47,7 @@ class Report:
         }
 
     def lines(self) -> Iterator[str]:
-        """The same for a person."""
+        """Yield the same for a person."""
         found = self.to_dict()
         for entry in found["dropped"]:
             yield "{source}: dropped {clips} clips ({hours:.2f} h): {reason}.".format(**entry)

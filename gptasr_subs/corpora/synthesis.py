@@ -49,7 +49,8 @@ class Prompts:
 
 
 def usable(sentences: Iterable[str], excluded: Collection[str] = ()) -> list[str]:
-    """Sentences without digits, acronyms or abbreviations, less those ``excluded`` (normalised).
+    """Return sentences without digits, acronyms or abbreviations, less those ``excluded``
+    (normalised).
 
     Raises ``UsageError`` where that leaves none of those that could be read.
     """
@@ -175,7 +176,9 @@ def synthesise(
 
 
 def _progress(manifest: Path, prefix: str) -> tuple[float, int]:
-    """Hours in the manifest, and the number of the next shard whose file begins with ``prefix``."""
+    """Return hours in the manifest, and the number of the next shard whose file begins with
+    ``prefix``.
+    """
     lines = [line.split("\t") for line in manifest.read_text(encoding="utf-8").splitlines()[1:]]
     mine = [
         int(Path(line[0]).stem.removeprefix(prefix)) for line in lines if line[0].startswith(prefix)

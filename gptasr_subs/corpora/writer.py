@@ -87,7 +87,7 @@ class CorpusWriter:
 
 
 def manifest_row(file: str, offset: float, clip: Clip, found_in: Clip) -> Row:
-    """Columns of ``clip`` where its audio lies now, and where that was found."""
+    """Return columns of ``clip`` where its audio lies now, and where that was found."""
     words = (
         " ".join(text.split()) for text in (clip.speaker, clip.source, clip.licence, clip.text)
     )

@@ -80,12 +80,14 @@ _ABBREVIATIONS = frozenset({"mr", "mrs", "ms", "dr", "prof", "st", "vs", "etc", 
 
 
 def _bare(word: str) -> str:
-    """The word in lower case without the marks around it, its apostrophe straight."""
+    """Return the word in lower case without the marks around it, its apostrophe straight."""
     return word.lower().replace("’", "'").strip("\"'“”‘()[]{}«»¿¡.,;:!?…-–—♪")
 
 
 def ends_sentence(word: str) -> bool:
-    """Whether a sentence ends with this word: a full stop that is not one of "Mr." or "J."."""
+    """Return whether a sentence ends with this word: a full stop that is not one of "Mr." or
+    "J.".
+    """
     core = word.rstrip(_CLOSERS)
     if not core.endswith((".", "?", "!", "…", "。", "？", "！")):
         return False
@@ -94,14 +96,14 @@ def ends_sentence(word: str) -> bool:
 
 
 def _is_name(word: str) -> bool:
-    """Whether it is written like a name, which text all in capitals does not show."""
+    """Return whether it is written like a name, which text all in capitals does not show."""
     core = word.strip(_OPENERS + _CLOSERS)
     return core[:1].isupper() and core[1:2].islower() and _bare(core) not in _HOLDS_ALWAYS
 
 
 def _holds_next(word: str) -> bool:
-    """Whether a bare word belongs to what follows, unless a preposition or a conjunction comes
-    between.
+    """Return whether a bare word belongs to what follows, unless a preposition or a conjunction
+    comes between.
     """
     if word in _HOLDS or word.isdigit() or word.endswith(_CONTRACTIONS):
         return True
@@ -109,7 +111,7 @@ def _holds_next(word: str) -> bool:
 
 
 def _penalty(before: str, after: str, opens_sentence: bool) -> float:
-    """Points for a break between two words.
+    """Return points for a break between two words.
 
     ``opens_sentence``: ``before`` is the first of its sentence.
     """
@@ -131,7 +133,7 @@ def _penalty(before: str, after: str, opens_sentence: bool) -> float:
 
 
 def break_penalties(words: Sequence[str]) -> Floats:
-    """Points for a break before each word, shape (n + 1,).
+    """Return points for a break before each word, shape (n + 1,).
 
     Nothing is split at either end of the text.
     """
@@ -195,11 +197,13 @@ class Layouts:
                 self.cost[d] = np.where(missing, self._unevenness(rest, d, lines), self.cost[d])
 
     def chars(self, d: int) -> Ints:
-        """Characters of each run of d words on one line, spaces included, shape (n - d + 1,)."""
+        """Return characters of each run of d words on one line, spaces included, shape (n - d +
+        1,).
+        """
         return self._edges[d:] - self._edges[: len(self._edges) - d] - 1
 
     def lines(self, i: int, d: int) -> tuple[str, ...]:
-        """The words i to i + d, set in their best lines."""
+        """Return the words i to i + d, set in their best lines."""
         broken = []
         for left in range(int(self._used[d][i]), 1, -1):
             top = int(self._tops[left - 1][d][i])
@@ -234,8 +238,8 @@ class Layouts:
         return {d: row for d, row in rows.items() if np.isfinite(row).any()}
 
     def _unevenness(self, rows: dict[int, Floats], d: int, lines: int) -> Floats:
-        """The rows' cost less the squares that even lines would have: what remains is breaks and
-        raggedness.
+        """Return the rows' cost less the squares that even lines would have: what remains is breaks
+        and raggedness.
         """
         even = (self.chars(d) - (lines - 1)) ** 2 / lines / self._max_chars**2
         return rows[d] - _RAGGED_WEIGHT * even if d in rows else np.full(even.shape, np.inf)

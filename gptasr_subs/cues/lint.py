@@ -302,7 +302,7 @@ class Report:
         return 100.0 * (1 - broken / max(1, self.cues))
 
     def rules(self) -> dict[str, int]:
-        """How often each rule breaks, those that do."""
+        """Return how often each rule breaks, those that do."""
         counts = Counter(violation.rule for violation in self.violations)
         return {rule.name: counts[rule.name] for rule in RULES if counts[rule.name]}
 
@@ -337,7 +337,7 @@ def lint(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Report:
 
 
 def _contexts(cues: Sequence[Cue]) -> list[CueContext]:
-    """Each cue among those of its place on the screen, in the order of the file."""
+    """Return each cue among those of its place on the screen, in the order of the file."""
     befores = [None, *cues][: len(cues)]
     contexts = [CueContext(cue, before) for cue, before in zip(cues, befores, strict=True)]
     for place in {cue.position for cue in cues}:
@@ -349,7 +349,7 @@ def _contexts(cues: Sequence[Cue]) -> list[CueContext]:
 
 
 def _contexts_in_place(cues: Sequence[Cue]) -> Iterator[CueContext]:
-    """The cues of one place on the screen, each with what disturbs it there."""
+    """Yield the cues of one place on the screen, each with what disturbs it there."""
     chains = {chain.first + 1: chain.last - chain.first for chain in rolling_chains(cues)}
     longest: Cue | None = None  # of those above the one right above
     shown: dict[str, Cue] = {}

@@ -18,17 +18,17 @@ _LITERAL = re.compile(f"<{JOINER}(?={_MARKUP})", re.IGNORECASE)
 
 
 def literal(text: str) -> str:
-    """Text that is no markup, whatever it looks like, as a line of a cue carries it."""
+    """Return text that is no markup, whatever it looks like, as a line of a cue carries it."""
     return _TAG.sub(lambda tag: f"<{JOINER}{tag[0][1:]}", text)
 
 
 def plain(text: str) -> str:
-    """The text that a viewer reads."""
+    """Return the text that a viewer reads."""
     return _LITERAL.sub("<", _TAG.sub("", text))
 
 
 def convert(text: str, tag: Callable[[str], str], words: Callable[[str], str] = literal) -> str:
-    """The text with each tag, and the plain text between tags, replaced."""
+    """Return the text with each tag, and the plain text between tags, replaced."""
     parts = []
     end = 0
     for match in _TAG.finditer(text):
@@ -38,7 +38,7 @@ def convert(text: str, tag: Callable[[str], str], words: Callable[[str], str] = 
 
 
 def iter_chars(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each character that is read, with the tags that are open at it."""
+    """Yield each character that is read, with the tags that are open at it."""
     opened: list[str] = []
     end = 0
     for match in _TAG.finditer(text):
@@ -49,12 +49,12 @@ def iter_chars(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def wrap_tags(text: str, tags: tuple[str, ...]) -> str:
-    """The text within these tags."""
+    """Return the text within these tags."""
     return "".join(tags) + text + _closing(tags)
 
 
 def strip_tags(text: str, *names: str) -> str:
-    """The text without the tags of these names."""
+    """Return the text without the tags of these names."""
     return convert(text, lambda tag: "" if name_of(tag) in names else tag)
 
 
@@ -64,8 +64,8 @@ def name_of(tag: str) -> str:
 
 
 def balance_tags(lines: Iterable[str]) -> list[str]:
-    """Lines each of which closes the tags it opens: markup that reaches across lines is repeated on
-    each.
+    """Return lines each of which closes the tags it opens: markup that reaches across lines is
+    repeated on each.
     """
     opened: list[str] = []
     result = []
@@ -82,7 +82,7 @@ def _closing(tags: Sequence[str]) -> str:
 
 
 def _after(opened: list[str], tag: str) -> list[str]:
-    """The tags that are open after one more."""
+    """Return the tags that are open after one more."""
     if not tag.startswith("</"):
         return [*opened, tag]
     names = [name_of(other) for other in opened]

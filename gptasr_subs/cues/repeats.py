@@ -17,13 +17,15 @@ _LEAST_LINKS = 2  # a single repetition may be what was said
 
 
 def split_by_position(cues: Sequence[Cue]) -> list[list[Cue]]:
-    """The cues of each place on the screen; those of different places do not disturb each other."""
+    """Return the cues of each place on the screen; those of different places do not disturb each
+    other.
+    """
     places = sorted({cue.position for cue in cues})
     return [[cue for cue in cues if cue.position == place] for place in places]
 
 
 def is_double(cue: Cue, other: Cue) -> bool:
-    """Whether two cues show the same text in the same place at the same time."""
+    """Return whether two cues show the same text in the same place at the same time."""
     together = min(cue.end, other.end) - max(cue.start, other.start)
     words = _words(cue)
     same = bool(words) and cue.position == other.position and words == _words(other)
@@ -31,7 +33,8 @@ def is_double(cue: Cue, other: Cue) -> bool:
 
 
 def merge_doubles(cues: Sequence[Cue]) -> list[Cue]:
-    """Doubles as one cue that stands as long as any of them, and so the frames of a moving sign.
+    """Return doubles as one cue that stands as long as any of them, and so the frames of a moving
+    sign.
 
     ``cues`` are in the order of their starts.
     """
@@ -52,7 +55,9 @@ def merge_doubles(cues: Sequence[Cue]) -> list[Cue]:
 
 
 def unroll(cues: Sequence[Cue]) -> list[Cue]:
-    """The cues of one place, in order, each without the words that roll up from the one before."""
+    """Return the cues of one place, in order, each without the words that roll up from the one
+    before.
+    """
     repeated = [0] * len(cues)
     for chain in rolling_chains(cues):
         for link in range(chain.first, chain.last):
@@ -78,7 +83,7 @@ class Chain:
 
 
 def rolling_chains(cues: Sequence[Cue]) -> Iterator[Chain]:
-    """The captions that roll up among the cues of one place, in order."""
+    """Yield the captions that roll up among the cues of one place, in order."""
     first = 0
     is_new = False
     for k in range(1, len(cues) + 1):
@@ -94,7 +99,7 @@ def rolling_chains(cues: Sequence[Cue]) -> Iterator[Chain]:
 
 
 def _carried(cue: Cue, following: Cue) -> int:
-    """How many words at the beginning of a cue were carried over from the one before.
+    """Return how many words at the beginning of a cue were carried over from the one before.
 
     These are all of its words, or those of its last lines.
     """
@@ -114,7 +119,7 @@ def _words(cue: Cue) -> list[str]:
 
 
 def _without_words(lines: Sequence[str], count: int) -> tuple[str, ...]:
-    """Lines without their first words; markup stays."""
+    """Return lines without their first words; markup stays."""
     left: list[str] = []
     for line in lines:
         own = len(plain(line).split())
@@ -125,7 +130,7 @@ def _without_words(lines: Sequence[str], count: int) -> tuple[str, ...]:
 
 
 def _without_first(line: str, count: int) -> str:
-    """A line without its first words."""
+    """Return a line without its first words."""
     left = count
 
     def words(text: str) -> str:

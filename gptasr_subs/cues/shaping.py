@@ -97,7 +97,9 @@ def shape_cues(
 
 
 def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> list[Cue]:
-    """The cues of timed words; spaces are allowed in a text, and no line or cue ends at them."""
+    """Return the cues of timed words; spaces are allowed in a text, and no line or cue ends at
+    them.
+    """
     if not timed.words:
         return []
     penalties = _penalties(timed, norms)
@@ -116,7 +118,7 @@ def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> lis
 
 
 def _penalties(timed: TimedWords, norms: Norms) -> Floats:
-    """Points for a break before each word, shape (n + 1,)."""
+    """Return points for a break before each word, shape (n + 1,)."""
     # Where a voice rests for half a long pause, a phrase has ended, whatever the words.
     grammar = break_penalties(timed.words)
     penalties = grammar * np.maximum(0.0, 1.0 - 2.0 * _silence(timed, norms))
@@ -128,15 +130,15 @@ def _penalties(timed: TimedWords, norms: Norms) -> Floats:
 
 
 def _silence(timed: TimedWords, norms: Norms) -> Floats:
-    """The pause before each word as a share of a long one, 0 to 1, shape (n + 1,)."""
+    """Return the pause before each word as a share of a long one, 0 to 1, shape (n + 1,)."""
     return np.minimum(timed.pauses / norms.long_pause, 1.0)
 
 
 def _cue_costs(
     timed: TimedWords, layouts: Layouts, penalties: Floats, norms: Norms, costs: CueCosts = COSTS
 ) -> Floats:
-    """Points of every possible cue, shape (n + 1, longest): row j, column d - 1 for the d words
-    before word j.
+    """Return points of every possible cue, shape (n + 1, longest): row j, column d - 1 for the d
+    words before word j.
 
     Infinity marks a cue that would be an error.
     """
@@ -176,8 +178,8 @@ def _cue_costs(
 
 
 def _looks(chars: Ints, words: int, shown: Floats, norms: Norms, costs: CueCosts) -> Floats:
-    """Points for how long cues of so many characters and words are shown, and for how empty they
-    are.
+    """Return points for how long cues of so many characters and words are shown, and for how empty
+    they are.
     """
     unreadable = np.maximum(0.0, reading_seconds(chars, words, norms) - shown)
     missing = np.maximum(0.0, 1.0 - shown / shortest_seconds(words, norms))
@@ -188,7 +190,7 @@ def _looks(chars: Ints, words: int, shown: Floats, norms: Norms, costs: CueCosts
 
 
 def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
-    """The sequence of cues with the fewest points, each as (first word, number of words)."""
+    """Return the sequence of cues with the fewest points, each as (first word, number of words)."""
     n = len(costs) - 1
     longest = costs.shape[1]
     best = np.zeros(n + 1)
@@ -214,7 +216,7 @@ def _as_cues(
     norms: Norms,
     shots: Sequence[float],
 ) -> list[Cue]:
-    """The runs as cues."""
+    """Return the runs as cues."""
     firsts = np.array([i for i, _ in runs])
     sizes = np.array([d for _, d in runs])
     starts = _in_turn(timed.starts[firsts], norms)
@@ -242,7 +244,8 @@ def _as_cues(
 
 
 def _in_turn(wanted: Floats, norms: Norms) -> Floats:
-    """In-times (n,) near the ``wanted`` ones of the first words, in order, with room for each cue.
+    """Return in-times (n,) near the ``wanted`` ones of the first words, in order, with room for
+    each cue.
 
     A cue waits for the one before: s_k = max(w_k, s_(k-1) + step). In a crowd that makes a cue
     later than ``_LATEST``, the step shrinks in proportion. That is enough: with j from where the
@@ -262,7 +265,9 @@ def _in_turn(wanted: Floats, norms: Norms) -> Floats:
 
 
 def _pushed(wanted: Floats, step: float) -> Floats:
-    """Times (n,) not before the ``wanted`` ones, and each at least ``step`` after the last."""
+    """Return times (n,) not before the ``wanted`` ones, and each at least ``step`` after the
+    last.
+    """
     pushed: Floats = wanted.copy()
     for k in range(1, len(pushed)):
         pushed[k] = max(pushed[k], pushed[k - 1] + step)

@@ -43,7 +43,7 @@ class TimedWords:
 def time_words(
     words: Sequence[Word], break_before: Sequence[int] = (), end_limit: float = math.inf
 ) -> TimedWords:
-    """Times finite, not negative and never going back; no word lost or moved.
+    """Return times finite, not negative and never going back; no word lost or moved.
 
     ``break_before``: one for each word.
     """
@@ -69,7 +69,7 @@ def time_words(
 
 
 def tokens(words: Iterable[Word]) -> Iterator[Word]:
-    """The words without spaces in their text: each part has its share of the word's time.
+    """Yield the words without spaces in their text: each part has its share of the word's time.
 
     Blank ones are left out.
     """
@@ -82,8 +82,8 @@ def tokens(words: Iterable[Word]) -> Iterator[Word]:
 
 
 def spread(parts: Sequence[str], word: Word) -> Iterator[Word]:
-    """The parts of a text that is spoken from ``word.start`` to ``word.end``, each with its share
-    of the time.
+    """Yield the parts of a text that is spoken from ``word.start`` to ``word.end``, each with its
+    share of the time.
     """
     second = (word.end - word.start) / max(1, sum(map(len, parts)))
     at = word.start

@@ -12,21 +12,21 @@ from gptasr_subs.cues.norms import Norms
 
 
 def reading_seconds(chars: Ints, words: Ints | int, norms: Norms) -> Floats:
-    """Seconds it takes to read texts of so many characters (spaces included) and words."""
+    """Return seconds it takes to read texts of so many characters (spaces included) and words."""
     return np.maximum(
         chars / norms.max_chars_per_second, np.multiply(words, 60.0 / norms.max_words_per_minute)
     )
 
 
 def shortest_seconds(words: Ints | int, norms: Norms) -> Floats:
-    """Seconds that cues of so many words stand at least."""
+    """Return seconds that cues of so many words stand at least."""
     return np.maximum(norms.min_seconds, np.multiply(words, norms.min_seconds_per_word))
 
 
 def out_times(
     starts: Floats, ends: Floats, next_starts: Floats, chars: Ints, words: Ints | int, norms: Norms
 ) -> Floats:
-    """When cues end that are spoken from ``starts`` to ``ends``, the next beginning at
+    """Return when cues end that are spoken from ``starts`` to ``ends``, the next beginning at
     ``next_starts``.
 
     Each stays for its lead-out and its shortest duration, but never up to the next cue. Where that
@@ -50,7 +50,7 @@ def out_times(
 def snap_starts(
     starts: Floats, ends: Floats, shots: Sequence[float], norms: Norms, end_limit: float
 ) -> Floats:
-    """In-times moved to a cut nearby; ``ends`` are when voices end.
+    """Return in-times moved to a cut nearby; ``ends`` are when voices end.
 
     No voice is cut off, no cue becomes too short.
     """
@@ -77,8 +77,8 @@ def snap_ends(
     norms: Norms,
     end_limit: float,
 ) -> Floats:
-    """Out-times moved to just before a cut nearby, not before the voice has ended, and not so that
-    a gap flickers.
+    """Return out-times moved to just before a cut nearby, not before the voice has ended, and not
+    so that a gap flickers.
     """
     snapped: Floats = outs.copy()
     next_starts = np.append(starts[1:], end_limit)
@@ -97,6 +97,6 @@ def snap_ends(
 
 
 def _nearest(shots: Sequence[float], seconds: float) -> float:
-    """The cut nearest to a time; ``shots`` are in order and not empty."""
+    """Return the cut nearest to a time; ``shots`` are in order and not empty."""
     k = bisect(shots, seconds)
     return min(shots[max(0, k - 1) : k + 1], key=lambda shot: abs(shot - seconds))

@@ -32,7 +32,7 @@ class BiasedErrors:
 
 
 def words_of(glossary: Glossary) -> frozenset[str]:
-    """The words of all terms, as WER compares them."""
+    """Return the words of all terms, as WER compares them."""
     return frozenset(word for term in glossary.terms for word in normalize(term.text).split())
 
 

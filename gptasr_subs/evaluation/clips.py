@@ -73,7 +73,9 @@ def transcribe_clips(
 
 
 def to_tsv(transcripts: Iterable[ClipTranscript], folder: Path) -> str:
-    """A manifest of what was recognised: path (relative to ``folder``) and text of each file."""
+    """Return a manifest of what was recognised: path (relative to ``folder``) and text of each
+    file.
+    """
     lines = ["path\ttext\n"]
     for transcript in transcripts:
         if not transcript.error:

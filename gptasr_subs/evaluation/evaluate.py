@@ -114,13 +114,13 @@ class Evaluation:
         return dict(sorted(totals.items(), key=lambda item: (-item[1].wer, item[0])))
 
     def worst(self, count: int) -> list[ScoredClip]:
-        """The clips that cost most errors."""
+        """Return the clips that cost most errors."""
         faulty = [scored for scored in self.clips if scored.word_errors.errors]
         faulty.sort(key=lambda scored: (-scored.word_errors.errors, -scored.word_errors.wer))
         return faulty[:count]
 
     def to_dict(self, worst: int = 10) -> dict[str, Any]:
-        """Everything as plain values for JSON; rates are percent."""
+        """Return everything as plain values for JSON; rates are percent."""
         written = self.formatted_total
         formatted_interval = self.formatted_interval
         return {

@@ -93,7 +93,7 @@ class Stages:
 
 
 def random_recognizer(name: str, device: str = "auto") -> GptAsrRecognizer:
-    """A published configuration with random weights, as fast as the trained one.
+    """Return a published configuration with random weights, as fast as the trained one.
 
     Raises UsageError.
     """
@@ -253,7 +253,7 @@ class _Timed(GptAsrRecognizer):
 
 
 def machine(device: str) -> str:
-    """What it was measured on, in a line."""
+    """Return what it was measured on, in a line."""
     if device.startswith("cuda"):
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     info = Path("/proc/cpuinfo")
@@ -271,7 +271,7 @@ def _forget_peak(device: str) -> None:
 
 
 def _peak(device: str) -> int:
-    """The most memory that this process took since ``_forget_peak``, in bytes.
+    """Return the most memory that this process took since ``_forget_peak``, in bytes.
 
     0 where the system does not tell.
     """

@@ -42,14 +42,14 @@ class WordErrors:
 
 
 def normalize(text: str) -> str:
-    """Text as WER compares it: lower case ``[a-z' ]``, common abbreviations spelled out."""
+    """Return text as WER compares it: lower case ``[a-z' ]``, common abbreviations spelled out."""
     from gptasr_subs.model.ctc import normalize_text
 
     return normalize_text(text)
 
 
 def is_unformatted(text: str) -> bool:
-    """Whether ``text`` is written in one case and without punctuation, as for scoring."""
+    """Return whether ``text`` is written in one case and without punctuation, as for scoring."""
     return not _MARKS.search(text) and (text == text.lower() or text == text.upper())
 
 
@@ -67,7 +67,7 @@ def count_errors(said: str, written: str) -> WordErrors:
 def confidence_interval(
     tallies: Sequence[WordErrors], draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """The 95 % interval of the WER (percent), by drawing clips with replacement."""
+    """Return the 95 % interval of the WER (percent), by drawing clips with replacement."""
     if not tallies:
         raise UsageError("There is nothing to score; give at least one clip.")
     rng = random.Random(seed)

@@ -86,12 +86,12 @@ def write(
 
 
 def render(document: Document, format: str) -> str:
-    """The text of a file in the format of that name. Raises FormatError."""
+    """Return the text of a file in the format of that name. Raises FormatError."""
     return get_format(format).write(document)
 
 
 def read(path: str | os.PathLike[str]) -> list[Cue]:
-    """The cues of a subtitle file of any encoding, forgiving what other tools get wrong.
+    """Return the cues of a subtitle file of any encoding, forgiving what other tools get wrong.
 
     What had to be left out or assumed is said in warnings. Raises FormatError, also where a file
     holds text of which none has a time.
@@ -128,7 +128,7 @@ def read_with_remarks(path: str | os.PathLike[str]) -> Reading:
 
 
 def is_readable(path: str | os.PathLike[str]) -> bool:
-    """Whether a file of this name is a subtitle that can be read."""
+    """Return whether a file of this name is a subtitle that can be read."""
     try:
         return isinstance(get_format(_extension(path)), ReadableFormat)
     except FormatError:
@@ -136,7 +136,9 @@ def is_readable(path: str | os.PathLike[str]) -> bool:
 
 
 def _format_of(text: str) -> ReadableFormat | None:
-    """The format that a file's first line names, for many are called by the name of another."""
+    """Return the format that a file's first line names, for many are called by the name of
+    another.
+    """
     first = text.lstrip("\ufeff \n")[:200]
     name = next((name for name, begin in _BEGINNINGS.items() if begin.match(first)), "")
     found = find_formats().get(name)

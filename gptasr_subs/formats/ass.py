@@ -75,7 +75,7 @@ class Ass(Parsed):
         return "".join(parts)
 
     def parse(self, text: str) -> Reading:
-        """All cues in the order of their times. Raises FormatError."""
+        """Return all cues in the order of their times. Raises FormatError."""
         rows = list(_rows(text))
         if not any(section == "events" for section, _, _ in rows) and text.strip():
             raise FormatError("This is not an ASS file: it has no [Events].")
@@ -105,7 +105,9 @@ def _tag(tag: str) -> str:
 
 
 def _timed_lines(cue: Cue, lines: Lines, style: Style) -> list[str]:
-    """Each word with the hundredths until the next one begins, coloured where it is not sure."""
+    """Return each word with the hundredths until the next one begins, coloured where it is not
+    sure.
+    """
     words = [word for line in lines for word in line]
     begins = [_hundredths(word.start) for word in words[1:]] + [_hundredths(cue.end)]
     timed = []
@@ -154,7 +156,7 @@ def _rows(text: str) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 
 def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
-    """What a line of dialogue shows; None for lines without times."""
+    """Return what a line of dialogue shows; None for lines without times."""
     start = _seconds(row.get("start", ""))
     end = _seconds(row.get("end", ""))
     if start is None or end is None:
@@ -173,7 +175,7 @@ def _cue(row: dict[str, str], style: dict[str, str]) -> Cue | None:
 
 
 def _lines(row: dict[str, str]) -> list[str]:
-    """The text with markup for its codes; a drawing has none."""
+    """Return the text with markup for its codes; a drawing has none."""
     text = row.get("text", "")
     if _DRAWING.search("".join(_OVERRIDE.findall(text))):
         text = _without_drawings(text)
@@ -186,13 +188,13 @@ def _lines(row: dict[str, str]) -> list[str]:
 
 
 def _words(text: str) -> str:
-    """Text between codes with its line ends and spaces."""
+    """Return text between codes with its line ends and spaces."""
     text = text.replace(r"\N", "\n").replace(r"\n", "\n").replace(r"\h", "\N{NO-BREAK SPACE}")
     return literal(text.replace(r"\{", "{").replace(r"\}", "}").replace("\\" + JOINER, "\\"))
 
 
 def _without_drawings(text: str) -> str:
-    """The text but for what stands between the codes that begin and end a drawing."""
+    """Return the text but for what stands between the codes that begin and end a drawing."""
     parts = re.split(r"(\{[^}]*\})", text)
     drawing = False
     kept = []
@@ -211,7 +213,7 @@ def _shown(row: dict[str, str]) -> str:
 
 
 def _seconds(clock: str) -> float | None:
-    """A time, that of the video's start for one before it."""
+    """Return a time, that of the video's start for one before it."""
     found = _CLOCK.fullmatch(clock)
     if not found:
         return None

@@ -32,7 +32,7 @@ class Block:
     lines: list[str]
 
     def cue(self, lines: Iterable[str], position: int = 2) -> Cue:
-        """The cue of these times with what of ``lines`` can be shown."""
+        """Return the cue of these times with what of ``lines`` can be shown."""
         return Cue(self.timing.start, self.timing.end, tuple(clean_lines(lines)), position)
 
 
@@ -63,7 +63,7 @@ def scan_blocks(text: str) -> Scan:
 
 
 def _undoubled(lines: list[str]) -> list[str]:
-    """The lines of a file all of whose line ends were doubled as they were before."""
+    """Return the lines of a file all of whose line ends were doubled as they were before."""
     filled = [bool(bare(line)) for line in lines]
     doubled = sum(filled) > 2 and not any(a and b for a, b in pairwise(filled))
     if not doubled:
@@ -76,7 +76,7 @@ def _undoubled(lines: list[str]) -> list[str]:
 
 
 def _without_numbers(parts: Sequence[list[str]]) -> list[list[str]]:
-    """The lines between times without the number of the cue that follows.
+    """Return the lines between times without the number of the cue that follows.
 
     In a file without numbers a number is text; one that has them has one above its first times.
     """
@@ -100,7 +100,7 @@ def _without_numbers(parts: Sequence[list[str]]) -> list[list[str]]:
 def _is_of_cue(
     part: list[str], number: int, *, expected: int, numbered: bool, is_last: bool
 ) -> bool:
-    """Whether the number at the end of these lines is that of a cue, not text."""
+    """Return whether the number at the end of these lines is that of a cue, not text."""
     last = _last_filled(part)
     is_next = number == expected
     after_blank = last > 0 and not bare(part[last - 1])
@@ -116,19 +116,19 @@ def _last_filled(part: list[str]) -> int:
 
 
 def _number_below(part: list[str]) -> int | None:
-    """The number on the last line that is not blank."""
+    """Return the number on the last line that is not blank."""
     last = _last_filled(part)
     found = _NUMBER.fullmatch(bare(part[last])) if last >= 0 else None
     return int(found[1]) if found else None
 
 
 def with_lines(cue: Cue, lines: Iterable[str]) -> Cue:
-    """The cue with what of these lines can be shown."""
+    """Return the cue with what of these lines can be shown."""
     return replace(cue, lines=tuple(clean_lines(lines)))
 
 
 def clean_lines(lines: Iterable[str]) -> list[str]:
-    """Lines as a subtitle file can hold them: no line ends within, no blank ones, no control
+    """Return lines as a subtitle file can hold them: no line ends within, no blank ones, no control
     characters.
     """
     parts = [_printable(part).strip() for line in lines for part in _LINE_ENDS.split(line)]

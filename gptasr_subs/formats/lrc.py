@@ -31,7 +31,7 @@ class Lrc(Parsed):
     extension = "lrc"
 
     def write(self, document: Document) -> str:
-        """All cues, each word with its time if the document's style has word times."""
+        """Return all cues, each word with its time if the document's style has word times."""
         shown = [
             (cue, words)
             for cue, words in zip(document.cues, spoken_lines(document), strict=True)
@@ -51,7 +51,7 @@ class Lrc(Parsed):
         return "".join(f"{line}\n" for line in lines)
 
     def parse(self, text: str) -> Reading:
-        """All lines of text as cues; each stands until the next time. Raises FormatError."""
+        """Return all lines of text as cues; each stands until the next time. Raises FormatError."""
         found = sorted(_timed(text), key=lambda line: line[0])
         if not found and text.strip():
             raise FormatError("This is not an LRC file: it has no line like [00:01.00]text.")

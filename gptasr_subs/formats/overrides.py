@@ -22,7 +22,7 @@ LEGACY_PLACES = {1: 1, 2: 2, 3: 3, 5: 7, 6: 8, 7: 9, 9: 4, 10: 5, 11: 6}
 
 
 def read_codes(lines: Iterable[str]) -> tuple[list[str], int | None]:
-    """Lines with codes as markup, or left out, and the place that they name."""
+    """Return lines with codes as markup, or left out, and the place that they name."""
     text = "\n".join(lines)
     if "{" not in text and "\\" not in text:
         return text.split("\n"), None
@@ -42,7 +42,9 @@ def hide_codes(line: str) -> str:
 
 
 def place_of(codes: Iterable[str]) -> int | None:
-    """The place on the screen, as keys lie on a number pad, that the first of these codes names."""
+    """Return the place on the screen, as keys lie on a number pad, that the first of these codes
+    names.
+    """
     for code in codes:
         if found := _PLACE.search(code):
             legacy = LEGACY_PLACES.get(int(found[2]), 2) if found[2] else 2
@@ -51,13 +53,13 @@ def place_of(codes: Iterable[str]) -> int | None:
 
 
 def markup_of(code: str) -> str:
-    """The switches for italics, bold, underline and strike-out in a code as tags."""
+    """Return the switches for italics, bold, underline and strike-out in a code as tags."""
     switches = _SWITCH.findall(code)
     return "".join(f"</{name}>" if value == "0" else f"<{name}>" for name, value in switches)
 
 
 def balanced(lines: Iterable[str]) -> list[str]:
-    """Lines without tags that close nothing; those that close too few are closed."""
+    """Return lines without tags that close nothing; those that close too few are closed."""
     opened: list[str] = []
 
     def kept(tag: re.Match[str]) -> str:

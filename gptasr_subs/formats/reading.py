@@ -35,7 +35,7 @@ class Parsed(ABC):
 
 
 def left_out(lines: Iterable[str]) -> list[str]:
-    """The remark on text that has no time; none where there is none."""
+    """Return the remark on text that has no time; none where there is none."""
     texts = [text for line in lines if (text := line.strip())]
     if not texts:
         return []
@@ -49,7 +49,7 @@ def left_out(lines: Iterable[str]) -> list[str]:
 
 
 def close_open(cues: Sequence[Cue]) -> Reading:
-    """Cues whose end is infinite stand until the next one begins."""
+    """Let cues whose end is infinite stand until the next one begins."""
     open_ends = [cue for cue in cues if cue.end == inf]
     if not open_ends:
         return Reading(list(cues))

@@ -27,7 +27,7 @@ class Sbv(Parsed):
     extension = "sbv"
 
     def write(self, document: Document) -> str:
-        """All cues, a blank line between.
+        """Return all cues, a blank line between.
 
         Text that would be read as times or as a line break has an invisible sign or a space in it.
         """
@@ -42,7 +42,7 @@ class Sbv(Parsed):
         return "\n".join(blocks)
 
     def parse(self, text: str) -> Reading:
-        """All cues. Raises FormatError."""
+        """Return all cues. Raises FormatError."""
         cues: list[Cue] = []
         untimed: list[str] = []
         timed = False  # whether the times above a line could be read

@@ -28,5 +28,5 @@ def spoken_lines(document: Document) -> list[Lines | None]:
 
 
 def words_of(cue: Cue) -> list[list[str]]:
-    """The words of each line."""
+    """Return the words of each line."""
     return [line.split() for line in cue.lines]

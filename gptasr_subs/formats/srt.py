@@ -30,7 +30,7 @@ class Srt(Parsed):
     extension = "srt"
 
     def write(self, document: Document) -> str:
-        """All cues, numbered from 1."""
+        """Return all cues, numbered from 1."""
         import pysrt  # takes a while, and most commands do not write
 
         items = [
@@ -44,8 +44,8 @@ class Srt(Parsed):
         return text.getvalue()
 
     def parse(self, text: str) -> Reading:
-        """All cues, also those pysrt drops: with no number or hours, no blank line before or one
-        within, times with letters in them or without an end.
+        """Return all cues, also those pysrt drops: with no number or hours, no blank line before or
+        one within, times with letters in them or without an end.
         """
         scan = scan_blocks(text)
         if not scan.blocks and text.strip():
@@ -57,7 +57,7 @@ class Srt(Parsed):
 
 
 def _lines(cue: Cue) -> list[str]:
-    """The cue's text, in which no line would be taken for two times."""
+    """Return the cue's text, in which no line would be taken for two times."""
     lines = clean_lines(
         convert(strip_tags(line, "v"), str, lambda words: hide_codes(hide_tags(words)))
         for line in cue.lines

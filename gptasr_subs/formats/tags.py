@@ -18,7 +18,9 @@ _HIDDEN = re.compile(f"<{JOINER}")
 
 
 def read_tags(text: str, escaped: bool = False) -> str:
-    """A text with the markup of cues for its tags, without escapes where it is ``escaped``."""
+    """Return a text with the markup of cues for its tags, without escapes where it is
+    ``escaped``.
+    """
     parts = []
     end = 0
     # Tags without a name are text, unless text would be escaped.
@@ -38,7 +40,9 @@ def _words(text: str, escaped: bool) -> str:
 
 
 def _markup(tag: re.Match[str]) -> str:
-    """What of a tag cues carry; the reading of a Chinese sign stands behind it in brackets."""
+    """Return what of a tag cues carry; the reading of a Chinese sign stands behind it in
+    brackets.
+    """
     slash = tag[1] or ""
     name = (tag[2] or "").lower()
     name = _SAME.get(name, name)

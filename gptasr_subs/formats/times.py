@@ -41,7 +41,7 @@ class Timing:
 
 
 def parse_timing(line: str) -> Timing | None:
-    """The times of a line that holds two of them, or one and an arrow, and no text."""
+    """Return the times of a line that holds two of them, or one and an arrow, and no text."""
     if not _may_be_timing(line):
         return None
     line = _normal(line)
@@ -54,12 +54,12 @@ def parse_timing(line: str) -> Timing | None:
 
 
 def is_timing(line: str) -> bool:
-    """Whether a line of text would be taken for two times."""
+    """Return whether a line of text would be taken for two times."""
     return parse_timing(line) is not None
 
 
 def is_broken_timing(line: str) -> bool:
-    """Whether a line was meant to be two times, which cannot be read."""
+    """Return whether a line was meant to be two times, which cannot be read."""
     parts = _PARTS.fullmatch(_normal(line)) if _may_be_timing(line) else None
     return (
         parts is not None and not is_timing(line) and any(map(_LIKE_TIME.fullmatch, parts.groups()))
@@ -72,7 +72,7 @@ def as_text(line: str) -> str:
 
 
 def has_words(line: str) -> bool:
-    """Whether letters stand in a line of times that are no damaged digits."""
+    """Return whether letters stand in a line of times that are no damaged digits."""
     return re.search(r"[^\W\d_OoIl]", line) is not None
 
 
@@ -129,5 +129,5 @@ def format_time(seconds: float, separator: str) -> str:
 
 
 def milliseconds(seconds: float) -> int:
-    """Whole milliseconds, never before the video's start."""
+    """Return whole milliseconds, never before the video's start."""
     return max(0, round(seconds * 1000))

@@ -23,7 +23,7 @@ class Tsv:
     extension = "tsv"
 
     def write(self, document: Document) -> str:
-        """All cues."""
+        """Return all cues."""
         rows = [
             f"{milliseconds(cue.start)}\t{milliseconds(cue.end)}\t"
             + " ".join(clean_lines(map(plain, cue.lines)))
@@ -32,7 +32,7 @@ class Tsv:
         return "".join(f"{row}\n" for row in ["\t".join(_COLUMNS), *rows])
 
     def read(self, text: str) -> list[Cue]:
-        """All rows, with or without the header; times with a decimal point are seconds.
+        """Return all rows, with or without the header; times with a decimal point are seconds.
 
         Raises FormatError.
         """

@@ -58,7 +58,7 @@ class Ttml(Parsed):
     extension = "ttml"
 
     def write(self, document: Document) -> str:
-        """All cues as paragraphs."""
+        """Return all cues as paragraphs."""
         places = sorted({cue.position for cue in document.cues} | {2})
         regions = "".join(
             _REGION.format(
@@ -77,7 +77,9 @@ class Ttml(Parsed):
         return head + "".join(paragraphs) + _FOOT
 
     def parse(self, text: str) -> Reading:
-        """All text that has a time, its own or that of what it stands in. Raises FormatError."""
+        """Return all text that has a time, its own or that of what it stands in. Raises
+        FormatError.
+        """
         if not text.strip():
             return Reading([])
         try:
@@ -91,7 +93,7 @@ class Ttml(Parsed):
 
 
 def _spans(line: str) -> str:
-    """The line's markup as spans, each closed on it, or the file would be no XML."""
+    """Return the line's markup as spans, each closed on it, or the file would be no XML."""
     opened: list[str] = []
 
     def span(tag: str) -> str:

@@ -64,7 +64,7 @@ class _Scope:
 
 
 def read_ttml(root: ElementTree.Element) -> Reading:
-    """All text that has a time. Raises FormatError where a time cannot be read."""
+    """Return all text that has a time. Raises FormatError where a time cannot be read."""
     reader = _Reader(root)
     cues = [cue for paragraph in reader.paragraphs() for cue in _cues(paragraph)]
     read = close_open(sorted(cues, key=lambda cue: cue.start))
@@ -110,7 +110,7 @@ class _Reader:
         }
 
     def paragraphs(self) -> list[list[_Part]]:
-        """The parts of each paragraph."""
+        """Return the parts of each paragraph."""
         self._walk(self.root, _Scope(), after=0.0)
         self._close()
         return self._done
@@ -168,7 +168,7 @@ class _Reader:
         self._open = []
 
     def _seconds(self, time: str) -> float:
-        """A time expression as seconds. Raises FormatError."""
+        """Return a time expression as seconds. Raises FormatError."""
         if clock := _CLOCK.fullmatch(time.strip()):
             frames = float(clock[4] or 0) * self.frame
             whole = int(clock[1] or 0) * 3600 + int(clock[2]) * 60
@@ -181,7 +181,7 @@ class _Reader:
 
 
 def _cues(parts: Sequence[_Part]) -> Iterator[Cue]:
-    """The parts of a paragraph that are shown together, as cues."""
+    """Yield the parts of a paragraph that are shown together, as cues."""
     for group in _together(parts):
         lines = clean_lines(balance_tags("".join(part.text for part in group).split("\n")))
         filled = [part for part in group if part.text.strip()]
@@ -192,7 +192,9 @@ def _cues(parts: Sequence[_Part]) -> Iterator[Cue]:
 
 
 def _together(parts: Iterable[_Part]) -> list[list[_Part]]:
-    """Parts of one time, and on one line also those that come in while the first is shown."""
+    """Return parts of one time, and on one line also those that come in while the first is
+    shown.
+    """
     # Spaces and line ends take the time of the text before them.
     timed: list[_Part] = []
     for part in parts:
@@ -213,7 +215,7 @@ def _together(parts: Iterable[_Part]) -> list[list[_Part]]:
 
 
 def local_name(name: str) -> str:
-    """A name without its namespace, of which files in the wild have several."""
+    """Return a name without its namespace, of which files in the wild have several."""
     return name.rpartition("}")[2] if isinstance(name, str) else "metadata"
 
 

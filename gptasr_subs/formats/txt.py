@@ -21,7 +21,7 @@ class Txt:
     extension = "txt"
 
     def write(self, document: Document) -> str:
-        """The words, or the cues' text where the words are not known."""
+        """Return the words, or the cues' text where the words are not known."""
         paragraphs: list[list[str]] = [[]]
         last_end = math.inf
         for part in document.words or document.cues:

@@ -36,7 +36,7 @@ class Vtt(Parsed):
     extension = "vtt"
 
     def write(self, document: Document) -> str:
-        """The header and all cues, without identifiers."""
+        """Return the header and all cues, without identifiers."""
         style = document.style
         blocks = []
         for cue, spoken in zip(document.cues, spoken_lines(document), strict=True):
@@ -51,7 +51,9 @@ class Vtt(Parsed):
         return "\n".join(["WEBVTT\n", *blocks])
 
     def parse(self, text: str) -> Reading:
-        """All cues of a WebVTT file, or of an SRT file that is called so. Raises FormatError."""
+        """Return all cues of a WebVTT file, or of an SRT file that is called so. Raises
+        FormatError.
+        """
         scan = scan_blocks(text)
         if not scan.blocks and text.strip() and not text.lstrip().startswith("WEBVTT"):
             raise FormatError(
@@ -74,14 +76,18 @@ class Vtt(Parsed):
 
 
 def _cue(block: Block) -> Cue:
-    """An empty line ends a cue's text; the cue's place is in its settings, or in a code."""
+    """Return a block's cue: an empty line ends its text, its place is in its settings or in a
+    code.
+    """
     text = "\n".join(line.removeprefix(JOINER) for line in _split(block)[0])
     lines, place = read_codes(read_tags(text, escaped=True).split("\n"))
     return with_lines(block.cue([], place or _position(block.timing.settings)), lines)
 
 
 def _split(block: Block) -> tuple[list[str], list[list[str]]]:
-    """A cue's text, also where an empty line stands above it, and the paragraphs below it."""
+    """Return a cue's text, also where an empty line stands above it, and the paragraphs below
+    it.
+    """
     paragraphs = _paragraphs(block.lines)
     if not paragraphs:
         return [], []
@@ -93,12 +99,12 @@ def _split(block: Block) -> tuple[list[str], list[list[str]]]:
 
 
 def _paragraphs(lines: Sequence[str]) -> list[list[str]]:
-    """Lines in groups between which empty ones stand."""
+    """Return lines in groups between which empty ones stand."""
     return [list(group) for filled, group in groupby(lines, key=bool) if filled]
 
 
 def _stray(paragraphs: Sequence[list[str]], identifier: str) -> Iterator[str]:
-    """Lines below a cue's text that are neither a note nor the identifier of the next cue."""
+    """Yield lines below a cue's text that are neither a note nor the identifier of the next cue."""
     for index, lines in enumerate(paragraphs):
         is_identifier = index == len(paragraphs) - 1 and lines == [identifier]
         if lines[0].startswith("WEBVTT"):
@@ -113,7 +119,7 @@ def _escape(line: str) -> str:
 
 
 def _tag(tag: str) -> str:
-    """The tag as WebVTT has it; colours of letters are left to the player."""
+    """Return the tag as WebVTT has it; colours of letters are left to the player."""
     if name_of(tag) in ("font", "s"):
         return ""
     return tag.lower() if name_of(tag) != "v" else tag.replace("&", "&amp;")

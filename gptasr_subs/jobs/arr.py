@@ -47,7 +47,8 @@ class ArrEvent:
 
 
 def read_event(environment: Mapping[str, str]) -> ArrEvent:
-    """The event in these variables, whose names are in lower case on Linux and not so on Windows.
+    """Return the event in these variables, whose names are in lower case on Linux and not so on
+    Windows.
 
     Raises UsageError.
     """
@@ -114,7 +115,7 @@ def handle(
 
 
 def parse_mapping(pairs: Sequence[str]) -> list[tuple[str, str]]:
-    """Each ``FOLDER-THERE=FOLDER-HERE`` in two. Raises UsageError."""
+    """Return each ``FOLDER-THERE=FOLDER-HERE`` in two. Raises UsageError."""
     split = [pair.partition("=") for pair in pairs]
     for there, equals, here in split:
         if not (there and equals and here):
@@ -125,7 +126,7 @@ def parse_mapping(pairs: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
-    """What a path of the program is called here.
+    """Return what a path of the program is called here.
 
     Those of Windows have other slashes, and ignore case.
     """

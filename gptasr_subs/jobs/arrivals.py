@@ -17,7 +17,9 @@ _WRITES = 0o3  # the bits of open flags that say whether a file is open for writ
 
 
 def is_open_for_writing(path: Path) -> bool:
-    """Whether a process of this computer writes to it; known on Linux, of our own processes."""
+    """Return whether a process of this computer writes to it; known on Linux, of our own
+    processes.
+    """
     try:
         wanted = path.stat()
     except OSError:
@@ -78,7 +80,7 @@ class Arrivals:
         self._seen.pop(path, None)
 
     def complete(self) -> list[Path]:
-        """Those that are complete by now; they are held no longer."""
+        """Return those that are complete by now; they are held no longer."""
         ready = [path for path, seen in list(self._seen.items()) if self._is_complete(path, seen)]
         for path in ready:
             self.discard(path)

@@ -77,7 +77,7 @@ def check_rules(candidate: Candidate) -> Iterator[Verdict]:
 
 
 def decide(candidate: Candidate) -> Verdict:
-    """The verdict that counts: that of the rule which objects, else that of the last one."""
+    """Return the verdict that counts: that of the rule which objects, else that of the last one."""
     return list(check_rules(candidate))[-1]
 
 
@@ -200,7 +200,7 @@ RULES = {rule.__name__.replace("_", " "): rule for rule in _IN_ORDER}
 
 
 def parse_limits(audio: str = "", length: str = "", size: str = "") -> Limits:
-    """Limits of ``MIN-MAX`` texts, either end of which may be left out: minutes and MiB.
+    """Return limits of ``MIN-MAX`` texts, either end of which may be left out: minutes and MiB.
 
     Raises UsageError.
     """

@@ -105,7 +105,7 @@ class Watcher:
             self._thread.join()
 
     def is_idle(self) -> bool:
-        """Whether all that was there at the start, and has arrived since, is in the queue or
+        """Return whether all that was there at the start, and has arrived since, is in the queue or
         refused.
         """
         return self._idle.is_set()
@@ -126,7 +126,7 @@ class Watcher:
                     self._idle.set()
 
     def _new_events(self) -> Iterator[FileSystemEvent]:
-        """What happened since the last call; waits for a tick at most."""
+        """Yield what happened since the last call; waits for a tick at most."""
         with contextlib.suppress(queues.Empty):
             event = self._events.get(timeout=self._tick)
             while event is not None:

@@ -135,7 +135,7 @@ class CountedBlocks:
 def decode_audio(
     path: str | os.PathLike[str], *, track: int | str | None = None, sample_rate: int = 16000
 ) -> FloatArray:
-    """The whole audio of a media file, mono float32 (n_samples,) in [-1, 1].
+    """Return the whole audio of a media file, mono float32 (n_samples,) in [-1, 1].
 
     See ``decode_blocks``.
     """

@@ -51,7 +51,7 @@ def refuse_encrypted(media: Path) -> None:
 
 
 def _movie_header(file: IO[bytes]) -> bytes:
-    """The box ``moov`` of an MP4 file, wherever it stands; empty for other files."""
+    """Return the box ``moov`` of an MP4 file, wherever it stands; empty for other files."""
     while len(start := file.read(8)) == 8:
         size = int.from_bytes(start[:4], "big")
         read = 8
@@ -67,7 +67,7 @@ def _movie_header(file: IO[bytes]) -> bytes:
 
 
 def _matroska_tracks(file: IO[bytes]) -> list[bytes]:
-    """The track entries of a Matroska file; none for other files."""
+    """Return the track entries of a Matroska file; none for other files."""
     name, size = _element(file)
     if name != _EBML:
         return []
@@ -82,7 +82,7 @@ def _matroska_tracks(file: IO[bytes]) -> list[bytes]:
 
 
 def _inside(data: bytes, wanted: int) -> Iterator[bytes]:
-    """The contents of all elements of one name in the content of another."""
+    """Yield the contents of all elements of one name in the content of another."""
     file = BytesIO(data)
     while file.tell() < len(data):
         name, size = _element(file)
@@ -92,7 +92,8 @@ def _inside(data: bytes, wanted: int) -> Iterator[bytes]:
 
 
 def _element(file: IO[bytes]) -> tuple[int, int]:
-    """The name of the element that begins here and the size of its content; (0, 0) at the end.
+    """Return the name of the element that begins here and the size of its content; (0, 0) at the
+    end.
 
     Leading zero bits of the first byte tell how many bytes follow it; the bit after them is part of
     a name, not of a size.

@@ -33,7 +33,7 @@ _CONSEQUENCE = re.compile(
 
 @lru_cache(maxsize=1)
 def find_ffmpeg() -> str:
-    """The ffmpeg program: the one on the PATH, else the one that imageio-ffmpeg carries."""
+    """Return the ffmpeg program: the one on the PATH, else the one that imageio-ffmpeg carries."""
     found = shutil.which("ffmpeg")
     if found:
         return found
@@ -48,12 +48,14 @@ def find_ffmpeg() -> str:
 
 
 def ffmpeg_url(path: Path) -> str:
-    """The path as ffmpeg takes it literally: no protocol, option or pattern is read into it."""
+    """Return the path as ffmpeg takes it literally: no protocol, option or pattern is read into
+    it.
+    """
     return f"file:{path.absolute()}"
 
 
 def open_input(path: Path, **options: Any) -> Any:
-    """An input of a command. ``options`` are ffmpeg's, by name.
+    """Return an input of a command. ``options`` are ffmpeg's, by name.
 
     Indexing it selects streams, as in ``media["a:0"]``.
     """
@@ -61,7 +63,7 @@ def open_input(path: Path, **options: Any) -> Any:
 
 
 def join_streams(*streams: Any, to: Path | str, **options: Any) -> Any:
-    """An output that holds ``streams``.
+    """Return an output that holds ``streams``.
 
     ``to`` is a path, or one of ffmpeg's own addresses such as ``pipe:1``. ``options`` are ffmpeg's;
     None makes a flag without a value, a list repeats the option.
@@ -79,7 +81,7 @@ def join_streams(*streams: Any, to: Path | str, **options: Any) -> Any:
 def build_command(
     *outputs: Any, verbosity: str = "error", overwrite: bool = False, progress: str = ""
 ) -> list[str]:
-    """The command line that writes ``outputs`` in one run.
+    """Return the command line that writes ``outputs`` in one run.
 
     ``progress`` is an address to which ffmpeg writes how far it is.
     """

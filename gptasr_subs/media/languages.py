@@ -41,8 +41,8 @@ _UNKNOWN = frozenset({"", "und", "unk", "mis", "zxx", "mul"})  # ISO 639-2 says 
 
 
 def shortest_code(tag: str) -> str:
-    """The ISO 639-1 code for ``tag`` (``deu``, ``ger``, ``de-AT`` -> ``de``), else the tag's first
-    part in lower case.
+    """Return the ISO 639-1 code for ``tag`` (``deu``, ``ger``, ``de-AT`` -> ``de``), else the tag's
+    first part in lower case.
 
     Tags that say the language is not known, or that there is none, give an empty string.
     """
@@ -51,34 +51,34 @@ def shortest_code(tag: str) -> str:
 
 
 def player_tag(tag: str) -> str:
-    """A tag as names of subtitle files have it: the language by its shortest code, the rest as it
-    is.
+    """Return a tag as names of subtitle files have it: the language by its shortest code, the rest
+    as it is.
     """
     primary, *rest = re.split("[-_]", tag.strip())
     return "-".join([_SHORT.get(primary.lower(), primary), *rest])
 
 
 def same_language(one: str, other: str) -> bool:
-    """Whether two tags mean one language; an unknown language is the same as none."""
+    """Return whether two tags mean one language; an unknown language is the same as none."""
     return bool(shortest_code(one)) and shortest_code(one) == shortest_code(other)
 
 
 def three_letter_code(tag: str) -> str:
-    """The ISO 639-2 code from the language's own name (``en-US`` -> ``eng``), which containers
-    want; else ``und``.
+    """Return the ISO 639-2 code from the language's own name (``en-US`` -> ``eng``), which
+    containers want; else ``und``.
     """
     short = shortest_code(tag)
     return _LONG.get(short, short if len(short) == 3 else "und")
 
 
 def language_name(tag: str) -> str:
-    """The English name of the larger languages, else the tag as it is."""
+    """Return the English name of the larger languages, else the tag as it is."""
     return _NAMES.get(shortest_code(tag), tag)
 
 
 def language_in(title: str) -> str:
-    """The code of the language that a title names in English (``English 5.1`` -> ``en``), or an
-    empty string where it names none or several.
+    """Return the code of the language that a title names in English (``English 5.1`` -> ``en``), or
+    an empty string where it names none or several.
     """
     words = set(re.findall(r"[^\W\d_]+", title.lower()))
     named = [code for code, name in _NAMES.items() if name.lower() in words]

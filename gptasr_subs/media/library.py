@@ -36,7 +36,8 @@ _SYSTEM_FOLDERS = frozenset({
 
 
 def find_media(path: Path) -> list[Path]:
-    """A file as it is, whatever it is called; of a folder all media files in and below it, sorted.
+    """Return a file as it is, whatever it is called; of a folder all media files in and below it,
+    sorted.
 
     What ``is_wanted`` does not let pass is skipped; links to folders are not followed. Raises
     MediaError where there is nothing to read; a folder below that may not be read is named in a
@@ -66,7 +67,7 @@ def find_media(path: Path) -> list[Path]:
 
 
 def find_arrived(folder: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """All files in and below a folder that ``is_wanted`` lets pass, sorted.
+    """Yield all files in and below a folder that ``is_wanted`` lets pass, sorted.
 
     ``on_error`` is called with what cannot be listed.
     """
@@ -80,12 +81,13 @@ def find_arrived(folder: Path, on_error: Callable[[OSError], None] | None = None
 
 
 def is_wanted(path: Path, root: Path) -> bool:
-    """Whether a file below ``root`` is media by its name; see ``name_objection``."""
+    """Return whether a file below ``root`` is media by its name; see ``name_objection``."""
     return not name_objection(path, root)
 
 
 def name_objection(path: Path, root: Path) -> str:
-    """Why a file below ``root`` is left alone because of its name and folders; empty if it is not.
+    """Return why a file below ``root`` is left alone because of its name and folders; empty if it
+    is not.
 
     Left alone is what is hidden, incomplete, thrown away, made by us, or no media.
     """
@@ -124,7 +126,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def unique(paths: Iterable[Path]) -> list[Path]:
-    """The paths without repetitions, as first written."""
+    """Return the paths without repetitions, as first written."""
     first: dict[Path, Path] = {}
     for path in paths:
         first.setdefault(path.absolute(), path)

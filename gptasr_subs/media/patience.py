@@ -61,7 +61,7 @@ class Patience:
 
 
 def _bytes_read(child: subprocess.Popen[bytes]) -> int:
-    """How much the process has read so far, where the system says so; else 0."""
+    """Return how much the process has read so far, where the system says so; else 0."""
     with contextlib.suppress(OSError, IndexError, ValueError):
         return int(Path(f"/proc/{child.pid}/io").read_text().split("rchar:")[1].split()[0])
     return 0

@@ -122,7 +122,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def choose_track(info: MediaInfo, track: int | str | None, language: str = "en") -> int:
-    """The audio track asked for by index or language (``en``, ``eng``), else the best one.
+    """Return the audio track asked for by index or language (``en``, ``eng``), else the best one.
 
     That is one in ``language``, else of unknown language, else of another; then the default one. A
     commentary or description is chosen only by its index, or if nothing else is there. Raises
@@ -340,7 +340,7 @@ def _printed_stream(index: str, language: str, kind: str, codec: str, facts: str
 
 
 def _in_full(rate: str) -> str:
-    """A rate as ffmpeg prints it: ``90k`` is 90000."""
+    """Return a rate in full that ffmpeg prints short: ``90k`` is 90000."""
     return rate if rate[-1] != "k" else str(1000 * float(rate[:-1]))
 
 

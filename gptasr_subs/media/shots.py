@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 def find_shot_changes(
     path: str | os.PathLike[str], on_progress: Callable[[float], None] | None = None
 ) -> list[float]:
-    """When new shots begin, in seconds.
+    """Return when new shots begin, in seconds.
 
     All of the picture is decoded; ``on_progress`` is called with the seconds done. Raises
     MediaError where there is no picture that can be decoded.

@@ -52,7 +52,8 @@ def sidecar_path(
 def existing_subtitles(
     media: Path, lang: str, *, forced: bool = False, directory: Path | None = None
 ) -> list[Path]:
-    """Subtitle files of exactly this video in this language, beside it or in ``directory``, sorted.
+    """Return subtitle files of exactly this video in this language, beside it or in ``directory``,
+    sorted.
 
     ``S01E10.en.srt`` is not one of ``S01E1.mkv``, and ``Base.srt`` does not say its language, so
     neither counts. Forced subtitles translate only signs and foreign speech: they count only if
@@ -67,7 +68,7 @@ def existing_subtitles(
 
 
 def sidecars(media: Path) -> list[Path]:
-    """All subtitle files of exactly this video, of any language or none, sorted."""
+    """Return all subtitle files of exactly this video, of any language or none, sorted."""
     found = []
     for path, parts in _subtitle_files(media, media.parent):
         tags = [part for part in parts if part and part not in _FLAGS]

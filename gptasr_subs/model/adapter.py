@@ -33,7 +33,7 @@ class ConvolutionBlock(nn.Module):
         self.dropout = 0.0  # in training, of what is added
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``x`` (B, T, C), ``mask`` (B, T, 1) of ones and zeros, to the same shape as ``x``."""
+        """Map ``x`` (B, T, C), ``mask`` (B, T, 1) of ones and zeros, to the same shape as ``x``."""
         # a clip's end must look the same whatever follows it in the batch
         normal = self.norm(x) * mask
         mixed = self.conv(normal.transpose(1, 2)).transpose(1, 2)
@@ -55,7 +55,7 @@ class Adapter(nn.Module):
         self.output = Linear(config.inner, width)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``frames`` (B, T, C) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
+        """Map ``frames`` (B, T, C) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
         positions = torch.div(lengths + self.frames - 1, self.frames, rounding_mode="floor")
         positions = positions.clamp_min(1)  # the GPT needs something to look at, even of a click
         longest = int(positions.max())

@@ -54,7 +54,7 @@ class Checkpoint:
 
 
 def load_checkpoint(name_or_path: str | Path = "default", device: str = "cpu") -> Checkpoint:
-    """The checkpoint of a name or at a path, its weights as float32 on ``device``.
+    """Return the checkpoint of a name or at a path, its weights as float32 on ``device``.
 
     Raises ``ModelError`` with what to do where it is missing, damaged or of another network.
     """
@@ -108,7 +108,7 @@ def _write_description(folder: Path, description: Mapping[str, Any]) -> None:
 
 
 def load_published(path: Path, heads: int = 0) -> Checkpoint:
-    """A published state dict with its vocabulary and constants beside it.
+    """Return a published state dict with its vocabulary and constants beside it.
 
     ``heads`` is for networks whose heads are not 64 wide.
     """

@@ -143,7 +143,7 @@ class ModelConfig:
         return self.seconds_per_position / self.ctc_frames
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
     @staticmethod

@@ -58,12 +58,14 @@ def normalize_text(text: str) -> str:
 
 
 def encode(text: str) -> list[int]:
-    """Classes of ``normalize_text(text)``; empty where nothing of it is in the alphabet."""
+    """Return classes of ``normalize_text(text)``; empty where nothing of it is in the alphabet."""
     return [_CLASS[character] for character in normalize_text(text)]
 
 
 def encode_piece(piece: str) -> list[int]:
-    """Classes of a piece of text, its spaces kept; what is not in the alphabet is left out."""
+    """Return classes of a piece of text, its spaces kept; what is not in the alphabet is left
+    out.
+    """
     folded = unicodedata.normalize("NFKD", _DASHES.sub(" ", piece.lower().translate(_FOLDED)))
     return [_CLASS[character] for character in folded if character in _CLASS]
 
@@ -74,13 +76,16 @@ def letters_of(text: str) -> str:
 
 
 def greedy_decode(log_probs: Tensor) -> str:
-    """The text of the best classes in ``log_probs`` (T, C), repeats merged, blanks dropped."""
+    """Return the text of the best classes in ``log_probs`` (T, C), repeats merged, blanks
+    dropped.
+    """
     best = log_probs.argmax(-1).tolist()
     return " ".join("".join(ALPHABET[index] for index, _ in groupby(best) if index).split())
 
 
 def score(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
-    """Log-probability (B,) of each text by ``log_probs`` (B, T, C) of ``lengths`` (B,) in frames.
+    """Return the log-probability (B,) of each text by ``log_probs`` (B, T, C) of ``lengths`` (B,)
+    in frames.
 
     Minus infinity where a text is too long for its frames.
     """
@@ -95,7 +100,7 @@ def score(log_probs: Tensor, lengths: Tensor, texts: Sequence[str]) -> Tensor:
 
 
 def align(log_probs: FloatArray, targets: Sequence[int]) -> list[TokenSpan]:
-    """The most probable frames of each target in ``log_probs`` (T, C).
+    """Return the most probable frames of each target in ``log_probs`` (T, C).
 
     Empty where the targets do not fit into T frames.
     """

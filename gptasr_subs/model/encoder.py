@@ -35,7 +35,7 @@ class Attention(nn.Module):
         self.o_proj = Linear(config.width, config.width, bias=biased)
 
     def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
-        """``x`` (B, T, D), ``mask`` (B, 1, 1, T), ``turns`` (2, T, rotary / 2) to (B, T, D)."""
+        """Map ``x`` (B, T, D), ``mask`` (B, 1, 1, T), ``turns`` (2, T, rotary / 2) to (B, T, D)."""
         # (B, T, 3 D) to (3, B, H, T, D / H).
         qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key = qkv[:2] if turns is None else _rotate(qkv[:2], turns)
@@ -67,7 +67,9 @@ def _rotate(x: Tensor, turns: Tensor) -> Tensor:
 
 
 def _turns(frames: int, rotary: int, like: Tensor) -> Tensor:
-    """Cosines and sines (2, ``frames``, ``rotary`` / 2), in float32 until they are rounded."""
+    """Return cosines and sines (2, ``frames``, ``rotary`` / 2), in float32 until they are
+    rounded.
+    """
     position = torch.arange(frames, device=like.device, dtype=torch.float32)
     exponent = torch.arange(0, rotary, 2, device=like.device, dtype=torch.float32) / rotary
     angle = position[:, None] * _THETA**-exponent
@@ -84,7 +86,7 @@ class Mlp(nn.Module):
         self.fc2 = Linear(config.inner, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, T, D) to the same shape."""
+        """Map ``x`` (B, T, D) to the same shape."""
         out: Tensor = self.fc2(self.fc1.with_gelu(x))
         return out
 
@@ -101,7 +103,7 @@ class Layer(nn.Module):
         self.mlp = Mlp(config)
 
     def forward(self, x: Tensor, mask: Tensor | None, turns: Tensor | None) -> Tensor:
-        """``x`` (B, T, D) to the same shape; see ``Attention`` for the rest."""
+        """Map ``x`` (B, T, D) to the same shape; see ``Attention`` for the rest."""
         x = x + self.self_attn(self.input_layernorm(x), mask, turns)
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
@@ -122,7 +124,9 @@ class Transformer(nn.Module):
         self.layer_norm = _norm(config)
 
     def attend(self, x: Tensor, mask: Tensor | None, turns: Tensor | None = None) -> Tensor:
-        """``x`` (B, T, D) to the same shape; ``mask`` (B, T) is True for a clip's own frames."""
+        """Map ``x`` (B, T, D) to the same shape; ``mask`` (B, T) is True for a clip's own
+        frames.
+        """
         seen = None
         if mask is not None:
             # (B, 1, 1, T), never none, for a softmax of none is NaN: a clip of no frames at all
@@ -148,13 +152,13 @@ class MoonshineEncoder(Transformer):
         self.conv3 = Convolution(2 * width, width, kernel_size=3, stride=2)
 
     def frames(self, lengths: Tensor) -> Tensor:
-        """Lengths in samples to lengths in frames; below 895 samples there is none."""
+        """Convert lengths in samples to lengths in frames; below 895 samples there is none."""
         for conv in (self.conv1, self.conv2, self.conv3):
             lengths = strided_lengths(lengths, conv)
         return lengths
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``x`` (B, 1, S) at 16 kHz and its lengths (B,) to (B, T, D) and lengths in frames."""
+        """Map ``x`` (B, 1, S) at 16 kHz and its lengths (B,) to (B, T, D) and lengths in frames."""
         x = F.pad(x, (0, max(0, _FIELD - x.shape[-1])))
         ragged = bool((lengths != x.shape[-1]).any())
         x = self._normalise(
@@ -168,7 +172,7 @@ class MoonshineEncoder(Transformer):
         return self.attend(x, mask, turns), lengths
 
     def _normalise(self, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """The group norm of ``x`` (B, T, C) over each clip's own time."""
+        """Return the group norm of ``x`` (B, T, C) over each clip's own time."""
         norm = self.groupnorm
         if lengths is None:  # of one group, so that it is a layer norm over time and channels
             normal = F.layer_norm(x.float(), x.shape[1:], eps=norm.eps)
@@ -203,11 +207,12 @@ class WhisperEncoder(Transformer):
         self.register_buffer("embed_positions", torch.cat((angle.sin(), angle.cos()), dim=1))
 
     def frames(self, lengths: Tensor) -> Tensor:
-        """Lengths in mel frames to lengths in frames."""
+        """Convert lengths in mel frames to lengths in frames."""
         return strided_lengths(lengths, self.conv2)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """``x`` (B, n_mels, T) at 100 a second and its lengths (B,) to (B, T / 2, D) and theirs.
+        """Map ``x`` (B, n_mels, T) at 100 a second and its lengths (B,) to (B, T / 2, D) and
+        theirs.
 
         Raises ModelError when there are more frames than the position table has rows.
         """
@@ -229,7 +234,7 @@ class WhisperEncoder(Transformer):
 
 
 def strided_lengths(lengths: Tensor, conv: nn.Conv1d) -> Tensor:
-    """Lengths (B,) of what ``conv`` makes of clips of ``lengths``."""
+    """Return the lengths (B,) of what ``conv`` makes of clips of ``lengths``."""
     (kernel,) = conv.kernel_size
     (stride,) = conv.stride
     padding = int(conv.padding[0])
@@ -248,7 +253,9 @@ def _cleared(x: Tensor, inside: Tensor | None) -> Tensor:
 
 
 def build_encoder(config: EncoderConfig) -> MoonshineEncoder | WhisperEncoder:
-    """The encoder of ``config.kind`` with fresh weights; raises ModelError for any other kind."""
+    """Return the encoder of ``config.kind`` with fresh weights; raises ModelError for any other
+    kind.
+    """
     if config.kind == "moonshine":
         return MoonshineEncoder(config)
     if config.kind == "whisper":

@@ -29,7 +29,7 @@ class Conv1D(InferenceLayer, nn.Module):
         self._product: Product | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (..., inputs) to (..., outputs), in the weight's number format."""
+        """Map ``x`` (..., inputs) to (..., outputs), in the weight's number format."""
         if self._product is None:
             x = x if self.weight.dtype == torch.float32 else x.to(self.weight.dtype)
             return F.linear(x, self.weight.t(), self.bias)
@@ -65,13 +65,13 @@ class Attention(nn.Module):
         self.c_proj = Conv1D(width, width, std_out)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
+        """Map ``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
         projected = self.c_attn(x).view(*x.shape[:2], 3, self.heads, -1)  # (B, T, 3, H, D / H)
         query, key, value = projected.permute(2, 0, 3, 1, 4).unbind()
         return query, key, value
 
     def join(self, attended: Tensor) -> Tensor:
-        """``attended`` (B, H, T, D / H) to (B, T, D)."""
+        """Map ``attended`` (B, H, T, D / H) to (B, T, D)."""
         out: Tensor = self.c_proj(attended.transpose(1, 2).flatten(2))
         return out
 
@@ -86,7 +86,7 @@ class Mlp(nn.Module):
         self.c_proj = Conv1D(4 * width, width, std_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, T, D) to the same shape."""
+        """Map ``x`` (B, T, D) to the same shape."""
         out: Tensor = self.c_proj(self.c_fc.with_gelu(x))
         return out
 
@@ -105,7 +105,7 @@ class TransformerBlock(nn.Module):
         self.mlp = Mlp(width, std_out)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
+        """Map ``x`` (B, T, D) to query, key and value (B, H, T, D / H)."""
         return self.attn.project(self.ln_1(x))
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
@@ -146,7 +146,7 @@ class Gpt2(nn.Module):
         return x if self.wpe is None else x + self.wpe.weight[first : first + x.shape[1]]
 
     def forward(self, embedded: Tensor, mask: Tensor | None = None) -> Tensor:
-        """``embedded`` (B, T, D) to the last layer (B, T, D).
+        """Map ``embedded`` (B, T, D) to the last layer (B, T, D).
 
         ``mask`` (B, T) has zeros where not to look.
         """
@@ -163,7 +163,7 @@ class Gpt2(nn.Module):
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
-    """Each position sees those that ``seen`` says, or all up to itself."""
+    """Let each position see those that ``seen`` says, or all up to itself."""
     if seen is not None or not query.requires_grad or query.device.type != "cpu":
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=seen, is_causal=seen is None

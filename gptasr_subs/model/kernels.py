@@ -21,7 +21,7 @@ _FEW = 4  # queries: each reads the cache anew, so that from 8 on products of ma
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """What each position sees of itself and those before it; all (B, H, T, D / H)."""
+    """Return what each position sees of itself and those before it; all (B, H, T, D / H)."""
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, is_causal=True)
     clips, heads, size, depth = query.shape
@@ -44,7 +44,7 @@ def causal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def full_attention(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None) -> Tensor:
-    """What each position sees of all, (B, H, T, D / H).
+    """Return what each position sees of all, (B, H, T, D / H).
 
     ``mask`` (B, 1, 1, T) is true where to look: from a clip's beginning up to some place.
     """
@@ -59,12 +59,14 @@ def full_attention(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | 
 
 
 def use_whole_cache(device: torch.device, queries: int) -> bool:
-    """Whether ``cached_attention`` is fastest on all of the cache; a part would be copied."""
+    """Return whether ``cached_attention`` is fastest on all of the cache; a part would be
+    copied.
+    """
     return device.type == "cpu" and queries <= _FEW
 
 
 def cached_attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """What ``query`` (B, H, R, D / H) sees of a cache, in its shape.
+    """Return what ``query`` (B, H, R, D / H) sees of a cache, in its shape.
 
     ``keys`` (B, H, D / H, S), ``values`` (B, H, S, D / H), ``bias`` (B, 1, R, S) added to the
     scores.
@@ -76,7 +78,8 @@ def cached_attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor) 
 
 
 def _weighted_row_sums(weights: Tensor, table: Tensor) -> Tensor:
-    """The product of ``weights`` (B, H, R, I) and ``table`` (B, H, I, J), read once and in order.
+    """Return the product of ``weights`` (B, H, R, I) and ``table`` (B, H, I, J), read once and in
+    order.
 
     A product of matrices takes twice as long for few rows: it lays the table out anew. Here each
     row of the result is a bag of an embedding table: the sum of I rows of the table with their
@@ -99,7 +102,7 @@ def _weighted_row_sums(weights: Tensor, table: Tensor) -> Tensor:
 @lru_cache(maxsize=16)
 @torch.inference_mode(mode=False)
 def _bags(groups: int, queries: int, size: int) -> tuple[Tensor, Tensor]:
-    """The table's rows in each sum, all ``size`` of its group, and where each sum begins."""
+    """Return the table's rows in each sum, all ``size`` of its group, and where each sum begins."""
     rows = torch.arange(groups * size, dtype=torch.int32).view(groups, 1, size)
     firsts = torch.arange(0, groups * queries * size, size, dtype=torch.int32)
     return rows.expand(-1, queries, -1).flatten(), firsts

@@ -15,14 +15,16 @@ _MAX_GAIN = 30.0  # a window of room tone must not be blown up to the level of s
 
 
 def build_front_end(front: FrontEnd) -> LogMel | WhisperLogMel | Samples:
-    """The module that makes frames (n_clips, n_mels, n_frames) of samples (n_clips, n_samples)."""
+    """Return the module that makes frames (n_clips, n_mels, n_frames) of samples (n_clips,
+    n_samples).
+    """
     if front.kind == "samples":
         return Samples(front)
     return WhisperLogMel(front.n_mels) if front.kind == "whisper" else LogMel(front)
 
 
 def clip_frames(front_end: nn.Module, samples: FloatArray) -> Tensor:
-    """Frames (T, n_mels) that ``front_end`` makes of one clip's ``samples`` (n_samples,)."""
+    """Return frames (T, n_mels) that ``front_end`` makes of one clip's ``samples`` (n_samples,)."""
     frames: Tensor = front_end(torch.tensor(samples)[None])[0].T
     return frames
 
@@ -36,7 +38,7 @@ class Samples(nn.Module):
         self.front = front
 
     def forward(self, samples: Tensor) -> Tensor:
-        """``(n_clips, n_samples)`` to ``(n_clips, 1, n_samples)``."""
+        """Map ``(n_clips, n_samples)`` to ``(n_clips, 1, n_samples)``."""
         return samples[:, None]
 
 
@@ -62,14 +64,14 @@ class LogMel(nn.Module):
 
     @torch.no_grad()
     def forward(self, samples: Tensor) -> Tensor:
-        """``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_frames)``.
+        """Map ``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_frames)``.
 
         There are n_samples // hop + 1 frames.
         """
         return (self.raw(self.leveled(samples)) - self.shift) / self.scale
 
     def leveled(self, samples: Tensor) -> Tensor:
-        """Each clip at the front end's RMS, where it names one; same shape."""
+        """Return each clip at the front end's RMS, where it names one; same shape."""
         if self.front.level is None:
             return samples
         # The small number keeps a gain for digital silence finite.
@@ -77,7 +79,7 @@ class LogMel(nn.Module):
         return samples * (self.front.level / (rms + 1e-6)).clamp_max(_MAX_GAIN)
 
     def raw(self, samples: Tensor) -> Tensor:
-        """Log-mels before normalisation, same shapes as ``forward``."""
+        """Return log-mels before normalisation, same shapes as ``forward``."""
         spectrum = _spectrum(samples, self.front, self.window)
         mel = self.filters @ spectrum.pow(self.front.power)  # (n_clips, n_mels, n_frames)
         return mel.clamp_min(self.front.floor).log()
@@ -98,7 +100,8 @@ class WhisperLogMel(nn.Module):
 
     @torch.no_grad()
     def forward(self, samples: Tensor) -> Tensor:
-        """``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_samples // 160)``.
+        """Map ``(n_clips, n_samples)`` float32 in [-1, 1] to ``(n_clips, n_mels, n_samples //
+        160)``.
 
         Zeros after the end of a clip that is shorter than its neighbours change none of its frames.
         """
@@ -114,7 +117,7 @@ class WhisperLogMel(nn.Module):
 
 
 def _spectrum(samples: Tensor, front: FrontEnd, window: Tensor) -> Tensor:
-    """Magnitudes (n_clips, n_fft / 2 + 1, n_samples // hop + 1)."""
+    """Return magnitudes (n_clips, n_fft / 2 + 1, n_samples // hop + 1)."""
     # Reflection at the edges needs more samples than it adds.
     short = front.n_fft // 2 + 1 - samples.shape[-1]
     if short > 0:
@@ -131,7 +134,7 @@ def _spectrum(samples: Tensor, front: FrontEnd, window: Tensor) -> Tensor:
 
 
 def mel_filters(front: FrontEnd) -> Tensor:
-    """Triangles over frequency that overlap by half (n_mels, n_fft / 2 + 1).
+    """Return triangles over frequency that overlap by half (n_mels, n_fft / 2 + 1).
 
     All have the same area (Slaney's norm).
     """
@@ -154,7 +157,7 @@ _GROWTH = log(6.4) / 27
 
 
 def hertz_to_mel(hertz: Tensor, scale: MelScale) -> Tensor:
-    """Frequencies (any shape) on the mel ``scale``."""
+    """Return frequencies (any shape) on the mel ``scale``."""
     if scale == "htk":
         return 2595 * (1 + hertz / 700).log10()
     above = 15 + (hertz / 1000).clamp_min(1).log() / _GROWTH

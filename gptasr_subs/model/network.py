@@ -66,7 +66,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """``x`` (B, C, T) to the same shape."""
+        """Map ``x`` (B, C, T) to the same shape."""
         # The list has the ReLU that stands between, for the sake of the published layer names.
         conv_in, norm_in, _, conv_out, norm_out = self.net
         between = F.relu(norm_in(conv_in(x), mask))
@@ -77,7 +77,7 @@ class ResidualBlocks(nn.ModuleList):
     """Residual blocks in a row."""
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """``x`` (B, C, T) to the same shape."""
+        """Map ``x`` (B, C, T) to the same shape."""
         for block in self:
             x = block(x, mask)
         return x
@@ -103,7 +103,7 @@ class MelEncoder(nn.Module):
         self.encoder = nn.ModuleList(build(config.front_end.n_mels, config.width, config.blocks))
 
     def forward(self, mel: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """``mel`` (B, n_mels, T) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
+        """Map ``mel`` (B, n_mels, T) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
         mask = None if lengths is None else _time_mask(lengths, mel.shape[-1], mel.dtype)
         x = mel if mask is None else mel * mask
         # Strided convolutions shorten time, so lengths and mask follow them; what they leave behind
@@ -161,7 +161,9 @@ class CtcHead(nn.Module):
         self.linear = nn.Linear(config.width, config.ctc_frames * config.ctc_classes)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """``encoded`` (B, N, D) to log-probabilities (B, N * ctc_frames, ctc_classes), float32."""
+        """Map ``encoded`` (B, N, D) to log-probabilities (B, N * ctc_frames, ctc_classes),
+        float32.
+        """
         frames = self.linear(self.norm(encoded))  # (B, N, ctc_frames * ctc_classes)
         # The frames of a position follow one another in time.
         frames = frames.unflatten(-1, (-1, self.classes)).flatten(1, 2)
@@ -177,7 +179,7 @@ class Encoded(NamedTuple):
 
 
 def clips_at_once(device: torch.device) -> int:
-    """How many clips, neighbours of like length, go through the wide layers together.
+    """Return how many clips, neighbours of like length, go through the wide layers together.
 
     Few fit into a CPU's caches.
     """
@@ -208,7 +210,7 @@ class SpeechEncoder(nn.Module):
         self.adapter = Adapter(config.adapter, config.encoder.width, config.width)
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Frames (B, n_mels, T) and lengths (B,) to (B, N, D) and lengths in positions."""
+        """Map frames (B, n_mels, T) and lengths (B,) to (B, N, D) and lengths in positions."""
         if lengths is None:
             lengths = torch.full((len(x),), x.shape[-1], device=x.device)
         out: tuple[Tensor, Tensor] = self.adapter(*self.encoder(x, lengths))
@@ -255,7 +257,7 @@ class GptAsr(nn.Module):
                 module.prepare_for_inference(dtype)
 
     def encode(self, mel: Tensor, lengths: Tensor | None = None) -> Encoded:
-        """``mel`` (B, n_mels, T) and lengths to mel positions, before the position table."""
+        """Map ``mel`` (B, n_mels, T) and lengths to mel positions, before the position table."""
         encoder = self.speech_encoder if self.config.generation == 3 else self.mel_encoder
         return Encoded(*encoder(mel, lengths))
 
@@ -284,7 +286,9 @@ class GptAsr(nn.Module):
         )
 
     def prefix(self, encoded: Encoded) -> tuple[Tensor, Tensor | None]:
-        """Mel positions as GPT-2 reads them (B, N, D), and the mask (B, N) of those that count."""
+        """Return mel positions as GPT-2 reads them (B, N, D), and the mask (B, N) of those that
+        count.
+        """
         features, lengths = encoded
         # Generation 1 was always padded with zeros to the full table, and nothing was masked.
         if self.config.generation == 1:
@@ -322,7 +326,7 @@ class GptAsr(nn.Module):
         return self.text_logits(hidden[:, prefix.shape[1] :])
 
     def lm_logits(self, tokens: Tensor) -> Tensor:
-        """Logits (B, U, V) with no audio at all: the internal language model (ILM)."""
+        """Return logits (B, U, V) with no audio at all: the internal language model (ILM)."""
         # Trained on text without audio, the network knows that by a vector added to each token.
         embedded = self.embed_text(tokens)
         if self.config.text_solo:

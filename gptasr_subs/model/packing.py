@@ -65,7 +65,7 @@ def _pack(weight: Tensor) -> Tensor | None:
 
 
 def _multiply(x: Tensor, packed: Tensor, *, bias: Tensor | None, gelu: Gelu | None) -> Tensor:
-    """The layer in one go: a GELU of its own takes as long as the product."""
+    """Run the layer in one go: a GELU of its own takes as long as the product."""
     then, kind = ("none", "") if gelu is None else ("gelu", gelu)
     out: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, then, [], kind)
     return out
@@ -77,7 +77,9 @@ class Linear(nn.Linear, InferenceLayer):
     _product: Product | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (..., inputs) to (..., outputs), once prepared in the number format of products."""
+        """Map ``x`` (..., inputs) to (..., outputs), once prepared in the number format of
+        products.
+        """
         return super().forward(x) if self._product is None else self._product(x)
 
     def with_gelu(self, x: Tensor) -> Tensor:
@@ -101,7 +103,7 @@ class Convolution(nn.Conv1d, InferenceLayer):
     _product: Product | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x`` (B, T, C) to (B, frames, outputs)."""
+        """Map ``x`` (B, T, C) to (B, frames, outputs)."""
         if self._product is None:
             return super().forward(x.transpose(1, 2)).transpose(1, 2)
         return self._product(self._neighbourhoods(x))

@@ -28,19 +28,19 @@ class Tokenizer(Protocol):
         """What is computed from a tokenizer is kept for it."""
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of ``text`` without start and stop.
+        """Return tokens of ``text`` without start and stop.
 
         What the vocabulary cannot write is left out.
         """
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
-        """What each token adds to the text; empty for special and unknown tokens."""
+        """Return what each token adds to the text; empty for special and unknown tokens."""
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of ``tokens``, special tokens skipped, spaces single."""
+        """Return the text of ``tokens``, special tokens skipped, spaces single."""
 
     def to_json(self) -> str:
-        """What ``tokenizer_from_json`` reads back."""
+        """Return what ``tokenizer_from_json`` reads back."""
 
 
 class CharacterTokenizer:
@@ -72,11 +72,11 @@ class CharacterTokenizer:
         return [self._characters.get(token, "") for token in tokens]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The characters, spaces single."""
+        """Return the characters, spaces single."""
         return _tidy(self.pieces(tokens))
 
     def to_json(self) -> str:
-        """A name is enough: the table never changes."""
+        """Return a name: the table never changes."""
         return json.dumps({"type": _CHARACTERS})
 
 
@@ -113,7 +113,7 @@ class BpeTokenizer:
         return self._size
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of ``text``; the published vocabulary knows lower case only."""
+        """Return tokens of ``text``; the published vocabulary knows lower case only."""
         text = " ".join(text.split())
         if self._published:
             text = text.lower().replace(" ", _SPACE_TOKEN)
@@ -123,15 +123,15 @@ class BpeTokenizer:
         return known
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
-        """What each token adds to the text."""
+        """Return what each token adds to the text."""
         return [self._pieces.get(token, "") for token in tokens]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text, spaces single."""
+        """Return the text, spaces single."""
         return _tidy(self.pieces(tokens))
 
     def to_json(self) -> str:
-        """The JSON this was built from, as the backend writes it."""
+        """Return the JSON this was built from, as the backend writes it."""
         return self._backend.to_str()
 
 

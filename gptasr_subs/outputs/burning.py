@@ -49,7 +49,7 @@ def burned_path(media: Path, directory: Path | None = None) -> Path:
 
 
 def require_picture(media: Path) -> MediaInfo:
-    """What is in a media file; raises MediaError where that is no picture."""
+    """Return what is in a media file; raises MediaError where that is no picture."""
     info = probe(media)
     if not info.fps:
         raise MediaError(f"{str(media)!r} has no picture to draw subtitles into; leave out --burn.")

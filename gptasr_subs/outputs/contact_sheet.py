@@ -86,7 +86,7 @@ def draw_preview(media: Path, sight: Sight) -> bytes:
 
 
 def _pillow(module: str) -> Any:
-    """A module of Pillow, which only pictures need."""
+    """Return a module of Pillow, which only pictures need."""
     try:
         return import_module(f"PIL.{module}")
     except ImportError as error:
@@ -100,7 +100,7 @@ def _font(size: int) -> Any:
 
 
 def _sheet(media: Path, sight: Sight) -> Image:
-    """The contact sheet."""
+    """Return the contact sheet."""
     # Spread evenly over the video
     count = min(sight.frames, len(sight.cues))
     places = np.linspace(0, len(sight.cues) - 1, count).round().astype(int).tolist()
@@ -116,7 +116,7 @@ def _sheet(media: Path, sight: Sight) -> Image:
 
 
 def _captioned_frame(media: Path, cue: Cue) -> Image | None:
-    """The picture in the middle of a cue, its text drawn into it, times and speed below."""
+    """Return the picture in the middle of a cue, its text drawn into it, times and speed below."""
     source = open_input(media, ss=f"{(cue.start + cue.end) / 2:.3f}")
     png = {"format": "image2pipe", "c:v": "png", "frames:v": 1, "vf": f"scale={_FRAME}:-2"}
     with run_ffmpeg(build_command(join_streams(source["V:0"], to="-", **png))) as (child, _):
@@ -141,7 +141,7 @@ def _captioned_frame(media: Path, cue: Cue) -> Image | None:
 
 
 def _timeline(media: Path, info: MediaInfo, sight: Sight) -> Image:
-    """Rows of waveform, windows and speech, words and cues."""
+    """Return rows of waveform, windows and speech, words and cues."""
     n_samples = round(sight.seconds * _RATE)
     audio = np.zeros(0, np.float32)
     track = info.audio[choose_track(info, None)]

@@ -13,8 +13,8 @@ _OF_THE_WRITER = frozenset({
 
 
 def has_own_keys(facts: Mapping[str, Any]) -> bool:
-    """Whether a MOV or MP4 has keys like those of telephones (``com.apple.quicktime.make``), which
-    ffmpeg writes only if asked to.
+    """Return whether a MOV or MP4 has keys like those of telephones (``com.apple.quicktime.make``),
+    which ffmpeg writes only if asked to.
     """
     return any("." in name for name in facts.get("format", {}).get("tags", {}))
 
@@ -22,7 +22,7 @@ def has_own_keys(facts: Mapping[str, Any]) -> bool:
 def lost_tags(
     before: Mapping[str, Any], after: Mapping[str, Any], kept: Sequence[int]
 ) -> list[str]:
-    """Names of what ``before`` says and ``after`` does not, both as from ffprobe.
+    """Return the names of what ``before`` says and ``after`` does not, both as from ffprobe.
 
     ``kept`` are the streams of ``before`` that are to be in ``after``, in the same order within
     each kind.

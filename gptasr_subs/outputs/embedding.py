@@ -59,7 +59,7 @@ class Track:
 
 
 def embedded_track(media: Path, track: Track) -> bool:
-    """Whether the video has text in this track's language already.
+    """Return whether the video has text in this track's language already.
 
     Forced text counts only if forced is asked for. Raises MediaError where the file is no media, or
     of a kind that holds no text track.
@@ -131,7 +131,7 @@ def _container(media: Path) -> tuple[str, str, str]:
 
 
 def _writer_options(muxer: str, facts: dict[str, Any]) -> dict[str, str]:
-    """Options with which ffmpeg keeps what the container says.
+    """Return options with which ffmpeg keeps what the container says.
 
     It drops the time of recording unless the metadata are copied by name.
     """
@@ -143,7 +143,7 @@ def _writer_options(muxer: str, facts: dict[str, Any]) -> dict[str, str]:
 
 
 def _is_left_out(stream: Stream, muxer: str, track: Track) -> bool:
-    """What ffmpeg makes anew, and the track that the new one replaces."""
+    """Return whether ffmpeg makes a stream anew, or the new track replaces it."""
     if _is_kind(stream, "data"):
         return muxer in ("mp4", "mov") and stream.get("codec_tag_string") in _REMADE
     tags = stream.get("tags", {})
@@ -194,7 +194,7 @@ def _attachments(
 
 
 def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
-    """Language, title (MP4 has it as the handler's name) and flags of the new track."""
+    """Return language, title (MP4 has it as the handler's name) and flags of the new track."""
     tags = {
         "language": three_letter_code(track.language),
         "title": track.title,
@@ -209,7 +209,7 @@ def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
 
 
 def _hash_output(source: Any) -> Any:
-    """An output that prints a hash of every stream of an input."""
+    """Return an output that prints a hash of every stream of an input."""
     return join_streams(source, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
 
 

@@ -15,8 +15,8 @@ _log = logging.getLogger(__name__)
 
 
 def glossary_of(media: Path, options: Options) -> Glossary:
-    """The terms of the files that the options name, of each GLOSSARY.txt beside the media file or
-    above it, of its cast where that is wanted, and of the names in the options.
+    """Return the terms of the files that the options name, of each GLOSSARY.txt beside the media
+    file or above it, of its cast where that is wanted, and of the names in the options.
 
     What was found is said. Raises FormatError for a file that was named; one that was found and is
     no glossary is left out.

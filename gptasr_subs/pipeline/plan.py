@@ -42,7 +42,7 @@ class Plan:
         return not (self.is_done or self.ready)
 
     def outputs(self, media: Path) -> tuple[Path, ...]:
-        """All files that will be written."""
+        """Return all files that will be written."""
         paths = list(self.wanted.values())
         if self.embed:
             paths.append(media)
@@ -85,7 +85,7 @@ def make_plan(media: Path, options: Options) -> Plan:
 
 
 def embedded_as(options: Options) -> Track:
-    """The track that the options ask for."""
+    """Return the track that the options ask for."""
     return Track(options.language, options.sdh, options.forced)
 
 
@@ -113,19 +113,19 @@ def refuse_shared(media: Path, others: Iterable[Path], options: Options) -> None
 
 
 def output_paths(media: Path, options: Options) -> list[Path]:
-    """All files asked for besides a change of the media file, there already or not."""
+    """Return all files asked for besides a change of the media file, there already or not."""
     targets = list(target_paths(media, options).values())
     return [*targets, burned_path(media, options.output_dir)] if options.burn else targets
 
 
 def _is_kept(target: Path, options: Options) -> bool:
-    """Whether the file is there already and is to stay."""
+    """Return whether the file is there already and is to stay."""
     # Unlike Path.exists, this is plain False where a name is too long or a folder is closed to us.
     return not options.overwrite and os.path.exists(target)  # noqa: PTH110
 
 
 def target_paths(media: Path, options: Options) -> dict[str, Path]:
-    """The file each format goes to; raises FormatError for a format that is not known."""
+    """Return the file each format goes to; raises FormatError for a format that is not known."""
     if options.output:
         return {get_format(options.output.suffix).name: options.output}
     return {

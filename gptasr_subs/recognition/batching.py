@@ -33,7 +33,7 @@ _TEXT_SHARE = 0.4  # text tokens for each mel position, as fast speech has them
 def batch_size(
     config: ModelConfig, seconds: float, rows: int, device: str, bytes_each: int = 4
 ) -> int:
-    """Clips of up to ``seconds`` that may be decoded at once, each with ``rows`` texts.
+    """Return clips of up to ``seconds`` that may be decoded at once, each with ``rows`` texts.
 
     ``bytes_each`` is the size of a cached number.
     """

@@ -16,7 +16,8 @@ _PATIENCE = 2.0  # seconds that closing waits for the thread; it ends by itself 
 
 
 def prefetch(items: Iterable[_T], most: int) -> Iterator[_T]:
-    """The same items in order; up to ``most`` are fetched, in a thread, before they are asked for.
+    """Yield the same items in order; up to ``most`` are fetched, in a thread, before they are asked
+    for.
 
     What fetching raises is raised in its place. If this is closed early, no more than one item is
     still fetched.

@@ -49,7 +49,9 @@ class Transcript:
 def recognized_window(
     span: Span, speech: Iterable[Span], words: Iterable[Word]
 ) -> RecognizedWindow:
-    """A window; ``words`` have their times from its start, inside it and snapped to speech."""
+    """Return a window; ``words`` have their times from its start, inside it and snapped to
+    speech.
+    """
     speech = tuple(speech)
     shifted = []
     for word in words:

@@ -22,7 +22,7 @@ _AHEAD = 32  # windows that are cut while others are recognised
 
 
 def window_limits(recognizer: Recognizer) -> SegmentationOptions:
-    """How to cut windows for this recogniser."""
+    """Return how to cut windows for this recogniser."""
     usual = SegmentationOptions()
     return replace(usual, max_seconds=min(usual.max_seconds, recognizer.max_seconds))
 
@@ -53,7 +53,7 @@ def recognize(
     beams: int = 0,
     record: Record | None = None,
 ) -> Iterator[tuple[Window, list[Word]]]:
-    """Each window with its words in media time, in order; see ``recognize_groups``."""
+    """Yield each window with its words in media time, in order; see ``recognize_groups``."""
     for group in recognize_groups(
         recognizer, windows, batch_size=batch_size, beams=beams, record=record
     ):
@@ -68,7 +68,7 @@ def recognize_groups(
     beams: int = 0,
     record: Record | None = None,
 ) -> Iterator[list[tuple[Window, list[Word]]]]:
-    """The windows with their words in media time, in groups of growing size.
+    """Yield the windows with their words in media time, in groups of growing size.
 
     With a ``record``, what it holds is not recognised again, the rest is put there, and a window
     that fails has no words; without one the first error is raised.

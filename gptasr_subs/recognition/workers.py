@@ -42,7 +42,7 @@ def allow_fork() -> None:
 
 
 def can_fork() -> bool:
-    """Whether this process may fork now."""
+    """Return whether this process may fork now."""
     return _allowed and not _at_work.locked()
 
 
@@ -111,7 +111,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def _fork(work: Callable[[_Item], Any], items: Sequence[_Item]) -> tuple[BaseProcess, Connection]:
-    """A process that works on ``items``, and where its answers come from."""
+    """Return a process that works on ``items``, and where its answers come from."""
     import multiprocessing
 
     context = multiprocessing.get_context("fork")

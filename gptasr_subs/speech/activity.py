@@ -83,7 +83,7 @@ class _Measures:
 
 
 def hop_size(sample_rate: int) -> int:
-    """Samples from one frame to the next."""
+    """Return samples from one frame to the next."""
     return round(sample_rate * _HOP_SECONDS)
 
 
@@ -109,7 +109,7 @@ def detect_speech(blocks: Iterable[FloatArray], sample_rate: int) -> Iterator[De
 
 
 def rechunk(blocks: Iterable[FloatArray], size: int) -> Iterator[FloatArray]:
-    """The same samples in blocks of ``size``, the last one of what is left."""
+    """Yield the same samples in blocks of ``size``, the last one of what is left."""
     held: list[FloatArray] = []
     count = 0
     for block in blocks:
@@ -144,8 +144,8 @@ class _Analyser:
         self._pitch = _pitch_waves(hertz[self._harmonic], window, sample_rate)
 
     def measure(self, before: FloatArray, now: FloatArray, after: FloatArray) -> _Measures:
-        """Frames centred on every hop of ``now``, which may reach into what comes ``before`` and
-        ``after``.
+        """Return frames centred on every hop of ``now``, which may reach into what comes ``before``
+        and ``after``.
         """
         half = self._half
         count = -(-len(now) // self.hop)
@@ -166,8 +166,8 @@ class _Analyser:
 
 
 def _pitch_waves(hertz: NDArray[Any], window: NDArray[Any], sample_rate: int) -> FloatArray:
-    """Cosines over frequency, one column a pitch period, their mean and the window's taper taken
-    out: (bins, lags).
+    """Return cosines over frequency, one column a pitch period, their mean and the window's taper
+    taken out: (bins, lags).
     """
     periods = np.arange(1 / _PITCH[1], 1 / _PITCH[0], _LAG_SECONDS)
     waves = np.cos(2 * np.pi * np.outer(hertz, periods))
@@ -178,8 +178,8 @@ def _pitch_waves(hertz: NDArray[Any], window: NDArray[Any], sample_rate: int) ->
 
 
 def _filters(hertz: NDArray[Any]) -> FloatArray:
-    """Columns that average the power of each mel band, and one more for the whole level: (n_bins,
-    bands + 1).
+    """Return columns that average the power of each mel band, and one more for the whole level:
+    (n_bins, bands + 1).
     """
     low, high = (1127 * np.log1p(edge / 700) for edge in (_FLUX_BAND[0], hertz[-1]))
     edges = 700 * np.expm1(np.linspace(low, high, _BANDS + 2) / 1127)
@@ -192,7 +192,7 @@ def _filters(hertz: NDArray[Any]) -> FloatArray:
 
 
 def _decide(before: _Measures, now: _Measures, after: _Measures) -> tuple[BoolArray, FloatArray]:
-    """Speech and level (dB) of the frames of ``now``."""
+    """Return speech and level (dB) of the frames of ``now``."""
     head = before.part(-_CONTEXT, None)
     tail = after.part(0, _CONTEXT)
     every = _join([head, now, tail])
@@ -215,7 +215,7 @@ def _decide(before: _Measures, now: _Measures, after: _Measures) -> tuple[BoolAr
 
 
 def _spectral_flux(powers: FloatArray) -> FloatArray:
-    """How much the bands change within some 60 ms, in dB, averaged nearby.
+    """Return how much the bands change within some 60 ms, in dB, averaged nearby.
 
     Loud frames weigh more.
     """
@@ -230,7 +230,7 @@ def _decibel(power: FloatArray) -> FloatArray:
 
 
 def running_mean(values: FloatArray, radius: int) -> FloatArray:
-    """Running mean along the first axis over ``radius`` frames on either side."""
+    """Return the running mean along the first axis over ``radius`` frames on either side."""
     wide = np.pad(values, ((radius + 1, radius), *[(0, 0)] * (values.ndim - 1)), mode="edge")
     total = np.cumsum(wide, axis=0, dtype=np.float64)
     return ((total[2 * radius + 1 :] - total[: -2 * radius - 1]) / (2 * radius + 1)).astype(
@@ -239,7 +239,7 @@ def running_mean(values: FloatArray, radius: int) -> FloatArray:
 
 
 def _highest(values: FloatArray, radius: int) -> FloatArray:
-    """Running maximum over ``radius`` frames on either side."""
+    """Return the running maximum over ``radius`` frames on either side."""
     highest: FloatArray = sliding_window_view(
         np.pad(values, radius, mode="edge"), 2 * radius + 1
     ).max(1)
@@ -258,7 +258,7 @@ def _no_samples() -> FloatArray:
 
 
 def _with_neighbours(items: Iterable[_T], nothing: _T) -> Iterator[tuple[_T, _T, _T]]:
-    """Each item between the one before and the one after it."""
+    """Yield each item between the one before and the one after it."""
     before = nothing
     now = None
     for after in items:

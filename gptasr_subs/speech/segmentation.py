@@ -54,7 +54,7 @@ class Window:
     speech: tuple[Span, ...]
 
     def shifted(self, seconds: float) -> Window:
-        """The same window so many seconds later."""
+        """Return the same window so many seconds later."""
         span, *speech = (
             Span(part.start + seconds, part.end + seconds) for part in (self.span, *self.speech)
         )
@@ -64,8 +64,8 @@ class Window:
 def split_speech(
     audio: FloatArray, sample_rate: int = 16000, *, max_seconds: float = 16.0, padding: float = 0.25
 ) -> list[Span]:
-    """Spans of speech in ``audio`` (n_samples,), each at most ``max_seconds`` long, in order, never
-    overlapping.
+    """Return spans of speech in ``audio`` (n_samples,), each at most ``max_seconds`` long, in
+    order, never overlapping.
     """
     options = SegmentationOptions(max_seconds=max_seconds, padding=padding)
     return [window.span for window in segment_blocks([audio], sample_rate, options)]
@@ -76,7 +76,7 @@ def segment_blocks(
     sample_rate: int,
     options: SegmentationOptions = SegmentationOptions(),
 ) -> Iterator[Window]:
-    """Windows of speech from mono blocks (n_samples,) that follow one another.
+    """Yield windows of speech from mono blocks (n_samples,) that follow one another.
 
     About 100 s of audio are held. The windows depend on the audio alone, not on the size of the
     blocks. Raises ValueError for options that leave no room for speech, or a sample rate under 8000
@@ -137,7 +137,7 @@ class _Cutter:
         self._level = np.concatenate([self._level, piece.level])
 
     def windows(self, final: bool = False) -> Iterator[Window]:
-        """The windows that are certain by now, all that are left if no more audio comes."""
+        """Yield the windows that are certain by now, all that are left if no more audio comes."""
         while True:
             runs = self._runs()
             first = runs[0].start if runs else len(self._speech)
@@ -150,7 +150,7 @@ class _Cutter:
             self._drop(stop)
 
     def _runs(self) -> list[_Run]:
-        """Speech with short gaps filled and short runs left out."""
+        """Return speech with short gaps filled and short runs left out."""
         starts, ends = _islands(self._speech)
         apart = starts[1:] - ends[:-1] > self._frames(self._options.max_bridged_gap)
         starts = starts[np.append(True, apart)[: len(starts)]]
@@ -163,7 +163,7 @@ class _Cutter:
         ]
 
     def _end(self, runs: list[_Run]) -> tuple[int, int]:
-        """Where the speech of the next window ends, and where speech goes on after it."""
+        """Return where the speech of the next window ends, and where speech goes on after it."""
         first = runs[0].start
         # The longer the window is, the shorter a pause it bridges
         lengths = [0, self._limit / 5, self._limit]
@@ -193,8 +193,8 @@ class _Cutter:
         return Window(span, samples, tuple(part for part in inside if part.start < span.end))
 
     def _voiced(self, run: _Run) -> _Run:
-        """The run from where its level first rises to where it last falls, clicks before it left
-        out.
+        """Return the run from where its level first rises to where it last falls, clicks before it
+        left out.
 
         Beside noise or music, detection blurs its edges: there the level does not step, and they
         move inwards.
@@ -215,7 +215,7 @@ class _Cutter:
         return voiced if voiced.start < voiced.end else run
 
     def _first(self, steps: BoolArray, least: int = 0) -> int:
-        """How many frames from an edge, at least ``least``, the first step lies.
+        """Return how many frames from an edge, at least ``least``, the first step lies.
 
         0 where there is none nearby.
         """
@@ -242,6 +242,6 @@ def _islands(mask: BoolArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _rises(level: FloatArray) -> BoolArray:
-    """Where the level is well above the quietest that went before."""
+    """Return where the level is well above the quietest that went before."""
     above: BoolArray = level > np.minimum.accumulate(level) + _STEP
     return above

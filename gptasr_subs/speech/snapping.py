@@ -62,7 +62,7 @@ def _overlapping_speech(word: Word, speech: Sequence[Span]) -> list[Span]:
 
 
 def _in_order(snapped: Sequence[Word], before: Sequence[Word]) -> list[Word]:
-    """Where two words came to overlap, the edges between them go back to what they were."""
+    """Put edges between words that came to overlap back to what they were."""
     clashes = [False, *(left.end > right.start for left, right in pairwise(snapped)), False]
     return [
         replace(

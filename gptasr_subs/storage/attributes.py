@@ -58,7 +58,7 @@ def warn_of_links(path: Path) -> None:
 
 
 def _copy_owner(facts: os.stat_result, new: Path) -> bool:
-    """Whether owner and group are now those of ``facts``, as far as they can be."""
+    """Return whether owner and group are now those of ``facts``, as far as they can be."""
     if not hasattr(os, "chown"):
         return True
     with contextlib.suppress(OSError):

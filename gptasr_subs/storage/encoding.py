@@ -97,7 +97,7 @@ def _with_broken(text: str, encoding: str) -> Decoded:
 
 
 def _utf16(data: bytes) -> str:
-    """The kind of UTF-16 without a mark: of Latin letters every other byte is 0."""
+    """Return the kind of UTF-16 without a mark: of Latin letters every other byte is 0."""
     if len(data) < _LEAST_WIDE:
         return ""
     even = data[0::2].count(0)
@@ -120,7 +120,7 @@ def _damaged_utf8(data: bytes) -> Decoded | None:
 
 
 def _guess(data: bytes) -> Decoded:
-    """The likeliest of the encodings that fit the lines that are not plain ASCII."""
+    """Return the likeliest of the encodings that fit the lines that are not plain ASCII."""
     from charset_normalizer import from_bytes  # takes a while, and most files are UTF-8
 
     telling = b"\n".join(line for line in re.split(rb"[\r\n]+", data) if not line.isascii())
@@ -134,7 +134,9 @@ def _guess(data: bytes) -> Decoded:
 
 
 def _noise(text: str) -> float:
-    """How unlike a language a text is: 0 for what is written in one, about 1 for mojibake."""
+    """Return how unlike a language a text is: 0 for what is written in one, about 1 for
+    mojibake.
+    """
     beyond = sum(ord(char) > 0x7F for char in text)
     noise = len(_UNLIKELY.findall(text)) / max(1, beyond)
     # The Latin letters beyond ASCII that no single language has together

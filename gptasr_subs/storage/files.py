@@ -57,7 +57,7 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
 
 
 def keep_copy(path: Path) -> Path:
-    """A copy of a file beside it under a name that is free, ``movie.en.srt.bak`` for one.
+    """Return a copy of a file beside it under a name that is free, ``movie.en.srt.bak`` for one.
 
     Raises OutputError.
     """
@@ -130,7 +130,7 @@ def _temporary_prefix(target: Path) -> str:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether there is a pipe or a device."""
+    """Return whether there is a pipe or a device."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):  # what is wrong with the name will be said when it is written to
@@ -145,7 +145,7 @@ def write_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
 
 
 def file_stamp(media: Path) -> tuple[int, int, int] | None:
-    """Number, size and time of a file, which renaming keeps and any change does not.
+    """Return the number, size and time of a file, which renaming keeps and any change does not.
 
     None if there is no file.
     """

@@ -12,7 +12,7 @@ DATA_VARIABLE = "GPTASR_SUBS_DATA"
 
 
 def cache_folder() -> Path:
-    """What can be made or fetched again: journal, models.
+    """Return what can be made or fetched again: journal, models.
 
     ``GPTASR_SUBS_CACHE`` overrides the user's cache folder.
     """
@@ -20,7 +20,9 @@ def cache_folder() -> Path:
 
 
 def data_folder() -> Path:
-    """What must not be lost: the queue. ``GPTASR_SUBS_DATA`` overrides the user's data folder."""
+    """Return what must not be lost: the queue. ``GPTASR_SUBS_DATA`` overrides the user's data
+    folder.
+    """
     return _folder(DATA_VARIABLE) or user_data_path("gptasr-subs")
 
 

@@ -10,7 +10,7 @@ _PAUSE = 0.01  # seconds between two tries
 
 
 def open_database(path: Path, schema: str, patience: float) -> sqlite3.Connection:
-    """The database at ``path`` with the tables of ``schema``; folders are made.
+    """Return the database at ``path`` with the tables of ``schema``; folders are made.
 
     Another process that writes is waited for, up to ``patience`` seconds. Every statement is a
     transaction of its own, on disk as far as a killed process is concerned. Raises

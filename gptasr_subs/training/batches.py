@@ -110,7 +110,7 @@ class Batches:
         )
 
     def _items(self, step: int, first: int, batch_seconds: float, joined: float) -> list[Item]:
-        """The clips of this process's share of ``step``; pools begin anew with a phase."""
+        """Return the clips of this process's share of ``step``; pools begin anew with a phase."""
         # A pool is drawn for POOL steps of all processes; each process takes its share by rank.
         number, place = divmod(step - first, POOL)
         key = (first, number)

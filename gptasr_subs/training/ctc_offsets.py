@@ -51,7 +51,7 @@ class Spoken:
 
 
 def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -> Offsets:
-    """What ``recognizer``'s CTC head is off, by aligning the true words.
+    """Return what ``recognizer``'s CTC head is off, by aligning the true words.
 
     Raises ``UsageError`` where it recognises nothing.
     """
@@ -72,7 +72,7 @@ def measure_offsets(recognizer: GptAsrRecognizer, sentences: Iterable[Spoken]) -
 
 
 def _aligned(recognizer: GptAsrRecognizer, sentence: Spoken) -> Iterator[tuple[Word, Span]]:
-    """Words as CTC aligns them without offsets, and where they are; only confident ones."""
+    """Yield words as CTC aligns them without offsets, and where they are; only confident ones."""
     import soxr
 
     samples = soxr.resample(sentence.samples, sentence.rate, recognizer.sample_rate)
@@ -119,7 +119,7 @@ def read_by_flite(sentences: Iterable[str], count: int) -> Iterator[Spoken]:
 
 
 def _spans_of_words(phones: Sequence[tuple[str, float]], counts: Sequence[int]) -> tuple[Span, ...]:
-    """Spans of words of ``counts`` phones each in ``phones``; empty if the counts differ."""
+    """Return spans of words of ``counts`` phones each in ``phones``; empty if the counts differ."""
     # A phone begins where the one before it ends. Words have as many phones in a sentence as by
     # themselves, so counting finds their edges; where the counts differ, flite has reduced some.
     begins = [0.0, *(end for _, end in phones)]

@@ -44,7 +44,8 @@ _FIRST_QUERY = re.compile(r"(.*\.self_attn\.)q_proj\.weight")
 
 
 def load_encoder(source: str | Path) -> tuple[EncoderConfig, nn.Module, Facts]:
-    """The config of the encoder at ``source``, itself with weights in float32, and its facts.
+    """Return the config of the encoder at ``source``, itself with weights in float32, and its
+    facts.
 
     ``source`` is a folder that ``save_encoder`` wrote, or a folder or hub name of a Moonshine or
     Whisper model that transformers opens. Raises ModelError with what to do if there is none.
@@ -89,7 +90,8 @@ def save_encoder(
 
 
 def fit_encoder(config: EncoderConfig, state: Mapping[str, Tensor], source: str) -> nn.Module:
-    """The encoder of ``config`` with the weights of ``state``, by our names or transformers'.
+    """Return the encoder of ``config`` with the weights of ``state``, by our names or
+    transformers'.
 
     Raises ModelError, which names ``source``, where they do not fit.
     """
@@ -184,7 +186,7 @@ def _unlike_published(source: str, setting: str) -> ModelError:
 
 
 def _facts(source: str) -> Facts:
-    """Facts by the hub name; of a local folder only its own name is known."""
+    """Return facts by the hub name; of a local folder only its own name is known."""
     last = Path(source).resolve().name
     name = last.replace("-", " ")
     local = Path(source).is_dir()

@@ -39,7 +39,7 @@ class DevScore:
     sample: str
 
     def to_dict(self) -> dict[str, float]:
-        """The rates by curve."""
+        """Return the rates by curve."""
         rates = {"ctc": self.ctc, "text": self.text, "cased": self.cased}
         return {f"{self.name}/{kind}": rate for kind, rate in rates.items() if rate is not None}
 
@@ -52,7 +52,9 @@ class DevScore:
 
 
 def read_dev_set(manifest: Path, config: ModelConfig, most: int) -> list[DevClip]:
-    """The first ``most`` clips that the network of ``config`` can take whole, shortest first."""
+    """Return the first ``most`` clips that the network of ``config`` can take whole, shortest
+    first.
+    """
     front_end = build_front_end(config.front_end)
     loaded = read_samples(read_manifest(manifest)[:most], config.front_end.sample_rate)
     fit = ((clip.text, samples) for clip, samples in loaded if clip.seconds <= config.max_seconds)
@@ -83,7 +85,7 @@ def score(network: GptAsr, tokenizer: Tokenizer, name: str, clips: Sequence[DevC
 def _decode(
     network: GptAsr, tokenizer: Tokenizer, clips: Sequence[Tensor]
 ) -> Iterator[tuple[str, str]]:
-    """Text by the CTC head and by the GPT for each of ``clips``, frames (T, n_mels)."""
+    """Yield text by the CTC head and by the GPT for each of ``clips``, frames (T, n_mels)."""
     device = network.text_head.weight.device
     lengths = torch.tensor([len(clip) for clip in clips], device=device)
     padded = pad_sequence(list(clips), batch_first=True).transpose(1, 2).to(device)

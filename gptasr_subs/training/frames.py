@@ -59,7 +59,7 @@ class FrameCache:
         self._frames = np.memmap(file, dtype=np.float16, mode="r+", shape=shape)
 
     def frames(self, index: int) -> Tensor:
-        """Frames (T, C) of one clip."""
+        """Return frames (T, C) of one clip."""
         return torch.from_numpy(
             self._frames[self._edges[index] : self._edges[index + 1]].astype(np.float32)
         )
@@ -113,7 +113,7 @@ class FrameCache:
 
 
 def weights_hash(network: nn.Module) -> str:
-    """SHA-256 over the names and values of all weights of ``network``."""
+    """Return the SHA-256 over the names and values of all weights of ``network``."""
     digest = sha256()
     for name, value in sorted(network.state_dict().items()):
         digest.update(name.encode())

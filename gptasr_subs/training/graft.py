@@ -76,7 +76,7 @@ def train(
 
 
 def start(graft: Graft) -> Checkpoint:
-    """The network before the first step: new encoder, fresh adapter, the old GPT and heads.
+    """Return the network before the first step: new encoder, fresh adapter, the old GPT and heads.
 
     A checkpoint of generation 3 is trained further as it is. Raises ``ModelError``.
     """
@@ -110,7 +110,7 @@ def start(graft: Graft) -> Checkpoint:
 
 
 def grafted_config(old: ModelConfig, encoder: EncoderConfig) -> ModelConfig:
-    """The config ``old`` with ``encoder`` in the place of its mel encoder."""
+    """Return the config ``old`` with ``encoder`` in the place of its mel encoder."""
     front = (
         SAMPLES if encoder.kind == "moonshine" else replace(WHISPER_LOG_MEL, n_mels=encoder.n_mels)
     )
@@ -158,7 +158,7 @@ def _fill_cache(trainer: Trainer, folder: Path, on_progress: Callable[[int, int]
 
 
 def read_sentences(graft: Graft) -> list[str]:
-    """Sentences for text-only batches: those without digits that no dev set says."""
+    """Return sentences for text-only batches: those without digits that no dev set says."""
     if graft.text is None:
         return []
     held_out = normalized_texts(read_clips(*graft.dev))

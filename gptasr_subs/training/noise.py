@@ -72,7 +72,7 @@ def noise_clips(noises: list[FloatArray]) -> Iterator[ClipAudio]:
 
 
 def make_noises(seconds: float = 16.0, seed: int = 0) -> list[FloatArray]:
-    """Coloured noise and plain music, each (n_samples,)."""
+    """Return coloured noise and plain music, each (n_samples,)."""
     rng = np.random.default_rng(seed)
     size = round(seconds * SAMPLE_RATE)
     slopes = np.linspace(0, _STEEPEST, _COLOURS)

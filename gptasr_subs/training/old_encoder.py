@@ -52,7 +52,9 @@ class OldEncoder:
 
 
 def distance(positions: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
-    """Mean squared distance of ``positions`` (B, N, D) from ``target``, over its variances."""
+    """Return the mean squared distance of ``positions`` (B, N, D) from ``target``, over its
+    variances.
+    """
     # sum over d of (p_d - t_d)^2 / var(t_d), averaged; only positions inside the clips count.
     inside = torch.arange(target.shape[1]) < lengths[:, None]
     wanted = target[inside]

@@ -93,7 +93,7 @@ class GraftOptions:
         return sum(phase.steps for phase in self.phases)
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
-        """The phase that ``step`` lies in, and its first step."""
+        """Return the phase that ``step`` lies in, and its first step."""
         # a step behind the last one belongs to the last phase
         first = 0
         for phase in self.phases[:-1]:

@@ -41,7 +41,7 @@ class HeldOut:
     audio: frozenset[str] = frozenset()
 
     def has_text(self, text: str) -> bool:
-        """Whether ``text``, or a sentence of it, is held out."""
+        """Return whether ``text``, or a sentence of it, is held out."""
         return any(
             ctc.normalize_text(part) in self.texts for part in (text, *_SENTENCE_END.split(text))
         )
@@ -92,24 +92,24 @@ def prepare(
 
 
 def read_held_out(dev: Sequence[Path], sample_rate: int) -> HeldOut:
-    """Texts of the manifests ``dev``, and hashes of their audio at ``sample_rate``."""
+    """Return texts of the manifests ``dev``, and hashes of their audio at ``sample_rate``."""
     clips = read_manifest(*dev)
     audio = frozenset(audio_hash(samples) for _, samples in read_samples(clips, sample_rate))
     return HeldOut(normalized_texts(clips), audio)
 
 
 def normalized_texts(clips: Iterable[Clip]) -> frozenset[str]:
-    """What the clips say, as CTC spells it; the empty text is not among them."""
+    """Return what the clips say, as CTC spells it; the empty text is not among them."""
     return frozenset(ctc.normalize_text(clip.text) for clip in clips) - {""}
 
 
 def audio_hash(samples: FloatArray) -> str:
-    """SHA-256 of ``samples`` as 16-bit numbers."""
+    """Return the SHA-256 of ``samples`` as 16-bit numbers."""
     return sha256((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes()).hexdigest()
 
 
 def why_not(clip: Clip, held_out: HeldOut) -> str:
-    """Why ``clip`` is unfit for training; empty where it is fit."""
+    """Return why ``clip`` is unfit for training; empty where it is fit."""
     text = ctc.normalize_text(clip.text)
     letters = len(text)
     seconds = clip.seconds

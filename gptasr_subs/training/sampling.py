@@ -54,11 +54,13 @@ class Sampler:
         return [batches[index] for index in order]
 
     def length(self, item: Item) -> float:
-        """Seconds of the clips of ``item`` together."""
+        """Return seconds of the clips of ``item`` together."""
         return float(sum(self._seconds[clip] for clip in item))
 
     def _draw(self, seconds: float, joined: float, rng: np.random.Generator) -> list[Item]:
-        """Items of about ``seconds`` together, a share ``joined`` of them of several clips."""
+        """Return items of about ``seconds`` together, a share ``joined`` of them of several
+        clips.
+        """
         items: list[Item] = []
         total = 0.0
 

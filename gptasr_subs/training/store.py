@@ -45,7 +45,7 @@ class AudioStore:
         return len(self.rows)
 
     def samples(self, index: int) -> FloatArray:
-        """Samples (n_samples,) of one clip, -1 to 1."""
+        """Return samples (n_samples,) of one clip, -1 to 1."""
         row = self.rows[index]
         first = int(row["start"])
         samples: FloatArray = self._samples[first : first + int(row["samples"])].astype(np.float32)
@@ -61,11 +61,11 @@ class AudioStore:
         return str(self.rows[index]["source"])
 
     def length(self, index: int) -> int:
-        """Samples of one clip."""
+        """Return samples of one clip."""
         return int(self.rows[index]["samples"])
 
     def seconds(self, index: int) -> float:
-        """Length of one clip in seconds."""
+        """Return the length of one clip in seconds."""
         return self.length(index) / SAMPLE_RATE
 
 

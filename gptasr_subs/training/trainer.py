@@ -165,11 +165,11 @@ class Trainer:
         self._recent.append(numbers)
 
     def _batch_number(self) -> int:
-        """Number of this process's micro-batch, counted over the whole run."""
+        """Return the number of this process's micro-batch, counted over the whole run."""
         return self.step * self.batches.world + self.batches.rank
 
     def _losses(self, batch: Batch, phase: Phase) -> Losses:
-        """The weighted sum ``loss`` of one micro-batch and what it is made of."""
+        """Return the weighted sum ``loss`` of one micro-batch and what it is made of."""
         inputs = batch.inputs.to(self.device)
         lengths = batch.lengths.to(self.device)
         if phase.encoder_lr:
@@ -261,7 +261,9 @@ class Trainer:
 
 
 def parameter_groups(network: GptAsr) -> dict[str, list[nn.Parameter]]:
-    """The parts with a learning rate of their own: encoder, adapter, the GPT with both heads."""
+    """Return the parts with a learning rate of their own: encoder, adapter, the GPT with both
+    heads.
+    """
     encoder = list(network.speech_encoder.encoder.parameters())
     adapter = list(network.speech_encoder.adapter.parameters())
     known = {id(p) for p in (*encoder, *adapter)}
@@ -270,7 +272,9 @@ def parameter_groups(network: GptAsr) -> dict[str, list[nn.Parameter]]:
 
 
 def schedule(options: GraftOptions, phase: Phase, step: int) -> float:
-    """Share of the peak learning rate at ``step`` of a phase: warm-up, constant, linear decay."""
+    """Return the share of the peak learning rate at ``step`` of a phase: warm-up, constant, linear
+    decay.
+    """
     # 1 until the decay begins, then the share of it that is left
     left = (phase.steps - step) / max(1.0, phase.steps * (1 - options.decay_from))
     return min(1.0, (step + 1) / options.warmup) * min(1.0, max(_MIN_SHARE, left))

@@ -12,7 +12,9 @@ _SPEAKER_LETTERS = 16  # of the 128 of a speaker's name; enough to tell them apa
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """Utterances of parts of the English release: ``train``, or ``validated``, all of them."""
+    """Yield utterances of parts of the English release: ``train``, or ``validated``, all of
+    them.
+    """
     folder = first_folder(root, "en", "*/en", holding="clips")
     for part in parts or ["train"]:
         table = folder / f"{part}.tsv"

@@ -15,7 +15,7 @@ from gptasr_subs.storage.files import read_text
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """Utterances of the parts (``train``) of all readers, clean and other."""
+    """Yield utterances of the parts (``train``) of all readers, clean and other."""
     folder = first_folder(root, "hi_fi_tts*", holding="*_manifest_*.json")
     for table in sorted(folder.glob("*_manifest_*.json")):
         speaker, *_, part = table.stem.split("_")

@@ -14,7 +14,7 @@ from gptasr_subs.storage.files import read_text
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """Utterances of the parts (``train-clean-100``) below ``root``."""
+    """Yield utterances of the parts (``train-clean-100``) below ``root``."""
     for transcript in sorted(root.rglob("*.trans.txt")):
         if not is_wanted(part_above(transcript, root, 3), parts):
             continue

@@ -16,7 +16,7 @@ _ENDING = ".normalized.txt"
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """Utterances of the parts (``train-clean-100``) below ``root``."""
+    """Yield utterances of the parts (``train-clean-100``) below ``root``."""
     for transcript in sorted(root.rglob(f"*{_ENDING}")):
         if is_wanted(part_above(transcript, root, 3), parts):
             file = transcript.with_name(transcript.name.removesuffix(_ENDING) + ".wav")

@@ -14,7 +14,7 @@ from gptasr_subs.storage.files import read_text
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """All utterances: there are no ``parts``."""
+    """Yield all utterances: there are no ``parts``."""
     folder = first_folder(root, "LJSpeech*", holding="metadata.csv")
     table = folder / "metadata.csv"
     for line in read_text(table).splitlines() if table.exists() else []:

@@ -31,7 +31,7 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
 
 
 def _segment(folder: Path, line: str) -> Utterance:
-    """A line: file, channel, speaker, start, end, a label in angle brackets, and the text."""
+    """Read a line: file, channel, speaker, start, end, a label in angle brackets, and the text."""
     name, _, speaker, start, end, *rest = line.split(None, 5)
     text = "".join(rest)
     text = text[label.end() :] if (label := _LABEL.match(text)) else text

@@ -10,7 +10,7 @@ from gptasr_subs.corpora.readers.utterance import Utterance
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """Clips of the manifest ``root``, or of ``manifest.tsv`` in it.
+    """Return clips of the manifest ``root``, or of ``manifest.tsv`` in it.
 
     ``parts`` are the sources wanted.
     """

@@ -20,12 +20,14 @@ class Utterance(NamedTuple):
 
 
 def is_wanted(part: str, parts: Sequence[str]) -> bool:
-    """Whether to read ``part``: one of ``parts``, or else all but what is set aside for scoring."""
+    """Return whether to read ``part``: one of ``parts``, or else all but what is set aside for
+    scoring.
+    """
     return part in parts if parts else not part.startswith(("dev", "test"))
 
 
 def part_above(file: Path, root: Path, depth: int) -> str:
-    """Name of the folder ``depth`` above ``file``, as far as it lies below ``root``.
+    """Return the name of the folder ``depth`` above ``file``, as far as it lies below ``root``.
 
     Else nothing.
     """
@@ -34,6 +36,6 @@ def part_above(file: Path, root: Path, depth: int) -> str:
 
 
 def first_folder(root: Path, *below: str, holding: str) -> Path:
-    """The first of ``root`` and its folders ``below`` that holds a file like ``holding``."""
+    """Return the first of ``root`` and its folders ``below`` that holds a file like ``holding``."""
     folders = [root, *(found for pattern in below for found in sorted(root.glob(pattern)))]
     return next((folder for folder in folders if any(folder.glob(holding))), root)

@@ -18,7 +18,7 @@ _KINDS = ("wav", "flac")
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """All utterances: there are no ``parts``."""
+    """Yield all utterances: there are no ``parts``."""
     for prompts in sorted(root.rglob("etc/PROMPTS")):
         session = prompts.parents[1]
         user = session.name.partition("-")[0]

@@ -13,7 +13,7 @@ from gptasr_subs.corpora.readers.utterance import Utterance, first_folder
 
 
 def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
-    """Utterances of the parts (``train``) in English."""
+    """Yield utterances of the parts (``train``) in English."""
     folder = first_folder(root, "en", "transcribed_data/en", holding="asr_*.tsv")
     for part in parts or ["train"]:
         table = folder / f"asr_{part}.tsv"

@@ -69,7 +69,7 @@ def attention_to_positions(network: GptAsr, encoded: Encoded, tokens: Sequence[i
 
 
 def choose_heads(attentions: Iterable[FloatArray], count: int = _CHOSEN_HEADS) -> Heads:
-    """The heads that attend to the audio in step with the text, best first.
+    """Return the heads that attend to the audio in step with the text, best first.
 
     Each of ``attentions`` is (L, H, U, N).
     """
@@ -87,7 +87,7 @@ def choose_heads(attentions: Iterable[FloatArray], count: int = _CHOSEN_HEADS) -
 
 
 def token_positions(attention: FloatArray, heads: Heads) -> Ints:
-    """The mel position (U,) at which each token begins, in order."""
+    """Return the mel position (U,) at which each token begins, in order."""
     planes = [_standardise(attention[layer, head]) for layer, head in heads]
     rows, columns = _best_path(np.mean(planes, axis=0))
     # A token begins where the path first comes to its row.
@@ -110,7 +110,7 @@ def _standardise(plane: FloatArray) -> FloatArray:
 
 
 def _best_path(plane: FloatArray) -> tuple[Ints, Ints]:
-    """Rows and columns of the best path through ``plane`` (U, N), first cell to last."""
+    """Return rows and columns of the best path through ``plane`` (U, N), first cell to last."""
     cost = -plane.astype(np.float64)
     moves = np.zeros(cost.shape, np.int8)
     moves[1:, 0] = _FROM_ABOVE

@@ -70,7 +70,7 @@ class WordFrames(NamedTuple):
 def find_words(
     log_probs: FloatArray, words: Sequence[Sequence[int]], penalties: Penalties = Penalties()
 ) -> list[WordFrames | None]:
-    """Frames of ``log_probs`` (T, C) in which each word is spoken; None for one that is not.
+    """Return frames of ``log_probs`` (T, C) in which each word is spoken; None for one that is not.
 
     ``words`` are their CTC classes, without spaces.
     """
@@ -113,7 +113,7 @@ class _States:
 
 
 def _best_path(log_probs: FloatArray, states: _States, penalties: Penalties) -> Ints:
-    """The state (T,) of each frame on the best path."""
+    """Return the state (T,) of each frame on the best path."""
     size = len(states.classes)
     width = min(size, 2 * penalties.band)
 
@@ -174,7 +174,7 @@ def _advance(
 
 
 def _trace(lows: list[int], moves: list[Moves], states: _States, state: int) -> Ints:
-    """The path (T,) that ends in ``state``, from the last frame to the first."""
+    """Return the path (T,) that ends in ``state``, from the last frame to the first."""
     # A skipped word takes no frame: several may be skipped at one frame, so follow them all.
     path = np.empty(len(moves), dtype=np.int64)
     fillers = 2 * np.unique(states.first_letters)

@@ -26,7 +26,7 @@ def align_words(
     start_offset: float = 0.0,
     end_offset: float = 0.0,
 ) -> list[Word]:
-    """Words of ``text`` by the CTC head's ``log_probs`` (T, C) for a clip of ``seconds``.
+    """Return words of ``text`` by the CTC head's ``log_probs`` (T, C) for a clip of ``seconds``.
 
     A CTC spike sits inside its sound: the offsets (seconds, added) say how far before and behind it
     the sound reaches. Confidence is the mean posterior of a word's letters. A word that CTC cannot
@@ -73,7 +73,7 @@ def combine_confidences(words: Sequence[Word], confidences: Sequence[float]) -> 
 def words_by_tokens(
     pieces: Sequence[str], log_probs: Sequence[float], starts: Sequence[float], seconds: float
 ) -> list[Word]:
-    """Words of a clip whose tokens add ``pieces`` to the text and begin at ``starts``.
+    """Return words of a clip whose tokens add ``pieces`` to the text and begin at ``starts``.
 
     ``starts`` has one more entry: when the last token ends. A word ends where the next token
     begins.
@@ -91,7 +91,7 @@ def words_by_tokens(
 def words_without_ctc(
     pieces: Sequence[str], log_probs: Sequence[float], samples: FloatArray, sample_rate: int
 ) -> list[Word]:
-    """Words spread over the voiced part of ``samples``, where nothing better is known.
+    """Return words spread over the voiced part of ``samples``, where nothing better is known.
 
     ``pieces`` are the tokens'.
     """
@@ -100,7 +100,9 @@ def words_without_ctc(
 
 
 def spread_words(text: str, confidences: Sequence[float], voiced: Span) -> list[Word]:
-    """Words of ``text`` over the ``voiced`` part of a clip, each by its number of characters."""
+    """Return words of ``text`` over the ``voiced`` part of a clip, each by its number of
+    characters.
+    """
     words = text.split()
     # Shares of the text's characters up to each edge between words, then seconds.
     edges = np.cumsum([0, *(len(word) for word in words)]) / max(

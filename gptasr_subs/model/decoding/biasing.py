@@ -75,7 +75,7 @@ class TermTrie:
         self.next_state, self.gain = self._transitions()
 
     def bonus_of(self, text: str) -> float:
-        """What the terms in a whole text add to its score."""
+        """Return what the terms in a whole text add to its score."""
         state = _WORD_START
         total = 0.0
         for label in [*ctc.encode_piece(text), _END]:
@@ -95,7 +95,7 @@ class TermTrie:
         state.total = max(held[-1], state.total or 0.0)
 
     def _transitions(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Where each letter leads, also those that break a path."""
+        """Return where each letter leads, also those that break a path."""
         states = self._states
         next_state = np.full((len(states), ctc.CLASSES), _OUTSIDE)
         gain = np.zeros((len(states), ctc.CLASSES), dtype=np.float32)
@@ -164,7 +164,7 @@ class BiasedScorer:
         self._known = len(common)
 
     def shortlist(self, gains: Tensor, size: int, ended: Tensor) -> Tensor:
-        """The usual tokens (B, K, C), and those of terms that may come next."""
+        """Return the usual tokens (B, K, C), and those of terms that may come next."""
         usual = self._scorer.shortlist(gains, size, ended)
         self._rows = self._rows_of(self._beams.flatten()).view_as(self._beams)  # (B, K)
         bias = self._token_gains[self._rows].masked_fill_(ended[..., None], 0.0)  # (B, K, V)
@@ -195,7 +195,7 @@ class BiasedScorer:
         self._scorer.retain(clips)
 
     def _rows_of(self, states: Tensor) -> Tensor:
-        """The rows of ``states`` (n,), made where a state is new."""
+        """Return the rows of ``states`` (n,), made where a state is new."""
         unknown = states[self._row_of[states] < 0].tolist()
         if unknown:
             new = torch.tensor(sorted(set(unknown)), device=states.device)
@@ -214,7 +214,7 @@ class BiasedScorer:
         return self._row_of[states]
 
     def _read_tokens(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Where each token leads from ``states`` (n,), and what it adds, (n, V) both."""
+        """Return where each token leads from ``states`` (n,), and what it adds, (n, V) both."""
         first = self._labels[:, 0]
         after = self._next_state[states][:, first.clamp_min(0)]
         gains = self._gain[states][:, first.clamp_min(0)]
@@ -236,7 +236,9 @@ class BiasedScorer:
         return token_states, gains.masked_fill_(first < 0, 0.0)
 
     def _read(self, state: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Where ``labels`` (n, letters of a token) lead from ``state`` (n,), and what they add."""
+        """Return where ``labels`` (n, letters of a token) lead from ``state`` (n,), and what they
+        add.
+        """
         gain = torch.zeros_like(state, dtype=self._gain.dtype)
         for position in range(labels.shape[1]):
             label = labels[:, position]

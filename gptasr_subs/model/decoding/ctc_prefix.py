@@ -142,7 +142,7 @@ class CtcPrefixScorer:
         )
 
     def shortlist(self, gains: Tensor, size: int, ended: Tensor) -> Tensor:
-        """The ``size`` best tokens (B, K, C) by ``gains`` (B, K, V); begins a step."""
+        """Return the ``size`` best tokens (B, K, C) by ``gains`` (B, K, V); begins a step."""
         self._ended = ended
         self._choose_windows()
         self._find_log_ratios()
@@ -261,7 +261,8 @@ class CtcPrefixScorer:
         return self.weight * deltas + self.bonus * self._letter_counts[tokens]
 
     def _score_exactly(self, chosen: Tensor) -> Tensor:
-        """What the candidates ``chosen`` (B, m), counted over each clip's K * C, add to the score.
+        """Return what the candidates ``chosen`` (B, m), counted over each clip's K * C, add to the
+        score.
 
         The prefixes that they make are kept for ``select``.
         """
@@ -288,7 +289,9 @@ class CtcPrefixScorer:
         return values.reshape(-1, self.beam_size, values.shape[-1])
 
     def _extend(self, beams: Tensor, tokens: Tensor) -> _Extensions:
-        """The prefixes of ``beams`` (n,) with ``tokens`` (n,) written, character by character."""
+        """Return the prefixes of ``beams`` (n,) with ``tokens`` (n,) written, character by
+        character.
+        """
         prefixes = self._prefixes
         # The stop token ends the text: psi becomes the probability of exactly this text, which is
         # gamma_nonblank_T + gamma_blank_T.

@@ -127,7 +127,7 @@ class IncrementalDecoder:
         return log_probs[:, : self.beam_size]
 
     def _embed(self, tokens: Tensor) -> Tensor:
-        """The ``tokens`` (B, K) as the rows read them (B, R, D)."""
+        """Return the ``tokens`` (B, K) as the rows read them (B, R, D)."""
         x = self.network.embed_text(tokens.reshape(-1, 1), self.step_count)  # (B * K, 1, D)
         x = x.view(*tokens.shape, -1)
         if self.network.gpt.wpe is not None:  # all beams stand at the same position
@@ -191,7 +191,7 @@ class IncrementalDecoder:
         return grown
 
     def _capacity(self) -> int:
-        """Positions of a cache that has just grown."""
+        """Return positions of a cache that has just grown."""
         return _round_up(self.used + self._ahead, _ROUND_CACHE)
 
 

@@ -31,7 +31,7 @@ class TextHash(NamedTuple):
 
     @staticmethod
     def of(pieces: Sequence[str]) -> TextHash:
-        """The hash of texts whose tokens add ``pieces``."""
+        """Return the hash of texts whose tokens add ``pieces``."""
         # Of each piece base^m and its own hash, modulo 2^64.
         factors = []
         terms = []
@@ -46,11 +46,11 @@ class TextHash(NamedTuple):
         return TextHash(torch.tensor(factors), torch.tensor(terms))
 
     def to(self, device: torch.device) -> TextHash:
-        """The same on ``device``."""
+        """Return the same on ``device``."""
         return TextHash(self.factors.to(device), self.terms.to(device))
 
     def add(self, hashes: Tensor, tokens: Tensor) -> Tensor:
-        """The ``hashes`` of texts once ``tokens`` are written behind them.
+        """Return the ``hashes`` of texts once ``tokens`` are written behind them.
 
         Both int64, of one shape.
         """
@@ -58,11 +58,13 @@ class TextHash(NamedTuple):
 
 
 def _signed(number: int) -> int:
-    """An unsigned 64-bit number as the signed one of the same bits; int64 wraps around alike."""
+    """Return an unsigned 64-bit number as the signed one of the same bits; int64 wraps around
+    alike.
+    """
     return number - _SIZE if number >= _SIZE // 2 else number
 
 
 @lru_cache(maxsize=2)
 def text_hash_of(tokenizer: Tokenizer) -> TextHash:
-    """The hash of the texts that ``tokenizer`` makes."""
+    """Return the hash of the texts that ``tokenizer`` makes."""
     return TextHash.of(tokenizer.pieces(range(tokenizer.size)))
