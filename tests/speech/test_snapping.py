@@ -49,6 +49,11 @@ def test_a_word_that_only_touches_the_fringe_of_speech_keeps_its_times() -> None
     assert snapped([(1.98, 2.5)], (1.0, 2.0)) == [(1.98, 2.5)]
 
 
+def test_a_word_belongs_to_stretches_that_hold_half_of_what_the_first_one_holds() -> None:
+    assert snapped([(0.5, 1.7)], (0.0, 1.0), (1.5, 2.2)) == [(0.0, 1.0)]  # 0.5 and 0.2 s
+    assert snapped([(0.5, 1.8)], (0.0, 1.0), (1.5, 2.2)) == [(0.0, 2.2)]  # 0.5 and 0.3 s
+
+
 def test_a_lone_word_takes_the_whole_stretch() -> None:
     assert snapped([(1.3, 1.4)], (1.0, 1.9)) == [(1.0, 1.9)]
 
