@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gptasr_subs.model.checkpoint import save_checkpoint
@@ -15,29 +14,12 @@ from gptasr_subs.recognition import cache as module
 from gptasr_subs.recognition.cache import Journal, journal_path, open_journal
 from gptasr_subs.recognition.loading import lazy_model
 from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
-from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 from tests.support.ended import Program, text_of
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import SPOKEN
-from tests.support.media_maker import RATE
 from tests.support.tiny import tiny_checkpoint
-
-WORDS = [Word("Zoë", 0.1, 0.30000000000000004, 1 / 3), Word("b", 1.0, 2.0)]
-
-
-def window(start: float, value: float = 0.5) -> Window:
-    return Window(
-        Span(start, start + 2.0),
-        np.full(2 * RATE, value, np.float32),
-        (Span(start + 0.5, start + 1.5),),
-    )
-
-
-@pytest.fixture
-def media(tmp_path: Path) -> Path:
-    (tmp_path / "film.mkv").write_bytes(b"a film")
-    return tmp_path / "film.mkv"
+from tests.support.windows import WORDS, window
 
 
 def test_words_come_back_as_they_were_to_the_last_bit(media: Path) -> None:

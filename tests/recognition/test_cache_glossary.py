@@ -13,9 +13,9 @@ from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.recognize import open_record, recognize_file
 from gptasr_subs.recognition.cache import open_journal
 from gptasr_subs.recognition.transcript import HeardWords
-from tests.recognition.test_cache import WORDS, window
 from tests.support.fake_recognizer import Hearing
 from tests.support.films import make_film
+from tests.support.windows import WORDS, window
 
 
 def terms(*texts: str) -> Glossary:
