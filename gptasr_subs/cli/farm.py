@@ -40,7 +40,7 @@ from gptasr_subs.cli.options import (
     Workers,
 )
 from gptasr_subs.cues.norms import Norms
-from gptasr_subs.wording import plural
+from gptasr_subs.errors import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.farm.collection import Collected

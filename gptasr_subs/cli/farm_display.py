@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gptasr_subs.cli.console import clock, display_path, echo_error, table
-from gptasr_subs.wording import plural
+from gptasr_subs.errors import plural
 
 if TYPE_CHECKING:
     from gptasr_subs.farm.collection import Collected

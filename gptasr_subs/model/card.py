@@ -66,7 +66,7 @@ def _origin(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     patterns = (
         "Encoder begun with {name} ({licence}, {copyright})",
         "GPT of {layers} layers of width {width}, {vocabulary} tokens",
-        "Trained for {steps} steps, in which it heard {hours_heard} hours of audio",
+        "Trained for {steps} steps, in which it heard {hours} hours of audio",
     )
     known = {**config, **facts, **facts.get("encoder", {})}
     lines = []

@@ -25,7 +25,7 @@ FACTS = {
     "wer": {"LibriSpeech test-other (50 clips)": 23.4},
     "encoder": {"name": "Moonshine base", "licence": "MIT", "copyright": "(c) Moonshine AI"},
     "steps": 3550,
-    "hours_heard": 80.2,
+    "hours": 80.2,
 }
 
 

@@ -1,6 +1,7 @@
 """axe finds nothing on any page, in neither theme, neither narrow nor wide.
 
-It is found through NODE_PATH: ``npm install --prefix DIR axe-core; export NODE_PATH=DIR/node_modules``.
+axe is found through NODE_PATH:
+``npm install --prefix DIR axe-core; export NODE_PATH=DIR/node_modules``.
 """
 
 from __future__ import annotations

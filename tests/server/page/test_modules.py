@@ -1,4 +1,4 @@
-"""The modules of the page by themselves: words behind the text of cues, and what is done to cues."""
+"""The modules of the page by themselves: words behind the text of cues, and edits of cues."""
 
 from __future__ import annotations
 
