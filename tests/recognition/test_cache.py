@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gptasr_subs.model.checkpoint import save_checkpoint
@@ -14,6 +15,7 @@ from gptasr_subs.recognition import cache as module
 from gptasr_subs.recognition.cache import Journal, journal_path, open_journal
 from gptasr_subs.recognition.loading import lazy_model
 from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
+from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 from tests.support.ended import Program, text_of
 from tests.support.fake_recognizer import FakeRecognizer
