@@ -23,6 +23,7 @@ from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import MEMORY, Job, Queue, State, open_queue
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.subtitle import subtitle
+from gptasr_subs.storage.files import file_stamp
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.farm import begun, make_gate, make_scripted
 from tests.support.films import TALK, make_film, names_in
@@ -258,19 +259,24 @@ def test_a_node_that_joins_late_does_its_share(cluster: Nodes, films: Path, scri
     if not cluster.there:
         cluster.add()
     first = next(iter(cluster.there))
-    gate = make_gate(script, "00")
+    gate = make_gate(script, "01")
     others = threading.Semaphore(0)
 
     def act() -> None:
-        with gate.open("w"):
-            cluster.add()
-            for _ in range(5):
+        with gate.open("w"):  # the first node has enough to do
+            gate.unlink()
+            for _ in range(4):
                 assert others.acquire(timeout=300)
 
+    def report(job: Job, event: Event) -> None:
+        if job.path.stem == "00":
+            cluster.add()
+        else:
+            others.release()
+
     with Acting(act):
-        outcomes = run(cluster.address, films, script, lambda job, event: others.release())
-    assert outcomes == {"done": 6}
-    assert [film for film, node in begun(script) if node == first] == ["00"]
+        assert run(cluster.address, films, script, report) == {"done": 6}
+    assert [film for film, node in begun(script) if node == first] == ["00", "01"]
     assert texts(films) == alone(films, "scripted")
 
 
@@ -327,13 +333,13 @@ def test_a_driver_that_was_killed_goes_on_where_it_was(
     command += ["--manifest", manifest]
     driver = start(*command, cwd=REPOSITORY)
     with gate.open("w"):
-        before = {path: path.stat() for path in films.iterdir() if path.suffix != ".wav"}
+        before = {path: file_stamp(path) for path in films.iterdir() if path.suffix != ".wav"}
         driver.send_signal(signal.SIGKILL)
         assert driver.wait() == -signal.SIGKILL
         gate.unlink()
     assert start(*command, cwd=REPOSITORY).wait() == 0
     assert texts(films) == alone(films, "scripted")
-    assert before and all(path.stat() == facts for path, facts in before.items())
+    assert before and all(file_stamp(path) == stamp for path, stamp in before.items())
     lines = list(read_manifest(manifest))
     assert max(Counter(entry.film for entry in lines if entry.outcome == "done").values()) == 1
     assert {Path(entry.film).name for entry in lines} == set(map(name_of, films.glob("*.wav")))
