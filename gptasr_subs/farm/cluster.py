@@ -20,6 +20,8 @@ from gptasr_subs.errors import FarmError, UsageError
 from gptasr_subs.farm.films import Answer, Film, Node, Work
 
 _LOCAL = re.compile(r"local:([1-9]\d*)")
+_HOST_AND_PORT = re.compile(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)")
+_PATIENCE = 10.0  # seconds that a cluster may take to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,7 @@ def _connect(address: str, share: Share) -> None:
     else:
         settings["address"] = address
     try:
+        _reach(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
         ray.init(**settings)
     except Exception as error:  # of several kinds, by the version and what is wrong
         raise FarmError(
@@ -225,6 +228,13 @@ def _connect(address: str, share: Share) -> None:
             " `ray start --head`, or write --ray local:2 to use this machine."
         ) from error
     _silence()
+
+
+def _reach(address: str) -> None:
+    """Raise OSError where nobody listens at ``HOST:PORT``: Ray itself would ask for minutes."""
+    place = _HOST_AND_PORT.fullmatch(address)
+    if place:
+        socket.create_connection((place[1], int(place[2])), _PATIENCE).close()
 
 
 def _silence() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gptasr_subs.farm.manifest import open_manifest
 from gptasr_subs.jobs.hooks import Event
 from gptasr_subs.jobs.queue import MEMORY, open_queue
 from tests.support.ended import Program, one_line
+from tests.support.films import names_in
 from tests.support.processes import REPOSITORY, start
 
 
@@ -32,6 +34,16 @@ def test_an_odd_address_is_a_usage_error(program: Program, folder: Path) -> None
     pytest.importorskip("ray")
     ended = program("farm", folder, "--ray", "local:none")
     assert ended.code == 2 and "write it like local:2" in one_line(ended.err)
+
+
+def test_where_no_cluster_is_it_says_how_to_start_one(program: Program, folder: Path) -> None:
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    ended = program("farm", folder, "--ray", f"127.0.0.1:{port}")
+    assert ended.code == 1 and names_in(folder) == ["talk.wav"]
+    assert f"There is no Ray cluster at '127.0.0.1:{port}' ([Errno" in one_line(ended.err)
+    assert "`ray start --head`" in ended.err
 
 
 @pytest.mark.parametrize("argument", ["--help", "farm", "import"])
