@@ -54,7 +54,13 @@ class Nodes:
         self.there: dict[str, Any] = {}
 
     def add(self) -> None:
-        node = self._cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+        for patience in (2, 1, 0):
+            try:
+                node = self._cluster.add_node(num_cpus=1, object_store_memory=100 << 20)
+                break
+            except Exception:  # Ray gives a node 30 seconds to start, however busy the machine is
+                if not patience:
+                    raise
         self.there[node.node_id] = node
 
     def kill(self, number: str) -> None:
