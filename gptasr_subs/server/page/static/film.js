@@ -52,6 +52,7 @@ async function begin() {
  * @param {string} etag
  */
 function open(film, etag) {
+  document.body.classList.remove("is-waiting");
   byId("waiting").hidden = true;
   byId("editor").hidden = false;
   document.title = `${film.title} · gptasr-subs`;
@@ -84,6 +85,7 @@ function open(film, etag) {
   showSteps(subtitles);
   offerDraft(saver);
   faults.ask();
+  performance.mark("usable");
   if (new URLSearchParams(location.search).has("review")) tabs.toggle();
 }
 

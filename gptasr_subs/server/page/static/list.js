@@ -1,17 +1,21 @@
 // The list of all cues. Only the rows that are seen exist, so thousands scroll as smoothly as ten.
 
-import { byId, icon, make } from "./dom.js";
+import { byId, make } from "./dom.js";
 import { clock } from "./format.js";
 
 /**
  * @typedef {import("./types.js").Cue} Cue
  * @typedef {{
  *   element: HTMLElement, number: HTMLElement, time: HTMLElement, text: HTMLElement,
- *   faults: HTMLElement, shown: unknown[],
+ *   faults: HTMLElement, shown: Shown,
  * }} Row
+ * @typedef {{
+ *   cue?: Cue, index?: number, faults?: import("./types.js").Fault[], isSelected?: boolean,
+ *   isPlaying?: boolean,
+ * }} Shown what a row shows now
  */
 
-const BEYOND = 6; // rows that exist above and below those that are seen
+const BEYOND = 3; // rows that exist above and below those that are seen
 
 export class CueList {
   /**
@@ -104,7 +108,8 @@ export class CueList {
 
   render() {
     const { cues, selected } = this.subtitles;
-    this.space.style.height = `${cues.length * this.height}px`;
+    const height = `${cues.length * this.height}px`;
+    if (this.space.style.height !== height) this.space.style.height = height;
     const first = Math.max(0, Math.floor(this.scroller.scrollTop / this.height) - BEYOND);
     const seen = Math.ceil(this.scroller.clientHeight / this.height) + 2 * BEYOND;
     const last = Math.min(cues.length, first + seen);
@@ -115,9 +120,10 @@ export class CueList {
       this.fill(row, index);
     }
     for (const row of spare) row.element.remove();
-    const active = this.rows.get(selected);
-    if (active) this.scroller.setAttribute("aria-activedescendant", active.element.id);
-    else this.scroller.removeAttribute("aria-activedescendant");
+    const active = this.rows.get(selected)?.element.id ?? "";
+    if (active !== (this.scroller.getAttribute("aria-activedescendant") ?? "")) {
+      this.scroller.setAttribute("aria-activedescendant", active);
+    }
   }
 
   /**
@@ -143,7 +149,7 @@ export class CueList {
     const faults = make("span", { class: "cue-faults" });
     const element = make("div", { class: "cue", role: "option" }, number, time, text, faults);
     this.space.append(element);
-    return { element, number, time, text, faults, shown: [] };
+    return { element, number, time, text, faults, shown: {} };
   }
 
   /**
@@ -154,21 +160,23 @@ export class CueList {
     const { cues, selected } = this.subtitles;
     const cue = cues[index];
     const faults = this.faults.of(cue.id);
-    const now = [cue, index, faults, index === selected, index === this.playing, cues.length];
-    if (now.every((value, place) => value === row.shown[place])) return;
+    const { element, shown } = row;
+    const now = { cue, index, faults, isSelected: index === selected, isPlaying: index === this.playing };
     row.shown = now;
-    const { element } = row;
-    element.id = `cue-${index}`;
-    element.dataset.index = String(index);
-    element.style.transform = `translateY(${index * this.height}px)`;
-    element.setAttribute("aria-selected", String(index === selected));
-    element.setAttribute("aria-posinset", String(index + 1));
-    element.setAttribute("aria-setsize", String(cues.length));
-    element.classList.toggle("is-playing", index === this.playing);
-    row.number.textContent = String(index + 1);
+    if (now.index !== shown.index) {
+      element.id = `cue-${index}`;
+      element.dataset.index = String(index);
+      element.style.transform = `translateY(${index * this.height}px)`;
+      element.setAttribute("aria-posinset", String(index + 1));
+      row.number.textContent = String(index + 1);
+    }
+    if (element.ariaSetSize !== String(cues.length)) element.ariaSetSize = String(cues.length);
+    if (now.isSelected !== shown.isSelected) element.ariaSelected = String(now.isSelected);
+    if (now.isPlaying !== shown.isPlaying) element.classList.toggle("is-playing", now.isPlaying);
+    if (now.faults !== shown.faults) row.faults.replaceChildren(...faultMarks(faults));
+    if (now.cue === shown.cue) return;
     row.time.textContent = clock(cue.start);
     row.text.replaceChildren(...this.markedText(cue));
-    row.faults.replaceChildren(...faultMarks(faults));
   }
 
   /**
@@ -197,7 +205,8 @@ function faultMarks(faults) {
   const worst = faults.find((fault) => fault.severity === "error") ?? faults[0];
   const rules = worst.rule + (faults.length > 1 ? ` +${faults.length - 1}` : "");
   const mark = make("span", { class: isError ? "fault error" : "fault" });
-  mark.append(icon(isError ? "alert" : "warn"), make("span", {}, rules));
+  const sign = make("b", { class: "sign", "aria-hidden": "true" }, isError ? "▲" : "●"); // icons cost more
+  mark.append(sign, make("span", {}, rules));
   mark.title = faults.map((fault) => fault.message).join("\n");
   return [mark];
 }
