@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+_PATIENCE = 60_000  # milliseconds, for machines that are busy
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 
 
@@ -23,6 +25,7 @@ def launched() -> Iterator[Any]:
     if not CHROMIUM:
         pytest.skip("needs Chromium")
     with api.sync_playwright() as playwright:
+        api.expect.set_options(timeout=_PATIENCE)
         options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield browser
@@ -38,7 +41,7 @@ def window(browser: Any, url: str, **settings: Any) -> Iterator[Any]:
     """
     wrong: list[str] = []
     context = browser.new_context(accept_downloads=True, **settings)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(_PATIENCE)
     context.on("request", lambda request: wrong.extend(_elsewhere(request.url, url)))
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))

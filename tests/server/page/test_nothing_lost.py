@@ -84,5 +84,5 @@ def test_a_server_that_is_killed(browser: Any, tmp_path: Path) -> None:
             server.process.wait()
             page.locator("#cue-text").press_sequentially(" and more")
             server.process = start(tmp_path, server.listener, "--root", tmp_path / "films")
-            expect(page.locator("#saved")).to_have_text("Saved", timeout=40_000)
+            expect(page.locator("#saved")).to_have_text("Saved")
             assert film.cues[0]["text"] == "Acknowledged and more"

@@ -128,6 +128,7 @@ function reviewing({ review, tabs }) {
     { group, keys: ["1 to 5"], label: "Take one of the other readings" },
     { group, keys: ["Tab"], label: "Take the first reading that fits what is typed; with nothing typed, the word is right" },
     { group, keys: ["Enter"], label: "Take exactly what is typed" },
+    { group, keys: ["Alt+0"], label: "Nothing is said there", run: () => tabs.isReview && review.accept("") },
     { group, keys: ["Alt+A"], label: "Mend the same word everywhere", run: () => tabs.isReview && review.tickAll() },
     { group, keys: ["Alt+G"], label: "Also to the glossary", run: () => tabs.isReview && review.toggleGlossary() },
   ];

@@ -32,6 +32,7 @@ export async function addToGlossary(job, text, parts) {
     await ask(`jobs/${job}/glossary`, { json: { term } });
     say(`“${term}” is in the glossary. The film is read again where it could be said.`);
     const answer = await askJson(`jobs/${job}/reread`, { json: {} });
+    if (answer.error) throw new Error(answer.error); // it had begun to answer before it failed
     return /** @type {Change[]} */ (answer.changes);
   });
   if (!changes) return;

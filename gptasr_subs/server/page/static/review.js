@@ -10,9 +10,13 @@ import { plain } from "./words.js";
 /**
  * @typedef {import("./types.js").Stop} Stop
  * @typedef {import("./types.js").Bill} Bill
+ * @typedef {{
+ *   word: number, text: string, readings: string[], same: number[], stop: Stop, number: number,
+ * }} Ask
+ *   One word of a stop, which has this number.
  */
 
-const AROUND = 1; // seconds that are heard before and after a word
+const AROUND = 1; // seconds that are heard before and after the same word elsewhere
 const MOST = 5; // readings
 
 export class Review {
@@ -31,9 +35,13 @@ export class Review {
     this.saver = saver;
     /** @type {Bill | null} */
     this.bill = null;
+    /** @type {Ask[]} the words of the stops, in the order of the queue */
+    this.asks = [];
     this.at = 0;
     /** @type {Set<number>} words that were heard in this visit */
     this.heard = new Set();
+    /** @type {Stop | null} that was played last */
+    this.heardStop = null;
     this.budget = /** @type {HTMLSelectElement} */ (byId("budget"));
     this.input = /** @type {HTMLInputElement} */ (byId("stop-text"));
     this.glossary = /** @type {HTMLInputElement} */ (byId("stop-glossary"));
@@ -44,7 +52,8 @@ export class Review {
     this.budget.addEventListener("change", () => this.load());
     this.input.addEventListener("input", () => this.showReadings());
     this.input.addEventListener("keydown", (event) => this.key(event));
-    this.subtitles.addEventListener("change", () => this.stop && this.showSentence(this.stop));
+    this.subtitles.addEventListener("change", () => this.ask && this.showSentence(this.ask));
+    byId("stop-none").addEventListener("click", () => this.accept(""));
     byId("stop-right").addEventListener("click", () => this.accept(null));
     byId("stop-again").addEventListener("click", () => this.hear());
     byId("stop-next").addEventListener("click", () => this.go(1));
@@ -53,8 +62,8 @@ export class Review {
   }
 
   /** The word that is asked about; none where the queue is over. */
-  get stop() {
-    return /** @type {Stop | undefined} */ (this.bill?.stops[this.at]);
+  get ask() {
+    return /** @type {Ask | undefined} */ (this.asks[this.at]);
   }
 
   /** Ask for the queue that fits into the time one has. */
@@ -64,9 +73,26 @@ export class Review {
     const bill = await trying(() => askJson(question));
     if (!bill) return;
     this.bill = bill;
+    this.asks = /** @type {Bill} */ (bill).stops.flatMap((stop, place) => this.asksOf(stop, place + 1));
     this.at = 0;
     this.showBill();
     this.show();
+  }
+
+  /**
+   * The words of a stop, each of which is asked about.
+   * @param {Stop} stop
+   * @param {number} number
+   * @returns {Ask[]}
+   */
+  asksOf(stop, number) {
+    const [first, last] = stop.words;
+    const members = this.words.all.slice(first, last + 1);
+    return members.map(({ text, readings }, place) => {
+      const isMain = first + place === stop.word;
+      const [others, same] = isMain ? [stop.readings, stop.same] : [readings, []];
+      return { word: first + place, text, readings: others, same, stop, number };
+    });
   }
 
   /** Begin, or go on where one was. */
@@ -102,29 +128,33 @@ export class Review {
 
   /** Show the stop, and let it be heard. */
   show() {
-    const { stop } = this;
-    byId("stop").hidden = !stop;
-    byId("queue-over").hidden = Boolean(stop);
-    byId("stop-count").textContent = stop && this.bill ? `Stop ${this.at + 1} of ${this.bill.stops.length}` : "";
-    if (!stop) {
+    const { ask } = this;
+    byId("stop").hidden = !ask;
+    byId("queue-over").hidden = Boolean(ask);
+    if (!ask) {
       this.player.pause();
       return;
     }
-    const place = this.words.placeOf(this.subtitles.cues, stop.word);
+    const [first, last] = ask.stop.words;
+    const part = last > first ? `, word ${ask.word - first + 1} of ${last - first + 1}` : "";
+    byId("stop-count").textContent = `Stop ${ask.number} of ${this.bill?.stops.length}${part}`;
+    const place = this.words.placeOf(this.subtitles.cues, ask.word);
     if (place) this.subtitles.select(place.cue);
     this.input.value = "";
     this.glossary.checked = false;
-    this.showSentence(stop);
+    this.showSentence(ask);
     this.showReadings();
-    this.showSame(stop);
-    this.hear();
+    this.showSame(ask);
+    if (!this.player.isPlaying || this.heardStop !== ask.stop) this.hear();
     this.input.focus({ preventScroll: true });
   }
 
   /** Hear the word again and again, with a second around it. */
   hear() {
-    const { stop } = this;
-    if (stop) this.player.play(stop.start - AROUND, stop.end + AROUND, true);
+    const { ask } = this;
+    if (!ask) return;
+    this.heardStop = ask.stop;
+    this.player.play(ask.stop.start, ask.stop.end, true);
   }
 
   /** The loop, or silence. */
@@ -133,10 +163,10 @@ export class Review {
     else this.hear();
   }
 
-  /** @param {Stop} stop */
-  showSentence(stop) {
-    byId("stop-sentence").replaceChildren(...this.sentence(stop.word, true));
-    byId("stop-time").textContent = clock(stop.start);
+  /** @param {Ask} ask */
+  showSentence(ask) {
+    byId("stop-sentence").replaceChildren(...this.sentence(ask.word, true));
+    byId("stop-time").textContent = clock(this.words.all[ask.word].start);
   }
 
   /**
@@ -164,14 +194,14 @@ export class Review {
 
   /** The other readings that fit to what is typed. */
   get readings() {
-    const { stop } = this;
+    const { ask } = this;
     const typed = plain(this.input.value);
-    const others = (stop?.readings ?? []).filter((reading) => plain(reading) !== plain(stop?.text ?? ""));
+    const others = (ask?.readings ?? []).filter((reading) => plain(reading) !== plain(ask?.text ?? ""));
     return others.slice(0, MOST).filter((reading) => plain(reading).startsWith(typed));
   }
 
   showReadings() {
-    const { readings, stop } = this;
+    const { readings, ask } = this;
     const typed = this.input.value.trim();
     const items = readings.map((reading, index) => {
       const take = () => this.accept(reading);
@@ -180,14 +210,15 @@ export class Review {
     });
     byId("readings").replaceChildren(...items);
     byId("readings-none").hidden = items.length > 0;
-    const tab = typed ? (readings[0] ?? typed) : stop?.text;
+    const tab = typed ? (readings[0] ?? typed) : ask?.text;
     const enter = typed && readings[0] && readings[0] !== typed ? `, Enter takes “${typed}”` : "";
-    byId("stop-hint").textContent = typed ? `Tab takes “${tab}”${enter}.` : `Tab says that “${tab}” is right.`;
+    const what = typed ? `Tab takes “${tab}”${enter}` : `Tab says that “${tab}” is right`;
+    byId("stop-hint").textContent = `${what}; Esc leaves the field.`;
   }
 
-  /** @param {Stop} stop */
-  showSame(stop) {
-    const others = stop.same.filter((index) => index !== stop.word && this.words.all[index]);
+  /** @param {Ask} ask */
+  showSame(ask) {
+    const others = ask.same.filter((index) => index !== ask.word && this.words.all[index]);
     byId("same").hidden = others.length === 0;
     byId("same-count").textContent = `The same unsure word in ${count(others.length, "other place")}`;
     const items = others.map((index) => {
@@ -234,22 +265,22 @@ export class Review {
   }
 
   /**
-   * Take a reading, or none where the word is right as it is, and go on.
+   * Take a reading, or null where the word is right as it is, and go on. An empty one removes it.
    * @param {string | null} reading
    */
   accept(reading) {
-    const { stop } = this;
-    if (!stop) return;
-    const indices = [stop.word, ...this.ticked];
+    const { ask } = this;
+    if (!ask) return;
+    const indices = [ask.word, ...this.ticked];
     const toGlossary = this.glossary.checked;
     if (reading !== null) {
       const cues = takeReading(this.subtitles.cues, this.words, indices, reading);
-      this.subtitles.change(`“${reading}”`, cues);
+      this.subtitles.change(reading ? `“${reading}”` : "removal of a word", cues);
     }
     for (const index of indices) this.heard.add(index);
     trying(() => askJson(`jobs/${this.job}/review`, { json: { heard: indices } }));
     if (indices.length > 1) say(`${count(indices.length, "place")} at once.`);
-    if (toGlossary) addToGlossary(this.job, reading ?? stop.text, this);
+    if (toGlossary) addToGlossary(this.job, reading || ask.text, this);
     this.go(1);
   }
 
@@ -258,10 +289,10 @@ export class Review {
    * @param {1 | -1} step
    */
   go(step) {
-    const stops = this.bill?.stops ?? [];
+    const { asks } = this;
     do this.at += step;
-    while (step > 0 && this.at < stops.length && this.heard.has(stops[this.at].word));
-    this.at = Math.max(0, Math.min(this.at, stops.length));
+    while (step > 0 && this.at < asks.length && this.heard.has(asks[this.at].word));
+    this.at = Math.max(0, Math.min(this.at, asks.length));
     this.show();
   }
 }

@@ -16,10 +16,11 @@
  * }} FilmDocument
  * @typedef {{ cue: string | number, rule: string, message: string, severity: string }} Fault
  * @typedef {{
- *   word: number, start: number, end: number, text: string, readings: string[],
- *   expected: number, same: number[],
+ *   word: number, words: [number, number], start: number, end: number, text: string,
+ *   readings: string[], expected: number, same: number[],
  * }} Stop
- *   A word that is worth hearing, and the places of the same unsure word elsewhere.
+ *   A run of words, from the first to the last of ``words``, that is worth hearing from ``start`` to
+ *   ``end``; ``word`` is the least sure of them, ``same`` are the places where it is elsewhere.
  * @typedef {{ expected_errors: number, covered: number, stops: Stop[] }} Bill
  * @typedef {{ start: number, end: number, before: string, after: string }} Change
  * @typedef {{

@@ -177,5 +177,15 @@ export function replaceToken(text, token, reading) {
   const cased = isCapital ? bare.charAt(0).toUpperCase() + bare.slice(1) : bare;
   const head = /^[\p{L}\p{N}]/u.test(cased) ? before : "";
   const tail = /[\p{L}\p{N}']$/u.test(cased) ? after : "";
+  if (!bare) return withoutToken(text, token);
   return text.slice(0, token.from) + head + cased + tail + text.slice(token.to);
+}
+
+/**
+ * @param {string} text
+ * @param {Token} token
+ */
+function withoutToken(text, token) {
+  const [before, after] = [text.slice(0, token.from).trimEnd(), text.slice(token.to)];
+  return before ? before + after : after.trimStart();
 }
