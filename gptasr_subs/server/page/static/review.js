@@ -178,18 +178,37 @@ export class Review {
     const { cues } = this.subtitles;
     const place = this.words.placeOf(cues, index);
     if (!place) return ["This word is not in the subtitles any more."];
-    const { text } = cues[place.cue];
-    const token = this.words.of(cues[place.cue]).tokens[place.token];
+    const cue = cues[place.cue];
     /** @param {number} cue */
     const neighbour = (cue) =>
       withNeighbours && cues[cue] ? [make("span", { class: "neighbour" }, cues[cue].text.replace(/\n/g, " "))] : [];
     return [
       ...neighbour(place.cue - 1),
-      text.slice(0, token.from),
-      make("mark", {}, token.text),
-      text.slice(token.to),
+      ...this.marked(cue, place.token, withNeighbours),
       ...neighbour(place.cue + 1),
     ];
+  }
+
+  /**
+   * The text of a cue with one of its words marked, and the others of the stop underlined.
+   * @param {import("./types.js").Cue} cue
+   * @param {number} token
+   * @param {boolean} withRun
+   */
+  marked(cue, token, withRun) {
+    const { tokens, words } = this.words.of(cue);
+    const [first, last] = (withRun && this.ask?.stop.words) || [0, -1];
+    /** @type {(Node | string)[]} */
+    const parts = [];
+    let at = 0;
+    for (const [place, { from, to, text }] of tokens.entries()) {
+      const isInRun = first <= words[place] && words[place] <= last;
+      if (place !== token && !isInRun) continue;
+      const word = place === token ? make("mark", {}, text) : make("span", { class: "unsure" }, text);
+      parts.push(cue.text.slice(at, from), word);
+      at = to;
+    }
+    return [...parts, cue.text.slice(at)];
   }
 
   /** The other readings that fit to what is typed. */

@@ -30,6 +30,7 @@ export class Wave {
     this.canvas = /** @type {HTMLCanvasElement} */ (byId("wave-canvas"));
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.peaks = new Int8Array(0);
+    this.loudest = 32; // of the peaks, and at least that, so that noise stays small
     this.from = 0; // seconds at the left edge
     this.seconds = 12; // that are seen
     this.isPlanned = false;
@@ -68,10 +69,14 @@ export class Wave {
         if (done) break;
         const room = Math.min(value.length, all.length - filled);
         all.set(new Int8Array(value.buffer, value.byteOffset, room), filled);
+        for (let place = filled; place < filled + room; place++) {
+          this.loudest = Math.max(this.loudest, Math.abs(all[place]));
+        }
         filled += room;
         this.peaks = all.subarray(0, filled);
         this.plan();
       }
+      this.box.dataset.peaks = "all";
     } catch {
       // Without peaks the cues and the words are still drawn.
     }
@@ -296,7 +301,7 @@ export class Wave {
   drawPeaks() {
     const { context, colour, peaks, width = 0, height = 0, subtitles } = this;
     const middle = RULER + (height - RULER - 18) / 2;
-    const half = (height - RULER - 22) / 2 / 128;
+    const half = (height - RULER - 22) / 2 / this.loudest;
     const [from, till] = subtitles.cue ? [this.xAt(subtitles.cue.start), this.xAt(subtitles.cue.end)] : [0, 0];
     const step = PER_SECOND / this.scale;
     for (const isOn of [false, true]) {
