@@ -29,7 +29,8 @@ from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.plan import output_paths, refuse_shared
 
 TRIES = 3
-_TICK = 0.5  # seconds between two looks at the queue, the nodes and whether to stop
+_TICK = 0.5  # seconds between two looks at the queue and whether to stop
+_LOOK = 2.0  # seconds between two looks at the nodes
 _GRACE = 60.0  # seconds that films may take to stop
 
 _log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Farm:
                 if self._stopped_at:
                     break
                 self._hand_out()
-                if over and not (self._at_work or self._held or self._queue.due()):
+                if over and not (self._at_work or self._held or self._queue.due(1)):
                     return
                 self._look_around()
                 self._receive_all(longest_wait)
@@ -176,7 +177,7 @@ class Farm:
                 if not self._queue.heartbeat(job):  # cancelled, or given to another
                     self._cluster.halt(worker, job.id)
         if now >= self._next_look:
-            self._next_look = now + _TICK
+            self._next_look = now + _LOOK
             self._see_nodes()
             self._start_workers()
 
@@ -192,12 +193,10 @@ class Farm:
 
     def _start_workers(self) -> None:
         """Ask for as many workers as there is room, and films, for."""
-        due = self._queue.due()
+        room = self._most or sum(self._room.values())
+        due = self._queue.due(room)
         there = len(self._starting) + len(self._nodes)
-        wanted = min(
-            (self._most or sum(self._room.values())) - self._unfit,
-            len(self._at_work) + len(self._held) + due,
-        )
+        wanted = min(room - self._unfit, len(self._at_work) + len(self._held) + due)
         if self._unfit and due and not there and wanted <= 0:
             raise FarmError(f"No worker can do anything: {self._reason}")
         for _ in range(wanted - there):

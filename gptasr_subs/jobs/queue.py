@@ -232,12 +232,12 @@ class Queue:
             )
         return self.get(rows[0][0])
 
-    def due(self) -> int:
-        """How many jobs could be claimed now."""
+    def due(self, at_most: int = -1) -> int:
+        """How many jobs could be claimed now, counted up to ``at_most`` where that is given."""
         now = self._clock()
         self._reclaim_expired(now)
-        sql = "SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND due <= ?"
-        return int(self._ask(sql, now)[0][0])
+        waiting = "SELECT 1 FROM jobs WHERE state = 'waiting' AND due <= ? LIMIT ?"
+        return int(self._ask(f"SELECT COUNT(*) FROM ({waiting})", now, at_most)[0][0])
 
     def heartbeat(self, job: Job) -> bool:
         """Renew the lease of the worker that holds ``job``; False where it must stop, as it holds

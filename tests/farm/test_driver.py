@@ -116,6 +116,7 @@ def queue() -> Iterator[Queue]:
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each turn of the driver looks at the nodes."""
     monkeypatch.setattr("gptasr_subs.farm.driver._TICK", 0.0)
+    monkeypatch.setattr("gptasr_subs.farm.driver._LOOK", 0.0)
 
 
 def farm(queue: Queue, cluster: Pretended, reports: Reports, **asked: object) -> Farm:

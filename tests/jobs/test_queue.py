@@ -226,7 +226,7 @@ def test_a_released_job_stands_before_those_that_came_later(queue: Queue) -> Non
 def test_what_is_due_are_the_jobs_that_could_be_claimed(queue: Queue, clock: Clock) -> None:
     for name in ("a", "b", "c"):
         queue.add(name)
-    assert queue.due() == 3
+    assert (queue.due(), queue.due(2)) == (3, 2)
     queue.fail(take(queue), "bad", retry=True)
     take(queue)
     assert queue.due() == 1
