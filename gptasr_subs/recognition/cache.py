@@ -337,7 +337,7 @@ class Record:
         if rows[0][1] != self._number:
             self._journal.ask("UPDATE sounds SET film = ? WHERE key = ?", self._number, key)
         terms = sorted(spotter.spot(sounds))
-        return repr(terms).encode() if terms else b""
+        return repr((terms, spotter.log_prior)).encode() if terms else b""
 
     @cached_property
     def _spotter(self) -> TermSpotter:

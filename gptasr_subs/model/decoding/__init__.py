@@ -7,5 +7,6 @@
 ``readings`` says what else each word may be, by the beams that wrote other words.
 ``spotting`` finds the terms of a glossary in the CTC head's output for a clip.
 ``biasing`` adds a bonus for each letter of such a term that a beam writes.
+``second_pass`` puts terms that the beams have lost where they are spoken.
 ``text_hash`` tells which beams have written the same text in other tokens.
 """

@@ -17,6 +17,7 @@ from gptasr_subs.model.decoding.beam_search import Beam, Scorer, beam_search
 from gptasr_subs.model.decoding.biasing import BiasedScorer, TermTrie
 from gptasr_subs.model.decoding.ctc_prefix import CtcPrefixScorer, encode_tokens
 from gptasr_subs.model.decoding.readings import Rival, RivalWatch
+from gptasr_subs.model.decoding.second_pass import read_texts, replace_words
 from gptasr_subs.model.decoding.spotting import TermSpotter, sounds_of
 from gptasr_subs.model.decoding.text_hash import TextHash, text_hash_of
 from gptasr_subs.model.network import Encoded, GptAsr
@@ -24,6 +25,7 @@ from gptasr_subs.model.tokenizer import Tokenizer
 from gptasr_subs.types import FloatArray
 
 _MIN_TOKENS = 16  # even the shortest clip may say a word of rare letters
+_MAX_RESTORED = 3  # terms of a clip
 _EARLY_STOP_MARGIN = 2.0  # nats that an unfinished beam may trail and still be worth rescoring
 
 
@@ -137,11 +139,11 @@ def decode(
             weight=options.ctc_weight,
             bonus=options.char_bonus,
         )
+        heard: list[list[tuple[str, float]]] = []  # terms of the glossary in each clip
         tries: list[TermTrie] = []
         if spotter:
-            for row in spoken:
-                sounds = sounds_of(by_clip[row].float().cpu().numpy())
-                tries.append(TermTrie(spotter.spot(sounds), options.term_bonus))
+            heard = [spotter.spot(sounds_of(_array(by_clip[row]))) for row in spoken]
+            tries = [TermTrie(terms, options.term_bonus) for terms in heard]
             scorer = BiasedScorer(ctc_scorer, tries, token_labels)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         text_hash = text_hash_of(tokenizer)
@@ -158,11 +160,30 @@ def decode(
             ranked = _ranked(found[index], tokenizer, options)
             trie = tries[index] if tries else None
             readings[row] = _rescored(ranked, by_clip[row], options, trie)
+            if spotter and trie and readings[row]:
+                clip = Encoded(encoded.features[row, None], encoded.lengths[row, None])
+                readings[row] = _restore_terms(
+                    network,
+                    tokenizer,
+                    clip,
+                    readings[row],
+                    by_clip[row],
+                    trie=trie,
+                    heard=heard[index],
+                    spotter=spotter,
+                    options=options,
+                )
             rivals[row] = watch.rivals(index)
     return [
-        Decoded(best, clip.cpu().numpy(), others)
+        Decoded(best, _array(clip), others)
         for best, clip, others in zip(readings, by_clip, rivals, strict=True)
     ]
+
+
+def _array(log_probs: Tensor) -> FloatArray:
+    """As numpy has it."""
+    array: FloatArray = log_probs.float().cpu().numpy()
+    return array
 
 
 def _search(
@@ -246,6 +267,41 @@ def _rescored(
 
     silence = float(log_probs[:, ctc.BLANK].sum())  # log-probability that CTC gives to no text
     return tuple(ranked) if ranked and _is_spoken(ranked[0], silence, options) else ()
+
+
+def _restore_terms(
+    network: GptAsr,
+    tokenizer: Tokenizer,
+    clip: Encoded,
+    readings: tuple[Hypothesis, ...],
+    log_probs: Tensor,
+    *,
+    trie: TermTrie,
+    heard: Sequence[tuple[str, float]],
+    spotter: TermSpotter,
+    options: DecodingOptions,
+) -> tuple[Hypothesis, ...]:
+    """``readings`` of a clip, led by one with the terms that the search has lost; ``log_probs``
+    (T, C).
+
+    See ``second_pass``.
+    """
+    frames = torch.tensor([len(log_probs)])
+    for _ in range(_MAX_RESTORED):
+        best = readings[0]
+        score = best.log_prob + (best.ctc_log_prob or 0.0)
+        better: dict[float, Hypothesis] = {}
+        for text, bonus in replace_words(best.text, _array(log_probs), heard, spotter):
+            by_ctc = float(ctc.score(log_probs[None], frames, [text]))
+            if by_ctc + bonus < (best.ctc_log_prob or 0.0):
+                continue  # the GPT likes a rare name no better
+            beams = read_texts(network, tokenizer, clip, [text], options.ilm_weight)
+            for restored in _rescored(_ranked(beams, tokenizer, options), log_probs, options, trie):
+                better[restored.log_prob + by_ctc + bonus - score] = restored
+        if max(better, default=0.0) <= 0:
+            break
+        readings = (better[max(better)], *readings)
+    return readings
 
 
 def _is_spoken(best: Hypothesis, silence: float, options: DecodingOptions) -> bool:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +35,17 @@ _AUDIBLE = -6.0  # nats below the likeliest class at which no letter begins
 _STEPS = 12.0  # a nat
 
 
+def frames_with_letters(log_probs: FloatArray) -> NDArray[np.int64]:
+    """Numbers (F,) of the frames of ``log_probs`` (T, C) in which more than a blank may be read."""
+    letters = log_probs[:, ctc.BLANK + 1 :].max(1)
+    return np.flatnonzero(letters - log_probs.max(1) > _AUDIBLE)
+
+
 def sounds_of(log_probs: FloatArray) -> Sounds:
     """What the CTC head reads in a clip, from its ``log_probs`` (T, C)."""
-    relative = log_probs - log_probs.max(1, keepdims=True)
     # In frames of nothing but a blank all terms stay where they are.
-    relative = relative[relative[:, ctc.BLANK + 1 :].max(1) > _AUDIBLE]
+    heard = log_probs[frames_with_letters(log_probs)]
+    relative = heard - heard.max(1, keepdims=True)
     steps: Sounds = np.minimum(np.round(-_STEPS * relative), 255).astype(np.uint8)
     return steps
 
@@ -88,6 +95,14 @@ class TermSpotter:
         self._ends = np.array(ends, dtype=np.int64)  # of each spelling
         self._lengths = np.array(lengths, dtype=np.float32)
 
+    @property
+    def log_prior(self) -> float:
+        """How likely each of the terms is, in nats and coarse steps, which one more hardly changes.
+
+        With 1, 4, 16, 64 ... terms it is -log of that, and so it is with about as many.
+        """
+        return -log(4) * round(log(max(1, len(self.terms)), 4))
+
     def spot(self, sounds: Sounds) -> list[tuple[str, float]]:
         """The terms that are heard in ``sounds`` (F, C).
 
@@ -120,3 +135,23 @@ class TermSpotter:
         found: NDArray[np.float32] = best[self._ends] / self._lengths
         found[self._ends == 0] = -np.inf
         return found
+
+    def locate(self, sounds: Sounds) -> NDArray[np.int64]:
+        """The first and the last frame (terms, 2) of ``sounds`` (F, C) where each scores best."""
+        relative = sounds.astype(np.float32) / -_STEPS
+        staying = np.maximum(relative, relative[:, ctc.BLANK, None])
+        current = np.full(len(self._parents), -np.inf, dtype=np.float32)
+        starts = np.zeros(len(self._parents), dtype=np.int64)
+        best = current.copy()
+        places = np.zeros((len(self._parents), 2), dtype=np.int64)
+        for frame in range(len(relative)):
+            current[0], starts[0] = 0.0, frame
+            entered = current[self._parents] + relative[frame, self._labels]
+            stayed = current + staying[frame, self._labels]
+            starts = np.where(entered > stayed, starts[self._parents], starts)
+            current = np.maximum(entered, stayed)
+            better = current > best
+            best[better] = current[better]
+            places[better, 0] = starts[better]
+            places[better, 1] = frame
+        return places[self._ends]
