@@ -108,6 +108,7 @@ def main() -> None:
     parser.add_argument("--bonus", default="", help="the checkpoint's own by default")
     parser.add_argument("--distractors", default="0,100,500,2000")
     parser.add_argument("--unsaid", type=int, default=1000)
+    parser.add_argument("--first-pass", action="store_true", help="the search without the second")
     given = parser.parse_args()
 
     clips = read_transcribed(given.clips)
@@ -124,7 +125,7 @@ def main() -> None:
     texts, elapsed = recognize(usual, clips, nothing)
     print(row("bonus    -  distractors    -", clips, texts, said, elapsed), flush=True)
     for bonus in map(float, given.bonus.split(",") if given.bonus else [decoding.term_bonus]):
-        options = replace(decoding, term_bonus=bonus)
+        options = replace(decoding, term_bonus=bonus, second_pass=not given.first_pass)
         recognizer = GptAsrRecognizer(replace(usual.checkpoint, decoding=options))
         for count in map(int, given.distractors.split(",")):
             glossaries = [one.words(count, pool, seed) for seed, one in enumerate(lists)]

@@ -46,6 +46,7 @@ class DecodingOptions:
     ilm_weight: float = 0.0  # for networks with ``text_solo``
     char_bonus: float = 0.0
     term_bonus: float = 1.6  # nats a letter of a glossary's terms, see ``biasing``
+    second_pass: bool = True  # for terms that the search has lost
     pre_beam_size: int = 16  # tokens a beam that the CTC head scores
     min_ctc_letters: int = 1  # a clip in which the CTC head reads fewer is silent
     min_ctc_margin: float = 0.0  # nats a character by which CTC must prefer the text to silence
@@ -160,7 +161,7 @@ def decode(
             ranked = _ranked(found[index], tokenizer, options)
             trie = tries[index] if tries else None
             readings[row] = _rescored(ranked, by_clip[row], options, trie)
-            if spotter and trie and readings[row]:
+            if spotter and trie and readings[row] and options.second_pass:
                 clip = Encoded(encoded.features[row, None], encoded.lengths[row, None])
                 readings[row] = _restore_terms(
                     network,
