@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # they bring torch along, which what was recognised already d
     from gptasr_subs.glossary.writing import TermWriter
     from gptasr_subs.model.decoding.spotting import TermSpotter
 
-LIMIT = 200 * MIB  # bytes; a video of two hours takes about one MiB
+LIMIT = 200 * MIB  # bytes; a video of two hours takes about four MiB
 
 _log = logging.getLogger(__name__)
 _SECONDS_TO_WAIT = 10.0  # for another process that writes
