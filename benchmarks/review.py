@@ -1,20 +1,20 @@
 """How soon the review queue finds wrong words, against listening in order; needs known texts.
 
-    python benchmarks/review.py --film talk.mkv talk.truth.json --clips librispeech-other.tsv 50 \\
-        --plot docs/images/review.svg
+    python benchmarks/review.py --fit --plot docs/images/review.svg \\
+        --film talk.mkv talk.truth.json --clips librispeech-other.tsv 50 --clips common-voice.tsv 150
 
 A truth file is JSON with a list "speech" of objects with a "text", in order. Clips are those of a
 manifest (``path``, ``text``), one after the other as if they were one film. Wrong words are those
 that the alignment of ``gptasr-subs evaluate`` finds; a missing word counts where the next one
 stands. Only the words of a stop count as heard, and only their errors as found, not those in the
-second around them.
+second around them. ``--fit`` prints the slope and the offset that calibrate confidence best.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,11 +56,14 @@ def main() -> None:
     parser.add_argument("--film", nargs=2, action="append", default=[], metavar=("FILM", "TRUTH"))
     parser.add_argument("--clips", nargs=2, action="append", default=[], metavar=("TSV", "COUNT"))
     parser.add_argument("--model", default="default")
+    parser.add_argument("--fit", action="store_true")
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     model = with_readings(load_model(options.model))
     known = [read_film(Path(film), Path(truth), model) for film, truth in options.film]
     known += [read_manifest(Path(tsv), int(count), model) for tsv, count in options.clips]
+    if options.fit:
+        print("slope {:.2f}, offset {:.2f}".format(*fit(known)))
     curves = []
     for one in known:
         curves.append((one.name, review_curve(one)))
@@ -195,6 +198,21 @@ def svg(curves: Sequence[tuple[str, np.ndarray]]) -> str:
 def place(heard: float, found: float) -> tuple[float, float]:
     """Where a point lies in the drawing."""
     return LEFT + heard * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - found * (HEIGHT - TOP - BOTTOM)
+
+
+def fit(known: Iterable[Known]) -> tuple[float, float]:
+    """Slope a and offset b of P(wrong) = 1 / (1 + exp(a logit(c) + b)), by Newton's method."""
+    pairs = [pair for one in known for pair in zip(one.words, one.errors > 0, strict=True)]
+    sure = np.clip([word.confidence for word, _ in pairs], 1e-3, 1 - 1e-3)
+    inputs = np.stack([np.log(sure / (1 - sure)), np.ones(len(pairs))], 1)
+    wrong = np.array([is_wrong for _, is_wrong in pairs], float)
+    weights = np.zeros(2)
+    for _ in range(30):
+        chance = 1 / (1 + np.exp(inputs @ weights))
+        slope = inputs.T @ (chance - wrong)
+        curvature = (inputs * (chance * (1 - chance))[:, None]).T @ inputs
+        weights += np.linalg.solve(curvature, slope)
+    return float(weights[0]), float(weights[1])
 
 
 if __name__ == "__main__":

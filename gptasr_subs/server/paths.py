@@ -23,6 +23,21 @@ def mapped_file(name: str, settings: Settings) -> Path | None:
     return None
 
 
+def may_be_sent(path: Path, settings: Settings) -> bool:
+    """Return whether clients may have the content of a file that a job of the queue names.
+
+    Others put jobs in as well, so to other computers only what lies in roots and mapped folders is
+    sent.
+    """
+    if settings.is_local:
+        return True
+    folders = [*settings.roots, *(ours for _, ours in settings.maps)]
+    try:
+        return any(path.resolve().is_relative_to(folder) for folder in folders)
+    except (OSError, RuntimeError):
+        return False
+
+
 def allowed_file(name: str, settings: Settings) -> Path | None:
     """Return the file at this path, without links in it; None if there is none in any root."""
     try:

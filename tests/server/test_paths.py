@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gptasr_subs.server.paths import allowed_file, mapped_file
+from gptasr_subs.server.paths import allowed_file, mapped_file, may_be_sent
 from gptasr_subs.server.settings import Settings
 
 
@@ -36,3 +36,15 @@ def test_a_file_of_an_allowed_folder(folder: Path) -> None:
     assert allowed_file(str(folder / "a.mkv"), Settings()) is None
     for name in BAD_NAMES:
         assert allowed_file(f"{folder}/{name}", settings) is None
+
+
+def test_what_others_put_into_the_queue_is_not_sent_to_other_computers(tmp_path: Path) -> None:
+    root = tmp_path.resolve() / "films"
+    root.mkdir()
+    for file in (root / "film.mkv", tmp_path / "private.mkv"):
+        file.write_bytes(b"film")
+    (root / "link.mkv").symlink_to(tmp_path / "private.mkv")
+    away = Settings(host="0.0.0.0", no_key=True, roots=(root,))
+    names = ("films/film.mkv", "private.mkv", "films/link.mkv", "films/../private.mkv")
+    assert [may_be_sent(tmp_path / name, away) for name in names] == [True, False, False, False]
+    assert all(may_be_sent(tmp_path / name, Settings()) for name in names)

@@ -33,7 +33,7 @@ async def show(request: Request) -> Response:
     headers = {"etag": _etag(newest.number), "cache-control": "no-cache"}
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
-    media = await media_facts(job)
+    media = await media_facts(job, services_of(request))
     facts = await asyncio.to_thread(_facts, film, newest, media)
     return JSONResponse(facts, headers=headers)
 

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from starlette.requests import Request
+
 from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.errors import GptasrError, QueueError
 from gptasr_subs.formats import Document, get_format, is_readable, read, render
@@ -20,8 +22,10 @@ from gptasr_subs.pipeline.options import Options
 from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.page.cues import NamedCue, number_cues
 from gptasr_subs.server.page.versions import Edits, Film, open_edits
+from gptasr_subs.server.paths import may_be_sent
+from gptasr_subs.server.queueing import find_job
 from gptasr_subs.server.recognition import Ask, Source
-from gptasr_subs.server.services import Services
+from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.storage.files import keep_copy, write_atomically
 from gptasr_subs.types import Cue
 
@@ -79,6 +83,22 @@ def _remember(job: int, film: Film) -> Film:
     if len(_open) > _MOST_OPEN:
         del _open[next(iter(_open))]
     return film
+
+
+async def find_film(request: Request) -> Job:
+    """The job of an address, whose film is there and may be sent. Raises Refusal."""
+    job = await find_job(request)
+    await asyncio.to_thread(refuse_missing, job, services_of(request))
+    return job
+
+
+def refuse_missing(job: Job, services: Services) -> None:
+    """Raise Refusal where the film of a job is gone, or not for clients."""
+    is_upload = services.films.holds(job.path) or services.job_uploads.holds(job.path)
+    if not (is_upload or may_be_sent(job.path, services.settings)):
+        raise Refusal(403, "This film lies outside of the folders that --root allows.")
+    if not job.path.is_file():
+        raise Refusal(404, f"The film of the job {job.id} is not there any more.")
 
 
 async def forget_film(job: Job, services: Services) -> None:

@@ -18,9 +18,10 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.jobs.queue import Job
 from gptasr_subs.media.probe import AudioTrack, choose_track, probe
 from gptasr_subs.server.answers import Refusal
+from gptasr_subs.server.page.films import find_film, refuse_missing
 from gptasr_subs.server.page.proxies import Kind
 from gptasr_subs.server.queueing import find_job
-from gptasr_subs.server.services import services_of
+from gptasr_subs.server.services import Services, services_of
 
 _PER_SECOND = (10, 20, 25, 40, 50, 80, 100)  # moments a second of a waveform
 
@@ -47,11 +48,12 @@ class Playback:
         return "video" if self.has_video else "audio"
 
 
-async def media_facts(job: Job) -> dict[str, Any]:
+async def media_facts(job: Job, services: Services) -> dict[str, Any]:
     """What the page needs to know to play a film."""
     address = f"/jobs/{job.id}"
     facts = {"url": f"{address}/media", "proxy": f"{address}/proxy", "has_video": False}
     try:
+        await asyncio.to_thread(refuse_missing, job, services)
         playback = await _playback(job)
     except Refusal:
         return {**facts, "kind": "none"}
@@ -61,15 +63,13 @@ async def media_facts(job: Job) -> dict[str, Any]:
 
 async def media(request: Request) -> Response:
     """The film as it is, or a range of it."""
-    job = await find_job(request)
-    if not await asyncio.to_thread(job.path.is_file):
-        raise _gone(job)
+    job = await find_film(request)
     return _file(job.path, mimetypes.guess_type(job.path.name)[0] or "application/octet-stream")
 
 
 async def show_proxy(request: Request) -> Response:
     """The copy, or a range of it."""
-    job = await find_job(request)
+    job = await find_film(request)
     kind = await _kind(request, job)
     path = services_of(request).proxies.find(job.path, kind)
     if not path.is_file():
@@ -79,7 +79,7 @@ async def show_proxy(request: Request) -> Response:
 
 async def make_proxy(request: Request) -> Response:
     """Begin the copy, or say how far it is."""
-    job = await find_job(request)
+    job = await find_film(request)
     proxies = services_of(request).proxies
     playback = await _playback(job)
     kind = await _kind(request, job)
@@ -97,7 +97,7 @@ async def cancel_proxy(request: Request) -> Response:
 
 async def peaks(request: Request) -> Response:
     """The waveform: sent while it is computed, later from the cache."""
-    job = await find_job(request)
+    job = await find_film(request)
     per_second = request.query_params.get("per_second", "50")
     if per_second not in map(str, _PER_SECOND):
         raise Refusal(400, f"per_second is one of {', '.join(map(str, _PER_SECOND))}.")
@@ -130,7 +130,7 @@ ROUTES = [
 
 
 async def _playback(job: Job) -> Playback:
-    """How the film of a job is played. Raises Refusal where it is gone, or cannot be."""
+    """How the film of a job is played. Raises Refusal where it cannot be."""
 
     def look() -> Playback:
         info = probe(job.path)
@@ -146,8 +146,6 @@ async def _playback(job: Job) -> Playback:
     try:
         return await asyncio.to_thread(look)
     except MediaError as error:
-        if not job.path.is_file():
-            raise _gone(job) from error
         raise Refusal(422, f"The film of the job {job.id} cannot be read.") from error
 
 
@@ -178,7 +176,3 @@ async def _computed(
 
 def _file(path: Path, kind: str) -> Response:
     return FileResponse(path, media_type=kind, headers={"cache-control": "no-cache"})
-
-
-def _gone(job: Job) -> Refusal:
-    return Refusal(404, f"The film of the job {job.id} is not there any more.")

@@ -1,7 +1,7 @@
 """Where listening pays: the words of a film that may be wrong, as stops in the order in which they
 pay.
 
-Word i is wrong with probability p_i, by its confidence. A stop is a run of words that
+Word i is wrong with probability p_i, by its calibrated confidence. A stop is a run of words that
 follow closely and are each likely to be wrong (errors come in runs), or one word alone. It loops
 with a moment around it, so of a stop s
 
@@ -16,15 +16,19 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import inf
+from math import exp, inf, log
 
 from gptasr_subs.types import Word
 
 AROUND = 1.0  # seconds that are heard before and after the words of a stop
 DECIDE = 1.5  # seconds to read, and to press a key
 
-_UNSURE = 0.05  # chance to be wrong from which a word is worth a stop
-_LIKELY = 0.35  # ... and from which it shares one with its neighbours
+# P(wrong) = 1 / (1 + exp(_SLOPE * logit(confidence) + _OFFSET)), as benchmarks/review.py fits it.
+_SLOPE = 1.12
+_OFFSET = 0.2
+_LEAST = 1e-3  # confidence whose logit still says something
+_UNSURE = 0.03  # chance to be wrong from which a word is worth a stop
+_LIKELY = 0.29  # ... and from which it shares one with its neighbours
 _CLOSE = 0.5  # seconds of silence over which a run goes on
 _LONGEST = 4  # words of a run
 
@@ -59,10 +63,9 @@ class Review:
 
 
 def chance_wrong(word: Word) -> float:
-    """The probability that a word is wrong: the recogniser's confidence is calibrated, as
-    benchmarks/review.py shows by the errors that are expected and those that there are.
-    """
-    return min(1.0, max(0.0, 1.0 - word.confidence))
+    """The probability that a word is wrong, by its confidence."""
+    sure = min(1 - _LEAST, max(_LEAST, word.confidence))
+    return 1 / (1 + exp(_SLOPE * log(sure / (1 - sure)) + _OFFSET))
 
 
 def plan_review(

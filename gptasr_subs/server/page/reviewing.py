@@ -23,7 +23,7 @@ from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.bodies import read_json
 from gptasr_subs.server.messages import Finished
 from gptasr_subs.server.page.changes import Change, changed_texts, changed_words, standing_words
-from gptasr_subs.server.page.films import ask_edits, open_film
+from gptasr_subs.server.page.films import ask_edits, find_film, open_film
 from gptasr_subs.server.page.review import Review, plan_review
 from gptasr_subs.server.page.versions import Film, Version
 from gptasr_subs.server.queueing import find_job
@@ -77,10 +77,8 @@ async def reread(request: Request) -> Response:
     from gptasr_subs.jobs.worker import options_of
 
     services = services_of(request)
-    job = await find_job(request)
+    job = await find_film(request)
     film = await open_film(job, services)
-    if not await asyncio.to_thread(job.path.is_file):
-        raise Refusal(404, f"The film of the job {job.id} is not there any more.")
     options = options_of(job, Options(language=film.language))
     newest, terms = await ask_edits(
         lambda edits: (edits.version(job.id, edits.newest(job.id)), edits.expect(job.id, ()))
@@ -107,7 +105,8 @@ async def reread(request: Request) -> Response:
 
 async def corrections(request: Request) -> Response:
     """Every place whose text was changed, one JSON object a line; ``?audio`` adds its sound."""
-    job = await find_job(request)
+    with_audio = "audio" in request.query_params
+    job = await (find_film if with_audio else find_job)(request)
     await open_film(job, services_of(request))
     first, newest = await ask_edits(
         lambda edits: (edits.version(job.id, 1), edits.version(job.id, edits.newest(job.id)))
@@ -115,9 +114,6 @@ async def corrections(request: Request) -> Response:
     if first is None or newest is None:
         raise Refusal(404, f"The job {job.id} was deleted meanwhile.")
     changes = changed_texts([n.cue for n in first.cues], [n.cue for n in newest.cues])
-    with_audio = "audio" in request.query_params
-    if with_audio and not await asyncio.to_thread(job.path.is_file):
-        raise Refusal(404, f"The film of the job {job.id} is not there any more.")
     lines = _with_audio(job, changes) if with_audio else (c.as_json() for c in changes)
 
     async def text() -> AsyncIterator[bytes]:
