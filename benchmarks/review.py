@@ -1,7 +1,8 @@
 """How soon the review queue finds wrong words, against listening in order; needs known texts.
 
     python benchmarks/review.py --fit --plot docs/images/review.svg \\
-        --film talk.mkv talk.truth.json --clips librispeech-other.tsv 50 --clips common-voice.tsv 150
+        --film talk.mkv talk.truth.json \\
+        --clips librispeech-other.tsv 50 --clips common-voice.tsv 150
 
 A truth file is JSON with a list "speech" of objects with a "text", in order. Clips are those of a
 manifest (``path``, ``text``), one after the other as if they were one film. Wrong words are those
