@@ -139,7 +139,7 @@ class UploadSink:
         if self._max_bytes and self._size > self._max_bytes:
             raise too_long(self._max_bytes)
         self._waiting += data
-        if len(self._waiting) >= min(_BLOCKS[0] + self._size // 16, _BLOCKS[1]):
+        if len(self._waiting) >= min(_BLOCKS[0] + self._size // 64, _BLOCKS[1]):
             await asyncio.to_thread(self._write_waiting)
 
     async def finish(self) -> Upload:
