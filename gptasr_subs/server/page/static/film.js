@@ -117,7 +117,7 @@ function showSaved(saver) {
 
 /** @param {Faults} faults */
 function showFaults(faults) {
-  const [number, noun] = faults.count ? count(faults.count, "fault").split(" ") : ["No", "faults"];
+  const [number, noun] = count(faults.count, "fault").split(" ");
   byId("fault-count").replaceChildren(number, make("span", { class: "words" }, ` ${noun}`));
   Reflect.set(byId("do-fault"), "disabled", faults.count === 0);
 }
