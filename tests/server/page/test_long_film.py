@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,19 +76,31 @@ def text_of(number: int, place: int) -> str:
 
 def test_it_is_usable_within_two_seconds(long_film: Any) -> None:
     expect(long_film.get_by_role("option").first).to_be_visible()
+    work = busy_seconds()
     seconds = long_film.evaluate("performance.getEntriesByName('usable')[0].startTime / 1000")
-    print(f"usable after {seconds:.2f} s")
-    assert seconds < 2
+    print(f"usable after {seconds:.2f} s, of which the tab works {work:.2f} s")
+    assert work < 2
+    if not is_busy():
+        assert seconds < 2
 
 
 def test_it_scrolls_smoothly(long_film: Any) -> None:
     expect(long_film.locator("#fault-count")).not_to_have_text("…")
+    before = busy_seconds()
     found = long_film.evaluate(_SCROLL)
     frames = found["frames"]
-    print(f"frames: median {frames[100]:.1f} ms, longest {frames[-1]:.1f} ms; {found['tasks']}")
+    work = 1000 * (busy_seconds() - before) / len(frames)
+    print(f"frames: {work:.1f} ms of work, longest {frames[-1]:.1f} ms; long: {found['tasks']}")
     assert found["top"] > 150_000
-    assert found["tasks"] == []  # nothing has kept the page busy for more than 50 ms
-    assert frames[-1] < 50
+    assert work < 50
+    if not is_busy():
+        assert found["tasks"] == []  # nothing has kept the page busy for more than 50 ms
+        assert frames[-1] < 50
+
+
+def is_busy() -> bool:
+    """Whether others keep all processors of this machine busy, so that clocks measure them."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 def test_it_needs_little_memory(long_film: Any) -> None:
@@ -98,16 +111,35 @@ def test_it_needs_little_memory(long_film: Any) -> None:
     assert 0 < megabytes < 500
 
 
+def busy_seconds() -> float:
+    """Processor time of our tabs so far."""
+    ticks = sum(sum(map(int, _stat(process)[11:13])) for process in _renderers())
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _renderers() -> list[Path]:
-    """The processes of tabs."""
+    """The processes of our tabs."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if b"--type=renderer" in (process / "cmdline").read_bytes():
+            if b"--type=renderer" in (process / "cmdline").read_bytes() and _is_ours(process):
                 found.append(process)
         except OSError:  # it has ended
             continue
     return found
+
+
+def _is_ours(process: Path) -> bool:
+    while process.name not in ("0", "1"):
+        if int(process.name) == os.getpid():
+            return True
+        process = process.with_name(_stat(process)[1])
+    return False
+
+
+def _stat(process: Path) -> list[str]:
+    """Its state, its parent, and what else the kernel tells."""
+    return (process / "stat").read_text().rpartition(")")[2].split()
 
 
 def _resident(process: Path) -> int:
@@ -116,4 +148,4 @@ def _resident(process: Path) -> int:
         pages = int((process / "statm").read_text().split()[1])
     except OSError:
         return 0
-    return pages * 4096
+    return pages * os.sysconf("SC_PAGE_SIZE")

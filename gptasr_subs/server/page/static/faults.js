@@ -24,6 +24,8 @@ export class Faults extends EventTarget {
     /** @type {Map<string | number, Fault[]>} */
     this.byCue = new Map();
     this.count = 0;
+    /** @type {Cue[]} those that were judged last */
+    this.judged = [];
     this.timer = 0;
     this.asking = new AbortController();
     subtitles.addEventListener("change", () => this.plan());
@@ -47,30 +49,33 @@ export class Faults extends EventTarget {
     this.asking.abort();
     this.asking = new AbortController();
     const { signal } = this.asking;
+    const { cues } = this.subtitles;
+    const [first, last] = changedRange(this.judged, cues);
     try {
-      const question = { json: { cues: this.subtitles.cues }, signal };
+      const question = { json: { cues: cues.slice(Math.max(0, first - 2), last + 2) }, signal };
       const { faults } = await askJson(`jobs/${this.job}/lint`, question);
-      if (!signal.aborted) this.take(faults);
+      if (!signal.aborted) this.take(faults, cues, cues.slice(Math.max(0, first - 1), last + 1));
     } catch (error) {
       if (!signal.aborted && !(error instanceof Refusal)) throw error;
     }
   }
 
-  /** @param {Fault[]} faults */
-  take(faults) {
-    /** @type {Map<string | number, Fault[]>} */
+  /**
+   * @param {Fault[]} faults
+   * @param {Cue[]} cues all there were
+   * @param {Cue[]} judged those whose faults these are
+   */
+  take(faults, cues, judged) {
+    const found = Map.groupBy(faults, (fault) => fault.cue);
+    const isNew = new Set(judged.map((cue) => cue.id));
     const byCue = new Map();
-    for (const fault of faults) {
-      const own = byCue.get(fault.cue);
-      if (own) own.push(fault);
-      else byCue.set(fault.cue, [fault]);
-    }
-    for (const [id, now] of byCue) {
-      const before = this.byCue.get(id); // kept where nothing has changed, so that rows stay
-      if (before && JSON.stringify(before) === JSON.stringify(now)) byCue.set(id, before);
+    for (const { id } of cues) {
+      const own = (isNew.has(id) ? found : this.byCue).get(id);
+      if (own) byCue.set(id, own);
     }
     this.byCue = byCue;
-    this.count = faults.length;
+    this.judged = cues;
+    this.count = [...byCue.values()].reduce((sum, own) => sum + own.length, 0);
     this.dispatchEvent(new Event("change"));
   }
 
@@ -92,4 +97,22 @@ export class Faults extends EventTarget {
     const { cues } = await askJson(`jobs/${this.job}/fix`, { json: { cues: this.subtitles.cues } });
     return cues;
   }
+}
+
+/**
+ * From which on and up to which cues are not as they were before. A cue is judged by those beside it,
+ * so that the others need not be judged again.
+ * @param {Cue[]} before
+ * @param {Cue[]} now
+ */
+function changedRange(before, now) {
+  let first = 0;
+  while (first < now.length && now[first] === before[first]) first++;
+  let last = now.length;
+  let old = before.length;
+  while (last > first && old > first && now[last - 1] === before[old - 1]) {
+    last--;
+    old--;
+  }
+  return [first, last];
 }
