@@ -9,17 +9,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-import pysrt
 import pytest
 
+from tests.support.bazarr import no_subtitle, spoken
 from tests.support.films import SPOKEN, make_film
 from tests.support.served import Served
 
 QUERY = "/asr?task=transcribe&language=en&output=srt&encode=false"
-
-
-def spoken(text: str) -> str:
-    return " ".join(item.text.replace("\n", " ") for item in pysrt.from_string(text))
 
 
 def post(server: Served, path: str, audio: bytes) -> httpx.Response:
@@ -86,12 +82,6 @@ def test_silence_is_never_an_empty_subtitle(server: Served) -> None:
     answer = post(server, QUERY, bytes(64000))
     no_subtitle(answer.text)
     assert "Nobody speaks" in answer.text
-
-
-def no_subtitle(text: str) -> None:
-    """Bazarr asks pysrt whether a text is a subtitle; one without a cue would do."""
-    with pytest.raises(pysrt.Error):
-        pysrt.from_string(text, error_handling=pysrt.SubRipFile.ERROR_RAISE)
 
 
 def test_an_empty_upload_and_one_that_is_no_media(server: Served) -> None:

@@ -8,26 +8,18 @@ import threading
 from pathlib import Path
 
 import httpx
-import numpy as np
 
 from gptasr_subs.server.uploads import wav_header
-from tests.server.test_bazarr import no_subtitle, spoken
-from tests.support.fake_recognizer import say
+from tests.support.bazarr import (
+    ASR,
+    LONG_SPOKEN,
+    LONG_TALK,
+    long_talk,
+    no_subtitle,
+    samples,
+    spoken,
+)
 from tests.support.served import Served, served
-
-# Windows that all differ, or the journal would know them
-TALK = [(4.013 * n + 1, ["one", "two", "three", "four"][n % 4]) for n in range(12)]
-SPOKEN = " ".join(word for _, word in TALK)
-SECONDS = 50.0
-ASR = "/asr?output=srt&encode=false"
-
-
-def long_talk() -> dict[str, bytes]:
-    return {"audio_file": samples(TALK)}
-
-
-def samples(talk: list[tuple[float, str]]) -> bytes:
-    return (say(talk, SECONDS) * 32767).astype(np.dtype("<i2")).tobytes()
 
 
 def test_a_killed_process_is_started_again_and_goes_on(tmp_path: Path) -> None:
@@ -45,12 +37,12 @@ def test_a_killed_process_is_started_again_and_goes_on(tmp_path: Path) -> None:
         os.kill(server.windows[-1], signal.SIGKILL)
         server.open_gate()
         thread.join()
-        assert spoken(answers[0].text) == SPOKEN
+        assert spoken(answers[0].text) == LONG_SPOKEN
         first, last = server.windows[0], server.windows[-1]
-        assert first != last and len(server.windows) <= len(TALK) + 2
+        assert first != last and len(server.windows) <= len(LONG_TALK) + 2
         wait_until_idle(server)
         assert not is_running(last)
-        assert spoken(server.post(ASR, files=long_talk()).text) == SPOKEN
+        assert spoken(server.post(ASR, files=long_talk()).text) == LONG_SPOKEN
 
 
 def wait_until_idle(server: Served) -> None:
@@ -83,9 +75,9 @@ def test_told_to_stop_it_ends_the_window_and_says_so(tmp_path: Path) -> None:
     assert server.uploads == []
     with served(folder) as again:
         done = len(again.windows)
-        assert spoken(again.post(ASR, files=long_talk()).text) == SPOKEN
-        assert 1 <= done < len(TALK)
-        assert len(again.windows) <= len(TALK) + 1  # the last one may have been cut off
+        assert spoken(again.post(ASR, files=long_talk()).text) == LONG_SPOKEN
+        assert 1 <= done < len(LONG_TALK)
+        assert len(again.windows) <= len(LONG_TALK) + 1  # the last one may have been cut off
 
 
 def test_who_leaves_takes_only_openai_requests_along(server: Served) -> None:
@@ -103,9 +95,9 @@ def test_who_leaves_takes_only_openai_requests_along(server: Served) -> None:
     client.close()
     server.wait_until_free()
     server.open_gate()
-    assert len(server.windows) - before < len(TALK)
+    assert len(server.windows) - before < len(LONG_TALK)
 
 
 def long_wav() -> bytes:
-    audio = samples([(at, "Six.") for at, _ in TALK])
+    audio = samples([(at, "Six.") for at, _ in LONG_TALK])
     return wav_header(len(audio)) + audio

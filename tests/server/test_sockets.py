@@ -13,8 +13,7 @@ import pytest
 
 from gptasr_subs.errors import GptasrError
 from gptasr_subs.server.sockets import open_socket, url_of
-from tests.server.test_bazarr import spoken
-from tests.server.test_life import ASR, SPOKEN, TALK, long_talk
+from tests.support.bazarr import ASR, LONG_SPOKEN, LONG_TALK, long_talk, spoken
 from tests.support.ended import Program, one_line
 from tests.support.processes import posix
 from tests.support.served import served
@@ -59,8 +58,8 @@ def test_nobody_is_turned_away_while_one_server_follows_another(tmp_path: Path) 
     with served(folder, listener=listener) as second:
         answers: list[httpx.Response] = []
         ask(second.url, answers)
-        assert spoken(answers[0].text) == SPOKEN
-        assert len(second.windows) <= len(TALK) + 1 and 1 <= done < len(TALK)
+        assert spoken(answers[0].text) == LONG_SPOKEN
+        assert len(second.windows) <= len(LONG_TALK) + 1 and 1 <= done < len(LONG_TALK)
         waiting.request("GET", "/status")
         assert waiting.getresponse().status == 200
     waiting.close()
