@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from gptasr_subs.model.decoding.readings import Rival, RivalWatch, read_otherwise
-from gptasr_subs.model.tokenizer import CharacterTokenizer, train_bpe
+from gptasr_subs.model.tokenizer import CharacterTokenizer
+from tests.support.tiny import train_bpe
 
 TEXTS = ["See the two white birds near the water.", "sea to a live alive in"]
 TOKENIZER = train_bpe(TEXTS, 60)
