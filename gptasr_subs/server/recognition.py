@@ -5,12 +5,13 @@ is started when there is work and ends when there was none for a while.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import pickle
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -356,6 +357,13 @@ class Recognition:
             if self._link:
                 await self._link.stop()
             self._link = None
+        _trim_memory()
+
+
+def _trim_memory() -> None:
+    """Give the system back what many uploads at once took, where the C library can."""
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _task(work: Work) -> Task:
