@@ -86,3 +86,23 @@ def test_a_server_that_is_killed(browser: Any, tmp_path: Path) -> None:
             server.process = start(tmp_path, server.listener, "--root", tmp_path / "films")
             expect(page.locator("#saved")).to_have_text("Saved")
             assert film.cues[0]["text"] == "Acknowledged and more"
+
+
+def test_an_answer_that_is_lost(page: Any, talk: PageFilm) -> None:
+    text = edit(page, talk)
+    lost: list[int] = []
+
+    def lose_first(route: Any) -> None:
+        if route.request.method == "PUT" and not lost:
+            lost.append(route.fetch().status)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/document", lose_first)
+    text.fill("Saved, but nobody said so")
+    expect(page.locator("#saved")).to_contain_text("does not answer")
+    expect(page.locator("#saved")).to_have_text("Saved")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert lost == [200] and talk.cues[0]["text"] == "Saved, but nobody said so"
+    assert len(talk.get("versions").json()["versions"]) == 2

@@ -13,6 +13,7 @@ import pytest
 
 from gptasr_subs.cues.lint import lint
 from gptasr_subs.formats import read
+from tests.support.served import Served
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 
@@ -105,6 +106,33 @@ def test_with_the_keyboard_alone(page: Any, film: bytes, tmp_path: Path) -> None
     download(page, tmp_path / "keys.srt", lambda: open_menu_by_keys(page))
     assert "once two three four" in (tmp_path / "keys.srt").read_text()
     assert is_clean(tmp_path / "keys.srt")
+
+
+def test_an_upload_goes_on_after_a_lost_connection(page: Any, film: bytes) -> None:
+    lost: list[str] = []
+
+    def lose_first(route: Any) -> None:
+        if route.request.method == "PATCH" and not lost:
+            lost.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/uploads/*", lose_first)
+    row = drop(page, film)
+    expect(row).to_contain_text("Done", timeout=180_000)
+    assert len(lost) == 1
+
+
+def test_cancelled_and_tried_again(page: Any, server: Served, film: bytes) -> None:
+    server.close_gate()
+    row = drop(page, film)
+    expect(row).to_contain_text("Is being written", timeout=180_000)
+    row.get_by_role("button", name="Cancel").click()
+    expect(row).to_contain_text("Cancelled")
+    server.open_gate()
+    row.get_by_role("button", name="Try again").click()
+    expect(row).to_contain_text("Done", timeout=180_000)
 
 
 def open_menu_by_keys(page: Any) -> None:

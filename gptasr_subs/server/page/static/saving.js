@@ -30,6 +30,7 @@ export class Saver extends EventTarget {
     /** @type {Refusal | null} what another tab has saved */
     this.collision = null;
     this.saved = subtitles.cues;
+    this.sent = subtitles.cues; // last, whether or not it was answered
     this.timer = 0;
     this.due = 0;
     subtitles.addEventListener("change", () => this.note());
@@ -78,6 +79,7 @@ export class Saver extends EventTarget {
    * @param {string} etag that is replaced
    */
   async put(cues, etag) {
+    this.sent = cues;
     const answer = await ask(this.path, {
       method: "PUT",
       json: { cues },
@@ -94,7 +96,12 @@ export class Saver extends EventTarget {
   refuse(error) {
     this.reason = error.message;
     this.keepDraft();
-    if (error.status === 412) {
+    if (error.status === 412 && isSame(error.body?.cues, this.sent)) {
+      this.etag = error.etag ?? this.etag; // an earlier try was saved, only its answer was lost
+      this.saved = this.sent;
+      this.tell("saved");
+      this.note();
+    } else if (error.status === 412) {
       this.collision = error;
       this.tell("collision");
     } else if (error.status === 0 || error.status >= 500) {
@@ -124,10 +131,12 @@ export class Saver extends EventTarget {
   /** Take what another tab has saved meanwhile, where nothing is unsaved here; whether there was any. */
   async catchUp() {
     if (this.isDirty || this.state !== "saved") return false;
-    const answer = await ask(this.path, { headers: { "if-none-match": this.etag } });
-    if (answer.status === 304 || answer.headers.get("etag") === this.etag) return false;
+    const before = this.etag;
+    const answer = await ask(this.path, { headers: { "if-none-match": before } });
+    if (answer.status === 304 || answer.headers.get("etag") === before) return false;
     const { cues } = await answer.json();
-    if (this.isDirty) return false; // edited while it was asked
+    // What was edited or saved while it was asked is newer
+    if (this.isDirty || this.state !== "saved" || this.etag !== before) return false;
     this.etag = answer.headers.get("etag") ?? this.etag;
     this.saved = cues;
     this.subtitles.reset(cues);
@@ -160,6 +169,18 @@ export class Saver extends EventTarget {
     this.state = state;
     this.dispatchEvent(new Event("state"));
   }
+}
+
+/**
+ * @param {Cue[] | undefined} theirs
+ * @param {Cue[]} ours
+ */
+function isSame(theirs, ours) {
+  if (theirs?.length !== ours.length) return false;
+  return ours.every((cue, place) => {
+    const { id, start, end, text } = theirs[place];
+    return id === cue.id && start === cue.start && end === cue.end && text === cue.text;
+  });
 }
 
 /** @param {string} path */
