@@ -18,19 +18,19 @@ from tests.support.served import Served
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 
 _FOCUSED = "document.activeElement.closest('a, button, summary')?.textContent ?? ''"
-_DROP = """(text) => {
+_DROP = """([text, name]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const data = new DataTransfer();
-  data.items.add(new File([bytes], "holiday.mp4"));
+  data.items.add(new File([bytes], name));
   document.querySelector("main").dispatchEvent(
     new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
 }"""
 
 
-def drop(page: Any, film: bytes) -> Any:
-    """Drop the film as holiday.mp4 and return its row."""
-    page.evaluate(_DROP, base64.b64encode(film).decode())
-    return page.locator("li.film", has_text="holiday.mp4").first
+def drop(page: Any, film: bytes, name: str) -> Any:
+    """Drop the film under a name and return its row."""
+    page.evaluate(_DROP, [base64.b64encode(film).decode(), name])
+    return page.locator("li.film", has_text=name)
 
 
 def is_clean(path: Path) -> bool:
@@ -38,7 +38,7 @@ def is_clean(path: Path) -> bool:
 
 
 def test_with_the_mouse(page: Any, film: bytes, tmp_path: Path) -> None:
-    row = drop(page, film)
+    row = drop(page, film, "mouse.mp4")
     expect(row).to_contain_text("Done", timeout=180_000)
     row.get_by_role("link", name="Review and edit").click()
     page.get_by_role("tab", name="Review").click()
@@ -119,14 +119,14 @@ def test_an_upload_goes_on_after_a_lost_connection(page: Any, film: bytes) -> No
             route.continue_()
 
     page.route("**/uploads/*", lose_first)
-    row = drop(page, film)
+    row = drop(page, film, "lost.mp4")
     expect(row).to_contain_text("Done", timeout=180_000)
     assert len(lost) == 1
 
 
 def test_cancelled_and_tried_again(page: Any, server: Served, film: bytes) -> None:
     server.close_gate()
-    row = drop(page, film)
+    row = drop(page, film, "again.mp4")
     expect(row).to_contain_text("Is being written", timeout=180_000)
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_contain_text("Cancelled")
