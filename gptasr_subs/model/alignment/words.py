@@ -15,6 +15,8 @@ from gptasr_subs.types import FloatArray, Span, Word
 _MIN_SECONDS = 0.02  # of a word
 _VOICED_SHARE = 0.1  # of the loudest frame's level: below is silence
 _VOICED_FRAME = 0.02  # seconds
+_SENTENCE_ENDS = (".", "!", "?", "…")
+_QUOTES = "\"'”’)]"  # that may stand behind them
 
 
 def align_words(
@@ -144,7 +146,7 @@ def voiced_span(samples: FloatArray, sample_rate: int) -> Span:
 def alignable_words(text: str) -> list[str]:
     """``text`` in words that CTC can write.
 
-    One that it cannot, such as a lone dash, joins the last.
+    One that it cannot, such as a lone dash, joins the last; where a sentence ends there, the next.
     """
     words: list[str] = []
     waiting = ""
@@ -152,10 +154,12 @@ def alignable_words(text: str) -> list[str]:
         if ctc.encode(word):
             words.append(waiting + word)
             waiting = ""
-        elif words:
+        elif words and not waiting and not words[-1].rstrip(_QUOTES).endswith(_SENTENCE_ENDS):
             words[-1] += " " + word
         else:
             waiting += word + " "
+    if words and waiting:  # there is no next one
+        words[-1] += " " + waiting.rstrip()
     return words
 
 
