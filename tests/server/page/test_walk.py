@@ -13,6 +13,7 @@ import pytest
 
 from gptasr_subs.cues.lint import lint
 from gptasr_subs.formats import read
+from tests.support.films import make_film
 from tests.support.served import Served
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
@@ -124,9 +125,10 @@ def test_an_upload_goes_on_after_a_lost_connection(page: Any, film: bytes) -> No
     assert len(lost) == 1
 
 
-def test_cancelled_and_tried_again(page: Any, server: Served, film: bytes) -> None:
+def test_cancelled_and_tried_again(page: Any, server: Served, tmp_path: Path) -> None:
+    new = make_film(tmp_path / "again.mp4", [(1.0, "three"), (2.0, "one")])  # in no journal yet
     server.close_gate()
-    row = drop(page, film, "again.mp4")
+    row = drop(page, new.read_bytes(), "again.mp4")
     expect(row).to_contain_text("Is being written", timeout=180_000)
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_contain_text("Cancelled")
