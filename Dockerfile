@@ -2,8 +2,9 @@
 # writes to /cache, /data and the folders that you mount.
 
 FROM python:3.13-slim AS build
-# PyTorch without CUDA saves gigabytes; for a GPU: --build-arg TORCH_INDEX=
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Without a GPU, PyTorch without CUDA saves gigabytes: --build-arg TORCH_INDEX=ADDRESS, the index of
+# its CPU builds, which pytorch.org names.
+ARG TORCH_INDEX=
 ENV PATH=/opt/gptasr-subs/bin:$PATH
 RUN python -m venv /opt/gptasr-subs \
  && PIP_INDEX_URL="$TORCH_INDEX" pip install --no-cache-dir "torch>=2.3"
