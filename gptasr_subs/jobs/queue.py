@@ -26,7 +26,7 @@ from typing import Any
 
 from gptasr_subs.errors import QueueError
 from gptasr_subs.storage.folders import data_folder
-from gptasr_subs.storage.sqlite import open_database
+from gptasr_subs.storage.sqlite import open_database, transaction
 
 # Seconds; a worker without a heartbeat for so long is dead, and its job goes to another
 LEASE = 60.0
@@ -216,7 +216,7 @@ class Queue:
         """
         order = "added DESC, id DESC" if newest_first else "due, id"
         now = self._clock()
-        with self._transaction():
+        with transaction(self._database, self._ask):
             self._reclaim_expired(now)
             rows = self._ask(
                 "SELECT id FROM jobs WHERE state = 'waiting' AND due <= ? "
@@ -302,17 +302,6 @@ class Queue:
             job = Job(number, Path(name), asked, priority, State(state), *rest)
             jobs.append(replace(job, address=name) if _ADDRESS in name else job)
         return jobs
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        # What is read inside cannot be changed by others before it is written
-        self._ask("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.rollback()
-            raise
-        self._ask("COMMIT")
 
     def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         try:

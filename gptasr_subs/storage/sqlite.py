@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _PAUSE = 0.01  # seconds between two tries
@@ -29,3 +31,18 @@ def open_database(path: Path, schema: str, patience: float) -> sqlite3.Connectio
                 database.close()
                 raise
         time.sleep(_PAUSE)
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection, execute: Callable[[str], object]) -> Iterator[None]:
+    """Write all that the block writes, or nothing; ``execute`` runs a statement on ``database``.
+
+    What is read inside cannot be changed by others before it is written.
+    """
+    execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        database.rollback()
+        raise
+    execute("COMMIT")

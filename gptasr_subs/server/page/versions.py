@@ -20,7 +20,7 @@ from typing import Any
 from gptasr_subs.errors import GptasrError
 from gptasr_subs.server.page.cues import NamedCue
 from gptasr_subs.storage.folders import data_folder
-from gptasr_subs.storage.sqlite import open_database
+from gptasr_subs.storage.sqlite import open_database, transaction
 from gptasr_subs.types import Word
 
 _PATIENCE = 30.0  # seconds for another process that writes
@@ -92,7 +92,7 @@ class Edits:
 
     def begin(self, job: int, film: Film, cues: Sequence[NamedCue]) -> None:
         """Note a film and its first version; one that is known stays as it is."""
-        with self._transaction():
+        with transaction(self._database, self._ask):
             if self._ask("SELECT 1 FROM films WHERE job = ?", job):
                 return
             self._ask("INSERT INTO films VALUES (?, ?)", job, _packed(_facts(film)))
@@ -127,7 +127,7 @@ class Edits:
 
         Raises Outdated where ``base`` is not the newest.
         """
-        with self._transaction():
+        with transaction(self._database, self._ask):
             before = self.version(job, base)
             if before is None or self.newest(job) != base:
                 raise Outdated
@@ -144,7 +144,7 @@ class Edits:
 
     def hear(self, job: int, words: Iterable[int]) -> list[int]:
         """Note words that somebody has listened to, and return all of them."""
-        with self._transaction():
+        with transaction(self._database, self._ask):
             for word in words:
                 self._ask("INSERT OR IGNORE INTO heard VALUES (?, ?)", job, word)
         rows = self._ask("SELECT word FROM heard WHERE job = ? ORDER BY word", job)
@@ -152,7 +152,7 @@ class Edits:
 
     def expect(self, job: int, terms: Iterable[str]) -> list[str]:
         """Note terms that are said in a film, and return all of them."""
-        with self._transaction():
+        with transaction(self._database, self._ask):
             for term in terms:
                 self._ask("INSERT OR IGNORE INTO terms VALUES (?, ?)", job, term)
         rows = self._ask("SELECT term FROM terms WHERE job = ? ORDER BY rowid", job)
@@ -160,23 +160,13 @@ class Edits:
 
     def forget(self, job: int) -> None:
         """Drop all that is kept for a film."""
-        with self._transaction():
+        with transaction(self._database, self._ask):
             for table in ("films", "versions", "heard", "terms"):
                 self._ask(f"DELETE FROM {table} WHERE job = ?", job)
 
     def _insert(self, job: int, number: int, cues: Sequence[NamedCue], change: _Change) -> None:
         row = (job, number, self._clock(), len(cues), change.as_bytes())
         self._ask("INSERT INTO versions VALUES (?, ?, ?, ?, ?)", *row)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._ask("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.rollback()
-            raise
-        self._ask("COMMIT")
 
     def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self._database.execute(sql, values).fetchall()
