@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -336,15 +336,8 @@ class Reporter:
             raise typer.Exit(1)
 
 
-class Stoppable(Protocol):
-    """What works until it is told to stop."""
-
-    def stop(self) -> None:
-        """Stop soon."""
-
-
 @contextmanager
-def stopped_by_signals(worker: Stoppable) -> Iterator[None]:
+def stopped_by_signals(worker: Worker | Farm) -> Iterator[None]:
     """SIGTERM and SIGINT end the work after the current window; a second one ends it at once."""
 
     def stop(number: int, frame: object) -> None:

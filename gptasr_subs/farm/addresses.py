@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gptasr_subs.errors import FarmError, MediaError
+from gptasr_subs.errors import FarmError, MediaError, error_line
 from gptasr_subs.farm.films import Film
 from gptasr_subs.jobs.hooks import Event, event_of
 from gptasr_subs.media.library import is_wanted
 from gptasr_subs.pipeline.options import Options, Result
 from gptasr_subs.pipeline.plan import target_paths
+from gptasr_subs.storage.locks import lock_alone
 
 _MARK = "://"
 _FETCHED = "gptasr-farm"  # the folder of what is fetched, among the temporary files
@@ -142,9 +143,9 @@ def _told(address: str) -> Iterator[None]:
             " install it on every machine."
         ) from error
     except Exception as error:  # each file system has errors of its own
-        what = " ".join(f"{type(error).__name__}: {error}".split())
         raise FarmError(
-            f"{address!r} cannot be read or written ({what}); check the address and your rights."
+            f"{address!r} cannot be read or written ({error_line(error)});"
+            " check the address and your rights."
         ) from error
 
 
@@ -155,31 +156,18 @@ def _own_folder() -> Iterator[Path]:
     root.mkdir(exist_ok=True)
     for lock in root.glob("*.lock"):
         with lock.open("ab") as file:
-            if _locked(file):  # whoever held it is dead
+            if lock_alone(file.fileno()):  # whoever held it is dead
                 _remove(lock)
     name = secrets.token_hex(8)
     lock = root / f"{name}.lock"
     with lock.open("ab") as file:
-        _locked(file)
+        lock_alone(file.fileno())
         folder = root / name
         folder.mkdir()
         try:
             yield folder
         finally:
             _remove(lock)
-
-
-def _locked(file: Any) -> bool:
-    """Lock a file for as long as it is open; False where another process has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: nothing is swept there
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _remove(lock: Path) -> None:

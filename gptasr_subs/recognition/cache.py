@@ -62,7 +62,7 @@ CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
 CREATE TABLE IF NOT EXISTS sounds (key BLOB PRIMARY KEY, film INTEGER, sounds BLOB);
 CREATE INDEX IF NOT EXISTS sounds_of_film ON sounds (film);
 """
-_PARTS = ("windows", "sounds")  # of a film
+_TABLES = {"words": "windows", "sounds": "sounds"}  # of the parts of a film
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,23 +131,22 @@ class Journal:
         """
         settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
         plain = f"{weights}\n{beams}\n{_RESULTS_VERSION}".encode() if weights else settings
-        stamp = file_stamp(media)
-        if not identity or stamp is None or self._database is None:
-            return Record(self, None, settings, plain=plain, glossary=glossary, readings=readings)
-        key = _hash(settings, repr((stamp, track)).encode())
-        self.prune(self._limit)
-        self.ask(
-            "INSERT OR IGNORE INTO films (key, media) VALUES (?, ?)", key, _text(media.absolute())
-        )
-        self.ask(
-            "UPDATE films SET used = ?, media = ? WHERE key = ?",
-            time.time(),
-            _text(media.absolute()),
-            key,
-        )
-        rows = self.ask("SELECT id FROM films WHERE key = ?", key)
-        number = rows[0][0] if rows else None
+        number = self._use(media, track, settings) if identity else None
         return Record(self, number, settings, plain=plain, glossary=glossary, readings=readings)
+
+    def _use(self, media: Path, track: int, settings: bytes) -> int | None:
+        """The number of a video, which is used now; None where it cannot be remembered."""
+        stamp = file_stamp(media)
+        if stamp is None or self._database is None:
+            return None
+        key = _hash(settings, repr((stamp, track)).encode())
+        name = _text(media.absolute())
+        self.prune(self._limit)
+        self.ask("INSERT OR IGNORE INTO films (key, media) VALUES (?, ?)", key, name)
+        sql = "UPDATE films SET used = ?, media = ? WHERE key = ?"
+        self.ask(sql, time.time(), name, key)
+        rows = self.ask("SELECT id FROM films WHERE key = ?", key)
+        return rows[0][0] if rows else None
 
     def entries(self) -> list[CacheEntry]:
         """All videos, the last used first."""
@@ -175,12 +174,12 @@ class Journal:
         """
         forgotten = 0
         if self.size() > limit:  # of a video that another process has forgotten meanwhile
-            for table in _PARTS:
+            for table in _TABLES.values():
                 self.ask(f"DELETE FROM {table} WHERE film NOT IN (SELECT id FROM films)")
         while self.size() > limit and (
             oldest := self.ask("SELECT id FROM films ORDER BY used LIMIT 1")
         ):
-            for table in _PARTS:
+            for table in _TABLES.values():
                 self.ask(f"DELETE FROM {table} WHERE film = ?", oldest[0][0])
             self.ask("DELETE FROM films WHERE id = ?", oldest[0][0])
             forgotten += 1
@@ -330,12 +329,9 @@ class Record:
         """The terms that may be spoken in a window; None where its sounds are not known."""
         from gptasr_subs.model.decoding.spotting import unpack
 
-        rows = self._journal.ask("SELECT sounds, film FROM sounds WHERE key = ?", key)
-        sounds = unpack(rows[0][0]) if rows else None
+        sounds = unpack(self._kept("sounds", key))
         if sounds is None:
             return None
-        if rows[0][1] != self._number:
-            self._journal.ask("UPDATE sounds SET film = ? WHERE key = ?", self._number, key)
         terms = sorted(spotter.spot(sounds))
         return repr((terms, spotter.log_prior)).encode() if terms else b""
 
@@ -352,15 +348,20 @@ class Record:
         return TermWriter(self._glossary)
 
     def _words(self, key: bytes) -> list[Word] | None:
-        rows = self._journal.ask("SELECT words, film FROM windows WHERE key = ?", key)
-        stored = _unpacked(rows[0][0]) if rows else None
+        stored = _unpacked(self._kept("words", key))
         if stored is None or (self._readings and any(len(fields) < 5 for fields in stored)):
             return None
-        # Of another video with the same audio; it must not be forgotten with that one
-        if rows[0][1] != self._number:
-            self._journal.ask("UPDATE windows SET film = ? WHERE key = ?", self._number, key)
         words = [Word(*fields[:4], *map(tuple, fields[4:])) for fields in stored]
         return words if self._plain == self._settings else self._term_writer.write(words)
+
+    def _kept(self, what: str, key: bytes) -> Any:
+        """The ``words`` or ``sounds`` of a window; None where there are none."""
+        table = _TABLES[what]
+        rows = self._journal.ask(f"SELECT {what}, film FROM {table} WHERE key = ?", key)
+        # Of another video with the same audio; it must not be forgotten with that one
+        if rows and rows[0][1] != self._number:
+            self._journal.ask(f"UPDATE {table} SET film = ? WHERE key = ?", self._number, key)
+        return rows[0][0] if rows else None
 
     def _write_sounds(self, window: Window, sounds: bytes) -> None:
         if self._number is not None:

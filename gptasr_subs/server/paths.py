@@ -4,6 +4,7 @@ the settings allow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from gptasr_subs.server.settings import Settings
@@ -40,9 +41,18 @@ def may_be_sent(path: Path, settings: Settings) -> bool:
 
 def allowed_file(name: str, settings: Settings) -> Path | None:
     """Return the file at this path, without links in it; None if there is none in any root."""
+    return _allowed(name, settings, Path.is_file)
+
+
+def allowed_folder(name: str, settings: Settings) -> Path | None:
+    """Return the folder at this path, without links in it; None if there is none in any root."""
+    return _allowed(name, settings, Path.is_dir)
+
+
+def _allowed(name: str, settings: Settings, is_wanted: Callable[[Path], bool]) -> Path | None:
     try:
         path = Path(name).resolve()
         is_ours = any(path.is_relative_to(root) for root in settings.roots)
-        return path if is_ours and path.is_file() else None
+        return path if is_ours and is_wanted(path) else None
     except (OSError, RuntimeError, ValueError):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -15,16 +16,24 @@ from gptasr_subs.server.answers import Refusal
 OVER = (State.DONE, State.SKIPPED, State.FAILED, State.CANCELLED)
 
 _T = TypeVar("_T")
+_Database = TypeVar("_Database")
 
 
 async def ask_queue(question: Callable[[Queue], _T]) -> _T:
-    """Return an answer of the queue, whose connection belongs to one thread."""
+    """Return an answer of the queue."""
+    return await ask_database(open_queue, question)
 
-    def ask() -> _T:
-        with open_queue() as queue:
-            return question(queue)
 
-    return await asyncio.to_thread(ask)
+async def ask_database(
+    database: Callable[[], AbstractContextManager[_Database]], question: Callable[[_Database], _T]
+) -> _T:
+    """Return an answer of a database that is opened for it: a connection belongs to one thread."""
+
+    def answer() -> _T:
+        with database() as opened:
+            return question(opened)
+
+    return await asyncio.to_thread(answer)
 
 
 async def find_job(request: Request) -> Job:

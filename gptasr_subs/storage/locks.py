@@ -15,8 +15,23 @@ if sys.platform == "win32":  # has no locks on folders
         """Lock nothing: others may be there."""
         yield
 
+    def lock_alone(file: int) -> bool:
+        """Lock nothing: whether another process has it is not known."""
+        return False
+
 else:
     from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
+
+    def lock_alone(file: int) -> bool:
+        """Lock an open file or folder until it is closed; False where another process has it.
+
+        Also False where the disk knows no locks.
+        """
+        try:
+            flock(file, LOCK_EX | LOCK_NB)
+        except OSError:
+            return False
+        return True
 
     @contextmanager
     def sharing(folder: Path, when_first: Callable[[], None]) -> Iterator[None]:
@@ -26,9 +41,9 @@ else:
         """
         lock = os.open(folder, os.O_RDONLY)
         try:
-            with suppress(OSError):  # another one is there, or the disk knows no locks
-                flock(lock, LOCK_EX | LOCK_NB)
-                when_first()
+            with suppress(OSError):
+                if lock_alone(lock):
+                    when_first()
             with suppress(OSError):
                 flock(lock, LOCK_SH)
             yield

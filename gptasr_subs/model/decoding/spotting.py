@@ -18,7 +18,7 @@ Shapes: T frames, F frames with letters, C classes, N nodes.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import log
 
 import numpy as np
@@ -120,34 +120,21 @@ class TermSpotter:
 
     def scores(self, sounds: Sounds) -> NDArray[np.float32]:
         """Of each spelling the best score anywhere in ``sounds`` (F, C), in nats a letter."""
-        relative = sounds.astype(np.float32) / -_STEPS
-        staying = np.maximum(relative, relative[:, ctc.BLANK, None])
-        current = np.full(len(self._parents), -np.inf, dtype=np.float32)
-        current[0] = 0.0
-        best = current.copy()
-        for frame, stay in zip(relative, staying, strict=True):
-            entered = current[self._parents]
-            entered += frame[self._labels]
-            current += stay[self._labels]
-            np.maximum(current, entered, out=current)
-            current[0] = 0.0
-            np.maximum(best, current, out=best)
+        best = np.full(len(self._parents), -np.inf, dtype=np.float32)
+        for entered, stayed in self._walk(sounds):
+            np.maximum(best, entered, out=best)
+            np.maximum(best, stayed, out=best)
         found: NDArray[np.float32] = best[self._ends] / self._lengths
         found[self._ends == 0] = -np.inf
         return found
 
     def locate(self, sounds: Sounds) -> NDArray[np.int64]:
         """The first and the last frame (terms, 2) of ``sounds`` (F, C) where each scores best."""
-        relative = sounds.astype(np.float32) / -_STEPS
-        staying = np.maximum(relative, relative[:, ctc.BLANK, None])
-        current = np.full(len(self._parents), -np.inf, dtype=np.float32)
         starts = np.zeros(len(self._parents), dtype=np.int64)
-        best = current.copy()
+        best = np.full(len(self._parents), -np.inf, dtype=np.float32)
         places = np.zeros((len(self._parents), 2), dtype=np.int64)
-        for frame in range(len(relative)):
-            current[0], starts[0] = 0.0, frame
-            entered = current[self._parents] + relative[frame, self._labels]
-            stayed = current + staying[frame, self._labels]
+        for frame, (entered, stayed) in enumerate(self._walk(sounds)):
+            starts[0] = frame
             starts = np.where(entered > stayed, starts[self._parents], starts)
             current = np.maximum(entered, stayed)
             better = current > best
@@ -155,3 +142,19 @@ class TermSpotter:
             places[better, 0] = starts[better]
             places[better, 1] = frame
         return places[self._ends]
+
+    def _walk(self, sounds: Sounds) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Yield what each node (N,) scores in a frame by being entered and by being stayed in.
+
+        The second array is written to afterwards.
+        """
+        relative = sounds.astype(np.float32) / -_STEPS
+        staying = np.maximum(relative, relative[:, ctc.BLANK, None])
+        current = np.full(len(self._parents), -np.inf, dtype=np.float32)
+        for frame, stay in zip(relative, staying, strict=True):
+            current[0] = 0.0  # a term may begin in any frame
+            entered = current[self._parents]
+            entered += frame[self._labels]
+            current += stay[self._labels]
+            yield entered, current
+            np.maximum(current, entered, out=current)

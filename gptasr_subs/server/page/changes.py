@@ -101,13 +101,13 @@ def _compared(group: Sequence[tuple[float, float, int, str]]) -> Iterator[Change
 
 def standing_words(words: Sequence[Word], cues: Sequence[Cue]) -> set[int]:
     """The numbers of the words that the cues still have at their time."""
-    spoken = sorted((cue.start, cue.end, set(map(_letters, _text(cue).split()))) for cue in cues)
+    spoken = sorted((cue.start, cue.end, set(map(letters_of, _text(cue).split()))) for cue in cues)
     starts = [start for start, *_ in spoken]
     standing = set()
     for number, word in enumerate(words):
         middle = (word.start + word.end) / 2
         last = bisect_left(starts, middle + _NEAR)
-        parts = set(map(_letters, word.text.split()))
+        parts = set(map(letters_of, word.text.split()))
         for _, end, texts in reversed(spoken[max(0, last - 3) : last]):
             if middle <= end + _NEAR and parts <= texts:
                 standing.add(number)
@@ -119,5 +119,6 @@ def _text(cue: Cue) -> str:
     return plain(" ".join(cue.lines))
 
 
-def _letters(text: str) -> str:
+def letters_of(text: str) -> str:
+    """The letters and digits of a text, by which two words are the same."""
     return "".join(character for character in text.casefold() if character.isalnum())

@@ -23,7 +23,7 @@ from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.page.cues import NamedCue, number_cues
 from gptasr_subs.server.page.versions import Edits, Film, open_edits
 from gptasr_subs.server.paths import may_be_sent
-from gptasr_subs.server.queueing import find_job
+from gptasr_subs.server.queueing import ask_database, find_job
 from gptasr_subs.server.recognition import Ask, Source
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.storage.files import keep_copy, write_atomically
@@ -37,13 +37,8 @@ _MOST_OPEN = 4
 
 
 async def ask_edits(question: Callable[[Edits], _T]) -> _T:
-    """Return an answer of the database of edits, whose connection belongs to one thread."""
-
-    def ask() -> _T:
-        with open_edits() as edits:
-            return question(edits)
-
-    return await asyncio.to_thread(ask)
+    """Return an answer of the database of edits."""
+    return await ask_database(open_edits, question)
 
 
 def begin_film(job: int, document: Document) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from starlette.routing import Route
 from gptasr_subs.media.library import MEDIA_EXTENSIONS
 from gptasr_subs.media.sidecars import existing_subtitles
 from gptasr_subs.server.answers import Refusal
+from gptasr_subs.server.paths import allowed_folder
 from gptasr_subs.server.services import services_of
 from gptasr_subs.server.settings import Settings
 
@@ -34,7 +34,9 @@ def _roots(name: str, settings: Settings) -> dict[str, Any]:
 
 
 def _contents(name: str, settings: Settings) -> dict[str, Any]:
-    folder = _allowed_folder(name, settings)
+    folder = allowed_folder(name, settings)
+    if folder is None:
+        raise Refusal(403, "There is no such folder among those that --root allows.")
     try:
         entries = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
     except OSError as error:
@@ -57,13 +59,3 @@ def _contents(name: str, settings: Settings) -> dict[str, Any]:
             for path in files
         ],
     }
-
-
-def _allowed_folder(name: str, settings: Settings) -> Path:
-    try:
-        folder = Path(name).resolve()
-        if folder.is_dir() and any(folder.is_relative_to(root) for root in settings.roots):
-            return folder
-    except (OSError, RuntimeError, ValueError):
-        pass
-    raise Refusal(403, "There is no such folder among those that --root allows.")

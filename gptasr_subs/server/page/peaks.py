@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 from collections.abc import Generator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import AudioTrack
+from gptasr_subs.storage.files import atomic_replace
 from gptasr_subs.types import FloatArray
 
 _RATE = 8000  # samples a second: more is not seen
@@ -38,14 +37,13 @@ def compute_peaks(
     ``per_second`` divides 8000. Raises MediaError. Where it is closed early, nothing is left.
     """
     count = _RATE // per_second
-    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
     blocks = decode_blocks(media, track=track, sample_rate=_RATE)
-    try:
-        with contextlib.closing(blocks), temporary.open("xb") as file:  # type: ignore[type-var]
-            for block in blocks:
-                part = moments(block, count)
-                file.write(part)
-                yield part
-        os.replace(temporary, target)  # noqa: PTH105
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        atomic_replace(target) as temporary,
+        contextlib.closing(blocks),  # type: ignore[type-var]
+        temporary.open("wb") as file,
+    ):
+        for block in blocks:
+            part = moments(block, count)
+            file.write(part)
+            yield part

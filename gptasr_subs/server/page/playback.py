@@ -18,7 +18,7 @@ from gptasr_subs.errors import MediaError
 from gptasr_subs.jobs.queue import Job
 from gptasr_subs.media.probe import AudioTrack, choose_track, probe
 from gptasr_subs.server.answers import Refusal
-from gptasr_subs.server.page.films import find_film, refuse_missing
+from gptasr_subs.server.page.films import find_film, language_of, refuse_missing
 from gptasr_subs.server.page.proxies import Kind
 from gptasr_subs.server.queueing import find_job
 from gptasr_subs.server.services import Services, services_of
@@ -70,7 +70,7 @@ async def media(request: Request) -> Response:
 async def show_proxy(request: Request) -> Response:
     """The copy, or a range of it."""
     job = await find_film(request)
-    kind = await _kind(request, job)
+    kind = _asked_kind(request) or (await _playback(job)).kind
     path = services_of(request).proxies.find(job.path, kind)
     if not path.is_file():
         raise Refusal(409, "The copy is not made yet; POST to this address begins one.")
@@ -82,7 +82,7 @@ async def make_proxy(request: Request) -> Response:
     job = await find_film(request)
     proxies = services_of(request).proxies
     playback = await _playback(job)
-    kind = await _kind(request, job)
+    kind = _asked_kind(request) or playback.kind
     proxies.make(job.path, playback.track.index, kind, playback.seconds)
     state = proxies.state(job.path, kind)
     return JSONResponse(state, 202 if state["state"] == "making" else 200)
@@ -134,9 +134,7 @@ async def _playback(job: Job) -> Playback:
 
     def look() -> Playback:
         info = probe(job.path)
-        track = choose_track(
-            info, job.options.get("audio_track"), job.options.get("language", "en")
-        )
+        track = choose_track(info, job.options.get("audio_track"), language_of(job))
         codecs_are_right = (
             info.video_codec in _VIDEO_CODECS and info.audio[track].codec in _AUDIO_CODECS
         )
@@ -149,11 +147,12 @@ async def _playback(job: Job) -> Playback:
         raise Refusal(422, f"The film of the job {job.id} cannot be read.") from error
 
 
-async def _kind(request: Request, job: Job) -> Kind:
-    kind = request.query_params.get("kind") or (await _playback(job)).kind
-    if kind not in ("audio", "video"):
+def _asked_kind(request: Request) -> Kind | None:
+    """The copy that a client asks for, if it says so. Raises Refusal."""
+    kind = request.query_params.get("kind") or None
+    if kind not in (None, "audio", "video"):
         raise Refusal(400, "kind is audio or video.")
-    return cast(Kind, kind)
+    return cast("Kind | None", kind)
 
 
 async def _computed(

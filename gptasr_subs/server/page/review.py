@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import exp, inf, log
 
+from gptasr_subs.server.page.changes import letters_of
 from gptasr_subs.types import Word
 
 AROUND = 1.0  # seconds that are heard before and after the words of a stop
@@ -142,5 +143,4 @@ def _with_same(
 
 def _letters(word: Word) -> str:
     """By what two words are the same."""
-    letters = [character for character in word.text.casefold() if character.isalnum()]
-    return "".join(letters) or word.text
+    return letters_of(word.text) or word.text
