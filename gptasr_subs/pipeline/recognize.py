@@ -23,7 +23,7 @@ from gptasr_subs.media.shots import find_shot_changes
 from gptasr_subs.outputs.progressive import Preview
 from gptasr_subs.pipeline.glossary import glossary_of
 from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback
-from gptasr_subs.recognition.cache import Journal, Record, open_journal
+from gptasr_subs.recognition.cache import Journal, open_journal
 from gptasr_subs.recognition.loading import (
     LazyRecognizer,
     gives_readings,
@@ -33,6 +33,7 @@ from gptasr_subs.recognition.loading import (
     with_glossary,
 )
 from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.record import Record
 from gptasr_subs.recognition.transcript import RecognizedWindow, Transcript
 from gptasr_subs.recognition.windows import recognize, recognize_groups, window_limits
 from gptasr_subs.speech.segmentation import Window, segment_blocks

@@ -16,8 +16,8 @@ from gptasr_subs.outputs.progressive import Preview, previews
 from gptasr_subs.pipeline.options import Options, Progress, ProgressCallback, Result
 from gptasr_subs.pipeline.plan import Plan, embedded_as, make_plan, refuse_unwritable
 from gptasr_subs.pipeline.recognize import recognize_file
-from gptasr_subs.recognition.cache import Record
 from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.record import Record
 from gptasr_subs.storage.files import write_atomically
 
 

@@ -4,40 +4,26 @@ A window is found again by the hash of its samples, together with what turned th
 weights, the width of the search and a version of the results. So a copy or a renamed video is known
 too, and what has changed in any way is not. A video that was finished is found by its size, time
 and file number without being decoded at all.
-
-A recogniser whose words depend on no more of a glossary than the terms that may be heard in a
-window gives its sounds along. They are kept, and tell which terms those are: a window is known as
-long as they stay the same, and another glossary has few windows read again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gptasr_subs.errors import error_line
 from gptasr_subs.glossary.terms import Glossary
-from gptasr_subs.recognition.transcript import HeardWords, Transcript, recognized_window
-from gptasr_subs.speech.segmentation import Window
+from gptasr_subs.recognition.record import TABLES, Record, hash_of
 from gptasr_subs.storage.files import MIB, file_stamp
 from gptasr_subs.storage.folders import cache_folder
 from gptasr_subs.storage.sqlite import open_database
-from gptasr_subs.types import Span, Word
-
-if TYPE_CHECKING:  # they bring torch along, which what was recognised already does without
-    from gptasr_subs.glossary.writing import TermWriter
-    from gptasr_subs.model.decoding.spotting import TermSpotter
 
 LIMIT = 200 * MIB  # bytes; a video of two hours takes about four MiB
 
@@ -62,7 +48,6 @@ CREATE INDEX IF NOT EXISTS windows_of_film ON windows (film);
 CREATE TABLE IF NOT EXISTS sounds (key BLOB PRIMARY KEY, film INTEGER, sounds BLOB);
 CREATE INDEX IF NOT EXISTS sounds_of_film ON sounds (film);
 """
-_TABLES = {"words": "windows", "sounds": "sounds"}  # of the parts of a film
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +117,14 @@ class Journal:
         settings = f"{identity}\n{beams}\n{_RESULTS_VERSION}".encode()
         plain = f"{weights}\n{beams}\n{_RESULTS_VERSION}".encode() if weights else settings
         number = self._use(media, track, settings) if identity else None
-        return Record(self, number, settings, plain=plain, glossary=glossary, readings=readings)
+        return Record(self.ask, number, settings, plain=plain, glossary=glossary, readings=readings)
 
     def _use(self, media: Path, track: int, settings: bytes) -> int | None:
         """The number of a video, which is used now; None where it cannot be remembered."""
         stamp = file_stamp(media)
         if stamp is None or self._database is None:
             return None
-        key = _hash(settings, repr((stamp, track)).encode())
+        key = hash_of(settings, repr((stamp, track)).encode())
         name = _text(media.absolute())
         self.prune(self._limit)
         self.ask("INSERT OR IGNORE INTO films (key, media) VALUES (?, ?)", key, name)
@@ -174,12 +159,12 @@ class Journal:
         """
         forgotten = 0
         if self.size() > limit:  # of a video that another process has forgotten meanwhile
-            for table in _TABLES.values():
+            for table in TABLES.values():
                 self.ask(f"DELETE FROM {table} WHERE film NOT IN (SELECT id FROM films)")
         while self.size() > limit and (
             oldest := self.ask("SELECT id FROM films ORDER BY used LIMIT 1")
         ):
-            for table in _TABLES.values():
+            for table in TABLES.values():
                 self.ask(f"DELETE FROM {table} WHERE film = ?", oldest[0][0])
             self.ask("DELETE FROM films WHERE id = ?", oldest[0][0])
             forgotten += 1
@@ -217,185 +202,6 @@ class Journal:
                 self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
                 for end in ("-wal", "-shm"):
                     self._path.with_name(self._path.name + end).unlink(missing_ok=True)
-
-
-class Record:
-    """What the journal knows of one video, and what of it has failed in this run."""
-
-    def __init__(
-        self,
-        journal: Journal,
-        number: int | None,
-        settings: bytes,
-        *,
-        plain: bytes,
-        glossary: Glossary,
-        readings: bool,
-    ) -> None:
-        """Made by ``Journal.record``; without a ``number`` nothing is remembered.
-
-        ``plain`` are the ``settings`` without the ``glossary``.
-        """
-        self._journal = journal
-        self._number = number
-        self._settings = settings
-        self._plain = plain
-        self._glossary = glossary
-        self._readings = readings
-        self._keys: dict[Span, tuple[bytes, bytes]] = {}  # of a window's sounds, and of its words
-        self._finished: Transcript | None = None
-        self.failed: list[tuple[Span, str]] = []
-
-    def recall(self, window: Window) -> list[Word] | None:
-        """The words of a window, in seconds from its start; None where it has to be recognised."""
-        return None if self._number is None else self._words(self._key(window))
-
-    def store(self, window: Window, words: Sequence[Word]) -> None:
-        """Put the words of a window on disk at once."""
-        if isinstance(words, HeardWords):
-            self._write_sounds(window, words.sounds)
-            words = words.plain
-        count = 5 if self._readings else 4
-        fields = [[w.text, w.start, w.end, w.confidence, w.readings][:count] for w in words]
-        self._write(window, json.dumps(fields))
-
-    def mark_failed(self, window: Window, error: Exception) -> None:
-        """Note that a window could not be recognised; the next run tries it again."""
-        reason = error_line(error)
-        self.failed.append((window.span, reason))
-        self._write(window, None, reason)
-
-    def finish(self, transcript: Transcript) -> None:
-        """Note that the video is done, and where its windows lie."""
-        if self._number is None or self.failed:
-            return
-        windows = [
-            [*_pair(h.span), [_pair(s) for s in h.speech], *map(bytes.hex, self._keys[h.span])]
-            for h in transcript.windows
-        ]
-        layout = json.dumps([transcript.seconds, windows])
-        sql = "UPDATE films SET layout = ?, model = ? WHERE id = ?"
-        self._journal.ask(sql, layout, transcript.model, self._number)
-
-    def finished(self) -> Transcript | None:
-        """The whole video, if it was finished and all of it is still there."""
-        if self._finished is None:
-            self._finished = self._read_finished()
-        return self._finished
-
-    def windows_with(self, glossary: Glossary) -> list[Span]:
-        """Where in a finished video a term of ``glossary`` may be spoken, by the sounds alone."""
-        from gptasr_subs.model.decoding.spotting import TermSpotter
-
-        spotter = TermSpotter(glossary.sounds)
-        _, windows = self._layout() or (0.0, [])
-        return [
-            Span(start, end)
-            for start, end, _, sounds, _ in windows
-            if self._heard(bytes.fromhex(sounds), spotter)
-        ]
-
-    def _layout(self) -> list[Any] | None:
-        rows = self._journal.ask("SELECT layout FROM films WHERE id = ?", self._number)
-        return _unpacked(rows[0][0]) if rows else None
-
-    def _read_finished(self) -> Transcript | None:
-        layout = self._layout()
-        if layout is None:
-            return None
-        seconds, windows = layout
-        recognized = []
-        for start, end, speech, _, key in windows:
-            words = self._words(bytes.fromhex(key))
-            if words is None:
-                return None
-            recognized.append(
-                recognized_window(Span(start, end), [Span(*pair) for pair in speech], words)
-            )
-        rows = self._journal.ask("SELECT model FROM films WHERE id = ?", self._number)
-        return Transcript(rows[0][0], seconds, tuple(recognized))
-
-    def _key(self, window: Window) -> bytes:
-        if window.span not in self._keys:
-            samples = window.samples.tobytes()
-            sounds = _hash(self._plain, samples)
-            terms = self._heard(sounds, self._spotter)
-            # Where nothing is heard of the glossary, the words are those without one.
-            words = _hash(self._settings, samples) if terms is None else _hash(sounds, terms)
-            self._keys[window.span] = sounds, words
-        return self._keys[window.span][1]
-
-    def _heard(self, key: bytes, spotter: TermSpotter) -> bytes | None:
-        """The terms that may be spoken in a window; None where its sounds are not known."""
-        from gptasr_subs.model.decoding.spotting import unpack
-
-        sounds = unpack(self._kept("sounds", key))
-        if sounds is None:
-            return None
-        terms = sorted(spotter.spot(sounds))
-        return repr((terms, spotter.log_prior)).encode() if terms else b""
-
-    @cached_property
-    def _spotter(self) -> TermSpotter:
-        from gptasr_subs.model.decoding.spotting import TermSpotter
-
-        return TermSpotter(self._glossary.sounds)
-
-    @cached_property
-    def _term_writer(self) -> TermWriter:
-        from gptasr_subs.glossary.writing import TermWriter
-
-        return TermWriter(self._glossary)
-
-    def _words(self, key: bytes) -> list[Word] | None:
-        stored = _unpacked(self._kept("words", key))
-        if stored is None or (self._readings and any(len(fields) < 5 for fields in stored)):
-            return None
-        words = [Word(*fields[:4], *map(tuple, fields[4:])) for fields in stored]
-        return words if self._plain == self._settings else self._term_writer.write(words)
-
-    def _kept(self, what: str, key: bytes) -> Any:
-        """The ``words`` or ``sounds`` of a window; None where there are none."""
-        table = _TABLES[what]
-        rows = self._journal.ask(f"SELECT {what}, film FROM {table} WHERE key = ?", key)
-        # Of another video with the same audio; it must not be forgotten with that one
-        if rows and rows[0][1] != self._number:
-            self._journal.ask(f"UPDATE {table} SET film = ? WHERE key = ?", self._number, key)
-        return rows[0][0] if rows else None
-
-    def _write_sounds(self, window: Window, sounds: bytes) -> None:
-        if self._number is not None:
-            unheard = "DELETE FROM windows WHERE key = ? AND words IS NULL"  # if it failed before
-            self._journal.ask(unheard, self._key(window))
-            key = self._keys.pop(window.span)[0]  # that of the words changes with the sounds
-            sql = "INSERT OR REPLACE INTO sounds (key, film, sounds) VALUES (?, ?, ?)"
-            self._journal.ask(sql, key, self._number, sounds)
-
-    def _write(self, window: Window, words: str | None, error: str | None = None) -> None:
-        if self._number is not None:
-            sql = "INSERT OR REPLACE INTO windows (key, film, words, error) VALUES (?, ?, ?, ?)"
-            self._journal.ask(sql, self._key(window), self._number, words, error)
-
-
-def _hash(*parts: bytes) -> bytes:
-    state = blake2b(digest_size=16)
-    for part in parts:
-        state.update(len(part).to_bytes(8, "little"))
-        state.update(part)
-    return state.digest()
-
-
-def _unpacked(text: str | None) -> list[Any] | None:
-    """A stored list; None where there is none, or it is damaged."""
-    try:
-        stored = json.loads(text or "null")
-    except ValueError:
-        return None
-    return stored if isinstance(stored, list) else None
-
-
-def _pair(span: Span) -> list[float]:
-    return [span.start, span.end]
 
 
 def _text(path: Path) -> str:

@@ -8,9 +8,9 @@ from itertools import chain
 
 import numpy as np
 
-from gptasr_subs.recognition.cache import Record
 from gptasr_subs.recognition.prefetch import prefetch
 from gptasr_subs.recognition.recognizer import Recognizer
+from gptasr_subs.recognition.record import Record
 from gptasr_subs.recognition.transcript import recognized_window
 from gptasr_subs.speech.segmentation import SegmentationOptions, Window, segment_blocks
 from gptasr_subs.types import FloatArray, Span, Word
