@@ -40,7 +40,7 @@ def find_films(address: str) -> list[tuple[str, int]]:
 
     Raises FarmError where it cannot be reached, MediaError where nothing is there.
     """
-    with _told(address):
+    with _as_farm_error(address):
         system, root = _open(address)
         if not system.exists(root):
             raise MediaError(f"There is nothing at {address!r}; check the address.")
@@ -89,7 +89,7 @@ def _missing(film: Film) -> dict[str, str]:
         return targets
     missing = {}
     for name, target in targets.items():
-        with _told(target):
+        with _as_farm_error(target):
             system, path = _open(target)
             if not system.exists(path):
                 missing[name] = target
@@ -101,7 +101,7 @@ def _fetched(address: str) -> Iterator[Path]:
     """A copy of what lies at an address, gone after the block."""
     with _own_folder() as folder:
         copy = folder / PurePosixPath(address).name
-        with _told(address):
+        with _as_farm_error(address):
             system, path = _open(address)
             system.get_file(path, str(copy))
         yield copy
@@ -109,7 +109,7 @@ def _fetched(address: str) -> Iterator[Path]:
 
 def _put(file: Path, address: str) -> None:
     """Copy a file to an address, under its name only once it is whole."""
-    with _told(address):
+    with _as_farm_error(address):
         system, target = _open(address)
         parent, _, _ = target.rpartition("/")
         temporary = f"{parent}/.gptasr-{secrets.token_hex(8)}.tmp"
@@ -131,7 +131,7 @@ def _open(address: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _told(address: str) -> Iterator[None]:
+def _as_farm_error(address: str) -> Iterator[None]:
     """Whatever a file system raises inside becomes a FarmError."""
     try:
         yield

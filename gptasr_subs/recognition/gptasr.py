@@ -19,7 +19,7 @@ from gptasr_subs.recognition.batching import (
     run_batches,
     split_batches,
 )
-from gptasr_subs.recognition.transcript import HeardWords
+from gptasr_subs.recognition.transcript import WordsWithSounds
 from gptasr_subs.types import FloatArray, Word
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class GptAsrRecognizer:
         words = self._term_writer.write(plain) if self._term_writer else plain
         if decoded.ctc_log_probs is None:
             return words
-        return HeardWords(words, plain, pack(sounds_of(decoded.ctc_log_probs)))
+        return WordsWithSounds(words, plain, pack(sounds_of(decoded.ctc_log_probs)))
 
     def _timed_words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
         """By the CTC head where there is one, else by attention, else spread over the speech."""

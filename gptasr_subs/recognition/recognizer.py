@@ -47,7 +47,7 @@ class GlossaryRecognizer(Recognizer, Protocol):
     def with_glossary(self, glossary: Glossary) -> Recognizer:
         """The same recogniser, listening for these terms and no others.
 
-        Its ``identity`` differs by the digest of the glossary. If what it hears is ``HeardWords``,
+        Its ``identity`` differs by the digest of the glossary. If it writes ``WordsWithSounds``,
         ``weights`` is its identity without one.
         """
 

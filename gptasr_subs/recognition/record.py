@@ -1,6 +1,6 @@
 """What the journal knows of one video: the words of its windows, and the sounds in them.
 
-A recogniser whose words depend on no more of a glossary than the terms that may be heard in a
+A recogniser whose words depend on no more of a glossary than the terms that may be spoken in a
 window gives its sounds along. They are kept, and tell which terms those are: a window is known as
 long as they stay the same, and another glossary has few windows read again.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gptasr_subs.errors import error_line
 from gptasr_subs.glossary.terms import Glossary
-from gptasr_subs.recognition.transcript import HeardWords, Transcript, recognized_window
+from gptasr_subs.recognition.transcript import Transcript, WordsWithSounds, recognized_window
 from gptasr_subs.speech.segmentation import Window
 from gptasr_subs.types import Span, Word
 
@@ -59,7 +59,7 @@ class Record:
 
     def store(self, window: Window, words: Sequence[Word]) -> None:
         """Put the words of a window on disk at once."""
-        if isinstance(words, HeardWords):
+        if isinstance(words, WordsWithSounds):
             self._write_sounds(window, words.sounds)
             words = words.plain
         count = 5 if self._readings else 4
@@ -99,7 +99,7 @@ class Record:
         return [
             Span(start, end)
             for start, end, _, sounds, _ in windows
-            if self._heard(bytes.fromhex(sounds), spotter)
+            if self._spotted(bytes.fromhex(sounds), spotter)
         ]
 
     def _layout(self) -> list[Any] | None:
@@ -126,13 +126,13 @@ class Record:
         if window.span not in self._keys:
             samples = window.samples.tobytes()
             sounds = hash_of(self._plain, samples)
-            terms = self._heard(sounds, self._spotter)
-            # Where nothing is heard of the glossary, the words are those without one.
+            terms = self._spotted(sounds, self._spotter)
+            # Where no term of the glossary is spotted, the words are those without one.
             words = hash_of(self._settings, samples) if terms is None else hash_of(sounds, terms)
             self._keys[window.span] = sounds, words
         return self._keys[window.span][1]
 
-    def _heard(self, key: bytes, spotter: TermSpotter) -> bytes | None:
+    def _spotted(self, key: bytes, spotter: TermSpotter) -> bytes | None:
         """The terms that may be spoken in a window; None where its sounds are not known."""
         from gptasr_subs.model.decoding.spotting import unpack
 
@@ -172,8 +172,8 @@ class Record:
 
     def _write_sounds(self, window: Window, sounds: bytes) -> None:
         if self._number is not None:
-            unheard = "DELETE FROM windows WHERE key = ? AND words IS NULL"  # if it failed before
-            self._ask(unheard, self._key(window))
+            failure = "DELETE FROM windows WHERE key = ? AND words IS NULL"  # if it failed before
+            self._ask(failure, self._key(window))
             key = self._keys.pop(window.span)[0]  # that of the words changes with the sounds
             sql = "INSERT OR REPLACE INTO sounds (key, film, sounds) VALUES (?, ?, ?)"
             self._ask(sql, key, self._number, sounds)

@@ -9,7 +9,7 @@ from gptasr_subs.speech.snapping import snap_words
 from gptasr_subs.types import Span, Word
 
 
-class HeardWords(list[Word]):
+class WordsWithSounds(list[Word]):
     """The words of a window, and what tells whether another glossary would change them.
 
     ``sounds`` are those of the CTC head, packed as by ``model.decoding.spotting``; ``plain`` are

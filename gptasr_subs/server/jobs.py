@@ -152,13 +152,13 @@ async def events(request: Request) -> Response:
     async def changes() -> AsyncIterator[bytes]:
         services = services_of(request)
         sent = ""
-        told = 0  # words
+        words_sent = 0
         while True:
             job = await find_job(request)
             if known := services.recognition.job_texts.get(job.id):
-                for line in spoken_lines(known.words[told:]):
+                for line in spoken_lines(known.words[words_sent:]):
                     yield event(line, "text")
-                told = max(told, len(known.words))
+                words_sent = max(words_sent, len(known.words))
             facts = json.dumps(_facts(job, services), ensure_ascii=False)
             yield event(facts, "job") if facts != sent else b": waiting\n\n"
             sent = facts

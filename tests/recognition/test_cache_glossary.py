@@ -12,7 +12,7 @@ from gptasr_subs.model.decoding.spotting import pack
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.pipeline.recognize import open_record, recognize_file
 from gptasr_subs.recognition.cache import open_journal
-from gptasr_subs.recognition.transcript import HeardWords
+from gptasr_subs.recognition.transcript import WordsWithSounds
 from tests.support.fake_recognizer import Hearing
 from tests.support.films import make_film
 from tests.support.windows import WORDS, window
@@ -70,7 +70,7 @@ def test_where_a_term_may_be_spoken_is_known_of_a_film_that_is_done(tmp_path: Pa
 def test_what_the_journal_hears_goes_with_its_film(media: Path) -> None:
     with open_journal() as journal:
         film = journal.record(media, 0, "weights", 0, weights="weights")
-        film.store(window(0), HeardWords(WORDS, WORDS, pack(np.zeros((2, 29), np.uint8))))
+        film.store(window(0), WordsWithSounds(WORDS, WORDS, pack(np.zeros((2, 29), np.uint8))))
         assert journal.ask("SELECT count(*) FROM sounds") == [(1,)]
         (entry,) = journal.entries()
         assert entry.windows == 1
@@ -79,12 +79,12 @@ def test_what_the_journal_hears_goes_with_its_film(media: Path) -> None:
 
 
 def test_damaged_sounds_have_a_window_read_again(media: Path) -> None:
-    heard = HeardWords(WORDS, WORDS, pack(np.zeros((2, 29), np.uint8)))
+    words = WordsWithSounds(WORDS, WORDS, pack(np.zeros((2, 29), np.uint8)))
     with open_journal() as journal:
         settings = {"weights": "weights", "glossary": terms("zzz")}
         film = journal.record(media, 0, "with zzz", 0, **settings)
         film.mark_failed(window(0), RuntimeError("too loud"))
-        film.store(window(0), heard)
+        film.store(window(0), words)
         assert journal.ask("SELECT count(*), count(error) FROM windows") == [(1, 0)]
         assert journal.record(media, 0, "with zzz", 0, **settings).recall(window(0)) == WORDS
         journal.ask("UPDATE sounds SET sounds = x'00'")

@@ -127,12 +127,12 @@ class Hearing(Expecting):
         self, clips: Sequence[FloatArray], **sizes: Any
     ) -> Iterator[tuple[int, list[Word]]]:
         from gptasr_subs.model.decoding.spotting import pack, sounds_of
-        from gptasr_subs.recognition.transcript import HeardWords
+        from gptasr_subs.recognition.transcript import WordsWithSounds
 
         plain = dict(FakeRecognizer.transcribe(self, clips, **sizes))
         for index, words in super().transcribe(clips, **sizes):
             (letters,) = self.ctc_log_probs([clips[index]])
-            yield index, HeardWords(words, plain[index], pack(sounds_of(letters)))
+            yield index, WordsWithSounds(words, plain[index], pack(sounds_of(letters)))
 
 
 def _bursts(clip: FloatArray) -> list[tuple[int, int]]:

@@ -140,11 +140,11 @@ def decode(
             weight=options.ctc_weight,
             bonus=options.char_bonus,
         )
-        heard: list[list[tuple[str, float]]] = []  # terms of the glossary in each clip
+        spotted: list[list[tuple[str, float]]] = []  # terms of the glossary in each clip
         tries: list[TermTrie] = []
         if spotter:
-            heard = [spotter.spot(sounds_of(_array(by_clip[row]))) for row in spoken]
-            tries = [TermTrie(terms, options.term_bonus) for terms in heard]
+            spotted = [spotter.spot(sounds_of(_array(by_clip[row]))) for row in spoken]
+            tries = [TermTrie(terms, options.term_bonus) for terms in spotted]
             scorer = BiasedScorer(ctc_scorer, tries, token_labels)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
         text_hash = text_hash_of(tokenizer)
@@ -170,7 +170,7 @@ def decode(
                     readings[row],
                     by_clip[row],
                     trie=trie,
-                    heard=heard[index],
+                    spotted=spotted[index],
                     spotter=spotter,
                     options=options,
                 )
@@ -278,7 +278,7 @@ def _restore_terms(
     log_probs: Tensor,
     *,
     trie: TermTrie,
-    heard: Sequence[tuple[str, float]],
+    spotted: Sequence[tuple[str, float]],
     spotter: TermSpotter,
     options: DecodingOptions,
 ) -> tuple[Hypothesis, ...]:
@@ -292,7 +292,7 @@ def _restore_terms(
         best = readings[0]
         score = best.log_prob + (best.ctc_log_prob or 0.0)
         better: dict[float, Hypothesis] = {}
-        for text, bonus in replace_words(best.text, _array(log_probs), heard, spotter):
+        for text, bonus in replace_words(best.text, _array(log_probs), spotted, spotter):
             by_ctc = float(ctc.score(log_probs[None], frames, [text]))
             if by_ctc + bonus < (best.ctc_log_prob or 0.0):
                 continue  # the GPT likes a rare name no better

@@ -43,17 +43,17 @@ class Replacement(NamedTuple):
 def replace_words(
     text: str,
     log_probs: FloatArray,
-    heard: Sequence[tuple[str, float]],
+    spotted: Sequence[tuple[str, float]],
     spotter: TermSpotter,
 ) -> list[Replacement]:
-    """``text`` with each of the ``heard`` terms that it lacks where that is spoken.
+    """``text`` with each of the ``spotted`` terms that it lacks where that is spoken.
 
-    ``log_probs`` (T, C) are those of the CTC head; ``heard`` is what the ``spotter`` of all terms
+    ``log_probs`` (T, C) are those of the CTC head; ``spotted`` is what the ``spotter`` of all terms
     gave.
     """
     weights = dict(spotter.terms)
     written = f" {ctc.letters_of(text)} "
-    lost = [pair for pair in heard if f" {ctc.letters_of(pair[0])} " not in written]
+    lost = [pair for pair in spotted if f" {ctc.letters_of(pair[0])} " not in written]
     lost.sort(key=lambda pair: -pair[1] * len(ctc.letters_of(pair[0])))
     frames = frames_with_letters(log_probs)
     places = TermSpotter(lost[:_MOST]).locate(sounds_of(log_probs))

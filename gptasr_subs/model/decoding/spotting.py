@@ -10,7 +10,7 @@ log-probability of class k in frame t less that of the likeliest class, and c(n)
 What a term scores is how far it is from what the head reads by itself: 0 nats is no difference.
 
 What the spotter reads are the ``sounds`` of a clip: its frames with letters, in steps that fit into
-a byte. They are small enough to be kept, and tell later which terms of another glossary are heard.
+a byte. They are small enough to be kept, and show later which terms of another glossary are there.
 
 Shapes: T frames, F frames with letters, C classes, N nodes.
 """
@@ -29,7 +29,7 @@ from gptasr_subs.types import FloatArray
 
 Sounds = NDArray[np.uint8]  # (F, C) steps below the likeliest class of the frame
 
-MIN_SCORE = -2.5  # nats a letter below which a term is not heard
+MIN_SCORE = -2.5  # nats a letter below which a term is not spotted
 
 _AUDIBLE = -6.0  # nats below the likeliest class at which no letter begins
 _STEPS = 12.0  # a nat
@@ -44,8 +44,8 @@ def frames_with_letters(log_probs: FloatArray) -> NDArray[np.int64]:
 def sounds_of(log_probs: FloatArray) -> Sounds:
     """What the CTC head reads in a clip, from its ``log_probs`` (T, C)."""
     # In frames of nothing but a blank all terms stay where they are.
-    heard = log_probs[frames_with_letters(log_probs)]
-    relative = heard - heard.max(1, keepdims=True)
+    audible = log_probs[frames_with_letters(log_probs)]
+    relative = audible - audible.max(1, keepdims=True)
     steps: Sounds = np.minimum(np.round(-_STEPS * relative), 255).astype(np.uint8)
     return steps
 
@@ -69,7 +69,7 @@ class TermSpotter:
     def __init__(self, terms: Iterable[tuple[str, float]], min_score: float = MIN_SCORE) -> None:
         """Put ``terms``, spellings with their weights, into a trie.
 
-        Those are heard that score more than ``min_score`` (below 0). A spelling without a letter
+        Those are spotted that score more than ``min_score`` (below 0). A spelling without a letter
         never is.
         """
         self.terms = list(terms)
@@ -104,7 +104,7 @@ class TermSpotter:
         return -log(4) * round(log(max(1, len(self.terms)), 4))
 
     def spot(self, sounds: Sounds) -> list[tuple[str, float]]:
-        """The terms that are heard in ``sounds`` (F, C).
+        """The terms that are spotted in ``sounds`` (F, C).
 
         The weight of each falls in proportion, from its own at 0 to nothing at the lowest score:
         what is found but vaguely must be the likelier for other reasons.

@@ -43,10 +43,10 @@ def changed_words(before: Sequence[Word], after: Sequence[Word]) -> list[Change]
         new = [word.text for word in after[low:high]]
         for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
             if kind != "equal":
-                heard = [*before[first + a : first + b], *after[low + c : low + d]]
+                spoken = [*before[first + a : first + b], *after[low + c : low + d]]
                 change = Change(
-                    min(word.start for word in heard),
-                    max(word.end for word in heard),
+                    min(word.start for word in spoken),
+                    max(word.end for word in spoken),
                     before=" ".join(old[a:b]),
                     after=" ".join(new[c:d]),
                     words=tuple(range(first + a, first + b)),

@@ -143,7 +143,7 @@ class Proxies:
 def copy_for_browsers(
     media: Path, track: int, kind: Kind, target: Path, on_progress: Callable[[float], None]
 ) -> None:
-    """Make ``target``; ``on_progress`` is told the seconds that are done, and may raise.
+    """Make ``target``; ``on_progress`` gets the seconds that are done, and may raise.
 
     Raises MediaError where ffmpeg fails. ``target`` is whole or not there.
     """
