@@ -24,6 +24,7 @@ from gptasr_subs.media.probe import (
     refuse_unreadable,
     run_probe,
 )
+from gptasr_subs.media.stated_size import MEND_HEADER, unstated_bytes, whole_length
 from gptasr_subs.types import FloatArray
 
 _log = logging.getLogger(__name__)
@@ -109,6 +110,12 @@ def decode_blocks(
         _log.warning(
             "%r is damaged in places (%s); what could be decoded is used.", str(media), reason
         )
+    elif unstated_bytes(media) and not whole_length(media):
+        _log.warning(
+            "%r holds more than its header says, and only that is read; %s.",
+            str(media),
+            MEND_HEADER,
+        )
 
 
 class CountedBlocks:
@@ -149,7 +156,7 @@ def _decode_command(
     media: Path, track: int, sample_rate: int, *, start: float, channels: int
 ) -> list[str]:
     seek = {"ss": f"{start:.6f}"} if start else {}
-    audio = open_input(media, **SEARCH_LIMITS, **seek)[f"a:{track}"]
+    audio = open_input(media, **SEARCH_LIMITS, **whole_length(media), **seek)[f"a:{track}"]
     timeline = _PLAYER_TIMELINE
     late = _correction(media, audio) - start
     if late > 0:
