@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import IO
 
 from gptasr_subs.errors import MediaError
+from gptasr_subs.media.mp4 import MOST_BYTES, movie_header
 
 # Sample entries of encrypted audio (Common Encryption, FairPlay, Audible), each after its size
 _ENCRYPTED_AUDIO = re.compile(rb"\0\0..(enca|drms|aavd|aaxc)\0\0\0\0\0\0", re.DOTALL)
-_MOST_BYTES = 256 << 20  # larger headers are none
-_LARGE = 1  # a size that says: the true one follows in eight bytes
 
 # Elements of Matroska (and WebM)
 _EBML = 0x1A45DFA3
@@ -33,7 +32,7 @@ _AUDIO = b"\2"
 def refuse_encrypted(media: Path) -> None:
     """Raise MediaError where the audio is encrypted: some ffmpegs make noise of it, others fail."""
     with media.open("rb") as file:
-        header = _movie_header(file)
+        header = movie_header(file)
         file.seek(0)
         tracks = _matroska_tracks(file)
     encrypted = (
@@ -50,22 +49,6 @@ def refuse_encrypted(media: Path) -> None:
         )
 
 
-def _movie_header(file: IO[bytes]) -> bytes:
-    """Return the box ``moov`` of an MP4 file, wherever it stands; empty for other files."""
-    while len(start := file.read(8)) == 8:
-        size = int.from_bytes(start[:4], "big")
-        read = 8
-        if size == _LARGE:
-            size = int.from_bytes(file.read(8), "big")
-            read = 16
-        if not start[4:].isalnum() or size < read:  # no MP4, or a last box without a size
-            return b""
-        if start[4:] == b"moov":
-            return file.read(min(size - read, _MOST_BYTES))
-        file.seek(size - read, 1)
-    return b""
-
-
 def _matroska_tracks(file: IO[bytes]) -> list[bytes]:
     """Return the track entries of a Matroska file; none for other files."""
     name, size = _element(file)
@@ -75,7 +58,7 @@ def _matroska_tracks(file: IO[bytes]) -> list[bytes]:
     while name not in (0, _CLUSTER):
         name, size = _element(file)
         if name == _TRACKS:
-            return list(_inside(file.read(min(size, _MOST_BYTES)), _TRACK_ENTRY))
+            return list(_inside(file.read(min(size, MOST_BYTES)), _TRACK_ENTRY))
         if name != _SEGMENT:  # whose content is looked at
             file.seek(size, 1)
     return []

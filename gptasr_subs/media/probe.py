@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gptasr_subs.errors import MediaError
 from gptasr_subs.media.ffmpeg import ffmpeg_url, find_ffmpeg
 from gptasr_subs.media.languages import language_in, same_language, shortest_code
+from gptasr_subs.media.stated_size import MEND_HEADER, unstated_bytes, whole_length
 
 # How far ffmpeg looks for the first audio: a minute of microseconds, and bytes. By default it gives
 # up after 5 s.
@@ -108,7 +109,7 @@ def probe(path: str | os.PathLike[str]) -> MediaInfo:
         raise MediaError(
             f"{str(Path(path))!r} has no audio track, so there is nothing to subtitle."
         )
-    return info
+    return replace(info, duration=0.0) if unstated_bytes(Path(path)) else info
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -272,7 +273,7 @@ def _frame_rate(fraction: str) -> float | None:
 def _ask_ffprobe(media: Path) -> dict[str, Any]:
     shape = ["-show_format", "-show_streams", "-of", "json"]
     done = run_probe(
-        ["ffprobe", "-v", "error", *_search_limits(), *shape, ffmpeg_url(media)], media
+        ["ffprobe", "-v", "error", *_search_options(media), *shape, ffmpeg_url(media)], media
     )
     try:
         facts: dict[str, Any] = json.loads(done.stdout)
@@ -286,16 +287,17 @@ def _ask_ffprobe(media: Path) -> dict[str, Any]:
 _CLOCK = re.compile(r" +Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _STREAM = re.compile(r" +Stream #0:(\d+)(?:\[0x[0-9a-f]+\])?(?:\(([^)]*)\))?: (\w+): (\w+)(.*)")
 _TURN = re.compile(r"displaymatrix: rotation of (-?[\d.]+) degrees")
-_TAG = re.compile(r" +(\w+) +: (.*)")
+# Names of tags are filled up to 16 letters; the container's stand further left than streams'
+_TAG = re.compile(r"(?P<left> {4}| {6})(?P<name>[^\s:][^:]{15,}): (?P<value>.*)")
 
 
 def _ask_ffmpeg(media: Path) -> dict[str, Any]:
     """Put what ``ffmpeg -i`` prints in ffprobe's words, for where no ffprobe is installed."""
     url = ffmpeg_url(media)
-    command = [find_ffmpeg(), "-nostdin", "-hide_banner", *_search_limits(), "-i", url]
+    command = [find_ffmpeg(), "-nostdin", "-hide_banner", *_search_options(media), "-i", url]
     output = run_probe(command, media).stderr.replace(url, "")
     streams: list[dict[str, Any]] = []
-    container: dict[str, str] = {}
+    container: dict[str, Any] = {"tags": {}}
     for line in output.split("\n"):
         if clock := _CLOCK.match(line):
             container["duration"] = str(3600 * int(clock[1]) + 60 * int(clock[2]) + float(clock[3]))
@@ -303,8 +305,9 @@ def _ask_ffmpeg(media: Path) -> dict[str, Any]:
             streams.append(_printed_stream(*stream.groups(default="")))
         elif streams and (turn := _TURN.search(line)):
             streams[-1]["side_data_list"] = [{"rotation": float(turn[1])}]
-        elif streams and (tag := _TAG.match(line)):
-            streams[-1]["tags"].setdefault(tag[1], tag[2])
+        elif (tag := _TAG.match(line)) and (len(tag["left"]) > 4) == bool(streams):
+            tags = streams[-1]["tags"] if streams else container["tags"]
+            tags.setdefault(tag["name"].strip(), tag["value"])
     if not streams:
         raise _not_media(media, output)
     # Streams that belong together are printed together, wherever they stand.
@@ -351,13 +354,17 @@ def _channels(layout: str) -> int:
     return named.get(name, sum(int(digits) for digits in re.findall(r"\d+", name)))
 
 
-def _search_limits() -> list[str]:
-    return [word for name, value in SEARCH_LIMITS.items() for word in (f"-{name}", str(value))]
+def _search_options(media: Path) -> list[str]:
+    options = {**SEARCH_LIMITS, **whole_length(media)}
+    return [word for name, value in options.items() for word in (f"-{name}", str(value))]
 
 
 def _not_media(media: Path, output: str) -> MediaError:
+    unread = f"{str(media)!r} is no media that ffmpeg can read"
     error = MediaError(
-        f"{str(media)!r} is no media that ffmpeg can read, or it is cut short; check that it plays."
+        f"{unread}: it holds more than its header says; {MEND_HEADER}."
+        if unstated_bytes(media)
+        else f"{unread}, or it is cut short; check that it plays."
     )
     error.__cause__ = RuntimeError(output.strip())
     return error

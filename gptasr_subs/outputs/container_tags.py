@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from gptasr_subs.media.mp4 import movie_header
+
+_KEY_LIST = re.compile(rb"hdlr.{8}mdta", re.DOTALL)
+# What kind of MP4 it is: ffmpeg puts its own before those that are there
+_BRANDS = frozenset({"major_brand", "minor_version", "compatible_brands"})
 # Of the program that wrote the container, or counted anew by it
-_OF_THE_WRITER = frozenset({
-    "major_brand", "minor_version", "compatible_brands", "encoder", "vendor_id", "duration",
-    "timecode", "language",
-})  # fmt: skip
+_OF_THE_WRITER = _BRANDS | {"encoder", "vendor_id", "duration", "timecode", "language"}
 
 
-def has_own_keys(facts: Mapping[str, Any]) -> bool:
-    """Return whether a MOV or MP4 has keys like those of telephones (``com.apple.quicktime.make``),
-    which ffmpeg writes only if asked to.
+def has_own_keys(media: Path) -> bool:
+    """Return whether a MOV or MP4 has a list of its own keys, as telephones write it
+    (``com.apple.quicktime.make``): ffmpeg writes one only if asked to, and then nothing else.
     """
-    return any("." in name for name in facts.get("format", {}).get("tags", {}))
+    with media.open("rb") as file:
+        return _KEY_LIST.search(movie_header(file)) is not None
+
+
+def kept_brand(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return ffmpeg's option for the kind of MP4 that a file says it is, if players go by it."""
+    brand = facts.get("format", {}).get("tags", {}).get("major_brand", "").rpartition(";")[2]
+    return {"brand": brand} if brand.startswith(("M4V", "mp4")) else {}
+
+
+def tags_to_state(facts: Mapping[str, Any]) -> list[str]:
+    """Return ``name=value`` of what ffmpeg would lose or write twice if it only copied it.
+
+    It joins values of one name that a file has in two places: ``2024;2024``.
+    """
+    tags = facts.get("format", {}).get("tags", {})
+    once = {name: _once(str(value)) for name, value in tags.items() if _is_kept(name)}
+    once |= {name: tags[name].rpartition(";")[2] for name in _BRANDS & tags.keys()}
+    return [f"{name}={value}" for name, value in once.items() if value != tags[name]]
 
 
 def lost_tags(
@@ -41,9 +63,17 @@ def lost_tags(
 
 
 def _tags(part: Mapping[str, Any]) -> dict[str, str]:
-    named = {name.lower(): str(value) for name, value in part.get("tags", {}).items()}
-    return {
-        name: value.replace(".000000Z", "Z")  # one moment, written in two ways
-        for name, value in named.items()
-        if name not in _OF_THE_WRITER and not name.startswith("_statistics")
-    }
+    tags = part.get("tags", {}).items()
+    return {name.lower(): _once(str(value)) for name, value in tags if _is_kept(name)}
+
+
+def _is_kept(name: str) -> bool:
+    name = name.lower()
+    return name not in _OF_THE_WRITER and not name.startswith("_statistics")
+
+
+def _once(value: str) -> str:
+    """Return a value without its double; one moment may be written in two ways."""
+    value = value.replace(".000000Z", "Z")
+    first, _, rest = value.partition(";")
+    return first if rest and set(rest.split(";")) == {first} else value

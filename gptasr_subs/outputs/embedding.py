@@ -19,7 +19,7 @@ from gptasr_subs.formats import Document, render
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.languages import language_name, same_language, three_letter_code
 from gptasr_subs.media.probe import BITMAP_SUBTITLES, inspect
-from gptasr_subs.outputs.container_tags import has_own_keys, lost_tags
+from gptasr_subs.outputs.container_tags import has_own_keys, kept_brand, lost_tags, tags_to_state
 from gptasr_subs.storage.files import MIB, atomic_replace
 from gptasr_subs.types import Cue
 
@@ -100,7 +100,7 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         source = open_input(media)
         options = {
             "format": muxer,
-            **_writer_options(muxer, facts),
+            **_writer_options(muxer, media, facts),
             **_COPY,
             f"c:s:{number}": codec,
             **_labels(track, number),
@@ -130,16 +130,17 @@ def _container(media: Path) -> tuple[str, str, str]:
     return found
 
 
-def _writer_options(muxer: str, facts: dict[str, Any]) -> dict[str, str]:
+def _writer_options(muxer: str, media: Path, facts: dict[str, Any]) -> dict[str, str | list[str]]:
     """Return options with which ffmpeg keeps what the container says.
 
     It drops the time of recording unless the metadata are copied by name.
     """
+    metadata: dict[str, str | list[str]] = {"map_metadata": "0", "metadata": tags_to_state(facts)}
     if muxer in ("mp4", "mov"):
-        flags = "+faststart+use_metadata_tags" if has_own_keys(facts) else "+faststart"
-        return {"map_metadata": "0", "movflags": flags}
+        flags = "+faststart+use_metadata_tags" if has_own_keys(media) else "+faststart"
+        return {**metadata, **kept_brand(facts), "movflags": flags}
     # Otherwise ffmpeg marks tracks as default that were not
-    return {"map_metadata": "0", "default_mode": "passthrough"}
+    return {**metadata, "default_mode": "passthrough"}
 
 
 def _is_left_out(stream: Stream, muxer: str, track: Track) -> bool:
