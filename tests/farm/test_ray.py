@@ -172,14 +172,31 @@ def texts(folder: Path) -> dict[str, bytes]:
     }
 
 
-def alone(folder: Path, model: FakeRecognizer | str = "default") -> dict[str, bytes]:
-    """What one machine writes."""
+def alone(folder: Path) -> dict[str, bytes]:
+    """What one machine writes of what the scripted recogniser hears."""
     outside = folder.with_name(f"{folder.name} alone")
     outside.mkdir()
-    model = FakeRecognizer() if model == "scripted" else model
-    for path in folder.rglob("*"):
-        if path.suffix in (".wav", ".mp4"):
-            subtitle(path, model, options=Options(OPTIONS.formats, output_dir=outside))
+    for path in folder.rglob("*.wav"):
+        options = Options(OPTIONS.formats, output_dir=outside)
+        subtitle(path, FakeRecognizer(), options=options)
+    return texts(outside)
+
+
+def alone_on_one_core(folder: Path) -> dict[str, bytes]:
+    """What one machine of one core, as the nodes are, writes with the shipped checkpoint.
+
+    More cores share the windows of a film out into smaller batches. Where a processor multiplies in
+    bfloat16, the confidence of a word then differs in its last digits.
+    """
+    outside = folder.with_name(f"{folder.name} alone")
+    outside.mkdir()
+    command = [sys.executable, "-m", "gptasr_subs", "--quiet", "--output-dir", str(outside)]
+    subprocess.run(
+        [*command, "--format", ",".join(OPTIONS.formats), str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=REPOSITORY,
+        check=True,
+    )
     return texts(outside)
 
 
@@ -194,7 +211,7 @@ def test_forty_films_are_the_same_bytes_as_on_one_machine(
         nodes_used[event.node] += 1
 
     assert run(nodes.address, tmp_path / "films", script, report) == {"done": 40}
-    assert texts(tmp_path / "films") == alone(tmp_path / "films", "scripted")
+    assert texts(tmp_path / "films") == alone(tmp_path / "films")
     assert len(texts(tmp_path / "films")) == 120 and len(nodes_used) == 2
     assert Counter(film for film, _ in begun(script)) == {f"{n:02d}": 1 for n in range(40)}
 
@@ -209,7 +226,7 @@ def test_six_real_films_are_the_same_bytes_as_on_one_machine(nodes: Nodes, tmp_p
         for path in sorted((tmp_path / "films").iterdir()):
             queue.add(path)
         farm(queue, cluster, lambda job, event: None).run()
-    assert texts(tmp_path / "films") == alone(tmp_path / "films")
+    assert texts(tmp_path / "films") == alone_on_one_core(tmp_path / "films")
     assert len(texts(tmp_path / "films")) == 18
 
 
@@ -229,7 +246,7 @@ def test_a_node_killed_in_mid_film_costs_only_time(nodes: Nodes, films: Path, sc
 
     with Acting(act):
         assert run(nodes.address, films, script, report) == {"done": 6}
-    assert texts(films) == alone(films, "scripted")
+    assert texts(films) == alone(films)
     times = Counter(film for film, _ in begun(script))
     assert times.pop("00") == 2 and set(times.values()) == {1}
 
@@ -250,7 +267,7 @@ def test_films_that_crash_their_workers_cost_only_themselves(
     assert "its worker was lost 3 times" in reasons["01"]
     times = Counter(film for film, _ in begun(script))
     assert (times["01"], times["04"], times["00"]) == (3, 2, 1)
-    expected = alone(films, "scripted")
+    expected = alone(films)
     assert texts(films) == {
         name: text for name, text in expected.items() if not name.startswith("01.")
     }
@@ -283,7 +300,7 @@ def test_a_node_that_joins_late_does_its_share(cluster: Nodes, films: Path, scri
     with Acting(act):
         assert run(cluster.address, films, script, report) == {"done": 6}
     assert [film for film, node in begun(script) if node == first] == ["00", "01"]
-    assert texts(films) == alone(films, "scripted")
+    assert texts(films) == alone(films)
 
 
 def test_a_folder_that_turns_read_only_is_said_and_made_up_for(
@@ -316,7 +333,7 @@ def test_a_folder_that_turns_read_only_is_said_and_made_up_for(
     assert not [name for name in names_in(closed) if name.startswith("00.en")]
     assert not [name for name in names_in(closed) if name.startswith(".")]
     assert run(nodes.address, films, script)["failed"] == 0
-    assert {Path(name).name for name in texts(films)} == set(alone(films, "scripted"))
+    assert {Path(name).name for name in texts(films)} == set(alone(films))
 
 
 def set_read_only(folder: Path, wanted: bool) -> None:
@@ -344,7 +361,7 @@ def test_a_driver_that_was_killed_goes_on_where_it_was(
         assert driver.wait() == -signal.SIGKILL
         gate.unlink()
     assert start(*command, cwd=REPOSITORY).wait() == 0
-    assert texts(films) == alone(films, "scripted")
+    assert texts(films) == alone(films)
     assert before and all(file_stamp(path) == stamp for path, stamp in before.items())
     lines = list(read_manifest(manifest))
     assert max(Counter(entry.film for entry in lines if entry.outcome == "done").values()) == 1
@@ -370,7 +387,7 @@ def test_ctrl_c_ends_it_cleanly_and_it_goes_on(nodes: Nodes, films: Path, script
     assert "to do; run it again to go on." in rest and "Traceback" not in rest
     assert not [name for name in names_in(films) if name.startswith(".")]
     assert start(*command, "--quiet", cwd=REPOSITORY).wait() == 0
-    assert texts(films) == alone(films, "scripted")
+    assert texts(films) == alone(films)
 
 
 def test_the_queue_is_worked_off_by_the_cluster(nodes: Nodes, films: Path, script: Path) -> None:
@@ -381,5 +398,5 @@ def test_the_queue_is_worked_off_by_the_cluster(nodes: Nodes, films: Path, scrip
         command += ["--ray", nodes.address, "--model", str(script), "--quiet"]
         assert start(*command, cwd=REPOSITORY).wait() == 0
         assert queue.counts() == {State.DONE: 6}
-    expected = alone(films, "scripted")
+    expected = alone(films)
     assert texts(films) == {name: text for name, text in expected.items() if "json" not in name}
