@@ -4,22 +4,21 @@ is.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
 import numpy as np
 
+from gptasr_subs.cues.cue_tokens import Token, apply_tags, tokens_of
 from gptasr_subs.cues.lint import Report, lint
-from gptasr_subs.cues.markup import iter_chars, plain, wrap_tags
+from gptasr_subs.cues.markup import plain
 from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.repeats import merge_doubles, split_by_position, unroll
 from gptasr_subs.cues.shaping import arrange
-from gptasr_subs.cues.timed_words import CUE, LINE, NOTHING, PHRASE, spread, time_words
+from gptasr_subs.cues.timed_words import spread, time_words
 from gptasr_subs.cues.timing import reading_seconds, shortest_seconds
 from gptasr_subs.types import Cue, Word
 
@@ -28,29 +27,9 @@ _NUDGE = 0.25  # seconds by which a cue that is right may give way at an edge
 _APART = 0.51  # seconds; nearer to each other two cues may read like a phrase that is parted
 _UNSEEN = 0.01  # seconds that no rule counts
 _LEAST = 0.2  # seconds a cue stands at least where there is too little time
-_SPOKEN_OVER = 0.5  # seconds; a voice that breaks in on another one does so for less
-_SIGN_LETTERS = 4  # at least, all in capitals; OK and FBI are spoken
 _SLOWEST = 8.0  # characters a second; what stands longer than that takes was spoken at its start
-# A speaker's dash at the start of a line stays with the word behind it, a sound tag such as [door
-# slams] in one piece.
-_TOKEN = re.compile(r"^[-‐‑–—]\s*\S+|[\[(][^\[\]()]*[\])]\S*|\S+")
-_DASH = re.compile(r"[-‐‑–—]")
-_WORD = re.compile(r"\S+")
 
 Cues = list[Cue]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What is never parted: most often a word.
-
-    ``tags`` are its markup, ``break_before`` is one of ``timed_words``.
-    """
-
-    text: str
-    tags: tuple[str, ...] = ()
-    break_before: int = NOTHING
-    position: int = 2
 
 
 def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
@@ -64,7 +43,7 @@ def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
     for _ in range(_PASSES):
         better: Cues = []
         for cues_there in split_by_position(_in_order(merge_doubles(fixed))):
-            place = _Place(unroll(cues_there), norms)
+            place = _Place(_with_gaps(unroll(cues_there), norms), norms)
             while place.fix_once():
                 pass
             better += place.cues
@@ -77,6 +56,16 @@ def fix_cues(cues: Sequence[Cue], norms: Norms = NETFLIX) -> Cues:
 
 def _in_order(cues: Iterable[Cue]) -> Cues:
     return sorted(cues, key=lambda cue: cue.start)
+
+
+def _with_gaps(cues: Sequence[Cue], norms: Norms) -> Cues:
+    """End a cue that is followed too closely a few frames sooner, if they can be spared."""
+    parted = list(cues)
+    for k, (cue, following) in enumerate(pairwise(cues)):
+        missing = norms.gap - (following.start - cue.end)
+        if _UNSEEN < missing <= norms.gap and cue.end - cue.start - _needed(cue, norms) >= missing:
+            parted[k] = replace(cue, end=following.start - norms.gap)
+    return parted
 
 
 def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf) -> Cues:
@@ -96,95 +85,6 @@ def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf)
         words[-1] = replace(words[-1], end=end)
     timed = time_words(words, [token.break_before for token in tokens], end_limit)
     return apply_tags(arrange(timed, replace(norms, lead_out=0.0)), tokens)
-
-
-def tokens_of(cues: Sequence[Cue], norms: Norms = NETFLIX) -> list[list[Token]]:
-    """The tokens of each cue.
-
-    A cue begins a phrase, and does not mix with one of other speakers or another place.
-    """
-    found = []
-    before: Cue | None = None
-    for cue in cues:
-        tokens = [token for row in _rows(cue) for token in _line_tokens(row, norms.max_chars // 2)]
-        if tokens:
-            apart = before is not None and _is_apart(before, cue)
-            least = CUE if apart else PHRASE
-            tokens[0] = replace(tokens[0], break_before=max(tokens[0].break_before, least))
-        found.append(tokens)
-        before = cue
-    return found
-
-
-def apply_tags(cues: Sequence[Cue], tokens: Sequence[Token]) -> Cues:
-    """Cues whose text is made of these tokens, with the tokens' markup and places."""
-    upcoming = iter(tokens)
-    tagged = []
-    for cue in cues:
-        lines = []
-        position = 2
-        for line in cue.lines:
-            own: list[Token] = []
-            while len(" ".join(token.text for token in own)) < len(line):
-                own.append(next(upcoming))
-            position = own[0].position
-            runs = groupby(own, key=lambda token: token.tags)
-            texts = [(tags, " ".join(token.text for token in run)) for tags, run in runs]
-            lines.append(" ".join(wrap_tags(text, tags) for tags, text in texts))
-        tagged.append(replace(cue, lines=tuple(lines), position=position))
-    return tagged
-
-
-Row = list[tuple[str, tuple[str, ...]]]
-
-
-def _rows(cue: Cue) -> Iterator[Row]:
-    """The characters that are read of each line, with their markup."""
-    row: Row = []
-    for char, tags in iter_chars(cue.text):
-        if char == "\n":
-            yield row
-            row = []
-        else:
-            row.append((char, tags))
-    yield row
-
-
-def _line_tokens(row: Row, longest: int) -> Iterator[Token]:
-    """The tokens of a line; one longer than ``longest`` falls into its words."""
-    indent = next((i for i, (char, _) in enumerate(row) if not char.isspace()), len(row))
-    row = row[indent:]
-    text = "".join(char for char, _ in row)
-    for found in _TOKEN.finditer(text):
-        dash = found.start() == 0 and _DASH.match(text) is not None
-        parts = [found.span()]
-        if found.end() - found.start() > longest:
-            parts = [word.span() for word in _WORD.finditer(text, *found.span())]
-        for first, last in parts:
-            tags = Counter(tags for _, tags in row[first:last]).most_common(1)[0][0]
-            yield Token(
-                " ".join(text[first:last].split()), tags, LINE if dash and first == 0 else NOTHING
-            )
-
-
-def _is_apart(cue: Cue, following: Cue) -> bool:
-    """Whether two cues have different speakers or places, or one is a sign shown during speech."""
-    if _is_dialogue(cue) or _is_dialogue(following) or cue.position != following.position:
-        return True
-    if _is_in_capitals(cue) != _is_in_capitals(following):
-        return True
-    together = min(cue.end, following.end) - following.start
-    return together > _SPOKEN_OVER and following.start - cue.start > _SPOKEN_OVER
-
-
-def _is_dialogue(cue: Cue) -> bool:
-    return any(_DASH.match(plain(line).strip()) for line in cue.lines)
-
-
-def _is_in_capitals(cue: Cue) -> bool:
-    """Whether it is written as signs are, in capitals throughout."""
-    letters = [char for char in plain(cue.text) if char.isalpha()]
-    return len(letters) >= _SIGN_LETTERS and all(char.isupper() for char in letters)
 
 
 def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tuple[float, float]]:

@@ -231,3 +231,25 @@ def test_cues_beside_one_of_no_time_give_way_as_far_as_they_can(spare: float) ->
     assert (fixed[0].start, fixed[-1].end) == (first.start, last.end)
     assert max(first.end - fixed[0].end, fixed[-1].start - last.start) <= 0.26
     assert fix_cues(fixed, BBC) == fixed
+
+
+@pytest.mark.parametrize("text", ["Closed", "Closed for the day, I fear."])
+def test_a_cue_that_is_followed_too_closely_gives_up_frames_and_nothing_else(text: str) -> None:
+    first, second = Cue(1.0, 4.0, ("Open end",)), Cue(4.0, 6.0, (text,))
+    shorter, same = fix_cues([first, second])
+    assert same == second
+    assert (shorter.start, shorter.lines) == (first.start, first.lines)
+    assert same.start - shorter.end == pytest.approx(NETFLIX.gap)
+
+
+@pytest.mark.parametrize("mark", ["- ", "-", "– ", ">> ", ">>> "])
+def test_what_a_speaker_says_begins_a_line(mark: str) -> None:
+    cues = [Cue(3.0, 5.0, ("Hello there",)), Cue(5.0, 7.5, (f"{mark}Bob: Hi", "again, my friend"))]
+    lines = [line for cue in fix_cues(cues) for line in cue.lines]
+    assert lines[0] == "Hello there"
+    assert lines[1].startswith(f"{mark}Bob: Hi")
+
+
+def test_short_words_of_speakers_who_begin_at_once_share_a_subtitle() -> None:
+    cues = [Cue(1.0, 3.0, (text,)) for text in ("- Hey!", "- Stop it!")]
+    assert fix_cues(cues) == [Cue(1.0, 3.0, ("- Hey!", "- Stop it!"))]
