@@ -36,8 +36,8 @@ class ConvolutionBlock(nn.Module):
         """Map ``x`` (B, T, C), ``mask`` (B, T, 1) of ones and zeros, to the same shape as ``x``."""
         # a clip's end must look the same whatever follows it in the batch
         normal = self.norm(x) * mask
-        mixed = self.conv(normal.transpose(1, 2)).transpose(1, 2)
-        added = self.linear(F.gelu(mixed))
+        mixed = F.gelu(self.conv(normal.transpose(1, 2))).transpose(1, 2)
+        added = self.linear(mixed)
         return x + F.dropout(added, self.dropout, self.training)
 
 

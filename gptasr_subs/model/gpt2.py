@@ -164,13 +164,14 @@ class Gpt2(nn.Module):
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None) -> Tensor:
     """Let each position see those that ``seen`` says, or all up to itself."""
-    if seen is not None or not query.requires_grad or query.device.type != "cpu":
+    if not query.requires_grad or query.device.type != "cpu":
         return F.scaled_dot_product_attention(
             query, key, value, attn_mask=seen, is_causal=seen is None
         )
     # In training on a CPU two plain products are twice as fast, forward and backward, as the fused
     # kernel.
-    later = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).triu(1)
+    if seen is None:
+        seen = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
-    out: Tensor = scores.masked_fill(later, -torch.inf).softmax(-1).to(value.dtype) @ value
+    out: Tensor = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(value.dtype) @ value
     return out

@@ -2,7 +2,7 @@
 
 Both are softmax(query @ key^T / sqrt(depth) + bias) @ value (Vaswani et al. 2017, "Attention Is All
 You Need"). On a CPU they are plain products: in bfloat16 the fused kernel takes four times as long
-and more.
+and more, in training twice as long.
 
 Shapes: B clips, H heads, T positions, R queries (rows), S positions of the cache, D width.
 """
@@ -48,13 +48,16 @@ def full_attention(query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | 
 
     ``mask`` (B, 1, 1, T) is true where to look: from a clip's beginning up to some place.
     """
-    if query.device.type != "cpu" or query.dtype != torch.bfloat16:
+    trains = query.requires_grad
+    if query.device.type != "cpu" or not (trains or query.dtype == torch.bfloat16):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)  # (B, H, T, T)
-    if mask is not None:
+    if mask is not None and trains:
+        scores = scores + torch.zeros_like(mask, dtype=scores.dtype).masked_fill(~mask, -torch.inf)
+    elif mask is not None:
         for one, size in zip(scores, mask.sum(-1).flatten().tolist(), strict=True):
             one[..., size:] = -torch.inf  # a tenth of the time that filling by the mask takes
-    out: Tensor = scores.softmax(-1) @ value
+    out: Tensor = scores.softmax(-1).to(value.dtype) @ value
     return out
 
 

@@ -111,7 +111,7 @@ class Convolution(nn.Conv1d, InferenceLayer):
     def with_gelu(self, x: Tensor) -> Tensor:
         """As ``forward``, and an exact GELU of what comes out."""
         if self._product is None:
-            return F.gelu(self(x))
+            return F.gelu(super().forward(x.transpose(1, 2))).transpose(1, 2)
         return self._product(self._neighbourhoods(x), gelu="none")
 
     def _neighbourhoods(self, x: Tensor) -> Tensor:
