@@ -31,6 +31,13 @@ _NEAR = 0.7  # seconds of speech, beside the room that the words themselves need
 CHAR_SECONDS = 0.065  # of an ordinary voice
 # Words that were not found are taken as spoken where they have this many times the room they need
 _ROOM = (0.5, 2.5)
+# Seconds of other speech between two words that follow one another: the text may be spoken at
+# another time as well. So many of the parts between are looked at, with so much more room around
+# them than the whole text needs at their pace; there its words may be less clear by this.
+_FAR = 5.0
+_PARTS = 3
+_SPARE = 1.2
+_AS_CLEAR = 0.85
 # Mean confidence of a text's words; in another video 0.1 to 0.22, in its own 0.47 and more
 _MIN_CONFIDENCE = 0.25
 # Tags, and sounds described in brackets
@@ -53,6 +60,11 @@ class CtcEmissions:
     def window_at(self, time: float) -> int:
         """Return the number of the last window that begins at ``time`` or before."""
         return bisect_right(self.windows, time, key=lambda window: window.span.start) - 1
+
+    def within(self, span: Span) -> CtcEmissions:
+        """Return the frames of a stretch of the video only."""
+        inside = (self.times >= span.start) & (self.times < span.end)
+        return replace(self, log_probs=self.log_probs[inside], times=self.times[inside])
 
     @property
     def speech(self) -> list[Span]:
@@ -141,7 +153,19 @@ def align_script(text: str, emissions: CtcEmissions) -> tuple[list[Word], list[s
 
 
 def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | None]:
-    """Return each word of a long text when it is spoken; None for one that is not."""
+    """Return each word of a long text when it is spoken; None for one that is not.
+
+    A text that is spoken several times and written once is found at one of these times.
+    """
+    words = _align(texts, emissions)
+    for stretch in _likely_stretches(words, texts, _SpeechClock(emissions.speech)):
+        together = _align(texts, emissions.within(stretch))
+        if _is_as_good(together, words):
+            return together
+    return words
+
+
+def _align(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | None]:
     from gptasr_subs.model import ctc
     from gptasr_subs.model.alignment.longform import find_words
     from gptasr_subs.model.alignment.words import resolve_overlaps
@@ -166,6 +190,38 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
     snapped = _snap([next(apart) if word else None for word in words], emissions)
     clock = _SpeechClock(emissions.speech)
     return _fill_gaps(_drop_chance_matches(snapped, clock), texts, clock)
+
+
+def _likely_stretches(
+    words: Sequence[Word | None], texts: Sequence[str], clock: _SpeechClock
+) -> list[Span]:
+    """Return where the whole text may be spoken, if its words were found in several parts of the
+    audio with other speech between them: around each of the longest parts.
+    """
+    sizes = np.cumsum([0, *(len(text) + 1 for text in texts)])
+    found = [index for index, word in enumerate(words) if word]
+    if not found:
+        return []
+    places = clock.at([word.start for word in words if word])
+    before = sizes[found]  # characters of the text before each of them
+    jumps = np.diff(places) > _FAR + _ROOM[1] * CHAR_SECONDS * np.diff(before)
+    parts = np.split(np.arange(len(found)), np.flatnonzero(jumps) + 1)
+    longest = sorted(parts, key=len, reverse=True)[:_PARTS] if jumps.any() else []
+    stretches = []
+    for first, last in sorted((int(part[0]), int(part[-1])) for part in longest):
+        pace = (places[last] - places[first]) / (before[last] - before[first] + 1)
+        spare = _SPARE * max(CHAR_SECONDS, pace)
+        begin = places[first] - spare * before[first] - _NEAR
+        end = places[last] + spare * (sizes[-1] - before[last]) + _NEAR
+        stretches.append(Span(*clock.moments([begin, end]).tolist()))
+    return stretches
+
+
+def _is_as_good(words: Sequence[Word | None], others: Sequence[Word | None]) -> bool:
+    """Whether no fewer words were found than elsewhere, and nearly as clearly."""
+    there = [word.confidence for word in words if word]
+    elsewhere = [word.confidence for word in others if word]
+    return len(there) >= len(elsewhere) and sum(there) >= _AS_CLEAR * sum(elsewhere)
 
 
 def readable_words(text: str) -> list[str]:

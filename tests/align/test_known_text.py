@@ -9,7 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gptasr_subs.align.known_text import align_script, compute_emissions, read_text_or_cues
+from gptasr_subs.align.known_text import (
+    CtcEmissions,
+    align_script,
+    compute_emissions,
+    read_text_or_cues,
+)
 from gptasr_subs.align.retiming import align_cues
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats import read, write
@@ -181,3 +186,36 @@ def test_a_subtitle_of_real_voices_comes_back(model: GptAsrRecognizer) -> None:
         ]
         assert np.median(apart) <= 0.1 and np.percentile(apart, 95) <= 0.25
         assert timed.shift.confidence > 0.8
+
+
+def unclear(emissions: CtcEmissions, span: Span) -> None:
+    """Make what is said in a span less clear."""
+    inside = slice(round(span.start / emissions.frame), round(span.end / emissions.frame))
+    clear = np.exp(emissions.log_probs[inside])
+    emissions.log_probs[inside] = np.log(0.8 * clear + 0.2 / clear.shape[1])
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_text_that_is_spoken_several_times_is_found_at_one_of_them(times: int) -> None:
+    lines = [*LINES, "five for the road", "and six for the toll"]
+    emissions, spans = said(lines * times)
+    for index in (4, 5, 6, 7):  # clearer at another time
+        unclear(emissions, spans[index])
+    words, unspoken = align_script("\n".join(lines), emissions)
+    assert unspoken == []
+    assert [word.text for word in words] == " ".join(lines).split()
+    seconds = words[-1].end - words[0].start
+    assert seconds == pytest.approx(spans[len(lines) - 1].end - spans[0].start, abs=0.1)
+    often, unspoken = align_script("\n".join(lines * times), emissions)
+    assert unspoken == [] and len(often) == times * len(words)
+    assert often[-1].end == pytest.approx(spans[-1].end, abs=0.1)
+
+
+def test_parts_of_a_text_that_are_spoken_apart_stay_apart() -> None:
+    other = ["a long speech about something else altogether", "that nobody wrote down anywhere"]
+    emissions, spans = said([*LINES[:2], *other * 2, *LINES[2:]])
+    words, unspoken = align_script("\n".join(LINES), emissions)
+    assert unspoken == []
+    firsts = [word for word in words if word.text in ("one", "two", "three", "and")]
+    wanted = [span.start for span in (*spans[:2], *spans[-2:])]
+    assert [word.start for word in firsts] == pytest.approx(wanted)
