@@ -103,7 +103,9 @@ def test_a_second_package_is_installed_and_used(tmp_path: Path) -> None:
     run(program, "arr", **arrived)
     run(program, "jobs", "run", "--model", "counter:Part", "--format", "notes")
     assert (tmp_path / "queued.en.md").exists()
-    assert (tmp_path / "gptasr-subs.log").read_text() == "queued.wav: done queued.en.md\n"
+    assert (tmp_path / "gptasr-subs.log").read_text() == (
+        "talk.wav: done talk.en.md, talk.en.srt\nqueued.wav: done queued.en.md\n"
+    )
     pytest.importorskip("yt_dlp")
     output = run(
         program.with_name("python"),
