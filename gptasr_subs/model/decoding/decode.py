@@ -109,9 +109,10 @@ def decode(
     head finds them.
     """
     encoded = network.encode_in_parts(mel, lengths)
-    watch = RivalWatch(network.config.stop_token)
+    limits = [token_limit(network, int(frames), options) for frames in lengths.tolist()]
     if network.ctc_head is None:
-        found = _search(network, encoded, lengths, options, watch=watch)
+        watch = RivalWatch(network.config.stop_token)
+        found = _search(network, encoded, limits, options, watch=watch)
         return [
             Decoded(_ranked(beams, tokenizer, options), rivals=watch.rivals(clip))
             for clip, beams in enumerate(found)
@@ -119,66 +120,91 @@ def decode(
 
     # What the CTC head says of each clip; those in which it reads nothing are silent.
     log_probs = network.ctc_head(encoded.features)  # (B, CTC frames, classes)
-    assert encoded.lengths is not None
-    frames = encoded.lengths * network.config.ctc_frames  # (B,)
-    by_clip = [clip[:size] for clip, size in zip(log_probs, frames.tolist(), strict=True)]
+    by_clip = _cut(network, encoded, log_probs)
+    decoded = [Decoded((), _array(clip)) for clip in by_clip]
     letters = [len(ctc.greedy_decode(clip).replace(" ", "")) for clip in by_clip]
     spoken = [row for row, count in enumerate(letters) if count >= options.min_ctc_letters]
-    readings: list[tuple[Hypothesis, ...]] = [()] * len(by_clip)
-    rivals: list[tuple[Rival, ...]] = [()] * len(by_clip)
     if spoken:
-        # The others are searched with the CTC head as a scorer, and rescored by it as whole texts.
+        assert encoded.lengths is not None
         rows = torch.tensor(spoken, device=mel.device)
-        token_labels = encode_tokens(tokenizer).to(mel.device)
-        scorer: Scorer
-        scorer = ctc_scorer = CtcPrefixScorer(
-            log_probs[rows],
-            frames[rows],
-            beam_size=options.beam_size,
-            token_labels=token_labels,
-            stop=network.config.stop_token,
-            weight=options.ctc_weight,
-            bonus=options.char_bonus,
-        )
-        spotted: list[list[tuple[str, float]]] = []  # terms of the glossary in each clip
-        tries: list[TermTrie] = []
-        if spotter:
-            spotted = [spotter.spot(sounds_of(_array(by_clip[row]))) for row in spoken]
-            tries = [TermTrie(terms, options.term_bonus) for terms in spotted]
-            scorer = BiasedScorer(ctc_scorer, tries, token_labels)
         kept = Encoded(encoded.features[rows], encoded.lengths[rows])
-        text_hash = text_hash_of(tokenizer)
-        found = _search(
+        read = _decode_spoken(
             network,
+            tokenizer,
             kept,
-            lengths[rows],
-            options,
-            scorer=scorer,
-            text_hash=text_hash,
-            watch=watch,
+            log_probs[rows],
+            limits=[limits[row] for row in spoken],
+            options=options,
+            spotter=spotter,
         )
-        for index, row in enumerate(spoken):
-            ranked = _ranked(found[index], tokenizer, options)
-            trie = tries[index] if tries else None
-            readings[row] = _rescored(ranked, by_clip[row], options, trie)
-            if spotter and trie and readings[row] and options.second_pass:
-                clip = Encoded(encoded.features[row, None], encoded.lengths[row, None])
-                readings[row] = _restore_terms(
-                    network,
-                    tokenizer,
-                    clip,
-                    readings[row],
-                    by_clip[row],
-                    trie=trie,
-                    spotted=spotted[index],
-                    spotter=spotter,
-                    options=options,
-                )
-            rivals[row] = watch.rivals(index)
-    return [
-        Decoded(best, _array(clip), others)
-        for best, clip, others in zip(readings, by_clip, rivals, strict=True)
-    ]
+        for row, clip in zip(spoken, read, strict=True):
+            decoded[row] = clip
+    return decoded
+
+
+def _decode_spoken(
+    network: GptAsr,
+    tokenizer: Tokenizer,
+    encoded: Encoded,
+    log_probs: Tensor,
+    *,
+    limits: Sequence[int],
+    options: DecodingOptions,
+    spotter: TermSpotter | None,
+) -> list[Decoded]:
+    """Search with the CTC head as a scorer, and let it rescore what is found as whole texts.
+
+    ``log_probs`` (B, CTC frames, classes) are those of the CTC head.
+    """
+    assert encoded.lengths is not None
+    by_clip = _cut(network, encoded, log_probs)
+    token_labels = encode_tokens(tokenizer).to(log_probs.device)
+    scorer: Scorer
+    scorer = ctc_scorer = CtcPrefixScorer(
+        log_probs,
+        encoded.lengths * network.config.ctc_frames,
+        beam_size=options.beam_size,
+        token_labels=token_labels,
+        stop=network.config.stop_token,
+        weight=options.ctc_weight,
+        bonus=options.char_bonus,
+    )
+    spotted: list[list[tuple[str, float]]] = []  # terms of the glossary in each clip
+    tries: list[TermTrie] = []
+    if spotter:
+        spotted = [spotter.spot(sounds_of(_array(clip))) for clip in by_clip]
+        tries = [TermTrie(terms, options.term_bonus) for terms in spotted]
+        scorer = BiasedScorer(ctc_scorer, tries, token_labels)
+    text_hash = text_hash_of(tokenizer)
+    watch = RivalWatch(network.config.stop_token)
+    found = _search(
+        network, encoded, limits, options, scorer=scorer, text_hash=text_hash, watch=watch
+    )
+    decoded = []
+    for row, (beams, clip) in enumerate(zip(found, by_clip, strict=True)):
+        trie = tries[row] if tries else None
+        readings = _rescored(_ranked(beams, tokenizer, options), clip, options, trie)
+        if spotter and trie and readings and options.second_pass:
+            readings = _restore_terms(
+                network,
+                tokenizer,
+                Encoded(encoded.features[row, None], encoded.lengths[row, None]),
+                readings,
+                clip,
+                trie=trie,
+                spotted=spotted[row],
+                spotter=spotter,
+                options=options,
+            )
+        decoded.append(Decoded(readings, _array(clip), watch.rivals(row)))
+    return decoded
+
+
+def _cut(network: GptAsr, encoded: Encoded, log_probs: Tensor) -> list[Tensor]:
+    """Return the part (T, C) of ``log_probs`` (B, CTC frames, C) that each clip has."""
+    assert encoded.lengths is not None
+    frames = encoded.lengths * network.config.ctc_frames  # (B,)
+    return [clip[:size] for clip, size in zip(log_probs, frames.tolist(), strict=True)]
 
 
 def _array(log_probs: Tensor) -> FloatArray:
@@ -190,7 +216,7 @@ def _array(log_probs: Tensor) -> FloatArray:
 def _search(
     network: GptAsr,
     encoded: Encoded,
-    lengths: Tensor,
+    limits: Sequence[int],
     options: DecodingOptions,
     *,
     scorer: Scorer | None = None,
@@ -200,7 +226,7 @@ def _search(
     return beam_search(
         network,
         encoded,
-        [token_limit(network, int(frames), options) for frames in lengths.tolist()],
+        limits,
         options.beam_size,
         early_stop_margin=0.0 if scorer is None else _EARLY_STOP_MARGIN,
         scorer=scorer,
