@@ -27,7 +27,7 @@ from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.keywords import glossary_of_keywords
 from gptasr_subs.server.messages import Finished
 from gptasr_subs.server.paths import mapped_file
-from gptasr_subs.server.recognition import Ask, Source
+from gptasr_subs.server.recognition import RecognitionTask, Source
 from gptasr_subs.server.segments import segments_of, text_of
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.server.settings import Settings
@@ -56,14 +56,14 @@ async def asr(request: Request) -> Response:
     _refuse_impossible(request, output, services.settings)
     keywords = glossary_of_keywords(request.query_params.getlist("hotwords"))
     source = await _source(request, services)
-    ask = Ask(
+    task = RecognitionTask(
         source,
         Options(language=services.settings.language),
         keep=True,
         # Without keywords, a file of this computer has the glossaries beside it
         glossary=keywords if keywords or source.upload else None,
     )
-    return await answer_later(services.recognition, ask, _answer_style(output, services.settings))
+    return await answer_later(services.recognition, task, _answer_style(output, services.settings))
 
 
 async def detect_language(request: Request) -> Response:
@@ -77,7 +77,9 @@ async def detect_language(request: Request) -> Response:
         language = await asyncio.to_thread(_tagged_language, source.path, services.settings)
         if language:
             return Response(_language_facts(language), media_type="application/json")
-    ask = Ask(source, Options(language=services.settings.language), urgent=True, listen=True)
+    task = RecognitionTask(
+        source, Options(language=services.settings.language), urgent=True, listen=True
+    )
 
     def render_guess(finished: Finished) -> str:
         is_sure = finished.confidence >= ENGLISH_FROM
@@ -86,10 +88,10 @@ async def detect_language(request: Request) -> Response:
     style = AnswerStyle(
         render_guess,
         "application/json",
-        services.settings.beat,
+        services.settings.keepalive,
         apology=lambda refusal: _language_facts(""),
     )
-    return await answer_later(services.recognition, ask, style)
+    return await answer_later(services.recognition, task, style)
 
 
 def _refuse_impossible(request: Request, output: str, settings: Settings) -> None:
@@ -135,11 +137,11 @@ def _language_facts(language: str) -> str:
 
 
 def _answer_style(output: str, settings: Settings) -> AnswerStyle:
-    style = AnswerStyle(partial(_render, output, settings), "text/plain", settings.beat)
+    style = AnswerStyle(partial(_render, output, settings), "text/plain", settings.keepalive)
     if output == "json":
         return replace(style, media_type="application/json")
     if output == "vtt":
-        return vtt_style(style.render, style.media_type, style.beat)
+        return vtt_style(style.render, style.media_type, style.keepalive)
     if output == "srt":
         # Blank lines and an object are no subtitle to Bazarr, which then simply asks again later
         return replace(style, apology=lambda refusal: json.dumps({"detail": str(refusal)}) + "\n")

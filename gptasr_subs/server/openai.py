@@ -24,7 +24,7 @@ from gptasr_subs.pipeline.options import Options
 from gptasr_subs.server.answers import Refusal, event, openai_error
 from gptasr_subs.server.keywords import glossary_of_keywords
 from gptasr_subs.server.messages import Finished
-from gptasr_subs.server.recognition import Ask, Recognition, Source, Work
+from gptasr_subs.server.recognition import Recognition, RecognitionTask, Source, Work
 from gptasr_subs.server.segments import log_probs_of, segments_of, text_of, words_of
 from gptasr_subs.server.services import services_of
 from gptasr_subs.server.settings import Settings
@@ -77,7 +77,7 @@ async def transcribe(request: Request) -> Response:
         form.delete()
         raise
     source = Source.of_upload(form.upload)
-    ask = Ask(
+    task = RecognitionTask(
         source,
         Options(language=wanted.language),
         urgent=True,
@@ -86,10 +86,10 @@ async def transcribe(request: Request) -> Response:
     )
     if wanted.stream:
         async with AsyncExitStack() as stack:
-            work = await stack.enter_async_context(services.recognition.join(ask))
+            work = await stack.enter_async_context(services.recognition.join(task))
             events = _events(work, services.recognition, wanted)
             return WaitingResponse(events, stack.pop_all(), media_type="text/event-stream")
-    return await answer_later(services.recognition, ask, _answer_style(wanted))
+    return await answer_later(services.recognition, task, _answer_style(wanted))
 
 
 ROUTES = [

@@ -71,7 +71,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class RecognitionTask:
     """What is to be done with a source.
 
     ``keep``: it is finished even when all who waited have left. ``listen`` and ``recall`` ask for
@@ -91,11 +91,11 @@ class Ask:
 class Work:
     """One recognition, for as many as ask for it."""
 
-    def __init__(self, number: int, ask: Ask) -> None:
+    def __init__(self, number: int, task: RecognitionTask) -> None:
         """Made by ``Recognition.join``."""
         self.number = number
-        self.ask = ask
-        self.keep = ask.keep
+        self.task = task
+        self.keep = task.keep
         self.progress = Progress(0.0, 0.0)
         self.document: Document | None = None  # what is known so far, where that is followed
         self.changed = asyncio.Event()
@@ -189,17 +189,17 @@ class Recognition:
         return len(self._works)
 
     @asynccontextmanager
-    async def join(self, ask: Ask) -> AsyncIterator[Work]:
+    async def join(self, task: RecognitionTask) -> AsyncIterator[Work]:
         """The work that is asked for, begun if nobody has asked for it yet.
 
         A work that all have left is cancelled, unless one of them said ``keep``. The upload is
         deleted once it is not needed.
         """
-        key = (ask.source.digest, ask.options, ask.listen, ask.recall, ask.glossary)
-        work = self._works.get(key) or self._begin(key, ask)
-        if work.ask.source is not ask.source and ask.source.upload:
-            ask.source.upload.delete()
-        work.keep = work.keep or ask.keep
+        key = (task.source.digest, task.options, task.listen, task.recall, task.glossary)
+        work = self._works.get(key) or self._begin(key, task)
+        if work.task.source is not task.source and task.source.upload:
+            task.source.upload.delete()
+        work.keep = work.keep or task.keep
         work.waiting += 1
         try:
             yield work
@@ -231,9 +231,9 @@ class Recognition:
         for work in list(self._works.values()):
             await asyncio.wait({work.done})
 
-    def _begin(self, key: tuple[object, ...], ask: Ask) -> Work:
+    def _begin(self, key: tuple[object, ...], task: RecognitionTask) -> Work:
         self._count += 1
-        work = Work(self._count, ask)
+        work = Work(self._count, task)
         work.done = asyncio.ensure_future(self._run(key, work))
         # asyncio logs an exception that is not looked at, and all who asked may have left
         work.done.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -247,17 +247,17 @@ class Recognition:
                 self._finished.move_to_end(key)
                 known: Finished = pickle.loads(self._finished[key])
                 return known
-            async with self._urgent_lane if work.ask.urgent else self._file_lane:
+            async with self._urgent_lane if work.task.urgent else self._file_lane:
                 finished = await self._ask_process(work)
-            if not work.ask.recall:  # the journal may hold more the next time
+            if not work.task.recall:  # the journal may hold more the next time
                 self._finished[key] = pickle.dumps(finished)
             if len(self._finished) > REMEMBERED:
                 self._finished.popitem(last=False)
             return finished
         finally:
             self._forget(key, work)
-            if work.ask.source.upload:
-                work.ask.source.upload.delete()
+            if work.task.source.upload:
+                work.task.source.upload.delete()
             self._rest()
 
     def _forget(self, key: tuple[object, ...], work: Work) -> None:
@@ -282,7 +282,7 @@ class Recognition:
                 raise
             if isinstance(answer, Failed):
                 self.totals.failed += 1
-                raise _refusal_of(answer, work.ask.source)
+                raise _refusal_of(answer, work.task.source)
             if answer.document:
                 self.totals.add(answer.document.seconds or 0.0, time.monotonic() - begun)
             return answer
@@ -367,15 +367,15 @@ def _trim_memory() -> None:
 
 
 def _task(work: Work) -> Task:
-    ask = work.ask
-    kind = Listen if ask.listen else Recall if ask.recall else Task
+    task = work.task
+    kind = Listen if task.listen else Recall if task.recall else Task
     return kind(
         work.number,
-        ask.source.path,
-        ask.options,
-        urgent=ask.urgent,
-        follow=ask.follow,
-        glossary=ask.glossary,
+        task.source.path,
+        task.options,
+        urgent=task.urgent,
+        follow=task.follow,
+        glossary=task.glossary,
     )
 
 

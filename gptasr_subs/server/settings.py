@@ -23,9 +23,9 @@ class Settings:
     no key. ``roots`` are the folders whose files jobs may name; ``maps`` are pairs of a folder as
     Bazarr knows it and the same folder here. ``language`` is what is spoken and written.
     ``max_upload`` is in bytes, 0 for no limit. ``idle_seconds``: the recognition process ends after
-    so long without work. ``beat`` seconds pass between two signs of life to a client that waits;
-    ``placeholder`` is the cue that is sent to Bazarr where nobody speaks. Raises UsageError for
-    what lets everyone in without having been said.
+    so long without work. ``keepalive`` is the number of seconds between two signs of life to a
+    client that waits. ``placeholder`` is the cue that is sent to Bazarr where nobody speaks. Raises
+    UsageError for what lets everyone in without having been said.
     """
 
     host: str = "127.0.0.1"
@@ -41,7 +41,7 @@ class Settings:
     device: str = "auto"
     max_upload: int = 0
     idle_seconds: float = 300.0
-    beat: float = 1.0
+    keepalive: float = 1.0
     placeholder: str = ""
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from gptasr_subs.server.answers import CutOff, Refusal
 from gptasr_subs.server.messages import Finished
-from gptasr_subs.server.recognition import Ask, Recognition, Work
+from gptasr_subs.server.recognition import Recognition, RecognitionTask, Work
 
 _VTT_HEADING = "WEBVTT\n"
 
@@ -25,7 +25,7 @@ _VTT_HEADING = "WEBVTT\n"
 class AnswerStyle:
     """How a client is kept waiting and then answered.
 
-    ``opening`` is sent before the first sign of life, ``blank``, which comes every ``beat``
+    ``opening`` is sent before the first sign of life, ``blank``, which comes every ``keepalive``
     seconds; whole answers are ``opening`` and what ``render`` makes, or raises Refusal.
     ``apology`` is what ends an answer that began and cannot be given; without one the connection
     is cut.
@@ -33,32 +33,34 @@ class AnswerStyle:
 
     render: Callable[[Finished], str]
     media_type: str
-    beat: float
+    keepalive: float
     opening: str = ""
     blank: str = "\n"
     apology: Callable[[Refusal], str] | None = None
 
 
-def vtt_style(render: Callable[[Finished], str], media_type: str, beat: float) -> AnswerStyle:
+def vtt_style(render: Callable[[Finished], str], media_type: str, keepalive: float) -> AnswerStyle:
     """WebVTT, which ``render`` makes whole: its heading at once, comments as signs of life."""
     return AnswerStyle(
         lambda finished: render(finished).removeprefix(_VTT_HEADING),
         media_type,
-        beat,
+        keepalive,
         opening=_VTT_HEADING,
         blank="\nNOTE recognising\n",
     )
 
 
-async def answer_later(recognition: Recognition, ask: Ask, style: AnswerStyle) -> Response:
+async def answer_later(
+    recognition: Recognition, task: RecognitionTask, style: AnswerStyle
+) -> Response:
     """The answer to a request for a recognition.
 
     What is known soon, errors too, is answered plainly. Raises Refusal.
     """
     stack = AsyncExitStack()
     async with stack:
-        work = await stack.enter_async_context(recognition.join(ask))
-        if await work.wait(style.beat):
+        work = await stack.enter_async_context(recognition.join(task))
+        if await work.wait(style.keepalive):
             text = await asyncio.to_thread(style.render, await work.result())
             return Response(style.opening + text, media_type=style.media_type)
         parts = _parts(work, style)
@@ -83,7 +85,7 @@ class WaitingResponse(StreamingResponse):
 
 async def _parts(work: Work, style: AnswerStyle) -> AsyncIterator[bytes]:
     yield (style.opening + style.blank).encode()
-    while not await work.wait(style.beat):
+    while not await work.wait(style.keepalive):
         yield style.blank.encode()
     try:
         text = await asyncio.to_thread(style.render, await work.result())

@@ -24,7 +24,7 @@ from gptasr_subs.pipeline.options import Options
 from gptasr_subs.server.access import is_allowed
 from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.keywords import glossary_of_keywords
-from gptasr_subs.server.recognition import Ask, Source
+from gptasr_subs.server.recognition import RecognitionTask, Source
 from gptasr_subs.server.segments import text_of
 from gptasr_subs.server.services import Services
 from gptasr_subs.server.settings import Settings
@@ -163,8 +163,10 @@ class _Conversation:
         upload = await self._sink.finish()
         self._sink = None  # the recognition deletes the file
         options = Options(language=self._services.settings.language)
-        ask = Ask(Source.of_upload(upload), options, urgent=True, glossary=self._glossary)
-        async with self._services.recognition.join(ask) as work:
+        task = RecognitionTask(
+            Source.of_upload(upload), options, urgent=True, glossary=self._glossary
+        )
+        async with self._services.recognition.join(task) as work:
             document = (await work.result()).document
         return text_of(document) if document else ""
 

@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(
         folder,
         *("--root", films, "--map", f"/films={films}", "--max-upload", "4", "--wyoming", "0"),
-        beat=0.3,
+        keepalive=0.3,
     ) as server:
         yield server
         server.wait_until_free()

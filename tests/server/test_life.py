@@ -60,7 +60,7 @@ def is_running(process: int) -> bool:
 
 def test_told_to_stop_it_ends_the_window_and_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "server"
-    with served(folder, beat=0.2) as server:
+    with served(folder, keepalive=0.2) as server:
         server.close_gate()
         with server.client.stream("POST", server.url + ASR, files=long_talk()) as answer:
             parts = answer.iter_raw()

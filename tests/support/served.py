@@ -126,7 +126,7 @@ class Served:
 def served(
     folder: Path,
     *arguments: str | Path,
-    beat: float = 1.0,
+    keepalive: float = 1.0,
     listener: socket.socket | None = None,
     fake: bool = True,
 ) -> Iterator[Served]:
@@ -134,7 +134,7 @@ def served(
     folder.mkdir(exist_ok=True)
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0))
-    process = start(folder, listener, *arguments, beat=beat, fake=fake)
+    process = start(folder, listener, *arguments, keepalive=keepalive, fake=fake)
     server = Served(
         f"http://127.0.0.1:{listener.getsockname()[1]}",
         folder=folder,
@@ -157,7 +157,7 @@ def start(
     folder: Path,
     listener: socket.socket,
     *arguments: str | Path,
-    beat: float = 1.0,
+    keepalive: float = 1.0,
     fake: bool = True,
 ) -> subprocess.Popen[bytes]:
     """A server on a socket that listens; its log, cache and data lie in ``folder``."""
@@ -166,7 +166,7 @@ def start(
         {
             "arguments": [*map(str, arguments)],
             "folder": str(folder),
-            "beat": beat,
+            "keepalive": keepalive,
             "fake": fake,
         }
     )
@@ -190,7 +190,7 @@ def main(told: str, fd: str) -> None:
     serve = running.serve
 
     def serve_so(settings, fd=None, **options):  # type: ignore[no-untyped-def]
-        serve(replace(settings, beat=facts["beat"]), fd, load=load, **options)
+        serve(replace(settings, keepalive=facts["keepalive"]), fd, load=load, **options)
 
     running.serve = serve_so
     sys.argv = ["gptasr-subs", "serve", "--fd", fd, *facts["arguments"]]

@@ -24,7 +24,7 @@ from gptasr_subs.server.page.cues import NamedCue, number_cues
 from gptasr_subs.server.page.versions import Edits, Film, open_edits
 from gptasr_subs.server.paths import may_be_sent
 from gptasr_subs.server.queueing import ask_database, find_job
-from gptasr_subs.server.recognition import Ask, Source
+from gptasr_subs.server.recognition import RecognitionTask, Source
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.storage.files import keep_copy, write_atomically
 from gptasr_subs.types import Cue
@@ -182,8 +182,8 @@ async def _recalled(job: Job, services: Services) -> Document | None:
         return None
     try:
         options = options_of(job, Options(language=language_of(job)))
-        ask = Ask(Source.of_file(job.path), options, urgent=True, recall=True)
-        async with services.recognition.join(ask) as work:
+        task = RecognitionTask(Source.of_file(job.path), options, urgent=True, recall=True)
+        async with services.recognition.join(task) as work:
             return (await work.result()).document
     except (Refusal, QueueError) as error:
         _log.warning("The words of %r are not known: %s", job.path.name, error)

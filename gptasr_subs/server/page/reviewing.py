@@ -27,7 +27,7 @@ from gptasr_subs.server.page.films import ask_edits, find_film, open_film
 from gptasr_subs.server.page.review import Review, plan_review
 from gptasr_subs.server.page.versions import Film, Version
 from gptasr_subs.server.queueing import find_job
-from gptasr_subs.server.recognition import Ask, Source
+from gptasr_subs.server.recognition import RecognitionTask, Source
 from gptasr_subs.server.services import services_of
 from gptasr_subs.server.waiting import AnswerStyle, answer_later
 
@@ -92,15 +92,15 @@ async def reread(request: Request) -> Response:
         kept = [change.as_json() for change in changes if standing.issuperset(change.words)]
         return json.dumps({"changes": kept}, ensure_ascii=False)
 
-    ask = Ask(Source.of_file(job.path), options, urgent=True, glossary=glossary)
+    task = RecognitionTask(Source.of_file(job.path), options, urgent=True, glossary=glossary)
     style = AnswerStyle(
         render,
         "application/json",
-        services.settings.beat,
+        services.settings.keepalive,
         blank=" ",
         apology=lambda refusal: json.dumps({"error": str(refusal)}),
     )
-    return await answer_later(services.recognition, ask, style)
+    return await answer_later(services.recognition, task, style)
 
 
 async def corrections(request: Request) -> Response:
