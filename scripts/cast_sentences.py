@@ -1,6 +1,6 @@
 """Sentences with names of a cast, read by synthesisers, recognised without and with the list.
 
-    python scripts/cast_sentences.py CHECKPOINT --voices hibari,flite-slt,flite-rms,flite-awb,espeak
+    python scripts/cast_sentences.py CHECKPOINT --voices hibari,flite-slt,flite-rms,flite-awb,flite-kal
 
 The roles are of old novels, and stand in a .nfo file as media centres write them. Each voice reads
 all sentences. Prints, as Markdown, how many names come out right, by voice and by name. A name is
@@ -68,7 +68,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint")
-    parser.add_argument("--voices", default="hibari,flite-slt,flite-rms,flite-awb,espeak")
+    parser.add_argument("--voices", default="hibari,flite-slt,flite-rms,flite-awb,flite-kal")
     parser.add_argument("--texts", action="store_true", help="print what was recognised, too")
     given = parser.parse_args()
 
