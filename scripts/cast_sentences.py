@@ -1,6 +1,6 @@
 """Sentences with names of a cast, read by synthesisers, recognised without and with the list.
 
-    python scripts/cast_sentences.py CHECKPOINT --voices hibari,flite-slt,flite-rms,flite-awb,flite-kal
+    python scripts/cast_sentences.py CHECKPOINT --voices hibari,flite-slt,flite-rms
 
 The roles are of old novels, and stand in a .nfo file as media centres write them. Each voice reads
 all sentences. Prints, as Markdown, how many names come out right, by voice and by name. A name is
