@@ -6,6 +6,7 @@ does the work.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +21,8 @@ from gptasr_subs.media.sidecars import move_sidecars
 _FILES = {"sonarr": "episodefile", "radarr": "moviefile", "lidarr": "trackfile"}
 # What is likely to be said of what they tell: a series or film is often named after somebody.
 _NAMES = {"sonarr": "series_title", "radarr": "movie_title", "lidarr": "artist_name"}
+# A path of a list is absolute, so any other "|" is part of a name
+_BETWEEN_PATHS = re.compile(r"\|(?=/|\\\\|[A-Za-z]:[\\/]|$)")
 _IMPORTS = frozenset({"download", "albumdownload", "importcomplete"})
 
 
@@ -142,4 +145,4 @@ def local_path(path: str, mapping: Sequence[tuple[str, str]]) -> Path:
 
 
 def _listed(facts: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(path for path in facts.get(name, "").split("|") if path)
+    return tuple(path for path in _BETWEEN_PATHS.split(facts.get(name, "")) if path)

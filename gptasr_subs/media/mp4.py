@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import IO
+import struct
+from collections.abc import Iterator
+from typing import IO, NamedTuple
 
 MOST_BYTES = 256 << 20  # larger headers are none
 
 _LARGE = 1  # a size that says: the true one follows in eight bytes
+_TRIFLE = 0.1  # seconds at the end that an encoder may have filled up
 
 
 def movie_header(file: IO[bytes]) -> bytes:
@@ -23,3 +26,66 @@ def movie_header(file: IO[bytes]) -> bytes:
             return file.read(min(size - read, MOST_BYTES))
         file.seek(size - read, 1)
     return b""
+
+
+class EditStart(NamedTuple):
+    """Where in a track the film begins, in the track's own units, and those of a second."""
+
+    ticks: int
+    units: int
+
+    @property
+    def seconds(self) -> float:
+        """How much of the track lies before."""
+        return self.ticks / self.units
+
+
+def edit_starts(header: bytes) -> list[EditStart | None]:
+    """Return for each track of a ``moov`` where in it the film begins.
+
+    None if its edit list does more than hide what lies before: parts, pauses, a cut end. There are
+    no tracks in a header that cannot be read.
+    """
+    tracks = [content for name, content in _boxes(header) if name == b"trak"]
+    try:
+        movie_units, _ = _units_and_duration(_inside(header, b"mvhd"))
+        return [_edit_start(track, movie_units) for track in tracks]
+    except (struct.error, IndexError, ZeroDivisionError):
+        return []
+
+
+def _edit_start(track: bytes, movie_units: int) -> EditStart | None:
+    units, duration = _units_and_duration(_inside(track, b"mdia", b"mdhd"))
+    edits = _inside(track, b"edts", b"elst")
+    count = int.from_bytes(edits[4:8], "big")
+    if count != 1:
+        return None if count else EditStart(0, units)
+    large = edits[0]
+    shown, start = struct.unpack_from(">Qq" if large else ">Ii", edits, 8)
+    hidden = (duration - start) / units - shown / movie_units if shown else 0.0
+    return EditStart(start, units) if start >= 0 and hidden <= _TRIFLE else None
+
+
+def _units_and_duration(header: bytes) -> tuple[int, int]:
+    """Units a second, and the duration in them, of the header of a movie or of a track's media."""
+    is_large = header[0]
+    units, duration = struct.unpack_from(
+        ">IQ" if is_large else ">II", header, 20 if is_large else 12
+    )
+    return units, duration
+
+
+def _inside(box: bytes, *names: bytes) -> bytes:
+    """Return the content of the box at the end of a path of names; empty if there is none."""
+    for wanted in names:
+        box = next((content for name, content in _boxes(box) if name == wanted), b"")
+    return box
+
+
+def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and content of each box."""
+    place = 0
+    while len(head := content[place : place + 8]) == 8:
+        size = max(int.from_bytes(head[:4], "big"), 8)
+        yield head[4:], content[place + 8 : place + size]
+        place += size

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, ru
 from gptasr_subs.media.languages import language_name, same_language, three_letter_code
 from gptasr_subs.media.probe import BITMAP_SUBTITLES, inspect
 from gptasr_subs.outputs.container_tags import has_own_keys, kept_brand, lost_tags, tags_to_state
+from gptasr_subs.outputs.cut_films import cut_starts, everything_of, is_same_cut, keep_cut
 from gptasr_subs.storage.files import MIB, atomic_replace
 from gptasr_subs.types import Cue
 
@@ -97,10 +98,14 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         covers = _save_covers(media, streams, Path(folder)) if muxer == "matroska" else {}
         mapped = [i for i in kept if i not in covers]
         number = sum(_is_kind(streams[i], "subtitle") for i in mapped)
-        source = open_input(media)
+        everything = everything_of(media)
+        starts = cut_starts(media, streams)
+        cut = [starts.get(i) for i in mapped]
+        source = open_input(media, **(everything if starts else {}))
         options = {
             "format": muxer,
             **_writer_options(muxer, media, facts),
+            **keep_cut([streams[i] for i in mapped], cut),
             **_COPY,
             f"c:s:{number}": codec,
             **_labels(track, number),
@@ -110,12 +115,16 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
             *(source[str(i)] for i in mapped), open_input(text)["0"], to=temporary, **options
         )
         # One run writes the new file and hashes what it reads of the old one.
-        found = _hashes(build_command(new, _hash_output(source), overwrite=True), media)
-        before = Counter(found[index] for index in kept if index in found)
-        after = _hashes(build_command(_hash_output(open_input(temporary))), media)
-        if before - Counter(after.values()):
+        old = _hash_output(open_input(media, **everything), kept)
+        before = _hashes(build_command(new, old, overwrite=True), media)
+        new_facts = inspect(temporary)
+        everywhere = range(len(new_facts["streams"]))
+        copied = _hash_output(open_input(temporary, **everything), everywhere)
+        if before - _hashes(build_command(copied), media):
             raise _left_as_it_is(f"copy all of {str(media)!r} exactly")
-        if lost := lost_tags(facts, inspect(temporary), mapped):
+        if not is_same_cut(cut, cut_starts(temporary, new_facts["streams"])):
+            raise _left_as_it_is(f"keep where {str(media)!r} was cut")
+        if lost := lost_tags(facts, new_facts, mapped):
             raise _left_as_it_is(f"keep what {str(media)!r} says of itself ({', '.join(lost)})")
 
 
@@ -209,9 +218,10 @@ def _labels(track: Track, number: int) -> dict[str, list[str] | str]:
     }
 
 
-def _hash_output(source: Any) -> Any:
-    """Return an output that prints a hash of every stream of an input."""
-    return join_streams(source, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
+def _hash_output(source: Any, numbers: Iterable[int]) -> Any:
+    """Return an output that prints a hash of each of these streams of an input."""
+    streams = (source[str(number)] for number in numbers)
+    return join_streams(*streams, to="pipe:1", format="streamhash", hash="murmur3", **_COPY)
 
 
 def _left_as_it_is(what: str) -> MediaError:
@@ -220,10 +230,9 @@ def _left_as_it_is(what: str) -> MediaError:
     )
 
 
-def _hashes(command: list[str], media: Path) -> dict[int, str]:
-    """Kind and hash of each stream that the command passes on, by its number."""
-    lines = (line.split(",", 1) for line in _finish(command, media).splitlines())
-    return {int(index): kind_and_hash for index, kind_and_hash in lines}
+def _hashes(command: list[str], media: Path) -> Counter[str]:
+    """Kind and hash of each stream that the command passes on."""
+    return Counter(line.partition(",")[2] for line in _finish(command, media).splitlines())
 
 
 def _finish(command: list[str], media: Path) -> str:

@@ -83,6 +83,18 @@ def test_renamings_name_old_and_new(program: str, files: str) -> None:
         read_event(facts | {f"{program}_{files}_previouspaths": "/c"})
 
 
+@pytest.mark.parametrize("folder", ["/tv/", "D:\\TV\\", "\\\\nas\\tv\\"])
+def test_a_bar_in_a_name_does_not_split_it(folder: str) -> None:
+    facts = {
+        "sonarr_eventtype": "Rename",
+        "sonarr_episodefile_paths": f"{folder}A|B.mkv|{folder}C.mkv",
+        "sonarr_episodefile_previouspaths": f"{folder}a | b|.mkv|{folder}c.mkv|",
+    }
+    event = read_event(facts)
+    assert event.paths == (f"{folder}A|B.mkv", f"{folder}C.mkv")
+    assert event.previous == (f"{folder}a | b|.mkv", f"{folder}c.mkv")
+
+
 @pytest.mark.parametrize("kind", ["Grab", "HealthIssue", "EpisodeFileDelete", "ApplicationUpdate"])
 def test_what_does_not_concern_us_is_let_pass(kind: str, tmp_path: Path) -> None:
     event = read_event({"sonarr_eventtype": kind, "sonarr_episodefile_path": "/gone.mkv"})

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -221,13 +222,13 @@ def test_the_film_stays_as_it_was_whatever_fails(
     film = make_media(tmp_path / "film.mkv", tone(2), video=2).rename(folder / "film.mkv")
     before, hashes = film.read_bytes(), embedding._hashes
 
-    def spoiled(command: list[str], media: Path) -> dict[int, str]:
+    def spoiled(command: list[str], media: Path) -> Counter[str]:
         if failure == "interrupted":
             raise KeyboardInterrupt
         if failure == "killed":
             return hashes([*command[:-1], "/nowhere/at/all"], media)
         found = hashes(command, media)
-        return found if "1:0" in command else {index: f"{line}0" for index, line in found.items()}
+        return found if "1:0" in command else Counter(f"{line}0" for line in found)
 
     monkeypatch.setattr(embedding, "_hashes", spoiled)
     if failure == "full":
@@ -243,6 +244,21 @@ def test_the_film_stays_as_it_was_whatever_fails(
         embed(film, CUES, Track())
     assert failure == "interrupted" or "film.mkv" in str(error.value)
     assert film.read_bytes() == before and names_in(folder) == ["film.mkv"]
+
+
+def test_the_proof_covers_all_tracks_of_a_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = make_media(tmp_path / "film.mkv", tone(2), tone(2, 880), video=2)
+    before, join = film.read_bytes(), embedding.join_streams
+
+    def lose_one(*streams: Any, to: Path | str, **options: Any) -> Any:
+        return join(*(streams[:1] + streams[2:] if to != "pipe:1" else streams), to=to, **options)
+
+    monkeypatch.setattr(embedding, "join_streams", lose_one)
+    with pytest.raises(MediaError, match=r"cannot copy all of '.*film.mkv' exactly"):
+        embed(film, CUES, Track())
+    assert film.read_bytes() == before
 
 
 MADE = "2024-05-01T08:00:00"
