@@ -61,10 +61,25 @@ def read_graph(path: Path) -> Graph:
     data = bytearray(path.read_bytes())
     if data[4:8] != b"ORTM":
         raise ModelError(f"{path} is no .ort file; give a Moonshine package's encoder_model.ort.")
-    graph = InferenceSession.GetRootAsInferenceSession(data, 0).Model().Graph()
-    stored = [graph.Initializers(index) for index in range(graph.InitializersLength())]
-    constants = {tensor.Name().decode(): _array(tensor) for tensor in stored}
-    return Graph(constants, [_node(graph.Nodes(index)) for index in range(graph.NodesLength())])
+    whole = InferenceSession.GetRootAsInferenceSession(data, 0).Model().Graph()
+    constants: dict[str, Array] = {}
+    nodes: list[Node] = []
+    for graph in _with_branches(whole):
+        stored = [graph.Initializers(index) for index in range(graph.InitializersLength())]
+        constants |= {tensor.Name().decode(): _array(tensor) for tensor in stored}
+        nodes += [_node(graph.Nodes(index)) for index in range(graph.NodesLength())]
+    return Graph(constants, nodes)
+
+
+def _with_branches(graph: Any) -> Iterator[Any]:
+    """A graph, and those that its conditions choose between."""
+    yield graph
+    nodes = [graph.Nodes(index) for index in range(graph.NodesLength())]
+    for node in nodes:
+        for index in range(node.AttributesLength()):
+            branch = node.Attributes(index).G()
+            if branch is not None:
+                yield from _with_branches(branch)
 
 
 def _array(tensor: Any) -> Array:
@@ -97,17 +112,18 @@ def dequantised(constants: dict[str, Array]) -> dict[str, Array]:
 def encoder_state(graph: Graph) -> dict[str, Tensor]:
     """The encoder's weights by the names that transformers has for them."""
     floats = dequantised(graph.constants)
-    state = {name: _tensor(value) for name, value in floats.items() if _PLAIN.fullmatch(name)}
-    state |= {f"conv{n}.weight": _tensor(floats[_conv(floats, n)]) for n in (1, 2, 3)}
-    state |= {name: _tensor(floats[weight].T) for name, weight in _linears(graph, floats)}
+    state = {name: tensor_of(value) for name, value in floats.items() if _PLAIN.fullmatch(name)}
+    state |= {f"conv{n}.weight": tensor_of(floats[_conv(floats, n)]) for n in (1, 2, 3)}
+    state |= {name: tensor_of(floats[weight].T) for name, weight in _linears(graph, floats)}
     for node in graph.nodes:
         if node.name in ("/groupnorm/Mul", "/groupnorm/Add"):
             part = "weight" if node.kind == "Mul" else "bias"
-            state[f"groupnorm.{part}"] = _tensor(floats[node.inputs[1]].ravel())
+            state[f"groupnorm.{part}"] = tensor_of(floats[node.inputs[1]].ravel())
     return state
 
 
-def _tensor(value: Array) -> Tensor:
+def tensor_of(value: Array) -> Tensor:
+    """``value`` in memory of its own."""
     return torch.from_numpy(np.array(value, dtype=np.float32, order="C"))
 
 
