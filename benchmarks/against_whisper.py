@@ -71,14 +71,22 @@ def memory(process: int) -> int:
     return own + sum(map(memory, children))
 
 
-def compare(ours: Command, theirs: Command, runs: int) -> dict[str, float]:
+def our_command(film: str, srt: str) -> Command:
+    """Everything anew: what is known of the film from before is left aside."""
+    program = [sys.executable, "-m", "gptasr_subs"]
+    return [*program, "--overwrite", "--quiet", "--no-journal", "-o", srt, film]
+
+
+def compare(
+    ours: Command, theirs: Command, runs: int, *, theirs_is: str = "faster_whisper"
+) -> dict[str, float]:
     """Medians of alternating runs, and that of the ratios of each pair."""
     pairs = [(run(theirs), run(ours)) for _ in range(runs)]
     return {
-        "faster_whisper_seconds": median(left[0] for left, _ in pairs),
+        f"{theirs_is}_seconds": median(left[0] for left, _ in pairs),
         "gptasr_subs_seconds": median(right[0] for _, right in pairs),
         "ratio": median(left[0] / right[0] for left, right in pairs),
-        "faster_whisper_peak_mib": max(left[1] for left, _ in pairs) >> 20,
+        f"{theirs_is}_peak_mib": max(left[1] for left, _ in pairs) >> 20,
         "gptasr_subs_peak_mib": max(right[1] for _, right in pairs) >> 20,
     }
 
@@ -104,17 +112,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(wanted.threads)
     with tempfile.TemporaryDirectory() as folder:
         srt, film = str(Path(folder) / "out.srt"), str(wanted.film)
-        ours = [
-            sys.executable,
-            "-m",
-            "gptasr_subs",
-            "--overwrite",
-            "--quiet",
-            "--no-journal",
-            "-o",
-            srt,
-            film,
-        ]
+        ours = our_command(film, srt)
         script = [sys.executable, str(HERE / "whisper_command.py"), film, srt, str(wanted.model)]
         theirs = {
             size: [*script, size, str(wanted.threads)] for size in wanted.batch_sizes.split(",")
