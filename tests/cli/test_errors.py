@@ -66,6 +66,16 @@ def test_a_bug_in_one_film_names_itself_and_does_not_stop_the_next(
     assert "Traceback" in program(folder, "--verbose").err
 
 
+def test_a_package_that_cannot_be_imported_leads_to_the_doctor(
+    program: Program, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = FakeRecognizer(fails=ImportError("libc10.so: cannot open shared object file"))
+    monkeypatch.setattr("gptasr_subs.recognition.loading.load_model", lambda model, device: broken)
+    ended = program(folder)
+    assert ended.code == 1 and "(ImportError: libc10.so" in one_line(ended.err)
+    assert one_line(ended.err).endswith("'gptasr-subs doctor' says what to do.")
+
+
 def test_verbose_shows_where_an_expected_error_came_from(
     program: Program, fake: FakeRecognizer, folder: Path
 ) -> None:

@@ -7,11 +7,18 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import gptasr_subs
+from tests.support.accessibility import violations
+from tests.support.browser import launched
 from tests.support.pages import REPOSITORY
 
 # What a browser fetches by itself
@@ -55,3 +62,39 @@ def test_an_unlisted_page_and_a_broken_link_fail_it(tmp_path: Path) -> None:
     assert ended.returncode != 0
     assert 'not included in the "nav"' in ended.stderr
     assert "gone.md" in ended.stderr and "#gone" in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The addresses of its pages."""
+    folder = tmp_path_factory.mktemp("site")
+    assert build(REPOSITORY, folder).returncode == 0
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        home = f"http://127.0.0.1:{server.server_port}"
+        yield [f"{home}/{page.relative_to(folder).as_posix()}" for page in folder.rglob("*.html")]
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium."""
+    with launched() as it:
+        yield it
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 360)])
+def test_axe_finds_nothing_and_no_page_is_wider_than_the_screen(
+    site: list[str], browser: Any, theme: str, width: int
+) -> None:
+    look = {"color_scheme": theme, "viewport": {"width": width, "height": 900}}
+    page = browser.new_page(**look)
+    for address in site:
+        page.goto(address)
+        scheme = page.evaluate("document.body.dataset.mdColorScheme")
+        assert scheme == {"light": "default", "dark": "slate"}[theme]
+        assert violations(page) == [], address
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+    page.close()
