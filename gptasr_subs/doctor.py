@@ -159,6 +159,8 @@ def _extras() -> Finding:
     needed: dict[str, bool] = {}
     with suppress(PackageNotFoundError):
         for requirement in distribution(OWN_PACKAGE).requires or ():
+            if "python_version" in requirement:  # what newer Pythons bring themselves
+                continue
             if found := re.match(r"([\w.-]+).*\bextra == ['\"](\w+)", requirement):
                 needed[found[2]] = needed.get(found[2], True) and _is_installed(found[1])
     needed.pop("dev", None)  # of no use to whom has a trouble to report

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,6 +68,21 @@ def test_where_all_is_well_nothing_is_amiss() -> None:
     ]
     assert "default" in found["model"] and found["torch"] == "9.0, without CUDA"
     assert "MiB free" in found["cache"] and "server" in found["extras"]
+
+
+def test_an_extra_is_whole_without_what_this_python_brings_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    needed = [
+        "pytest>=8; extra == 'train'",
+        "nowhere-to-be-found>=2; python_version < '3.11' and extra == 'train'",
+        "nowhere-to-be-found>=2; extra == 'hub'",
+    ]
+    monkeypatch.setattr(
+        "gptasr_subs.doctor.distribution", lambda name: SimpleNamespace(requires=needed)
+    )
+    found = {finding.subject: finding.text for finding in examine()}
+    assert found["extras"] == "train yes, hub no"
 
 
 def test_no_ffmpeg(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
