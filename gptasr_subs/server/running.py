@@ -22,13 +22,15 @@ _KEY = re.compile(r"(?<=/k/)[^/\s]+")
 
 
 class Server(uvicorn.Server):
-    """Lets the windows at work end before it closes connections."""
+    """Lets the windows at work end before it closes connections.
+
+    Until then it takes uploads, to refuse them: Bazarr leaves a server alone for a day that does
+    not take its film within seconds.
+    """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn once it was told to stop."""
         _log.warning("Stopping after the windows at work; what is recognised is kept.")
-        for server in self.servers:
-            server.close()
         app: Starlette = self.config.app  # type: ignore[assignment]
         await app.state.services.recognition.stop()
         await super().shutdown(sockets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from pathlib import Path
 from urllib.parse import quote
@@ -11,9 +12,15 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from tests.support.bazarr import no_subtitle, spoken
+from tests.support.bazarr import (
+    ask_as_bazarr,
+    detect_as_bazarr,
+    no_subtitle,
+    samples,
+    spoken,
+)
 from tests.support.films import SPOKEN, make_film
-from tests.support.served import Served
+from tests.support.served import Served, served
 
 QUERY = "/asr?task=transcribe&language=en&output=srt&encode=false"
 
@@ -127,31 +134,72 @@ def test_a_refused_upload_is_read_to_its_end(server: Served, pcm: bytes) -> None
         assert connection.recv(1 << 16).startswith(b"HTTP/1.1 422 ")
 
 
-def test_a_slow_film_never_lets_bazarr_wait(server: Served) -> None:
+def test_a_slow_film_and_its_twins_never_let_bazarr_wait(server: Served) -> None:
     server.close_gate()
-    film = make_film(Path(server.folder, "slow.wav"), [(1.0, "Six."), (2.0, "two")], 4.0)
-    answers: list[httpx.Response] = []
+    audio = samples([(1.0, "Six."), (2.0, "two")])
+    answers: list[str | None] = []
 
     def ask() -> None:
-        answers.append(server.post("/asr?output=srt&encode=true", timeout=20, files=files))
+        answers.append(ask_as_bazarr(server.url, audio, patience=2))
 
-    files = {"audio_file": film.read_bytes()}
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    before = len(server.windows)
-    with server.client.stream(
-        "POST", f"{server.url}/asr?output=srt&encode=true", files=files, timeout=20
-    ) as answer:
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    windows, posts = len(server.windows), server.log.count("POST /asr")
+    files = {"audio_file": audio}
+    with server.client.stream("POST", server.url + QUERY, files=files, timeout=20) as answer:
         assert answer.status_code == 200
         parts = answer.iter_raw()
         assert [next(parts), next(parts)] == [b"\n", b"\n"]
         for thread in threads:  # twins of a film that is being recognised
             thread.start()
-        assert next(parts) == b"\n"
+        while server.log.count("POST /asr") < posts + 4:
+            assert next(parts) == b"\n"
+        for _ in range(8):  # one every 0.3 s, so for longer than the twins are patient
+            assert next(parts) == b"\n"
         server.open_gate()
         text = b"".join(parts).decode()
     for thread in threads:
         thread.join()
-    assert spoken(text) == "Six. two" and [spoken(twin.text) for twin in answers] == 2 * [
-        "Six. two"
-    ]
-    assert len(server.windows) == before + 1
+    assert [spoken(subtitle or "") for subtitle in [text, *answers]] == 4 * ["Six. two"]
+    assert len(server.windows) == windows + 1
+
+
+def test_bazarr_asks_again_where_it_is_given_nothing(server: Served, pcm: bytes) -> None:
+    subtitle = ask_as_bazarr(server.url, pcm)
+    assert subtitle and spoken(subtitle) == SPOKEN
+    translated = "/asr?task=translate&language=de&output=srt&encode=false"
+    german = "/asr?task=transcribe&language=de&output=srt&encode=false"
+    assert ask_as_bazarr(server.url, bytes(64000)) is None
+    assert ask_as_bazarr(server.url, pcm, translated) is None
+    assert ask_as_bazarr(server.url, pcm, german) is None
+    assert ask_as_bazarr(server.url, b"") is None
+
+
+def test_what_does_not_sound_like_english_has_no_language(server: Served) -> None:
+    audio = samples([(1.0, "one"), (2.0, "four")])
+    (server.folder / "confidence").write_text("0.45")
+    assert detect_as_bazarr(server.url, audio) is None
+    (server.folder / "confidence").unlink()
+    assert detect_as_bazarr(server.url, b"") is None
+    other = samples([(1.0, "four"), (2.0, "one")])
+    assert detect_as_bazarr(server.url, other) == "English en"
+
+
+def test_a_placeholder_stands_for_a_film_in_which_nobody_speaks(tmp_path: Path) -> None:
+    with served(tmp_path, "--placeholder", "[no speech]") as server:
+        subtitle = ask_as_bazarr(server.url, bytes(64000))
+    assert subtitle and spoken(subtitle) == "[no speech]"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
+def test_a_full_disk_costs_bazarr_nothing(tmp_path: Path, pcm: bytes) -> None:
+    """Files that may not grow stand for a disk that is full."""
+    import resource  # where there is one
+
+    with served(tmp_path) as server:
+        allowed = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1 << 17, -1))
+        assert ask_as_bazarr(server.url, pcm) is None
+        assert detect_as_bazarr(server.url, pcm) is None
+        assert "507" in server.log and server.uploads == []
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, allowed)
+        subtitle = ask_as_bazarr(server.url, pcm)
+        assert subtitle and spoken(subtitle) == SPOKEN

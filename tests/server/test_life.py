@@ -14,6 +14,7 @@ from tests.support.bazarr import (
     ASR,
     LONG_SPOKEN,
     LONG_TALK,
+    ask_as_bazarr,
     long_talk,
     no_subtitle,
     samples,
@@ -25,10 +26,10 @@ from tests.support.served import Served, served
 def test_a_killed_process_is_started_again_and_goes_on(tmp_path: Path) -> None:
     with served(tmp_path / "server", "--idle", "0.1") as server:
         server.close_gate()
-        answers: list[httpx.Response] = []
+        answers: list[str | None] = []
 
         def ask() -> None:
-            answers.append(server.post(ASR, files=long_talk()))
+            answers.append(ask_as_bazarr(server.url, samples(LONG_TALK)))
 
         thread = threading.Thread(target=ask)
         thread.start()
@@ -37,7 +38,7 @@ def test_a_killed_process_is_started_again_and_goes_on(tmp_path: Path) -> None:
         os.kill(server.windows[-1], signal.SIGKILL)
         server.open_gate()
         thread.join()
-        assert spoken(answers[0].text) == LONG_SPOKEN
+        assert answers[0] and spoken(answers[0]) == LONG_SPOKEN
         first, last = server.windows[0], server.windows[-1]
         assert first != last and len(server.windows) <= len(LONG_TALK) + 2
         wait_until_idle(server)

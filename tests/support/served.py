@@ -23,6 +23,7 @@ import httpx
 
 from gptasr_subs.glossary.terms import Glossary
 from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
+from gptasr_subs.types import Word
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.processes import REPOSITORY
 
@@ -30,7 +31,8 @@ from tests.support.processes import REPOSITORY
 class Gated(FakeRecognizer):
     """Waits before each window until the test lets it pass, and notes each window in a file.
 
-    A term takes the place of the words that it sounds like.
+    A term takes the place of the words that it sounds like. The file ``confidence``, where there is
+    one, says how sure it is of its words.
     """
 
     def __init__(self, folder: str) -> None:
@@ -54,7 +56,12 @@ class Gated(FakeRecognizer):
             if gate.exists():
                 gate.read_text()  # a pipe: until somebody has written
             words = next(super().transcribe([clip]))[1]
-            yield index, [replace(w, text=self._heard.get(w.text, w.text)) for w in words]
+            yield index, [self._told(word) for word in words]
+
+    def _told(self, word: Word) -> Word:
+        file = self._folder / "confidence"
+        confidence = float(file.read_text()) if file.exists() else word.confidence
+        return replace(word, text=self._heard.get(word.text, word.text), confidence=confidence)
 
 
 @dataclass
