@@ -20,7 +20,7 @@ from gptasr_subs.cues.repeats import merge_doubles, split_by_position, unroll
 from gptasr_subs.cues.shaping import arrange
 from gptasr_subs.cues.timed_words import spread, time_words
 from gptasr_subs.cues.timing import reading_seconds, shortest_seconds
-from gptasr_subs.types import Cue, Word
+from gptasr_subs.types import Cue, Span, Word
 
 _PASSES = 8  # none needs more than three
 _NUDGE = 0.25  # seconds by which a cue that is right may give way at an edge
@@ -75,19 +75,47 @@ def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf)
     """
     tokens: list[Token] = []
     words: list[Word] = []
-    spans = _spoken(cues, norms, end_limit)
-    for cue, own, (start, end) in zip(cues, tokens_of(cues, norms), spans, strict=True):
+    spans = list(_spoken(cues, norms, end_limit))
+    for cue, own, span in zip(cues, tokens_of(cues, norms), spans, strict=True):
         tokens += [replace(token, position=cue.position) for token in own]
         # At the speed of a voice; what time is left belongs to the last word
         texts = [token.text for token in own]
-        spoken_end = min(end, start + len(" ".join(texts)) / _SLOWEST)
-        words += spread(texts, Word("", start, spoken_end))
-        words[-1] = replace(words[-1], end=end)
+        spoken_end = min(span.end, span.start + len(" ".join(texts)) / _SLOWEST)
+        words += spread(texts, Word("", span.start, spoken_end))
+        words[-1] = replace(words[-1], end=span.end)
     timed = time_words(words, [token.break_before for token in tokens], end_limit)
-    return apply_tags(arrange(timed, replace(norms, lead_out=0.0)), tokens)
+    shaped = apply_tags(arrange(timed, replace(norms, lead_out=0.0)), tokens)
+    for span in _spans_at_once(cues, spans):
+        shaped = _shared(shaped, span, norms)
+    return shaped
 
 
-def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tuple[float, float]]:
+def _spans_at_once(cues: Sequence[Cue], spans: Sequence[Span]) -> Iterator[Span]:
+    """From when to when cues are spoken that begin at once, where there are several."""
+    first = 0
+    for k in range(1, len(cues) + 1):
+        if k == len(cues) or cues[k].start - cues[first].start > _NUDGE:
+            if k - first > 1:
+                yield Span(spans[first].start, spans[k - 1].end)
+            first = k
+
+
+def _shared(cues: Cues, span: Span, norms: Norms) -> Cues:
+    """Give each of the cues within a span a share of it, by the time that it takes to read them."""
+    within = [k for k, cue in enumerate(cues) if span.start <= cue.start and cue.end <= span.end]
+    needs = np.array([_needed(cues[k], norms) for k in within])
+    room = span.seconds - norms.gap * (len(within) - 1)
+    if len(within) < 2 or room < _LEAST * len(within):
+        return cues
+    shared = list(cues)
+    start = span.start
+    for k, seconds in zip(within, (room * needs / needs.sum()).tolist(), strict=True):
+        shared[k] = replace(cues[k], start=start, end=start + seconds)
+        start += seconds + norms.gap
+    return shared
+
+
+def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[Span]:
     """When each cue's words are taken to be spoken: as long as it stands, unless that cannot be
     right.
     """
@@ -105,7 +133,7 @@ def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[tup
                 # Both take their share of a time that is too short for two.
                 share = len(cue.text) / (len(cue.text) + len(following.text))
                 now = max(limit, start + (now - start) * share)
-        yield start, max(start, now)
+        yield Span(start, max(start, now))
 
 
 def _end(start: float, cue: Cue, limit: float, needed: float, norms: Norms) -> float:

@@ -250,6 +250,16 @@ def test_what_a_speaker_says_begins_a_line(mark: str) -> None:
     assert lines[1].startswith(f"{mark}Bob: Hi")
 
 
+def test_what_three_say_at_once_stands_long_enough_to_be_read() -> None:
+    texts = (">> (SPUTTERING)", ">> HEY!", ">> STOP IT!")
+    after = Cue(3.1, 6.0, ("And then it was quiet again.",))
+    first, second, last = fix_cues([*(Cue(1.0, 3.0, (text,)) for text in texts), after])
+    assert (first.start, first.lines, second.lines) == (1.0, texts[:2], texts[2:])
+    assert min(first.end - first.start, second.end - second.start) >= 0.8
+    assert first.end < second.start < second.end < last.start
+    assert last == after
+
+
 def test_short_words_of_speakers_who_begin_at_once_share_a_subtitle() -> None:
     cues = [Cue(1.0, 3.0, (text,)) for text in ("- Hey!", "- Stop it!")]
     assert fix_cues(cues) == [Cue(1.0, 3.0, ("- Hey!", "- Stop it!"))]
