@@ -220,7 +220,8 @@ def _connect(address: str, share: Share) -> None:
     else:
         settings["address"] = address
     try:
-        _reach(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
+        if not local:  # local:2 looks like a host and a port
+            _reach(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
         ray.init(**settings)
     except Exception as error:  # of several kinds, by the version and what is wrong
         raise FarmError(
