@@ -132,16 +132,20 @@ def _penalty(before: str, after: str, opens_sentence: bool) -> float:
     return INSIDE_PHRASE if full_name or _holds_next(left) else PLAIN
 
 
+def break_penalty(words: Sequence[str], k: int) -> float:
+    """Return points for a break before word ``k``, which is neither the first nor beyond the
+    last.
+    """
+    return _penalty(words[k - 1], words[k], k == 1 or ends_sentence(words[k - 2]))
+
+
 def break_penalties(words: Sequence[str]) -> Floats:
     """Return points for a break before each word, shape (n + 1,).
 
     Nothing is split at either end of the text.
     """
     points = np.zeros(len(words) + 1)
-    opens_sentence = True
-    for k in range(1, len(words)):
-        points[k] = _penalty(words[k - 1], words[k], opens_sentence)
-        opens_sentence = ends_sentence(words[k - 1])
+    points[1:-1] = [break_penalty(words, k) for k in range(1, len(words))]
     return points
 
 

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
 
-from gptasr_subs.cues.linebreaks import INSIDE_PHRASE, break_penalties
+from gptasr_subs.cues.linebreaks import INSIDE_PHRASE, break_penalty
 from gptasr_subs.cues.markup import plain
 from gptasr_subs.cues.norms import NETFLIX, Norms
 from gptasr_subs.cues.repeats import is_double, rolling_chains
@@ -254,12 +255,11 @@ def _splits(context: CueContext) -> list[str]:
         lines = [*lines, *map(plain, context.after.lines[:1])]
     texts = [line.split() for line in lines]
     words = [word for text in texts for word in text]
-    points = break_penalties(words)
     return [
         f"parts {words[edge - 1]!r} from {words[edge]!r}"
-        if 0 < edge < len(words) and points[edge] >= INSIDE_PHRASE
+        if 0 < edge < len(words) and break_penalty(words, edge) >= INSIDE_PHRASE
         else ""
-        for edge in np.cumsum([len(text) for text in texts])[:-1]
+        for edge in accumulate(map(len, texts[:-1]))
     ]
 
 

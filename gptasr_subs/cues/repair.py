@@ -164,17 +164,18 @@ class _Place:
     """The cues of one place on the screen, in order.
 
     ``right`` are those that broke no rule; they stay, but for an edge of up to ``_NUDGE`` where
-    others would have no room at all.
+    others would have no room at all. ``faulty`` are the numbers of the others, from 0.
     """
 
     cues: Cues
     norms: Norms
     right: set[Cue] = field(init=False)
+    faulty: set[int] = field(init=False)
     unfixable: set[tuple[Cue, ...]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        faulty = _faulty(lint(self.cues, self.norms))
-        self.right = {cue for k, cue in enumerate(self.cues) if k not in faulty}
+        self.faulty = _faulty(lint(self.cues, self.norms))
+        self.right = {cue for k, cue in enumerate(self.cues) if k not in self.faulty}
 
     def fix_once(self) -> bool:
         """Each run of faulty cues shaped anew, if it then has fewer faults; whether any was.
@@ -192,13 +193,14 @@ class _Place:
                 else:
                     touched = low
                     changed = True
+        if changed:
+            self.faulty = _faulty(lint(self.cues, self.norms))
         return changed
 
     def _runs(self) -> list[tuple[int, int]]:
         """Stretches of neighbours that have faults, each as (first, one past the last)."""
-        faulty = _faulty(lint(self.cues, self.norms))
         runs: list[tuple[int, int]] = []
-        for k in sorted(k for k in faulty if self.cues[k] not in self.right):
+        for k in sorted(k for k in self.faulty if self.cues[k] not in self.right):
             if runs and runs[-1][1] == k:
                 runs[-1] = (runs[-1][0], k + 1)
             else:
