@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from math import isinf
 from typing import Any
@@ -34,8 +35,8 @@ async def show(request: Request) -> Response:
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
     media = await media_facts(job, services_of(request))
-    facts = await asyncio.to_thread(_facts, film, newest, media)
-    return JSONResponse(facts, headers=headers)
+    text = await asyncio.to_thread(_document, film, newest, media)
+    return Response(text, headers=headers, media_type="application/json")
 
 
 async def save(request: Request) -> Response:
@@ -118,26 +119,17 @@ def _version_in(etag: str) -> int:
     return int(number)
 
 
-def _facts(film: Film, newest: Version, media: dict[str, Any]) -> dict[str, Any]:
-    words = [
-        {
-            "start": round(word.start, 3),
-            "end": round(word.end, 3),
-            "text": word.text,
-            "confidence": round(word.confidence, 4),
-            "readings": list(word.readings),
-        }
-        for word in film.words
-    ]
-    return {
+def _document(film: Film, newest: Version, media: dict[str, Any]) -> str:
+    facts = {
         **_version_facts(newest),
         "title": film.title,
         "duration": film.seconds,
         "language": film.language,
         "norms": _norms_facts(film),
-        "words": words,
         "media": media,
     }
+    rest = json.dumps(facts, ensure_ascii=False, allow_nan=False)
+    return f'{{"words":{film.words_json},{rest[1:]}'
 
 
 def _version_facts(version: Version) -> dict[str, Any]:

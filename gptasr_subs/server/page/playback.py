@@ -7,6 +7,7 @@ import mimetypes
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -133,18 +134,28 @@ async def _playback(job: Job) -> Playback:
     """How the film of a job is played. Raises Refusal where it cannot be."""
 
     def look() -> Playback:
-        info = probe(job.path)
-        track = choose_track(info, job.options.get("audio_track"), language_of(job))
-        codecs_are_right = (
-            info.video_codec in _VIDEO_CODECS and info.audio[track].codec in _AUDIO_CODECS
-        )
-        is_native = track == 0 and job.path.suffix.lower() in _PLAYABLE and codecs_are_right
-        return Playback(info.audio[track], bool(info.width), is_native, info.duration)
+        there = job.path.stat()
+        stamp = (there.st_mtime_ns, there.st_size)
+        return _look(job.path, stamp, job.options.get("audio_track"), language=language_of(job))
 
     try:
         return await asyncio.to_thread(look)
-    except MediaError as error:
+    except (MediaError, OSError) as error:
         raise Refusal(422, f"The film of the job {job.id} cannot be read.") from error
+
+
+@lru_cache(maxsize=32)
+def _look(
+    path: Path, stamp: tuple[int, int], wanted: int | str | None, *, language: str
+) -> Playback:
+    """Ask ffprobe, once for each ``stamp`` of a file: the page needs the answer three times."""
+    info = probe(path)
+    track = choose_track(info, wanted, language)
+    codecs_are_right = (
+        info.video_codec in _VIDEO_CODECS and info.audio[track].codec in _AUDIO_CODECS
+    )
+    is_native = track == 0 and path.suffix.lower() in _PLAYABLE and codecs_are_right
+    return Playback(info.audio[track], bool(info.width), is_native, info.duration)
 
 
 def _asked_kind(request: Request) -> Kind | None:

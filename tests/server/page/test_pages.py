@@ -94,5 +94,21 @@ def test_modules_are_short_and_ask_nobody_else() -> None:
         text = module.read_text()
         assert len(text.splitlines()) < 400, module.name
         assert set(re.findall(r"https?://[^\"'` ]+", text)) <= {"http://www.w3.org/2000/svg"}
-        for name in re.findall(r"from \"\./([^\"]+)\"", text):
+        for name in imports(module.name):
             assert (STATIC / name).is_file(), f"{module.name} imports {name}"
+
+
+def test_the_editor_asks_for_all_it_needs_at_once(guarded: httpx.Client) -> None:
+    page = (STATIC / "film.html").read_text()
+    modules = {"film.js"}
+    while new := {name for module in modules for name in imports(module)} - modules:
+        modules |= new
+    early = re.findall(r'<link rel="modulepreload" href="\.\./static/([^"]+)">', page)
+    assert {*early, "film.js"} == modules and len(early) == len(modules) - 1
+    guarded.cookies.set("gptasr_subs_key", KEY)
+    assert "<../jobs/7/document>; rel=preload" in guarded.get("/films/7").headers["link"]
+
+
+def imports(module: str) -> list[str]:
+    """The modules that a module imports."""
+    return re.findall(r"from \"\./([^\"]+)\"", (STATIC / module).read_text())
