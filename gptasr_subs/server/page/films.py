@@ -23,7 +23,7 @@ from gptasr_subs.server.answers import Refusal
 from gptasr_subs.server.page.cues import NamedCue, number_cues
 from gptasr_subs.server.page.versions import Edits, Film, open_edits
 from gptasr_subs.server.paths import may_be_sent
-from gptasr_subs.server.queueing import ask_database, find_job
+from gptasr_subs.server.queueing import ask_database, ask_queue, find_job
 from gptasr_subs.server.recognition import RecognitionTask, Source
 from gptasr_subs.server.services import Services, services_of
 from gptasr_subs.storage.files import keep_copy, write_atomically
@@ -42,12 +42,24 @@ async def ask_edits(question: Callable[[Edits], _T]) -> _T:
 
 
 def begin_film(job: int, document: Document) -> None:
-    """Keep what was recognised for a job as its first version; returns at once."""
-    film = _film_of(document)
-    cues = number_cues(document.cues)
-    task = asyncio.ensure_future(ask_edits(lambda edits: edits.begin(job, film, cues)))
+    """Keep what was recognised for a job as its first version; returns at once.
+
+    If the page has edited an earlier recognition, that goes on, also in the files that the job has
+    just written.
+    """
+    task = asyncio.ensure_future(_renew(job, _film_of(document), number_cues(document.cues)))
     _beginning.add(task)
     task.add_done_callback(_beginning.discard)
+
+
+async def _renew(number: int, film: Film, cues: Sequence[NamedCue]) -> None:
+    edited = await ask_edits(lambda edits: edits.renew(number, film, cues))
+    _open.pop(number, None)
+    if edited:
+        job = await ask_queue(lambda queue: queue.get(number))
+        remark = await asyncio.to_thread(rewrite_files, job, film, edited.cues, is_first=False)
+        if remark:
+            _log.warning(remark)
 
 
 async def open_film(job: Job, services: Services) -> Film:

@@ -102,8 +102,26 @@ class Edits:
         with transaction(self._database, self._ask):
             if self._ask("SELECT 1 FROM films WHERE job = ?", job):
                 return
-            self._ask("INSERT INTO films VALUES (?, ?)", job, _packed(_facts(film)))
-            self._insert(job, 1, cues, _Change(0, 0, tuple(cues)))
+            self._insert_film(job, film, cues)
+
+    def renew(self, job: int, film: Film, cues: Sequence[NamedCue]) -> Version | None:
+        """Note what was recognised for a film, perhaps once more.
+
+        What was edited goes on: the new cues are the version before it, and the edited version is
+        returned. Where nothing was, the new recognition takes the place of the old one.
+        """
+        with transaction(self._database, self._ask):
+            edited = self.version(job, self.newest(job))
+            first = self.version(job, 1)
+            if edited and first and edited.number > 1:
+                if first.cues != tuple(cues):
+                    self._insert(job, edited.number + 1, cues, _Change(0, 0, tuple(cues)))
+                    whole = _Change(0, 0, edited.cues)
+                    self._insert(job, edited.number + 2, edited.cues, whole)
+                return edited
+            self._drop(job)
+            self._insert_film(job, film, cues)
+        return None
 
     def film(self, job: int) -> Film | None:
         """What is known of a film; None where it was never opened."""
@@ -168,8 +186,15 @@ class Edits:
     def forget(self, job: int) -> None:
         """Drop all that is kept for a film."""
         with transaction(self._database, self._ask):
-            for table in ("films", "versions", "heard", "terms"):
-                self._ask(f"DELETE FROM {table} WHERE job = ?", job)
+            self._drop(job)
+
+    def _drop(self, job: int) -> None:
+        for table in ("films", "versions", "heard", "terms"):
+            self._ask(f"DELETE FROM {table} WHERE job = ?", job)
+
+    def _insert_film(self, job: int, film: Film, cues: Sequence[NamedCue]) -> None:
+        self._ask("INSERT INTO films VALUES (?, ?)", job, _packed(_facts(film)))
+        self._insert(job, 1, cues, _Change(0, 0, tuple(cues)))
 
     def _insert(self, job: int, number: int, cues: Sequence[NamedCue], change: _Change) -> None:
         row = (job, number, self._clock(), len(cues), change.as_bytes())

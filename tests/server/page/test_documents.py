@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gptasr_subs.cues.lint import lint
 from gptasr_subs.formats import read
-from tests.support.films import SPOKEN
+from tests.support.films import SPOKEN, make_film
 from tests.support.page_films import PageFilm, events_of
 
 
@@ -94,3 +94,32 @@ def test_a_film_that_was_subtitled_elsewhere(talk: PageFilm) -> None:
     assert [word["text"] for word in document["words"]] == SPOKEN.split()  # of the journal
     assert other.put([], 1).status_code == 200
     assert "By hand." in sidecar.with_name(f"{sidecar.name}.bak").read_text()
+
+
+def test_a_film_that_is_recognised_once_more_keeps_what_was_edited(talk: PageFilm) -> None:
+    sidecar = talk.path.with_suffix(".en.srt")
+    first = talk.cues
+    mended = [{**first[0], "text": "Mended by hand"}, *first[1:]]
+    assert talk.put(mended, 1).status_code == 200
+    make_film(talk.path, [(1.0, "three"), (2.5, "one")])
+    sidecar.unlink()
+    talk.post("retry")
+    assert events_of(talk.server, talk.number)[-1][1]["state"] == "done"
+    while (document := talk.get("document").json())["version"] < 4:
+        pass
+    assert document["cues"] == mended
+    offered = talk.get("versions/3").json()["cues"]
+    assert " ".join(cue["text"] for cue in offered).split() == ["three", "one"]
+    while read(sidecar)[0].text != "Mended by hand":
+        pass
+
+
+def test_a_film_that_nobody_edited_has_its_newest_recognition(talk: PageFilm) -> None:
+    assert len(talk.cues) == 2
+    make_film(talk.path, [(1.0, "three"), (2.5, "one")])
+    talk.path.with_suffix(".en.srt").unlink()
+    talk.post("retry")
+    assert events_of(talk.server, talk.number)[-1][1]["state"] == "done"
+    while " ".join(cue["text"] for cue in talk.cues).split() != ["three", "one"]:
+        pass
+    assert [word["text"] for word in talk.get("document").json()["words"]] == ["three", "one"]
