@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.server.page.test_editor import offer_changes
 from tests.support.accessibility import violations
 from tests.support.browser import window
 from tests.support.page_films import PageFilm
@@ -50,6 +51,21 @@ def test_the_editor(browser: Any, server: Served, talk: PageFilm, theme: str, wi
         page.keyboard.press("Escape")
         page.locator("#do-versions").click()
         expect(page.locator("#versions-list li").first).to_be_visible()
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_the_choices(browser: Any, server: Served, talk: PageFilm, theme: str, width: int) -> None:
+    look = {"color_scheme": theme, "viewport": {"width": width, "height": 900}}
+    with window(browser, server.url, **look) as page:
+        assert offer_changes(page, talk).locator("del").count() == 1
+        assert violations(page) == []
+        page.get_by_role("button", name="Change nothing").click()
+        page.keyboard.press("F2")
+        expect(page.locator("#saved")).to_have_text("Saved")
+        assert talk.put(talk.cues, talk.get("document").json()["version"]).status_code == 200
+        page.locator("#cue-text").fill("Changed here, too")
+        expect(page.get_by_role("dialog")).to_contain_text("another window")
         assert violations(page) == []
 
 

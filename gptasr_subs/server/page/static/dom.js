@@ -48,9 +48,10 @@ export function icon(name) {
 }
 
 /**
- * Say something on the screen for a while, and to screen readers.
+ * Say something on the screen, and to screen readers: for a while, or until what is waited for is
+ * there and the message is removed.
  * @param {string} sentence
- * @param {"note" | "bad"} [kind]
+ * @param {"note" | "bad" | "wait"} [kind]
  */
 export function say(sentence, kind = "note") {
   const place = byId("messages");
@@ -58,7 +59,8 @@ export function say(sentence, kind = "note") {
   message.append(icon(kind === "bad" ? "alert" : "info"), sentence);
   place.append(message);
   while (place.children.length > 3) place.firstElementChild?.remove();
-  setTimeout(() => message.remove(), kind === "bad" ? 12000 : 6000);
+  if (kind !== "wait") setTimeout(() => message.remove(), kind === "bad" ? 12000 : 6000);
+  return message;
 }
 
 /**

@@ -11,7 +11,7 @@ export class Find {
     this.wanted = /** @type {HTMLInputElement} */ (byId("find-text"));
     this.instead = /** @type {HTMLInputElement} */ (byId("find-instead"));
     this.exact = /** @type {HTMLInputElement} */ (byId("find-exact"));
-    this.wanted.addEventListener("input", () => this.showCount());
+    this.wanted.addEventListener("input", () => this.look());
     this.exact.addEventListener("change", () => this.showCount());
     this.subtitles.addEventListener("change", () => this.box.hidden || this.showCount());
     byId("find-next").addEventListener("click", () => this.go(1));
@@ -57,21 +57,35 @@ export class Find {
     byId("find-count").textContent = pattern ? (found ? count(found, "place") : "not found") : "";
   }
 
+  /** What is typed is shown at once where it comes next, so that it can be replaced at once. */
+  look() {
+    this.showCount();
+    this.select(1, 0);
+  }
+
   /**
    * Select the next cue that has it, in either direction.
    * @param {1 | -1} step
    */
   go(step) {
+    if (this.pattern && !this.select(step, 1)) say(`“${this.wanted.value}” is nowhere in the subtitles.`);
+  }
+
+  /**
+   * Select the first cue that has it, if any does; whether one does.
+   * @param {1 | -1} step
+   * @param {0 | 1} away from the selected one, where the search begins
+   */
+  select(step, away) {
     const { pattern } = this;
-    if (!pattern) return;
     const { cues, selected } = this.subtitles;
-    for (let away = 1; away <= cues.length; away++) {
-      const index = (selected + step * away + cues.length * away) % cues.length;
+    for (let steps = away; pattern && steps < cues.length + away; steps++) {
+      const index = (selected + step * steps + cues.length * steps) % cues.length;
       if (cues[index].text.search(pattern) < 0) continue;
       this.subtitles.select(index);
-      return;
+      return true;
     }
-    say(`“${this.wanted.value}” is nowhere in the subtitles.`);
+    return false;
   }
 
   /** Replace in the selected cue, if it is there, and go on to the next. */
@@ -79,11 +93,13 @@ export class Find {
     const { pattern } = this;
     const { cues, selected, cue } = this.subtitles;
     if (!pattern || !cue) return;
-    if (cue.text.search(pattern) >= 0) {
-      const text = cue.text.replace(pattern, () => this.instead.value);
-      this.subtitles.change("replacement", cues.with(selected, { ...cue, text }));
+    if (cue.text.search(pattern) < 0) {
+      this.go(1);
+      return;
     }
-    this.go(1);
+    const text = cue.text.replace(pattern, () => this.instead.value);
+    this.subtitles.change("replacement", cues.with(selected, { ...cue, text }));
+    if (!this.select(1, 1)) say("Replaced; that was the last place.");
   }
 
   replaceAll() {

@@ -28,13 +28,14 @@ byId("changes-take").addEventListener("click", () => dialog.close("take"));
 export async function addToGlossary(job, text, parts) {
   const term = text.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, "");
   await parts.saver.save();
+  const waiting = say(`“${term}” goes to the glossary, and the film is read again where it could be said …`, "wait");
   const changes = await trying(async () => {
     await ask(`jobs/${job}/glossary`, { json: { term } });
-    say(`“${term}” is in the glossary. The film is read again where it could be said.`);
     const answer = await askJson(`jobs/${job}/reread`, { json: {} });
     if (answer.error) throw new Error(answer.error); // it had begun to answer before it failed
     return /** @type {Change[]} */ (answer.changes);
   });
+  waiting.remove();
   if (!changes) return;
   if (changes.length) await offer(term, changes, parts);
   else say(`“${term}” changes nothing elsewhere.`);

@@ -115,8 +115,8 @@ export class JobRow {
     this.progress.hidden = job.state !== "running";
     if (!progress || job.state !== "running") {
       this.progress.removeAttribute("value");
-      const isAhead = job.state === "running" || job.state === "waiting";
-      this.detail.textContent = isAhead ? "" : moment(job.changed);
+      const ahead = /** @type {Record<string, string>} */ ({ running: "Getting ready …", waiting: "" });
+      this.detail.textContent = ahead[job.state] ?? moment(job.changed);
       return;
     }
     const share = progress.total ? Math.min(1, progress.seconds / progress.total) : 0;

@@ -34,7 +34,7 @@ export class Wave {
     this.from = 0; // seconds at the left edge
     this.seconds = 12; // that are seen
     this.isPlanned = false;
-    /** @type {{ side: "start" | "end", id: string | number } | null} */
+    /** @type {{ side: "start" | "end", id: string | number, begun: number } | null} */
     this.drag = null;
     this.colour = /** @type {Record<string, string>} */ ({});
     this.readColours();
@@ -202,7 +202,7 @@ export class Wave {
     this.canvas.setPointerCapture(event.pointerId);
     if (edge) {
       this.subtitles.select(edge.index);
-      this.drag = edge;
+      this.drag = { ...edge, begun: event.timeStamp };
       return;
     }
     const time = this.timeAt(event.offsetX);
@@ -218,13 +218,13 @@ export class Wave {
       this.canvas.style.cursor = this.edgeAt(event.offsetX) ? "ew-resize" : "pointer";
       return;
     }
-    const { side, id } = this.drag;
+    const { side, id, begun } = this.drag;
     const { cues } = this.subtitles;
     const index = cues.findIndex((cue) => cue.id === id);
     const time = this.snapped(event.offsetX, side);
     const label = side === "start" ? "in time" : "out time";
     const moved = setTime(cues, index, side, time);
-    this.subtitles.change(label, moved, { kind: `drag ${side} ${id}` });
+    this.subtitles.change(label, moved, { kind: `drag ${side} ${id} ${begun}` });
   }
 
   /**
