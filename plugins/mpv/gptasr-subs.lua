@@ -87,6 +87,13 @@ local function finish(current, success, result)
     end
 end
 
+-- mpv keeps the address of an external track as it was given.
+local function without_scheme(address)
+    local escaped = address:match("^file://(.*)")
+    local function letter(code) return string.char(tonumber(code, 16)) end
+    return escaped and escaped:gsub("%%(%x%x)", letter) or address
+end
+
 -- The file and the number of the audio track that plays; no number where none is selected. The
 -- program counts the audio tracks within one file, from 0.
 local function playing_track(path)
@@ -94,7 +101,7 @@ local function playing_track(path)
     for _, track in ipairs(mp.get_property_native("track-list")) do
         if track.type == "audio" then
             if track.selected and track.external then
-                return track["external-filename"], 0
+                return without_scheme(track["external-filename"]), 0
             elseif track.selected then
                 return path, before
             elseif not track.external then

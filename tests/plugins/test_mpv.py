@@ -198,3 +198,18 @@ def test_the_track_that_is_heard_is_listened_to(desk: Path) -> None:
         assert "--audio-track 1 -- " in (desk / "log").read_text()
     finally:
         player.close()
+
+
+def test_a_sound_file_that_plays_along_is_listened_to(desk: Path) -> None:
+    film = make_media(desk / "silent.mkv", silence(202.0), video=202.0)
+    sound = make_film(desk / "a sound 100%.mp4", TALK, 202.0)
+    player = Mpv(film, desk / "gptasr-subs", 20.0, f"--audio-file={sound.as_uri()}", "--aid=2")
+    try:
+        player.watch(1, "time-pos")
+        player.wait("time-pos", until=lambda value: value is not None and value > 20)
+        player.tell("unobserve_property", 1)
+        player.tell("keypress", "Ctrl+g")
+        assert_said(player.cue_between(20.0, 130.0))
+        assert f"--audio-track 0 -- {sound}" in (desk / "log").read_text()
+    finally:
+        player.close()
