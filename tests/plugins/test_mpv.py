@@ -131,7 +131,7 @@ class Mpv:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Path:
+def desk(tmp_path: Path) -> Iterator[Path]:
     """A folder with the film, the program and the pipe that lets it go on."""
     make_film(tmp_path / "it's a film, 100%.mkv", TALK, 202.0)
     program, pipe, log = tmp_path / "gptasr-subs", str(tmp_path / "pipe"), str(tmp_path / "log")
@@ -139,7 +139,8 @@ def desk(tmp_path: Path) -> Path:
     places = {"repository": str(REPOSITORY), "pipe": pipe, "log": log}
     program.write_text(PROGRAM.format(python=sys.executable, **places))
     program.chmod(0o755)
-    return tmp_path
+    yield tmp_path
+    os.close(os.open(pipe, os.O_RDWR))  # whoever waits still, to be stopped, goes on and stops
 
 
 @pytest.fixture
