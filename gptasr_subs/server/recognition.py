@@ -247,6 +247,10 @@ class Recognition:
                 self._finished.move_to_end(key)
                 known: Finished = pickle.loads(self._finished[key])
                 return known
+            if (
+                self._stopping
+            ):  # those who wait for the lane learn it only after the windows at work
+                raise _stopped()
             async with self._urgent_lane if work.task.urgent else self._file_lane:
                 finished = await self._ask_process(work)
             if not work.task.recall:  # the journal may hold more the next time
@@ -287,7 +291,7 @@ class Recognition:
                 self.totals.add(answer.document.seconds or 0.0, time.monotonic() - begun)
             return answer
         if self._stopping:
-            raise Refusal(503, "The server is being stopped; send it again when it is back.")
+            raise _stopped()
         raise Refusal(500, "The recognition ended without a word, several times; is memory short?")
 
     async def _process(self) -> WorkerLink:
@@ -377,6 +381,10 @@ def _task(work: Work) -> Task:
         follow=task.follow,
         glossary=task.glossary,
     )
+
+
+def _stopped() -> Refusal:
+    return Refusal(503, "The server is being stopped; send it again when it is back.")
 
 
 def _refusal_of(failed: Failed, source: Source) -> Refusal:
