@@ -28,8 +28,9 @@ from transformers import MoonshineConfig, MoonshineForConditionalGeneration
 from gptasr_subs.corpora.manifest import COLUMNS, Clip, read_clips
 from gptasr_subs.corpora.pseudo_labels import LabelOptions, label
 from gptasr_subs.evaluation.wer import is_unformatted, normalize
+from gptasr_subs.model.alignment.words import spread_words
 from gptasr_subs.storage.files import write_atomically
-from gptasr_subs.types import FloatArray, Word
+from gptasr_subs.types import FloatArray, Span, Word
 
 _BASE = MoonshineConfig(
     vocab_size=32768,
@@ -75,7 +76,7 @@ class Moonshine:
     def transcribe(
         self, clips: Sequence[FloatArray], *, batch_size: int = 0, beams: int = 0
     ) -> Iterator[tuple[int, list[Word]]]:
-        """Words of each clip at even distances, by greedy search in batches of like length."""
+        """Words of each clip spread over it, by greedy search in batches of like length."""
         order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
         while order:
             longest = len(clips[order[-1]]) / self.sample_rate
@@ -84,15 +85,9 @@ class Moonshine:
             del order[-size:]
             found = self._write([clips[index] for index in batch])
             for index, (tokens, confidence) in zip(batch, found, strict=True):
-                texts = text_of(self._pieces, tokens).split()
-                step = len(clips[index]) / self.sample_rate / max(1, len(texts))
-                yield (
-                    index,
-                    [
-                        Word(text, step * place, step * (place + 1), confidence)
-                        for place, text in enumerate(texts)
-                    ],
-                )
+                text = text_of(self._pieces, tokens)
+                whole = Span(0.0, len(clips[index]) / self.sample_rate)
+                yield index, spread_words(text, [confidence for _ in text.split()], whole)
 
     @torch.inference_mode()
     def _write(self, clips: Sequence[FloatArray]) -> list[tuple[list[int], float]]:
@@ -101,7 +96,7 @@ class Moonshine:
         lengths = torch.tensor([len(clip) for clip in clips])
         inside = (torch.arange(samples.shape[1]) < lengths[:, None]).long()
         network = self._network
-        heard = network.model.encoder(samples.to(network.dtype), attention_mask=inside)
+        encoded = network.model.encoder(samples.to(network.dtype), attention_mask=inside)
         read = torch.full((len(clips), 1), _START)
         going = torch.ones(len(clips), dtype=torch.bool)
         tokens: list[list[int]] = [[] for _ in clips]
@@ -110,8 +105,8 @@ class Moonshine:
         for _ in range(int(_TOKENS_A_SECOND * samples.shape[1] / self.sample_rate) + 10):
             out = network.model.decoder(
                 input_ids=read,
-                encoder_hidden_states=heard.last_hidden_state,
-                encoder_attention_mask=heard.attention_mask,
+                encoder_hidden_states=encoded.last_hidden_state,
+                encoder_attention_mask=encoded.attention_mask,
                 past_key_values=cache,
                 use_cache=True,
             )

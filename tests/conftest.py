@@ -1,16 +1,19 @@
-"""Fixtures of the tests that run the program."""
+"""Fixtures that tests of several folders use."""
 
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gptasr_subs.cli import progress
 from gptasr_subs.cli.main import main
+from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.model import files
 from gptasr_subs.recognition import workers as forked
 from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
@@ -80,3 +83,18 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "films").mkdir()
     make_film(tmp_path / "films" / "talk.wav")
     return tmp_path / "films"
+
+
+@pytest.fixture(params=["ffprobe", "ffmpeg alone", "imageio-ffmpeg"])
+def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Each of the ways to have ffmpeg, one after the other."""
+    real = shutil.which
+    hidden = {"ffprobe": [], "ffmpeg alone": ["ffprobe"], "imageio-ffmpeg": ["ffprobe", "ffmpeg"]}[
+        request.param
+    ]
+    if not real("ffmpeg") and request.param != "imageio-ffmpeg":
+        pytest.skip("no ffmpeg is installed")
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in hidden else real(name))
+    find_ffmpeg.cache_clear()
+    yield request.param
+    find_ffmpeg.cache_clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, NamedTuple
 
 MOST_BYTES = 256 << 20  # larger headers are none
@@ -26,6 +27,12 @@ def movie_header(file: IO[bytes]) -> bytes:
             return file.read(min(size - read, MOST_BYTES))
         file.seek(size - read, 1)
     return b""
+
+
+def read_movie_header(media: Path) -> bytes:
+    """As ``movie_header``, of the file at a path."""
+    with media.open("rb") as file:
+        return movie_header(file)
 
 
 class EditStart(NamedTuple):

@@ -21,7 +21,7 @@ from gptasr_subs.model.adapter import Adapter
 from gptasr_subs.model.config import ModelConfig
 from gptasr_subs.model.encoder import build_encoder, strided_lengths
 from gptasr_subs.model.gpt2 import Gpt2
-from gptasr_subs.model.packing import InferenceLayer
+from gptasr_subs.model.packing import prepare_layers
 
 
 class MaskedGroupNorm(nn.GroupNorm):
@@ -252,9 +252,7 @@ class GptAsr(nn.Module):
         Norms, sums, the two heads and the mel encoder, on which all else hangs, stay float32; so
         does an open encoder on a GPU.
         """
-        for module in self.modules():
-            if isinstance(module, InferenceLayer):
-                module.prepare_for_inference(dtype)
+        prepare_layers(self, dtype)
 
     def encode(self, mel: Tensor, lengths: Tensor | None = None) -> Encoded:
         """Map ``mel`` (B, n_mels, T) and lengths to mel positions, before the position table."""

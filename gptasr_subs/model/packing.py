@@ -31,6 +31,13 @@ class InferenceLayer(ABC):
         """Lay the weights out for products in ``dtype``, for good."""
 
 
+def prepare_layers(network: nn.Module, dtype: torch.dtype) -> None:
+    """Make those layers of ``network`` that can be ready for use without training, for good."""
+    for module in network.modules():
+        if isinstance(module, InferenceLayer):
+            module.prepare_for_inference(dtype)
+
+
 class Product:
     """A linear layer's weight and bias, laid out for this processor where that brings something."""
 

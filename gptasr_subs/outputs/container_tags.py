@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
-
-from gptasr_subs.media.mp4 import movie_header
 
 _KEY_LIST = re.compile(rb"hdlr.{8}mdta", re.DOTALL)
 # What kind of MP4 it is: ffmpeg puts its own before those that are there
@@ -16,12 +13,11 @@ _BRANDS = frozenset({"major_brand", "minor_version", "compatible_brands"})
 _OF_THE_WRITER = _BRANDS | {"encoder", "vendor_id", "duration", "timecode", "language"}
 
 
-def has_own_keys(media: Path) -> bool:
-    """Return whether a MOV or MP4 has a list of its own keys, as telephones write it
+def has_own_keys(header: bytes) -> bool:
+    """Return whether the header of a MOV or MP4 has a list of own keys, as telephones write it
     (``com.apple.quicktime.make``): ffmpeg writes one only if asked to, and then nothing else.
     """
-    with media.open("rb") as file:
-        return _KEY_LIST.search(movie_header(file)) is not None
+    return _KEY_LIST.search(header) is not None
 
 
 def kept_brand(facts: Mapping[str, Any]) -> dict[str, str]:

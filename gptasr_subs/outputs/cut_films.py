@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from gptasr_subs.media.mp4 import EditStart, edit_starts, movie_header
+from gptasr_subs.media.mp4 import EditStart, edit_starts
 
 _MOST_DELAY = 0.5  # seconds that encoders hide; more was cut off
 _EXACT = 0.1  # seconds, less than any cut
 
 
-def everything_of(media: Path) -> dict[str, int]:
-    """Return options of an input that is read with what its edit lists hide."""
-    with media.open("rb") as file:
-        return {"ignore_editlist": 1} if movie_header(file) else {}
+def everything_of(header: bytes) -> dict[str, int]:
+    """Return options of an input that is read with what the edit lists in its header hide."""
+    return {"ignore_editlist": 1} if header else {}
 
 
-def cut_starts(media: Path, streams: Sequence[Mapping[str, Any]]) -> dict[int, EditStart]:
+def cut_starts(header: bytes, streams: Sequence[Mapping[str, Any]]) -> dict[int, EditStart]:
     """Return where in each stream, as ffprobe describes them, a cut film begins.
 
     Nothing for other films, and where ffmpeg cannot write what the edit lists say.
     """
-    with media.open("rb") as file:
-        starts = edit_starts(movie_header(file))
+    starts = edit_starts(header)
     tracks = [i for i, s in enumerate(streams) if not s.get("disposition", {}).get("attached_pic")]
     known = {i: start for i, start in zip(tracks, starts, strict=False) if start}
     is_cut = any(start.seconds > _MOST_DELAY for start in known.values())

@@ -18,6 +18,7 @@ from gptasr_subs.errors import MediaError, OutputError
 from gptasr_subs.formats import Document, render
 from gptasr_subs.media.ffmpeg import build_command, join_streams, open_input, run_ffmpeg
 from gptasr_subs.media.languages import language_name, same_language, three_letter_code
+from gptasr_subs.media.mp4 import read_movie_header
 from gptasr_subs.media.probe import BITMAP_SUBTITLES, inspect
 from gptasr_subs.outputs.container_tags import has_own_keys, kept_brand, lost_tags, tags_to_state
 from gptasr_subs.outputs.cut_films import cut_starts, everything_of, is_same_cut, keep_cut
@@ -98,13 +99,14 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         covers = _save_covers(media, streams, Path(folder)) if muxer == "matroska" else {}
         mapped = [i for i in kept if i not in covers]
         number = sum(_is_kind(streams[i], "subtitle") for i in mapped)
-        everything = everything_of(media)
-        starts = cut_starts(media, streams)
+        header = read_movie_header(media)
+        everything = everything_of(header)
+        starts = cut_starts(header, streams)
         cut = [starts.get(i) for i in mapped]
         source = open_input(media, **(everything if starts else {}))
         options = {
             "format": muxer,
-            **_writer_options(muxer, media, facts),
+            **_writer_options(muxer, header, facts),
             **keep_cut([streams[i] for i in mapped], cut),
             **_COPY,
             f"c:s:{number}": codec,
@@ -122,7 +124,8 @@ def embed(media: Path, cues: Sequence[Cue], track: Track) -> None:
         copied = _hash_output(open_input(temporary, **everything), everywhere)
         if before - _hashes(build_command(copied), media):
             raise _left_as_it_is(f"copy all of {str(media)!r} exactly")
-        if not is_same_cut(cut, cut_starts(temporary, new_facts["streams"])):
+        new_starts = cut_starts(read_movie_header(temporary), new_facts["streams"])
+        if not is_same_cut(cut, new_starts):
             raise _left_as_it_is(f"keep where {str(media)!r} was cut")
         if lost := lost_tags(facts, new_facts, mapped):
             raise _left_as_it_is(f"keep what {str(media)!r} says of itself ({', '.join(lost)})")
@@ -139,14 +142,14 @@ def _container(media: Path) -> tuple[str, str, str]:
     return found
 
 
-def _writer_options(muxer: str, media: Path, facts: dict[str, Any]) -> dict[str, str | list[str]]:
+def _writer_options(muxer: str, header: bytes, facts: dict[str, Any]) -> dict[str, str | list[str]]:
     """Return options with which ffmpeg keeps what the container says.
 
     It drops the time of recording unless the metadata are copied by name.
     """
     metadata: dict[str, str | list[str]] = {"map_metadata": "0", "metadata": tags_to_state(facts)}
     if muxer in ("mp4", "mov"):
-        flags = "+faststart+use_metadata_tags" if has_own_keys(media) else "+faststart"
+        flags = "+faststart+use_metadata_tags" if has_own_keys(header) else "+faststart"
         return {**metadata, **kept_brand(facts), "movflags": flags}
     # Otherwise ffmpeg marks tracks as default that were not
     return {**metadata, "default_mode": "passthrough"}

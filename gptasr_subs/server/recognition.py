@@ -247,9 +247,7 @@ class Recognition:
                 self._finished.move_to_end(key)
                 known: Finished = pickle.loads(self._finished[key])
                 return known
-            if (
-                self._stopping
-            ):  # those who wait for the lane learn it only after the windows at work
+            if self._stopping:  # in the lane it would wait for the windows at work
                 raise _stopped()
             async with self._urgent_lane if work.task.urgent else self._file_lane:
                 finished = await self._ask_process(work)

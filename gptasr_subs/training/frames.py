@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from gptasr_subs.model.config import FrontEnd
 from gptasr_subs.model.encoder import MoonshineEncoder, WhisperEncoder
 from gptasr_subs.model.log_mel import build_front_end, clip_frames
-from gptasr_subs.model.packing import InferenceLayer
+from gptasr_subs.model.packing import prepare_layers
 from gptasr_subs.storage.files import read_text, write_atomically
 from gptasr_subs.training.store import SAMPLE_RATE, AudioStore
 
@@ -81,7 +81,8 @@ class FrameCache:
         front_end = build_front_end(front)
         device = next(encoder.parameters()).device
         if bf16 and device.type == "cpu":
-            encoder = _packed(encoder)
+            encoder = deepcopy(encoder).requires_grad_(False)
+            prepare_layers(encoder, torch.bfloat16)
             bf16 = False  # what is left is done in float32, as in recognition
         # From short to long, so that a batch is hardly padded; ``done`` counts along this order.
         order = sorted(range(len(self.store)), key=self.store.length)
@@ -115,15 +116,6 @@ class FrameCache:
             batch.append(index)
         if batch:
             yield batch
-
-
-def _packed(encoder: Encoder) -> Encoder:
-    """A copy of ``encoder`` whose layers multiply in bfloat16, as in recognition."""
-    copy = deepcopy(encoder).requires_grad_(False)
-    for layer in copy.modules():
-        if isinstance(layer, InferenceLayer):
-            layer.prepare_for_inference(torch.bfloat16)
-    return copy
 
 
 def weights_hash(network: nn.Module) -> str:

@@ -7,10 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 import gptasr_subs
 from tests.support.accessibility import violations
 from tests.support.browser import launched
+from tests.support.file_server import serving
 from tests.support.pages import REPOSITORY
 
 # What a browser fetches by itself
@@ -70,11 +70,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     folder = tmp_path_factory.mktemp("site")
     assert build(REPOSITORY, folder).returncode == 0
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        home = f"http://127.0.0.1:{server.server_port}"
+    with serving(handler) as home:
         yield [f"{home}/{page.relative_to(folder).as_posix()}" for page in folder.rglob("*.html")]
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")

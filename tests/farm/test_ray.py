@@ -22,10 +22,16 @@ from gptasr_subs.farm.subtitler import make_subtitler
 from gptasr_subs.jobs.hooks import Event, Hooks
 from gptasr_subs.jobs.queue import MEMORY, Job, Queue, State, open_queue
 from gptasr_subs.pipeline.options import Options
-from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.storage.files import file_stamp
-from tests.support.fake_recognizer import FakeRecognizer
-from tests.support.farm import begun, make_gate, make_scripted
+from tests.support.farm import (
+    FORMATS,
+    alone,
+    alone_on_one_core,
+    begun,
+    make_gate,
+    make_scripted,
+    texts,
+)
 from tests.support.films import TALK, make_film, names_in
 from tests.support.media_maker import run_ffmpeg
 from tests.support.processes import REPOSITORY, start
@@ -37,7 +43,7 @@ pytestmark = [
 ]
 
 SAMPLE = REPOSITORY / "examples" / "sample.mp4"
-OPTIONS = Options(formats=("srt", "vtt", "json"))
+OPTIONS = Options(formats=FORMATS)
 WORDS = ("one", "two", "three", "four")
 Act = Callable[[], None]
 
@@ -161,43 +167,6 @@ class Acting(threading.Thread):
         if self._error:
             raise self._error
         assert not self.is_alive(), "no worker came to the gate"
-
-
-def texts(folder: Path) -> dict[str, bytes]:
-    """All files that are no films, by name."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in (".wav", ".mp4")
-    }
-
-
-def alone(folder: Path) -> dict[str, bytes]:
-    """What one machine writes of what the scripted recogniser hears."""
-    outside = folder.with_name(f"{folder.name} alone")
-    outside.mkdir()
-    for path in folder.rglob("*.wav"):
-        options = Options(OPTIONS.formats, output_dir=outside)
-        subtitle(path, FakeRecognizer(), options=options)
-    return texts(outside)
-
-
-def alone_on_one_core(folder: Path) -> dict[str, bytes]:
-    """What one machine of one core, as the nodes are, writes with the shipped checkpoint.
-
-    More cores share the windows of a film out into smaller batches. Where a processor multiplies in
-    bfloat16, the confidence of a word then differs in its last digits.
-    """
-    outside = folder.with_name(f"{folder.name} alone")
-    outside.mkdir()
-    command = [sys.executable, "-m", "gptasr_subs", "--quiet", "--output-dir", str(outside)]
-    subprocess.run(
-        [*command, "--format", ",".join(OPTIONS.formats), str(folder)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        cwd=REPOSITORY,
-        check=True,
-    )
-    return texts(outside)
 
 
 def test_forty_films_are_the_same_bytes_as_on_one_machine(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gptasr_subs.media.ffmpeg import find_ffmpeg
 from tests.support.media_maker import (
     BEEPS,
     Track,
@@ -16,21 +13,6 @@ from tests.support.media_maker import (
     tone,
     write_wav,
 )
-
-
-@pytest.fixture(params=["ffprobe", "ffmpeg alone", "imageio-ffmpeg"])
-def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Each of the ways to have ffmpeg, one after the other."""
-    real = shutil.which
-    hidden = {"ffprobe": [], "ffmpeg alone": ["ffprobe"], "imageio-ffmpeg": ["ffprobe", "ffmpeg"]}[
-        request.param
-    ]
-    if not real("ffmpeg") and request.param != "imageio-ffmpeg":
-        pytest.skip("no ffmpeg is installed")
-    monkeypatch.setattr(shutil, "which", lambda name: None if name in hidden else real(name))
-    find_ffmpeg.cache_clear()
-    yield request.param
-    find_ffmpeg.cache_clear()
 
 
 @pytest.fixture(scope="module")

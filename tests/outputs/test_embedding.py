@@ -8,14 +8,12 @@ import os
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gptasr_subs.errors import MediaError, OutputError
-from gptasr_subs.media.ffmpeg import find_ffmpeg
 from gptasr_subs.media.probe import inspect
 from gptasr_subs.outputs import embedding
 from gptasr_subs.outputs.embedding import Track, embed, embedded_track
@@ -88,20 +86,6 @@ def rich(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def text_codec(kind: str) -> list[str]:
     return ["-c:s", "srt" if kind == "mkv" else "mov_text"]
-
-
-@pytest.fixture(params=["ffprobe", "ffmpeg alone", "imageio-ffmpeg"])
-def tools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    real = shutil.which
-    hidden = {"ffprobe": [], "ffmpeg alone": ["ffprobe"], "imageio-ffmpeg": ["ffprobe", "ffmpeg"]}
-    if request.param == "ffprobe" and not real("ffprobe"):
-        pytest.skip("no ffprobe is installed")
-    monkeypatch.setattr(
-        shutil, "which", lambda name: None if name in hidden[request.param] else real(name)
-    )
-    find_ffmpeg.cache_clear()
-    yield str(request.param)
-    find_ffmpeg.cache_clear()
 
 
 def facts_of(path: Path) -> dict[str, Any]:

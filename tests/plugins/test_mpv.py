@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,16 +144,25 @@ def desk(tmp_path: Path) -> Iterator[Path]:
     os.close(os.open(pipe, os.O_RDWR))  # whoever waits still, to be stopped, goes on and stops
 
 
+@contextmanager
+def asked(desk: Path, film: Path, *options: str) -> Iterator[Mpv]:
+    """A film that plays from its 20th second on, and has been asked for subtitles there."""
+    player = Mpv(film, desk / "gptasr-subs", 20.0, *options)
+    try:
+        player.watch(1, "time-pos")
+        player.wait("time-pos", until=lambda value: value is not None and value > 20)
+        player.tell("unobserve_property", 1)
+        player.tell("keypress", "Ctrl+g")
+        yield player
+    finally:
+        player.close()
+
+
 @pytest.fixture
 def mpv(desk: Path) -> Iterator[Mpv]:
-    """The film, playing from its 20th second on."""
-    player = Mpv(desk / "it's a film, 100%.mkv", desk / "gptasr-subs", 20.0)
-    player.watch(1, "time-pos")
-    player.wait("time-pos", until=lambda value: value is not None and value > 20)
-    player.tell("unobserve_property", 1)
-    player.tell("keypress", "Ctrl+g")
-    yield player
-    player.close()
+    """The film that lies on the desk."""
+    with asked(desk, desk / "it's a film, 100%.mkv") as player:
+        yield player
 
 
 def assert_said(shown: tuple[float, list[str]]) -> None:
@@ -189,28 +199,14 @@ def test_the_track_that_is_heard_is_listened_to(desk: Path) -> None:
     """Not the one that is marked as the default."""
     tracks = (Track(silence(202.0), "eng", marks="default"), Track(say(TALK, 202.0), "ger"))
     film = make_media(desk / "two.mkv", *tracks, video=202.0)
-    player = Mpv(film, desk / "gptasr-subs", 20.0, "--aid=2")
-    try:
-        player.watch(1, "time-pos")
-        player.wait("time-pos", until=lambda value: value is not None and value > 20)
-        player.tell("unobserve_property", 1)
-        player.tell("keypress", "Ctrl+g")
+    with asked(desk, film, "--aid=2") as player:
         assert_said(player.cue_between(20.0, 130.0))
         assert "--audio-track 1 -- " in (desk / "log").read_text()
-    finally:
-        player.close()
 
 
 def test_a_sound_file_that_plays_along_is_listened_to(desk: Path) -> None:
     film = make_media(desk / "silent.mkv", silence(202.0), video=202.0)
     sound = make_film(desk / "a sound 100%.mp4", TALK, 202.0)
-    player = Mpv(film, desk / "gptasr-subs", 20.0, f"--audio-file={sound.as_uri()}", "--aid=2")
-    try:
-        player.watch(1, "time-pos")
-        player.wait("time-pos", until=lambda value: value is not None and value > 20)
-        player.tell("unobserve_property", 1)
-        player.tell("keypress", "Ctrl+g")
+    with asked(desk, film, f"--audio-file={sound.as_uri()}", "--aid=2") as player:
         assert_said(player.cue_between(20.0, 130.0))
         assert f"--audio-track 0 -- {sound}" in (desk / "log").read_text()
-    finally:
-        player.close()

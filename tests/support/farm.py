@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,11 +21,16 @@ from gptasr_subs.farm.cluster import import_ray
 from gptasr_subs.farm.films import Answer, Film, Outcome, Work
 from gptasr_subs.farm.subtitler import Subtitler
 from gptasr_subs.jobs.hooks import Event
+from gptasr_subs.pipeline.options import Options
+from gptasr_subs.pipeline.subtitle import subtitle
 from gptasr_subs.recognition.loading import LazyRecognizer
 from gptasr_subs.types import FloatArray, Word
 from tests.support.fake_recognizer import FakeRecognizer
+from tests.support.processes import REPOSITORY
 
 Stopped = Callable[[], bool]
+
+FORMATS = ("srt", "vtt", "json")
 
 
 class Scripted(FakeRecognizer):
@@ -89,6 +96,43 @@ def make_gate(folder: Path, film: str) -> Path:
     gate = folder / f"{film}.gate"
     os.mkfifo(gate)
     return gate
+
+
+def texts(folder: Path) -> dict[str, bytes]:
+    """All files that are no films, by name."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".wav", ".mp4")
+    }
+
+
+def alone(folder: Path) -> dict[str, bytes]:
+    """What one machine writes with the scripted recogniser."""
+    outside = folder.with_name(f"{folder.name} alone")
+    outside.mkdir()
+    for path in folder.rglob("*.wav"):
+        options = Options(FORMATS, output_dir=outside)
+        subtitle(path, FakeRecognizer(), options=options)
+    return texts(outside)
+
+
+def alone_on_one_core(folder: Path) -> dict[str, bytes]:
+    """What one machine of one core, as the nodes are, writes with the shipped checkpoint.
+
+    More cores share the windows of a film out into smaller batches. Where a processor multiplies in
+    bfloat16, the confidence of a word then differs in its last digits.
+    """
+    outside = folder.with_name(f"{folder.name} alone")
+    outside.mkdir()
+    command = [sys.executable, "-m", "gptasr_subs", "--quiet", "--output-dir", str(outside)]
+    subprocess.run(
+        [*command, "--format", ",".join(FORMATS), str(folder)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=REPOSITORY,
+        check=True,
+    )
+    return texts(outside)
 
 
 def main() -> None:

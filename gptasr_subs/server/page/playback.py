@@ -23,6 +23,7 @@ from gptasr_subs.server.page.films import find_film, language_of, refuse_missing
 from gptasr_subs.server.page.proxies import Kind
 from gptasr_subs.server.queueing import find_job
 from gptasr_subs.server.services import Services, services_of
+from gptasr_subs.storage.files import file_stamp
 
 _PER_SECOND = (10, 20, 25, 40, 50, 80, 100)  # moments a second of a waveform
 
@@ -134,19 +135,18 @@ async def _playback(job: Job) -> Playback:
     """How the film of a job is played. Raises Refusal where it cannot be."""
 
     def look() -> Playback:
-        there = job.path.stat()
-        stamp = (there.st_mtime_ns, there.st_size)
+        stamp = file_stamp(job.path)
         return _look(job.path, stamp, job.options.get("audio_track"), language=language_of(job))
 
     try:
         return await asyncio.to_thread(look)
-    except (MediaError, OSError) as error:
+    except MediaError as error:
         raise Refusal(422, f"The film of the job {job.id} cannot be read.") from error
 
 
 @lru_cache(maxsize=32)
 def _look(
-    path: Path, stamp: tuple[int, int], wanted: int | str | None, *, language: str
+    path: Path, stamp: tuple[int, int, int] | None, wanted: int | str | None, *, language: str
 ) -> Playback:
     """Ask ffprobe, once for each ``stamp`` of a file: the page needs the answer three times."""
     info = probe(path)
