@@ -27,6 +27,7 @@ from playwright.sync_api import sync_playwright
 from screenshot import IMAGES, make_video, paint_scene
 
 PATIENCE = 600  # seconds for the recognition
+FADING = 1000  # ms
 
 
 def main() -> None:
@@ -92,6 +93,7 @@ def shoot_all(browser: Any, server: str) -> None:
         page.keyboard.press("F2")
         page.locator("#stop-sentence mark").wait_for()
         page.wait_for_function("document.getElementById('video').currentTime > 0.5")
+        wait_for_video(page)
         save(page, "page-review.png")
     with window(browser, film, (360, 780)) as page:
         wait_until_drawn(page)
@@ -101,8 +103,14 @@ def shoot_all(browser: Any, server: str) -> None:
 def wait_until_drawn(page: Any) -> None:
     """Until the film, its waveform and its norms are there."""
     page.locator("#wave[data-peaks=all]").wait_for()
-    page.wait_for_function("document.getElementById('video').readyState >= 2")
     page.wait_for_function("document.getElementById('fault-count').textContent != '…'")
+    wait_for_video(page)
+
+
+def wait_for_video(page: Any) -> None:
+    """Until enough is there to play, and the browser's sign of waiting has had time to fade."""
+    page.wait_for_function("document.getElementById('video').readyState == 4")
+    page.wait_for_timeout(FADING)
 
 
 @contextmanager
