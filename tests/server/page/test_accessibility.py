@@ -14,7 +14,14 @@ from tests.support.served import Served
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
 
-LOOKS = [("light", 1440), ("dark", 360)]
+LOOKS = [
+    ("light", 1440),
+    ("dark", 360),
+    *(
+        pytest.param(theme, width, marks=pytest.mark.slow)
+        for theme, width in [("light", 360), ("dark", 1440), ("light", 2560), ("dark", 2560)]
+    ),
+]
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
