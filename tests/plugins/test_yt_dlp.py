@@ -248,6 +248,16 @@ def test_what_the_site_gives_is_kept_unless_forced(force: bool, site: Home, tmp_
 
 
 @pytest.mark.slow
+def test_two_passes_write_two_formats(site: Home, tmp_path: Path) -> None:
+    second = ["--use-postprocessor", "GptasrSubs:format=vtt"]
+    done = download(tmp_path / "d", *second, f"{site.address}/talk.mp4")
+    assert done.returncode == 0, done.stderr
+    assert "The site gave subtitles" not in done.stdout
+    stem = next((tmp_path / "d").glob("*.mp4")).stem
+    assert names_in(tmp_path / "d") == [f"{stem}.en.srt", f"{stem}.en.vtt", f"{stem}.mp4"]
+
+
+@pytest.mark.slow
 def test_what_is_cut_out_of_the_film_is_cut_out_of_the_subtitles(
     site: Home, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from yt_dlp.utils import PostProcessingError, subtitles_filename
 __all__ = ["GptasrSubsPP"]
 
 _STEP = 0.1  # of the length, between two lines of progress
+_NAME = "gptasr-subs"
 
 
 class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
@@ -58,7 +59,8 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
             )
         requested = info.get("requested_subtitles") or {}
         there = next((lang for lang in requested if same_language(lang, self._lang)), "")
-        if there and not self._force:
+        ours = there and requested[there].get("made_by") == _NAME  # by a pass for another format
+        if there and not ours and not self._force:
             self.to_screen(
                 f'The site gave subtitles in "{there}"; '
                 "none are made (force=1 makes them all the same)"
@@ -140,6 +142,7 @@ class GptasrSubsPP(PostProcessor):  # type: ignore[misc]
             "ext": path.rpartition(".")[2],
             "filepath": path,
             "name": f"{language_name(self._lang)} (automatic)",
+            "made_by": _NAME,
         }
         info["requested_subtitles"] = {
             **(info.get("requested_subtitles") or {}),
