@@ -16,7 +16,7 @@ from gptasr_subs.speech.segmentation import SegmentationOptions, Window, segment
 from gptasr_subs.types import FloatArray, Span, Word
 
 # Seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
-_FIRST_GROUP = 60.0
+_FIRST_GROUP = 20.0
 _LARGEST_GROUP = 480.0  # ... up to this, enough to fill batches of windows of like length
 _AHEAD = 32  # windows that are cut while others are recognised
 
