@@ -153,6 +153,43 @@ def test_speakers_keep_their_lines_and_sound_tags_stay_whole() -> None:
     assert any("[a door slams]" in line for line in lines)
 
 
+def test_what_is_heard_is_described_over_cues_without_a_break() -> None:
+    cues = [
+        Cue(1.0, 4.0, ("[thunder over the valley,", "dogs barking in several")),
+        Cue(4.1, 6.0, ("houses]",)),
+        Cue(7.0, 10.0, ("♪ Row, row, row your boat gently down the stream ♪♪",)),
+        Cue(11.0, 13.0, ("(COUGHS) (LAUGHS) (KNOCKING) (DOOR OPENS) (STEPS)",)),
+        Cue(14.0, 17.0, ("Who was that?", "- I do not know. Let us go and look for him at once.")),
+    ]
+    fixed = fix_cues(cues)
+    assert words_of(fixed) == words_of(cues)
+    assert fixed[0].text.startswith("[thunder") and fixed[0].text.endswith("houses]")
+    lines = [line for cue in fixed for line in cue.lines]
+    noises = [line for line in lines if "(" in line or ")" in line]
+    assert noises and all(line.count("(") == line.count(")") for line in noises)
+    assert any(line.startswith("- I do") for line in lines)
+    assert all(" - " not in line for line in lines)
+
+
+LETTERS = {
+    "an address": "https://www.example.org/a/long/way/that/fits/no/line?id=1234567890&x=y",
+    "amounts": "It costs $1,234.56 or £999, i.e. 50 % of it — no. 7, at 10:30 p.m. on 12/31.",
+    "a script without spaces": "君がそうだったように僕がここに忘れたものを君は覚えているだろう",
+    "joined signs": "👩\u200d👩\u200d👧\u200d👦 🏳️\u200d🌈 👍🏽 🇩🇪 e\u0301te\u0301 and more of it",
+    "from right to left": "مرحبا كيف حالك اليوم يا صديقي العزيز؟ أتمنى أن تكون بخير",
+    "Thai": "ไม่มีช่องว่างระหว่างคำในภาษาไทยดังนั้นบรรทัดยาวจะไม่ถูกตัดคำเลย",
+    "a long word": "a" * 98 + " and so on",
+}
+
+
+@pytest.mark.parametrize("kind", LETTERS)
+def test_every_letter_of_any_script_is_kept_and_words_stay_whole(kind: str) -> None:
+    after = Cue(7.0, 9.0, ("So it is.",))
+    *shown, last = fix_cues([Cue(1.0, 4.0, (LETTERS[kind],)), after])
+    assert [word for cue in shown for word in cue.text.split()] == LETTERS[kind].split()
+    assert last == after
+
+
 def test_positions_do_not_mix() -> None:
     cues = [Cue(1.0, 2.0, ("Up here",), 8), Cue(2.0, 3.0, ("and down here",), 2)]
     assert [(cue.lines, cue.position) for cue in fix_cues(cues)] == [

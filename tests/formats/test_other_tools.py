@@ -29,6 +29,19 @@ def test_tsv_of_other_columns_is_refused(tmp_path: Path) -> None:
         formats.read(file)
 
 
+def test_rows_and_cues_without_time_or_text_do_not_cost_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("start\tend\ttext\n0\t2000\tone\n4000\t4000\ttwo\n")
+    (tmp_path / "a.sbv").write_text(
+        "0:00:00.500,0:00:02.000\n\n\n0:00:03.000,0:00:05.000\none\n\n"
+        "0:00:05.000,0:00:07.000\n>> BOB: two\nand more\n"
+    )
+    assert [cue.lines for cue in formats.read(tmp_path / "a.tsv")] == [("one",), ("two",)]
+    assert [cue.lines for cue in formats.read(tmp_path / "a.sbv") if cue.text] == [
+        ("one",),
+        (">> BOB: two", "and more"),
+    ]
+
+
 STRANGE_SRT = {
     "numbers are missing": (
         "00:00:01,000 --> 00:00:02,000\none\n\n00:00:03,000 --> 00:00:04,000\n2\n"
@@ -247,6 +260,15 @@ def test_an_empty_file_has_no_cues(tmp_path: Path) -> None:
         ("a.json", b"{", 'no "cues"'),
         ("a.json", b'{"cues": [{"start": NaN, "end": 1, "lines": []}]}', 'no "cues"'),
         ("a.json", b'{"cues": [{"start": 0, "end": 1, "lines": [], "position": 10}]}', 'no "cues"'),
+        ("a.json", b'{"cues": [{"start": 1e400, "end": 2, "lines": []}]}', 'no "cues"'),
+        (
+            "a.json",
+            b'{"segments": [{"start": 0, "end": 2, "text": " Hello"}], "language": "en"}',
+            'no "cues"',
+        ),
+        ("a.srt", b"<!DOCTYPE html><html><body>404 not found</body></html>", "not an SRT file"),
+        ("a.srt", b"PK\x03\x04\x00\x00zip", "holds no text"),
+        ("a.smi", b"<SAMI><BODY><SYNC Start=1000><P>Hi</P></BODY></SAMI>", "format 'smi'"),
         ("a.ttml", b'<tt frameRate="many"/>', "rate that is no number"),
         ("a.srt", b"\x00\x01\x02", "holds no text"),
         ("a.ass", b"a letter to nobody", "not an ASS file"),

@@ -70,6 +70,55 @@ def test_numbers_that_are_said_stay(text: str, said: list[str]) -> None:
     assert texts(Srt().parse(text)) == said
 
 
+EMPTY = {
+    "without a line": "\n\n2\n",
+    "with blank lines": "\n\n\n\n2\n",
+    "before a number at once": "\n2\n",
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_an_empty_cue_takes_no_text_and_no_number_of_the_next(kind: str) -> None:
+    reading = Srt().parse(f"1\n{TIMES[0]}{EMPTY[kind]}{TIMES[1]}\ntwo\n")
+    assert texts(reading) == ["", "two"] and reading.remarks == ()
+
+
+def test_cues_of_no_time_do_not_end_the_file() -> None:
+    never = "00:00:00,00 --> 00:00:00,00"
+    text = f"1\n{TIMES[0]}\none\n\n2\n{never}\n\n3\n{never}\n\n4\n{TIMES[1]}\ntwo\n"
+    assert texts(Srt().parse(text)) == ["one", "", "", "two"]
+
+
+def test_line_ends_of_all_kinds_in_one_file(tmp_path: Path) -> None:
+    text = (
+        f"1\r\n{TIMES[0]}\r\none\r\n1\r{TIMES[1]}\rtwo\r\r1\n"
+        "00:00:05,000 --> 00:00:06,000\nthree\n\nand more\n\n\n"
+        "99\n00:00:07,000 --> 00:00:08,000\nfour\n\n\x1a"
+    )
+    (tmp_path / "a.srt").write_bytes(text.encode())
+    assert [cue.lines for cue in formats.read(tmp_path / "a.srt")] == [
+        ("one",),
+        ("two",),
+        ("three", "and more"),
+        ("four",),
+    ]
+
+
+@pytest.mark.parametrize("mark", ["\u200f", "\u200e", "\u202b"])
+def test_marks_of_direction_stay_with_the_text_alone(mark: str) -> None:
+    lines = ["1", TIMES[0], "one", "", "2", TIMES[1], "two"]
+    reading = Srt().parse("\n".join(mark + line if line else line for line in lines))
+    assert reading.cues == [Cue(1.0, 2.0, (f"{mark}one",)), Cue(3.0, 4.0, (f"{mark}two",))]
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c"])
+def test_rare_ends_of_lines_lose_no_word(end: str, tmp_path: Path) -> None:
+    text = f"1\n{TIMES[0]}\n{end}one\n\n2\n{TIMES[1]}\nand{end}two\n"
+    (tmp_path / "a.srt").write_bytes(text.encode())
+    said = [" ".join(cue.lines).split() for cue in formats.read(tmp_path / "a.srt")]
+    assert said == [["one"], ["and", "two"]]
+
+
 def test_text_above_the_first_times_is_told() -> None:
     reading = Srt().parse(f"Made by somebody\n\n1\n{TIMES[0]}\none\n")
     assert texts(reading) == ["one"] and "'Made by somebody'" in reading.remarks[0]
@@ -189,6 +238,14 @@ def test_joined_segments_have_no_header_as_text() -> None:
     assert texts(reading) == ["hello", "hello"] and reading.remarks == ()
 
 
+def test_the_clock_of_a_broadcast_moves_no_time() -> None:
+    text = (
+        "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:19:04.000,MPEGTS:102972690\n\n"
+        "19:30.000 --> 19:32.000\nhello\n"
+    )
+    assert Vtt().parse(text) == Reading([Cue(1170.0, 1172.0, ("hello",))])
+
+
 # ---- markup
 
 
@@ -262,6 +319,14 @@ def test_codes_that_are_text_read_back(name: str) -> None:
     cue = Cue(1.0, 2.0, (r"Write {\an8} or {an8}", r"for \N and C:\New"))
     (back,) = formats.get_format(name).read(formats.render(Document((cue,)), name))  # type: ignore[attr-defined]
     assert back == cue
+
+
+def test_syllables_of_songs_are_words_again() -> None:
+    text = (
+        "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,"
+        "{\\k20}Ka{\\k30}ra{\\K25}o{\\kf40}ke {\\ko10}line\n"
+    )
+    assert texts(Ass().parse(text)) == ["Karaoke line"]
 
 
 def test_a_drawing_is_no_text_but_what_stands_beside_it_is() -> None:
