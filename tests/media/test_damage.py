@@ -122,13 +122,16 @@ def make_playlist(path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("kind", ["", "#EXT-X-PLAYLIST-TYPE:EVENT\n"])
 def test_a_playlist_that_never_ends_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     playlist = make_playlist(tmp_path / "live.m3u8")
     whole = playlist.read_text()
     assert len(decode_audio(playlist)) / RATE == pytest.approx(6, abs=0.2)
-    playlist.write_text(whole.replace("#EXT-X-ENDLIST\n", ""))
+    playlist.write_text(
+        whole.replace("#EXT-X-ENDLIST\n", "").replace("#EXTM3U\n", f"#EXTM3U\n{kind}")
+    )
     monkeypatch.setattr(decode, "SILENCE_LIMIT", 1.0)
     with pytest.raises(
         MediaError,

@@ -46,6 +46,39 @@ def test_sound_that_starts_late_comes_after_silence(
     assert onsets(sound)[0] == pytest.approx(3.0, abs=CODEC_DELAY)
 
 
+def test_late_sound_alone_begins_at_once(tools: str, tmp_path: Path) -> None:
+    """As players show it: no picture tells that there was anything before."""
+    path = make_media(tmp_path / "late.mka", Track(tone(2), late=3.0))
+    assert onsets(decode_audio(path))[0] == pytest.approx(0.0, abs=CODEC_DELAY)
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mov", "mkv"])
+def test_sound_before_the_cut_of_a_film_is_not_heard(
+    tools: str, tmp_path: Path, extension: str
+) -> None:
+    """What is copied from amid a group of pictures on begins with a part that is hidden."""
+    sound = place(8, (1, tone(0.5)), (2.8, tone(0.3)), (5, tone(0.5)), floor=0)
+    whole = make_media(tmp_path / f"whole.{extension}", sound, video=8, options=["-g", "100"])
+    film = tmp_path / f"film.{extension}"
+    run_ffmpeg("-ss", "3.3", "-i", str(whole), "-c", "copy", str(film))
+    shown = tmp_path / "shown.wav"
+    run_ffmpeg("-i", str(film), "-map", "0:a", "-af", "aresample=async=1:first_pts=0", str(shown))
+    assert onsets(decode_audio(film)) == pytest.approx(onsets(decode_audio(shown)), abs=0.03)
+    if extension != "mkv":  # which has no edit list and shows what comes before
+        assert onsets(decode_audio(film)) == pytest.approx([1.7], abs=0.05)
+
+
+@pytest.mark.parametrize(("kept", "expected"), [(1.0, [1.0, 4.0]), (0.5, [1.0])])
+def test_a_film_in_fragments_is_decoded_as_far_as_it_goes(
+    kept: float, expected: list[float], tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    fragments = ["-g", "25", "-ar", "48000", "-movflags", "frag_keyframe+empty_moov"]
+    make_media(film, BEEPS, video=6, options=fragments)
+    film.write_bytes(film.read_bytes()[: int(kept * film.stat().st_size)])
+    assert onsets(decode_audio(film)) == pytest.approx(expected, abs=CODEC_DELAY)
+
+
 def test_the_silence_before_late_sound_is_exact(tools: str, tmp_path: Path) -> None:
     path = make_media(
         tmp_path / "late.mkv", Track(tone(2), late=3.0), video=6, options=["-c:a", "pcm_s16le"]
@@ -106,6 +139,17 @@ def test_blocks_are_of_the_size_asked_for_and_together_the_whole(tools: str, bee
 
 def test_samples_are_those_of_the_file(beeps: Path) -> None:
     np.testing.assert_allclose(decode_audio(beeps), BEEPS, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("codec", "rate"),
+    [("pcm_u8", 8000), ("pcm_mulaw", 8000), ("pcm_f32le", 48000), ("pcm_s24le", 96000)],
+)
+def test_samples_of_telephones_and_studios_are_read(
+    codec: str, rate: int, beeps: Path, tmp_path: Path
+) -> None:
+    run_ffmpeg("-i", str(beeps), "-c:a", codec, "-ar", str(rate), str(tmp_path / "a.wav"))
+    assert onsets(decode_audio(tmp_path / "a.wav")) == pytest.approx([1.0, 4.0], abs=0.01)
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])

@@ -41,6 +41,14 @@ def test_a_wave_file_is_read_whole_whatever_its_header_says(
     assert onsets(later) == pytest.approx([1], abs=0.01)
 
 
+def test_a_wave_file_that_was_cut_or_described_is_read(tmp_path: Path) -> None:
+    described = make_media(tmp_path / "a.wav", BEEPS, options=["-write_bext", "1"])
+    assert onsets(decode_audio(described)) == pytest.approx([1, 4], abs=0.01)
+    data = described.read_bytes()
+    described.write_bytes(data[: len(data) // 2 + 1])  # amid a sample
+    assert onsets(decode_audio(described)) == pytest.approx([1], abs=0.01)
+
+
 @pytest.mark.parametrize("size", [0, 1000, 1 << 40])
 def test_a_wave_file_of_long_sizes_is_read_whole(size: int, tmp_path: Path) -> None:
     wave = make_media(tmp_path / "a.wav", BEEPS, options=["-rf64", "always"])

@@ -13,7 +13,7 @@ from gptasr_subs.outputs import burning
 from gptasr_subs.outputs.burning import burn, burned_path
 from gptasr_subs.types import Cue
 from tests.support.films import names_in
-from tests.support.media_maker import make_media, read_with_ffmpeg, run_ffmpeg, tone
+from tests.support.media_maker import make_media, read_with_ffmpeg, run_ffmpeg, tone, turn
 
 WIDTH, HEIGHT = 640, 360
 CUES = [Cue(1.0, 2.0, ("Hello,", "it's 100% here"))]
@@ -119,14 +119,6 @@ def test_audio_that_the_container_does_not_take_stays_without_loss(tmp_path: Pat
     target = tmp_path / "film.subtitled.mp4"
     burn(film, [Cue(0.2, 0.8, ("Hello",))], target)
     assert [track.codec for track in probe(target).audio] == ["alac", "alac"]
-
-
-def turn(film: Path) -> None:
-    """Let players show the picture upright, as telephones do: by the matrices of the tracks."""
-    plain = b"\0\1\0\0" + bytes(12) + b"\0\1\0\0" + bytes(12) + b"@\0\0\0"
-    turned = bytes(4) + b"\0\1\0\0" + bytes(4) + b"\xff\xff\0\0" + bytes(16) + b"@\0\0\0"
-    head, *tracks = film.read_bytes().split(plain)
-    film.write_bytes(head + plain + turned.join(tracks))  # the first is that of the whole film
 
 
 def test_the_size_of_the_text_follows_the_picture_as_it_is_seen(tmp_path: Path) -> None:

@@ -14,13 +14,21 @@ from typing import Any
 import pytest
 
 from gptasr_subs.errors import MediaError, OutputError
-from gptasr_subs.media.probe import inspect
+from gptasr_subs.media.decode import decode_audio
+from gptasr_subs.media.probe import inspect, probe
 from gptasr_subs.outputs import embedding
 from gptasr_subs.outputs.embedding import Track, embed, embedded_track
 from gptasr_subs.types import Cue
 from tests.support.films import names_in
 from tests.support.media_maker import Track as Sound
-from tests.support.media_maker import make_media, read_with_ffmpeg, run_ffmpeg, tone
+from tests.support.media_maker import (
+    make_media,
+    onsets,
+    read_with_ffmpeg,
+    run_ffmpeg,
+    tone,
+    turn,
+)
 
 CUES = [Cue(0.5, 1.5, ("Hello,", "it's 100%")), Cue(2.25, 3.0, ("Zoë & friends",))]
 FACTS = """;FFMETADATA1
@@ -273,6 +281,19 @@ def test_when_and_where_a_film_was_made_stays(kind: str, tools: str, tmp_path: P
     found = [said_of(part) for part in (after["format"], *after["streams"])]
     assert found[: len(kept)] == kept
     assert {name.lower() for name in keys} <= kept[0].keys() | {"minor_version"}
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mov"])
+def test_a_turned_film_and_late_audio_stay_as_they_are(kind: str, tmp_path: Path) -> None:
+    film = make_media(tmp_path / f"film.{kind}", Sound(tone(2), late=1.5), video=4, size="64x32")
+    turn(film)
+    before = probe(film)
+    assert (before.width, before.height) == (32, 64)
+    heard = onsets(decode_audio(film))
+    embed(film, CUES, Track())
+    assert (probe(film).width, probe(film).height) == (32, 64)
+    assert onsets(decode_audio(film)) == pytest.approx(heard, abs=0.001)
+    assert heard == pytest.approx([1.5], abs=0.07)  # and the delay of the codec
 
 
 def said_of(part: dict[str, Any]) -> dict[str, str]:

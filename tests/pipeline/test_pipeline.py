@@ -222,6 +222,20 @@ def test_words_stay_inside_their_window() -> None:
     assert found == [(window, [Word("late", 10.5, 12.0), Word("later", 12.0, 12.0)])]
 
 
+def test_the_length_of_joined_files_is_that_of_what_was_heard(tmp_path: Path) -> None:
+    """The head of the first one tells its own length, and its bit rate a guess."""
+    parts = [make_film(tmp_path / "a.wav"), make_film(tmp_path / "b.wav", TALK[:1], 2.0)]
+    rates = [["-b:a", "64k"], ["-b:a", "24k"]]
+    for part, rate in zip(parts, rates, strict=True):
+        command = [find_ffmpeg(), "-v", "error", "-i", str(part), *rate]
+        subprocess.run([*command, str(part.with_suffix(".mp3"))], check=True)
+    joined = tmp_path / "joined.mp3"
+    joined.write_bytes(b"".join(part.with_suffix(".mp3").read_bytes() for part in parts))
+    document = recognize_file(joined, FakeRecognizer())
+    assert [word.text for word in document.words] == [text for _, text in [*TALK, TALK[0]]]
+    assert document.seconds == pytest.approx(TALK_SECONDS + 2.0, abs=0.2)
+
+
 def test_a_container_that_does_not_say_its_length_still_gets_one(tmp_path: Path) -> None:
     media = tmp_path / "stream.webm"
     live = ["-f", "webm", "-live", "1", str(media)]

@@ -128,13 +128,16 @@ def test_a_folder_without_rights_is_named(tmp_path: Path) -> None:
 
 
 @posix
-def test_others_may_read_what_the_usual_rights_allow(tmp_path: Path) -> None:
-    old = os.umask(0o022)
+@pytest.mark.parametrize(("mask", "rights"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_others_may_read_what_the_usual_rights_allow(
+    mask: int, rights: int, tmp_path: Path
+) -> None:
+    old = os.umask(mask)
     try:
         write_atomically(tmp_path / "new.srt", "text")
     finally:
         os.umask(old)
-    assert stat.S_IMODE((tmp_path / "new.srt").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "new.srt").stat().st_mode) == rights
 
 
 @posix

@@ -124,6 +124,14 @@ def cut_hole(source: Path, path: Path, start: float, end: float) -> Path:
     return path
 
 
+def turn(film: Path) -> None:
+    """Let players show the picture upright, as telephones do: by the matrices of the tracks."""
+    plain = b"\0\1\0\0" + bytes(12) + b"\0\1\0\0" + bytes(12) + b"@\0\0\0"
+    turned = bytes(4) + b"\0\1\0\0" + bytes(4) + b"\xff\xff\0\0" + bytes(16) + b"@\0\0\0"
+    head, *tracks = film.read_bytes().split(plain)
+    film.write_bytes(head + plain + turned.join(tracks))  # the first is that of the whole film
+
+
 def write_wav(path: Path, sound: FloatArray, channels: int = 1) -> Path:
     """A 16 bit sound file; with several channels, the sound is the same in all."""
     with wave.open(str(path), "wb") as file:
