@@ -17,7 +17,7 @@ from gptasr_subs.align.known_text import (
 )
 from gptasr_subs.align.retiming import align_cues
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats import read, write
+from gptasr_subs.formats import Document, read, render, write
 from gptasr_subs.model import files
 from gptasr_subs.model.ctc import normalize_text
 from gptasr_subs.pipeline.recognize import recognize_file
@@ -62,6 +62,29 @@ def test_a_text_without_a_word_to_listen_for_is_refused_at_once(tmp_path: Path, 
     (tmp_path / "script.txt").write_text(text, encoding="utf-8")
     with pytest.raises(FormatError, match="no word in Latin letters to listen for"):
         read_text_or_cues(tmp_path / "script.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "like"), [("old.ssa", "ass"), ("old.dfxp", "ttml"), ("old.xml", "ttml")]
+)
+def test_subtitles_of_rarer_names_are_not_taken_for_a_script(
+    name: str, like: str, tmp_path: Path
+) -> None:
+    cues = [Cue(1.0, 2.0, ("One for the money",))]
+    (tmp_path / name).write_text(render(Document(tuple(cues)), like))
+    assert read_text_or_cues(tmp_path / name) == cues
+
+
+def test_of_a_text_that_is_far_longer_than_the_film_what_is_said_is_placed() -> None:
+    emissions, spans = said(LINES)
+    elsewhere = "\n".join(FILLER)
+    words, unspoken = align_script("\n".join([elsewhere, *LINES, elsewhere]), emissions)
+    found = [word for word in words if word.text in ("one", "two", "three", "and")]
+    assert [word.start for word in found] == pytest.approx([span.start for span in spans], abs=0.1)
+    assert len(" ".join(unspoken).split()) >= 0.8 * 2 * len(elsewhere.split())
+    alphabet = [f"{letter}{line}" for letter in "bcdfghjkl" for line in FILLER]
+    with pytest.raises(FormatError, match="belong together"):
+        align_script("\n".join([*LINES, *alphabet]), said(LINES[:1])[0])
 
 
 @pytest.mark.parametrize("each", [True, False, None])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from gptasr_subs.formats import read
 from gptasr_subs.model.checkpoint import save_checkpoint
+from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
 from tests.support.ended import Ended, Program, one_line, text_of
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import SPOKEN, make_film, names_in
@@ -70,6 +73,38 @@ def test_awkward_names_work_and_every_line_about_them_is_one_line(
     assert ended.code == 0
     assert text_of(tmp_path / f"{name[:-4]}.en.srt") == SPOKEN
     one_line(ended.err)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_names_of_any_bytes_are_done_by_run_and_watch(
+    program: Program, fake: FakeRecognizer, tmp_path: Path
+) -> None:
+    lib = tmp_path / "lib"
+    lib.mkdir()
+    film = lib / os.fsdecode(b"caf\xe9.wav")
+    make_film(tmp_path / "talk.wav").rename(film)
+    assert program(film).code == 0
+    subtitle = film.with_suffix(".en.srt")
+    assert text_of(subtitle) == SPOKEN
+    subtitle.unlink()
+    ended = program("watch", lib, "--once", "--settle", "0.1")
+    assert ended.code == 0 and "went wrong" not in ended.err
+    assert text_of(subtitle) == SPOKEN
+    assert len(fake.asked) == 1  # the journal knows such a name
+
+
+def test_neither_a_home_nor_a_place_for_temporary_files_is_needed(
+    program: Program, fake: FakeRecognizer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a container runs it for a user who has none."""
+    for variable in (CACHE_VARIABLE, DATA_VARIABLE, "XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", "/proc/self/nobody")
+    monkeypatch.setenv("TMPDIR", "/proc/self/nowhere")
+    ended = program(folder)
+    assert ended.code == 0 and text_of(folder / "talk.en.srt") == SPOKEN
+    warning, _ = ended.err.splitlines()
+    assert warning.startswith("The journal") and warning.endswith("work goes on without it.")
 
 
 def test_names_with_a_leading_dash_come_after_two_dashes(

@@ -291,6 +291,9 @@ def test_once_does_what_is_there_and_ends(program, fake: FakeRecognizer, folder:
     ended = program("watch", folder, "--once", "--settle", "0.1")
     assert ended.code == 1 and "no media" in ended.err
     assert text_of(folder / "talk.en.srt") == text_of(folder / "other.en.srt") == SPOKEN
+    done = len(fake.asked)
+    again = program("watch", folder, "--once", "--settle", "0.1", "--no-journal")
+    assert len(fake.asked) == done and "talk.wav" not in again.err
     assert program("watch", folder / "nix").code == 2
 
 
