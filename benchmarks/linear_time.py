@@ -10,11 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from against_whisper import run
+from against_whisper import our_command, peak_memory, run
 
 from gptasr_subs.media.ffmpeg import find_ffmpeg
 
@@ -45,20 +44,9 @@ def measure(film: Path, minutes: list[float]) -> list[dict[str, float]]:
     with tempfile.TemporaryDirectory() as name:
         for length in minutes:
             sound, srt = looped(film, length, Path(name)), str(Path(name) / "out.srt")
-            seconds, peak = run(
-                [
-                    sys.executable,
-                    "-m",
-                    "gptasr_subs",
-                    "-q",
-                    "--no-journal",
-                    "--overwrite",
-                    "-o",
-                    srt,
-                    str(sound),
-                ]
-            )
-            rows.append({"minutes": length, "seconds": round(seconds, 2), "peak_mib": peak >> 20})
+            command = our_command(str(sound), srt)
+            row = {"minutes": length, "seconds": round(run(command), 2)}
+            rows.append({**row, "peak_mib": peak_memory(command) >> 20})
             print(json.dumps(rows[-1]), flush=True)
     return rows
 
