@@ -104,21 +104,19 @@ def _line_tokens(row: Row, longest: int) -> Iterator[Token]:
 
 
 def _break_between(cue: Cue, following: Cue) -> int:
-    """What parts two cues at least; speakers who begin at once may share one, a line each."""
-    both_speak = _is_dialogue(cue) and _is_dialogue(following) and len(following.lines) == 1
-    if both_speak and following.start - cue.start < _AT_ONCE and cue.position == following.position:
-        return LINE
-    return CUE if _is_apart(cue, following) else PHRASE
-
-
-def _is_apart(cue: Cue, following: Cue) -> bool:
-    """Whether two cues have different speakers or places, or one is a sign shown during speech."""
-    if _is_dialogue(cue) or _is_dialogue(following) or cue.position != following.position:
-        return True
+    """What parts two cues at least."""
+    if cue.position != following.position:
+        return CUE
+    later = following.start - cue.start
+    if _is_dialogue(cue) or _is_dialogue(following):
+        both_speak = _is_dialogue(cue) and _is_dialogue(following) and len(following.lines) == 1
+        # Speakers who begin at once may share a cue, a line each.
+        return LINE if both_speak and later < _AT_ONCE else CUE
     if _is_in_capitals(cue) != _is_in_capitals(following):
-        return True
+        return CUE
+    # One that is a sign, shown during speech
     together = min(cue.end, following.end) - following.start
-    return together > _SPOKEN_OVER and following.start - cue.start > _SPOKEN_OVER
+    return CUE if min(together, later) > _SPOKEN_OVER else PHRASE
 
 
 def _is_dialogue(cue: Cue) -> bool:

@@ -110,11 +110,12 @@ def _holds_next(word: str) -> bool:
     return len(word) >= _ADJECTIVE_LENGTH and word.endswith(_ADJECTIVE_ENDINGS)
 
 
-def _penalty(before: str, after: str, opens_sentence: bool) -> float:
-    """Return points for a break between two words.
-
-    ``opens_sentence``: ``before`` is the first of its sentence.
+def break_penalty(words: Sequence[str], k: int) -> float:
+    """Return points for a break before word ``k``, which is neither the first nor beyond the
+    last.
     """
+    before = words[k - 1]
+    after = words[k]
     if ends_sentence(before):
         return SENTENCE_END
     if before.rstrip(_CLOSERS).endswith((",", ";", ":", "-", "–", "—")):
@@ -128,15 +129,9 @@ def _penalty(before: str, after: str, opens_sentence: bool) -> float:
         return BEFORE_LINK
     if right in _LINKS:
         return PLAIN if _holds_next(left) else BEFORE_LINK
+    opens_sentence = k == 1 or ends_sentence(words[k - 2])
     full_name = not opens_sentence and _is_name(before) and _is_name(after)
     return INSIDE_PHRASE if full_name or _holds_next(left) else PLAIN
-
-
-def break_penalty(words: Sequence[str], k: int) -> float:
-    """Return points for a break before word ``k``, which is neither the first nor beyond the
-    last.
-    """
-    return _penalty(words[k - 1], words[k], k == 1 or ends_sentence(words[k - 2]))
 
 
 def break_penalties(words: Sequence[str]) -> Floats:

@@ -182,9 +182,16 @@ class _Place:
 
         From the last on, so that places stay true.
         """
+        # Stretches of neighbours that have faults, each as (first, one past the last)
+        runs: list[tuple[int, int]] = []
+        for k in sorted(k for k in self.faulty if self.cues[k] not in self.right):
+            if runs and runs[-1][1] == k:
+                runs[-1] = (runs[-1][0], k + 1)
+            else:
+                runs.append((k, k + 1))
         touched = len(self.cues)
         changed = False
-        for first, last in reversed(self._runs()):
+        for first, last in reversed(runs):
             run = tuple(self.cues[first:last])
             if last <= touched and run not in self.unfixable:
                 low = self._fix_run(first, last)
@@ -196,16 +203,6 @@ class _Place:
         if changed:
             self.faulty = _faulty(lint(self.cues, self.norms))
         return changed
-
-    def _runs(self) -> list[tuple[int, int]]:
-        """Stretches of neighbours that have faults, each as (first, one past the last)."""
-        runs: list[tuple[int, int]] = []
-        for k in sorted(k for k in self.faulty if self.cues[k] not in self.right):
-            if runs and runs[-1][1] == k:
-                runs[-1] = (runs[-1][0], k + 1)
-            else:
-                runs.append((k, k + 1))
-        return runs
 
     def _fix_run(self, first: int, last: int) -> int | None:
         """The first cue that was shaped anew, if any was.
@@ -277,7 +274,10 @@ class _Place:
         return earliest, after[0].start - gap if after else inf
 
     def _fit(self, cues: Cues, earliest: float, latest: float) -> Cues:
-        """The cues at an even pace in a room, none if there is none."""
+        """The cues at an even pace in a room, none if there is none.
+
+        They and the gaps between them keep their proportions.
+        """
         begin = cues[0].start
         end = min(latest, max(cues[-1].end, begin + _LEAST * len(cues)))
         needed = sum(_needed(cue, self.norms) for cue in cues)
@@ -287,7 +287,17 @@ class _Place:
             begin = earliest
         if latest - end < self.norms.min_gap:
             end = latest
-        return _paced(cues, begin, end) if end > begin else []
+        if end <= begin:
+            return []
+        shown = [max(_LEAST / 10, cue.end - cue.start) for cue in cues]
+        gaps = [max(0.0, after.start - cue.end) for cue, after in pairwise(cues)]
+        pace = (end - begin) / (sum(shown) + sum(gaps))
+        paced: Cues = []
+        now = begin
+        for cue, seconds, gap in zip(cues, shown, [*gaps, 0.0], strict=True):
+            paced.append(replace(cue, start=now, end=now + pace * seconds))
+            now = paced[-1].end + pace * gap
+        return [*paced[:-1], replace(paced[-1], end=end)]
 
     def _yielded(self, cue: Cue) -> float:
         """Seconds that a cue can give to a neighbour and stay right."""
@@ -311,17 +321,3 @@ def _faulty(report: Report) -> set[int]:
         if violation.pair and violation.cue < report.cues:
             faulty.add(violation.cue)
     return faulty
-
-
-def _paced(cues: Cues, begin: float, end: float) -> Cues:
-    """The cues and the gaps between them at the same proportions from ``begin`` to ``end``."""
-    shown = [max(_LEAST / 10, cue.end - cue.start) for cue in cues]
-    gaps = [max(0.0, after.start - cue.end) for cue, after in pairwise(cues)]
-    pace = (end - begin) / (sum(shown) + sum(gaps))
-    paced: Cues = []
-    now = begin
-    for cue, seconds, gap in zip(cues, shown, [*gaps, 0.0], strict=True):
-        ending = now + pace * seconds
-        paced.append(replace(cue, start=now, end=ending))
-        now = ending + pace * gap
-    return [*paced[:-1], replace(paced[-1], end=end)]

@@ -102,7 +102,14 @@ def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> lis
     """
     if not timed.words:
         return []
-    penalties = _penalties(timed, norms)
+    # Points for a break before each word, shape (n + 1,). Where a voice rests for half a long
+    # pause, a phrase has ended, whatever the words.
+    grammar = break_penalties(timed.words)
+    penalties = grammar * np.maximum(0.0, 1.0 - 2.0 * _silence(timed, norms))
+    ended = (timed.break_before >= LINE) | (
+        (timed.break_before == PHRASE) & (grammar[:-1] < INSIDE_PHRASE)
+    )
+    penalties[:-1][ended] = SENTENCE_END
     stops = np.searchsorted(timed.starts, timed.starts + norms.max_seconds, side="right")
     most_words = (stops - np.arange(len(timed.starts))).max()  # that begin within one cue
     layouts = Layouts(
@@ -115,18 +122,6 @@ def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> lis
     )
     costs = _cue_costs(timed, layouts, penalties, norms)
     return _as_cues(timed, layouts, runs=_cheapest_runs(costs), norms=norms, shots=shots)
-
-
-def _penalties(timed: TimedWords, norms: Norms) -> Floats:
-    """Return points for a break before each word, shape (n + 1,)."""
-    # Where a voice rests for half a long pause, a phrase has ended, whatever the words.
-    grammar = break_penalties(timed.words)
-    penalties = grammar * np.maximum(0.0, 1.0 - 2.0 * _silence(timed, norms))
-    ended = (timed.break_before >= LINE) | (
-        (timed.break_before == PHRASE) & (grammar[:-1] < INSIDE_PHRASE)
-    )
-    penalties[:-1][ended] = SENTENCE_END
-    return penalties
 
 
 def _silence(timed: TimedWords, norms: Norms) -> Floats:
@@ -144,7 +139,7 @@ def _cue_costs(
     """
     n = len(timed.words)
     bridges = costs.bridged_pause * _silence(timed, norms)
-    # Or a rest, see _penalties
+    # Or a rest, see ``arrange``
     bridges[1:-1] += costs.bridged_sentence * (penalties[1:-1] == SENTENCE_END)
     bridges[:-1] += costs.bridged_cue * (
         (timed.break_before == PHRASE) & (penalties[:-1] == SENTENCE_END)
