@@ -113,7 +113,12 @@ def read_with_remarks(path: str | os.PathLike[str]) -> Reading:
         )
     decoded = read_decoded(path)
     text = decoded.text
-    found = _format_of(text) or found
+    # Many are called by the name of another format; the first line says what they are.
+    first = text.lstrip("\ufeff \n")[:200]
+    name = next((name for name, begin in _BEGINNINGS.items() if begin.match(first)), "")
+    named = find_formats().get(name)
+    if isinstance(named, ReadableFormat):
+        found = named
     assumed = (decoded.assumed,) if decoded.assumed else ()
     try:
         if isinstance(found, RemarkingFormat):
@@ -133,16 +138,6 @@ def is_readable(path: str | os.PathLike[str]) -> bool:
         return isinstance(get_format(_extension(path)), ReadableFormat)
     except FormatError:
         return False
-
-
-def _format_of(text: str) -> ReadableFormat | None:
-    """Return the format that a file's first line names, for many are called by the name of
-    another.
-    """
-    first = text.lstrip("\ufeff \n")[:200]
-    name = next((name for name, begin in _BEGINNINGS.items() if begin.match(first)), "")
-    found = find_formats().get(name)
-    return found if isinstance(found, ReadableFormat) else None
 
 
 def _extension(path: str | os.PathLike[str]) -> str:

@@ -7,9 +7,9 @@ Times may stand on any element and count from the beginning of what it stands in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby
 from math import inf, isfinite
 from xml.etree import ElementTree
 
@@ -66,7 +66,14 @@ class _Scope:
 def read_ttml(root: ElementTree.Element) -> Reading:
     """Return all text that has a time. Raises FormatError where a time cannot be read."""
     reader = _Reader(root)
-    cues = [cue for paragraph in reader.paragraphs() for cue in _cues(paragraph)]
+    cues = []
+    for group in chain.from_iterable(map(_together, reader.paragraphs())):
+        filled = [part for part in group if part.text.strip()]
+        if filled:
+            begin = min(part.begin for part in filled)
+            end = max(part.end for part in filled)
+            lines = clean_lines(balance_tags("".join(part.text for part in group).split("\n")))
+            cues.append(Cue(round(begin, 3), round(end, 3), tuple(lines), filled[0].place))
     read = close_open(sorted(cues, key=lambda cue: cue.start))
     return Reading(read.cues, (*read.remarks, *left_out(reader.untimed)))
 
@@ -178,17 +185,6 @@ class _Reader:
             units |= {"f": self.frame, "t": self.tick}
             return float(offset[1].replace(",", ".")) * units[offset[2] or "s"]
         raise FormatError(f"This TTML file has a time that cannot be read: {time!r}.")
-
-
-def _cues(parts: Sequence[_Part]) -> Iterator[Cue]:
-    """Yield the parts of a paragraph that are shown together, as cues."""
-    for group in _together(parts):
-        lines = clean_lines(balance_tags("".join(part.text for part in group).split("\n")))
-        filled = [part for part in group if part.text.strip()]
-        if filled:
-            begin = min(part.begin for part in filled)
-            end = max(part.end for part in filled)
-            yield Cue(round(begin, 3), round(end, 3), tuple(lines), filled[0].place)
 
 
 def _together(parts: Iterable[_Part]) -> list[list[_Part]]:

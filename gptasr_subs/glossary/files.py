@@ -84,16 +84,12 @@ def _parse_term(content: str) -> Term:
             f"the letters of {text!r} do not say how it sounds; "
             "add that behind a '|', for example R2-D2 | artoo detoo"
         )
-    return Term(text, spellings, _parse_weight(weight))
-
-
-def _parse_weight(text: str) -> float:
     try:
-        weight = float(text or 1.0)
+        number = float(weight or 1.0)
     except ValueError:
-        weight = math.nan
-    if not 0 < weight <= _MAX_WEIGHT:
+        number = math.nan
+    if not 0 < number <= _MAX_WEIGHT:
         raise ValueError(
-            f"the weight {text!r} is no number above 0 and up to {_MAX_WEIGHT:g}; 1 is the usual"
+            f"the weight {weight!r} is no number above 0 and up to {_MAX_WEIGHT:g}; 1 is the usual"
         )
-    return weight
+    return Term(text, spellings, number)
