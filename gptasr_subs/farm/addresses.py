@@ -68,10 +68,14 @@ def subtitle_remote(film: Film, write: Callable[[Path, Options], Result]) -> Eve
         reason = "all that is asked for is there already"
         return Event(Path(film.place), "skipped", reason=reason, language=film.options.language)
     options = replace(film.options, formats=tuple(wanted), output_dir=None)
-    with _fetched(film.place) as media:
+    with _own_folder() as folder:
+        media = folder / PurePosixPath(film.place).name
+        with _as_farm_error(film.place):
+            system, path = _open(film.place)
+            system.get_file(path, str(media))
         result = write(media, options)
-        for name, path in target_paths(media, options).items():
-            _put(path, wanted[name])
+        for name, target in target_paths(media, options).items():
+            _put(target, wanted[name])
     return replace(event_of(result, film.options), media=Path(film.place))
 
 
@@ -94,17 +98,6 @@ def _missing(film: Film) -> dict[str, str]:
             if not system.exists(path):
                 missing[name] = target
     return missing
-
-
-@contextmanager
-def _fetched(address: str) -> Iterator[Path]:
-    """A copy of what lies at an address, gone after the block."""
-    with _own_folder() as folder:
-        copy = folder / PurePosixPath(address).name
-        with _as_farm_error(address):
-            system, path = _open(address)
-            system.get_file(path, str(copy))
-        yield copy
 
 
 def _put(file: Path, address: str) -> None:

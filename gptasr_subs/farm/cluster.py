@@ -170,16 +170,18 @@ class RayCluster:
             time.sleep(seconds)
             return []
         ready, _ = self._ray.wait(list(self._answers), timeout=seconds)
-        return [self._receive(answer) for answer in ready]
-
-    def _receive(self, answer: Any) -> Message:
-        worker = self._answers.pop(answer)
-        try:
-            said = self._ray.get(answer)
-        except self._ray.exceptions.RayError as error:
-            self.end(worker)  # one that cannot be reached may live
-            return Lost(worker, _reason(error))
-        return Started(worker, said) if isinstance(said, Node) else Answered(worker, said)
+        messages: list[Message] = []
+        for answer in ready:
+            worker = self._answers.pop(answer)
+            try:
+                said = self._ray.get(answer)
+            except self._ray.exceptions.RayError as error:
+                self.end(worker)  # one that cannot be reached may live
+                messages.append(Lost(worker, _reason(error)))
+            else:
+                is_start = isinstance(said, Node)
+                messages.append(Started(worker, said) if is_start else Answered(worker, said))
+        return messages
 
 
 def import_ray() -> Any:
@@ -220,26 +222,18 @@ def _connect(address: str, share: Share) -> None:
     else:
         settings["address"] = address
     try:
-        if not local:  # local:2 looks like a host and a port
-            _reach(os.environ.get("RAY_ADDRESS", "") if address == "auto" else address)
+        place = os.environ.get("RAY_ADDRESS", "") if address == "auto" else address
+        named = _HOST_AND_PORT.fullmatch(place)
+        if named and not local:  # local:2 looks like a host and a port
+            # Where nobody listens, Ray itself would ask for minutes.
+            socket.create_connection((named[1], int(named[2])), _PATIENCE).close()
         ray.init(**settings)
     except Exception as error:  # of several kinds, by the version and what is wrong
         raise FarmError(
             f"There is no Ray cluster at {address!r} ({_reason(error)}); start one with"
             " `ray start --head`, or write --ray local:2 to use this machine."
         ) from error
-    _silence()
-
-
-def _reach(address: str) -> None:
-    """Raise OSError where nobody listens at ``HOST:PORT``: Ray itself would ask for minutes."""
-    place = _HOST_AND_PORT.fullmatch(address)
-    if place:
-        socket.create_connection((place[1], int(place[2])), _PATIENCE).close()
-
-
-def _silence() -> None:
-    """Keep Ray from printing what happens to nodes: the driver says what it means for films."""
+    # Ray is kept from printing what happens to nodes: the driver says what it means for films.
     module = importlib.import_module("ray._private.worker")
     name = "print_to_stdstream"
     if hasattr(module, name):

@@ -59,13 +59,9 @@ def add_films(
         if overwrite and manifest.is_done(place):
             collected.known += 1
             continue
-        seconds = round(manifest.seconds_of(place) or _seconds(place, size))
+        is_audio = PurePosixPath(place).suffix.lower() in AUDIO_EXTENSIONS
+        guess = size / (_AUDIO_BYTES if is_audio else _VIDEO_BYTES)
+        seconds = round(manifest.seconds_of(place) or guess)
         queue.add(place, priority=seconds)
         collected.films += 1
         collected.seconds += seconds
-
-
-def _seconds(place: str, size: int) -> float:
-    """About how long a film of so many bytes is."""
-    is_audio = PurePosixPath(place).suffix.lower() in AUDIO_EXTENSIONS
-    return size / (_AUDIO_BYTES if is_audio else _VIDEO_BYTES)

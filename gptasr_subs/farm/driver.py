@@ -19,7 +19,7 @@ from dataclasses import replace
 from gptasr_subs import __version__
 from gptasr_subs.errors import FarmError, SharedNameError
 from gptasr_subs.farm.addresses import is_remote, target_addresses
-from gptasr_subs.farm.cluster import Answered, Cluster, Lost, Message, Started
+from gptasr_subs.farm.cluster import Answered, Cluster, Lost
 from gptasr_subs.farm.films import Answer, Film, Halted, Node, Unfit
 from gptasr_subs.jobs.hooks import Event, Hooks, reason_of
 from gptasr_subs.jobs.queue import LEASE, Job, Queue, State
@@ -105,7 +105,11 @@ class Farm:
                 self._receive_all(longest_wait)
             self._halt()
         finally:
-            self._end()
+            for job in [*self._at_work.values(), *self._held]:
+                self._queue.release(job, "its worker was stopped")
+            for worker in [*self._starting, *self._nodes]:
+                self._cluster.end(worker)
+            self._notifying.shutdown()
 
     def _hand_out(self) -> None:
         """Give every worker that waits the next film."""
@@ -178,18 +182,15 @@ class Farm:
                     self._cluster.halt(worker, job.id)
         if now >= self._next_look:
             self._next_look = now + _LOOK
-            self._see_nodes()
+            room = self._cluster.nodes()
+            if room.keys() != self._room.keys():
+                self._unfit = 0  # whatever was wrong may have been with a node that is gone
+            if not any(room.values()) and (self._room or not room):
+                _log.warning("No node has room for a worker; waiting for one that has.")
+            self._room = room
+            for node in {self._nodes[worker].id for worker in self._idle} - room.keys():
+                self._end_idle(node)
             self._start_workers()
-
-    def _see_nodes(self) -> None:
-        room = self._cluster.nodes()
-        if room.keys() != self._room.keys():
-            self._unfit = 0  # whatever was wrong may have been with a node that is gone
-        if not any(room.values()) and (self._room or not room):
-            _log.warning("No node has room for a worker; waiting for one that has.")
-        self._room = room
-        for node in {self._nodes[worker].id for worker in self._idle} - room.keys():
-            self._end_idle(node)
 
     def _start_workers(self) -> None:
         """Ask for as many workers as there is room, and films, for."""
@@ -204,21 +205,23 @@ class Farm:
 
     def _receive_all(self, seconds: float) -> None:
         for message in self._cluster.wait(min(seconds, _TICK)):
-            self._receive(message)
-
-    def _receive(self, message: Message) -> None:
-        worker = message.worker
-        if isinstance(message, Started):
-            self._starting.discard(worker)
-            self._nodes[worker] = message.node
-            if message.node.version != __version__:
-                self._dismiss(worker, _other_version(message.node))
+            worker = message.worker
+            if isinstance(message, Answered):
+                self._take(worker, self._at_work.pop(worker), message.answer)
+            elif isinstance(message, Lost):
+                self._lose(message)
             else:
-                self._idle.append(worker)
-        elif isinstance(message, Answered):
-            self._take(worker, self._at_work.pop(worker), message.answer)
-        else:
-            self._lose(message)
+                node = message.node
+                self._starting.discard(worker)
+                self._nodes[worker] = node
+                if node.version == __version__:
+                    self._idle.append(worker)
+                else:
+                    self._dismiss(
+                        worker,
+                        f"{node.name} has version {node.version} of gptasr-subs and this machine "
+                        f"{__version__}; install the same on every machine.",
+                    )
 
     def _take(self, worker: int, job: Job, answer: Answer) -> None:
         """Note what a worker says of its film, and let it wait for the next one."""
@@ -304,13 +307,6 @@ class Farm:
         while self._at_work and time.monotonic() < self._stopped_at + _GRACE:
             self._receive_all(_TICK)
 
-    def _end(self) -> None:
-        for job in [*self._at_work.values(), *self._held]:
-            self._queue.release(job, "its worker was stopped")
-        for worker in [*self._starting, *self._nodes]:
-            self._cluster.end(worker)
-        self._notifying.shutdown()
-
 
 def _for_workers(options: Options) -> Options:
     """The options as they hold on other machines.
@@ -320,10 +316,3 @@ def _for_workers(options: Options) -> Options:
     """
     folder = options.output_dir.absolute() if options.output_dir else None
     return replace(options, journal=False, output_dir=folder)
-
-
-def _other_version(node: Node) -> str:
-    return (
-        f"{node.name} has version {node.version} of gptasr-subs and this machine {__version__};"
-        " install the same on every machine."
-    )

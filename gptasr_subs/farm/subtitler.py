@@ -38,7 +38,12 @@ class Subtitler:
         stamp = file_stamp(media)
         with _remarks() as remarks:
             try:
-                event = self._subtitle(film, stopped)
+                if is_remote(film):
+                    event = subtitle_remote(film, partial(self._write, stopped=stopped))
+                elif film.limits and (objection := objection_to(media, film.options, film.limits)):
+                    event = objection
+                else:
+                    event = event_of(self._write(media, film.options, stopped), film.options)
             except Stopped:
                 return Halted()
             except CannotLoadError as error:
@@ -47,14 +52,6 @@ class Subtitler:
                 event = Event(media, "failed", reason=reason_of(error))
                 return Outcome(event, is_final(error, media, stamp), tuple(remarks))
         return Outcome(event, remarks=tuple(remarks))
-
-    def _subtitle(self, film: Film, stopped: _Stopped) -> Event:
-        if is_remote(film):
-            return subtitle_remote(film, partial(self._write, stopped=stopped))
-        media = Path(film.place)
-        if film.limits and (objection := objection_to(media, film.options, film.limits)):
-            return objection
-        return event_of(self._write(media, film.options, stopped), film.options)
 
     def _write(self, media: Path, options: Options, stopped: _Stopped) -> Result:
         plan = make_plan(media, options)
