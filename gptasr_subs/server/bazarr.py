@@ -37,7 +37,7 @@ from gptasr_subs.types import Cue
 
 OUTPUTS = ("srt", "vtt", "txt", "tsv", "json")
 # Mean confidence of the first minute of speech from which on it is taken for English. English had
-# 0.75 to 0.91, also under noise; German, French, Spanish and Italian had 0.30 to 0.45.
+# 0.73 to 0.91, also under noise; 13 other languages had 0.30 to 0.46, and Dutch 0.55.
 ENGLISH_FROM = 0.6
 
 _PLACEHOLDER_SECONDS = 3.0
