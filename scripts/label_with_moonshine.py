@@ -41,12 +41,12 @@ _BASE = MoonshineConfig(
     encoder_num_attention_heads=8,
     decoder_num_attention_heads=8,
     partial_rotary_factor=0.62,
-    pad_head_dim_to_multiple_of=8,
 )
 _START = 1
 _END = 2
 _TOKENS_A_SECOND = 7  # more are the loop of a decoder that has lost its way
 _BATCH_SECONDS = 400.0
+_PADDING = 0.5  # seconds that may be missing at a clip's end
 _MIN_AGREEMENT = 0.7  # share of a transcript's words that Moonshine writes, too
 
 _PRODUCT = re.compile(r"/model/decoder/(layers\.\d+)/(\w+)/(\w+)/MatMul$")
@@ -197,10 +197,13 @@ def formatted(plain: str, written: str) -> str:
 
 def keep_transcripts(corpus: Path, labelled: Path) -> None:
     """Put the words of the transcripts of ``corpus`` into the manifest of ``labelled``."""
-    said = {_place(clip): clip.text for clip in read_clips(corpus)}
+    said = {_place(clip): clip for clip in read_clips(corpus)}
     lines = ["\t".join(COLUMNS)]
     for clip in read_clips(labelled):
-        text = said.get(_place(clip), "")
+        whole = said.get(_place(clip))
+        # The first piece of a clip that was cut has its place, but not all of its words.
+        is_cut = whole and whole.seconds and clip.seconds < whole.seconds - _PADDING
+        text = whole.text if whole and not is_cut else ""
         if text and is_unformatted(text):
             text = formatted(text, clip.text)
             if not text:
