@@ -81,7 +81,9 @@ def examine() -> Iterator[Finding]:
 
 
 def _system() -> str:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if _tells_memory() else 0
+    memory = 0
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     parts = [
         platform.platform(),
         f"Python {platform.python_version()}",
@@ -89,10 +91,6 @@ def _system() -> str:
         f"{memory // MIB} MiB of memory" if memory else "",
     ]
     return ", ".join(filter(None, parts))
-
-
-def _tells_memory() -> bool:
-    return "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ())
 
 
 def _ffmpeg() -> Finding:

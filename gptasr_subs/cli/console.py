@@ -69,17 +69,16 @@ def show_error(error: Exception, verbose: bool = False, subject: Path | None = N
     message = str(error)
     if not isinstance(error, GptasrError):
         trouble = f"Something went wrong that should not ({error_line(error)})"
-        message = f"{trouble}; {_advice(error, verbose)}."
+        advice = "run again with --verbose to see where"
+        if verbose:
+            advice = "please report the lines above"
+        if isinstance(error, ImportError):  # of a package that is broken, or only half there
+            advice = "'gptasr-subs doctor' says what to do"
+        message = f"{trouble}; {advice}."
     # Names in sentences are quoted; one may be that of the file written for the subject.
     if subject and repr(subject.stem)[1:-1] not in message:
         message = f"{display_path(subject)}: {message}"
     echo_error(message)
-
-
-def _advice(error: Exception, verbose: bool) -> str:
-    if isinstance(error, ImportError):  # of a package that is broken, or only half there
-        return "'gptasr-subs doctor' says what to do"
-    return "please report the lines above" if verbose else "run again with --verbose to see where"
 
 
 def require_extra(extra: str, *packages: str) -> None:

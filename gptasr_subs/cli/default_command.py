@@ -37,17 +37,15 @@ class DefaultGroup(TyperGroup):
         if position < len(args) and args[position] in self.commands:
             args = [args[position], *args[:position], *args[position + 1 :]]
         else:
-            if position < len(args) and not ctx.resilient_parsing:
-                self._suggest(ctx, args[position])
+            word = args[position] if position < len(args) else ""
+            if word and not ctx.resilient_parsing:
+                # Where it is no file, it is most likely a command's name with a slip in it.
+                names = [name for name in self.commands if name != DEFAULT]
+                close = get_close_matches(word, names, n=1, cutoff=0.75)
+                if close and not Path(word).exists():
+                    ctx.fail(f"There is no file {word!r}; did you mean the command {close[0]!r}?")
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
-
-    def _suggest(self, ctx: Any, word: str) -> None:
-        """End where ``word`` is no file, and most likely a command's name with a slip in it."""
-        names = [name for name in self.commands if name != DEFAULT]
-        close = get_close_matches(word, names, n=1, cutoff=0.75)
-        if close and not Path(word).exists():
-            ctx.fail(f"There is no file {word!r}; did you mean the command {close[0]!r}?")
 
 
 class PanelCommand(TyperCommand):

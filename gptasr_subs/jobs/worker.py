@@ -118,7 +118,13 @@ class Worker:
                     self._queue.release(job, "its worker was stopped")
                 return
             except Exception as error:  # a bug met in one video is no reason to leave out the next
-                event = self._failed(job, error, stamp)
+                if is_gone(job):
+                    self._queue.cancel(job.id, GONE)
+                    event = Event(job.path, "skipped", reason=GONE)
+                else:
+                    reason = reason_of(error)
+                    self._queue.fail(job, reason, retry=not is_final(error, job.path, stamp))
+                    event = Event(job.path, "failed", reason=reason)
         if event.state in ("done", "skipped"):
             self._queue.finish(job, State(event.state), event.reason)
         job = self._queue.get(job.id)
@@ -150,14 +156,6 @@ class Worker:
             on_document=partial(show, job) if show else None,
         )
         return event_of(result, options)
-
-    def _failed(self, job: Job, error: Exception, stamp: object) -> Event:
-        reason = reason_of(error)
-        if is_gone(job):
-            self._queue.cancel(job.id, GONE)
-            return Event(job.path, "skipped", reason=GONE)
-        self._queue.fail(job, reason, retry=not is_final(error, job.path, stamp))
-        return Event(job.path, "failed", reason=reason)
 
 
 def is_gone(job: Job) -> bool:
