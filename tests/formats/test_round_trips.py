@@ -128,7 +128,7 @@ def test_any_words_read_back_from_plainer_formats(
 
 
 def words_of(cue: Cue) -> str:
-    return re.sub("[ \\s]", "", plain("".join(cue.lines)))
+    return re.sub("[ \\s]", "", plain("".join(shown(cue.lines))))
 
 
 @patiently
