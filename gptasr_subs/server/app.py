@@ -44,31 +44,6 @@ def create_app(
     load = load or partial(load_model, settings.model, settings.device, settings.language)
     errors = (Refusal, HTTPException, ClientDisconnect, Exception)
 
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        services = Services(
-            settings,
-            Recognition(load, settings.idle_seconds),
-            uploads=UploadFolder(cache_folder() / "uploads", settings.max_upload),
-            job_uploads=UploadFolder(data_folder() / "uploads", settings.max_upload),
-            films=ResumableUploads(data_folder() / "films", settings.max_upload),
-            proxies=Proxies(cache_folder() / "page"),
-        )
-        services.films.prepare()
-        services.proxies.prepare()
-        app.state.services = services
-        async with AsyncExitStack() as stack:
-            stack.enter_context(services.uploads.in_use())
-            stack.enter_context(services.job_uploads.in_use())
-            if wyoming:
-                from gptasr_subs.server.wyoming import answering
-
-                await stack.enter_async_context(answering(wyoming, services))
-            await stack.enter_async_context(jobs.working_off(services))
-            stack.push_async_callback(services.recognition.stop)
-            stack.push_async_callback(services.proxies.cancel)
-            yield
-
     return Starlette(
         routes=[
             Route("/healthz", healthz),
@@ -87,8 +62,41 @@ def create_app(
         ],
         middleware=[Middleware(Patience), Middleware(Access, settings=settings)],
         exception_handlers=dict.fromkeys(errors, answer_refusal),
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, settings=settings, load=load, wyoming=wyoming),
     )
+
+
+@asynccontextmanager
+async def _lifespan(
+    app: Starlette,
+    *,
+    settings: Settings,
+    load: Callable[[], Recognizer],
+    wyoming: socket.socket | None,
+) -> AsyncIterator[None]:
+    """Make what the addresses share, and end it with the server."""
+    services = Services(
+        settings,
+        Recognition(load, settings.idle_seconds),
+        uploads=UploadFolder(cache_folder() / "uploads", settings.max_upload),
+        job_uploads=UploadFolder(data_folder() / "uploads", settings.max_upload),
+        films=ResumableUploads(data_folder() / "films", settings.max_upload),
+        proxies=Proxies(cache_folder() / "page"),
+    )
+    services.films.prepare()
+    services.proxies.prepare()
+    app.state.services = services
+    async with AsyncExitStack() as stack:
+        stack.enter_context(services.uploads.in_use())
+        stack.enter_context(services.job_uploads.in_use())
+        if wyoming:
+            from gptasr_subs.server.wyoming import answering
+
+            await stack.enter_async_context(answering(wyoming, services))
+        await stack.enter_async_context(jobs.working_off(services))
+        stack.push_async_callback(services.recognition.stop)
+        stack.push_async_callback(services.proxies.cancel)
+        yield
 
 
 async def healthz(request: Request) -> Response:

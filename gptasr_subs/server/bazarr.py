@@ -52,13 +52,23 @@ async def status(request: Request) -> Response:
 async def asr(request: Request) -> Response:
     """Subtitles of an uploaded file, or of one that this computer has itself."""
     services = services_of(request)
+    known = services.settings.language
     output = request.query_params.get("output", "txt").lower()
-    _refuse_impossible(request, output, services.settings)
+    spoken = request.query_params.get("language", "")
+    # What cannot be done is refused before the upload is read.
+    if output not in OUTPUTS:
+        raise Refusal(422, f"There is no output {output!r}; choose one of {', '.join(OUTPUTS)}.")
+    if request.query_params.get("task", "transcribe") != "transcribe":
+        raise Refusal(422, "This server writes down what is said and does not translate it.")
+    if spoken and not same_language(spoken, known):
+        raise Refusal(
+            422, f"This server knows {language_name(known)}; it was asked for {spoken!r}."
+        )
     keywords = glossary_of_keywords(request.query_params.getlist("hotwords"))
     source = await _source(request, services)
     task = RecognitionTask(
         source,
-        Options(language=services.settings.language),
+        Options(language=known),
         keep=True,
         # Without keywords, a file of this computer has the glossaries beside it
         glossary=keywords if keywords or source.upload else None,
@@ -92,20 +102,6 @@ async def detect_language(request: Request) -> Response:
         apology=lambda refusal: _language_facts(""),
     )
     return await answer_later(services.recognition, task, style)
-
-
-def _refuse_impossible(request: Request, output: str, settings: Settings) -> None:
-    """Raise Refusal for what cannot be done, whatever is sent."""
-    if output not in OUTPUTS:
-        raise Refusal(422, f"There is no output {output!r}; choose one of {', '.join(OUTPUTS)}.")
-    if request.query_params.get("task", "transcribe") != "transcribe":
-        raise Refusal(422, "This server writes down what is said and does not translate it.")
-    spoken = request.query_params.get("language", "")
-    if spoken and not same_language(spoken, settings.language):
-        raise Refusal(
-            422,
-            f"This server knows {language_name(settings.language)}; it was asked for {spoken!r}.",
-        )
 
 
 async def _source(request: Request, services: Services) -> Source:

@@ -89,7 +89,13 @@ async def transcribe(request: Request) -> Response:
             work = await stack.enter_async_context(services.recognition.join(task))
             events = _events(work, services.recognition, wanted)
             return WaitingResponse(events, stack.pop_all(), media_type="text/event-stream")
-    return await answer_later(services.recognition, task, _answer_style(wanted))
+    if wanted.format == "vtt":
+        style = vtt_style(partial(_render_text, wanted), "text/vtt", BEAT)
+    elif wanted.format in ("text", "srt"):
+        style = AnswerStyle(partial(_render_text, wanted), "text/plain", BEAT)
+    else:
+        style = AnswerStyle(partial(_render_json, wanted), "application/json", BEAT)
+    return await answer_later(services.recognition, task, style)
 
 
 ROUTES = [
@@ -149,14 +155,6 @@ def _parse_form(form: Form, settings: Settings) -> TranscriptionRequest:
 
 def _listed(form: Form, name: str) -> list[str]:
     return [*form.fields.get(name, []), *form.fields.get(f"{name}[]", [])]
-
-
-def _answer_style(wanted: TranscriptionRequest) -> AnswerStyle:
-    if wanted.format == "vtt":
-        return vtt_style(partial(_render_text, wanted), "text/vtt", BEAT)
-    if wanted.format in ("text", "srt"):
-        return AnswerStyle(partial(_render_text, wanted), "text/plain", BEAT)
-    return AnswerStyle(partial(_render_json, wanted), "application/json", BEAT)
 
 
 def _render_text(wanted: TranscriptionRequest, finished: Finished) -> str:

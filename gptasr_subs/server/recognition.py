@@ -196,7 +196,15 @@ class Recognition:
         deleted once it is not needed.
         """
         key = (task.source.digest, task.options, task.listen, task.recall, task.glossary)
-        work = self._works.get(key) or self._begin(key, task)
+        work = self._works.get(key)
+        if work is None:
+            self._count += 1
+            work = Work(self._count, task)
+            work.done = asyncio.ensure_future(self._run(key, work))
+            # asyncio logs an exception that is not looked at, and all who asked may have left
+            work.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._works[key] = work
+            self._by_number[work.number] = work
         if work.task.source is not task.source and task.source.upload:
             task.source.upload.delete()
         work.keep = work.keep or task.keep
@@ -230,16 +238,6 @@ class Recognition:
         await self._end_process()
         for work in list(self._works.values()):
             await asyncio.wait({work.done})
-
-    def _begin(self, key: tuple[object, ...], task: RecognitionTask) -> Work:
-        self._count += 1
-        work = Work(self._count, task)
-        work.done = asyncio.ensure_future(self._run(key, work))
-        # asyncio logs an exception that is not looked at, and all who asked may have left
-        work.done.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._works[key] = work
-        self._by_number[work.number] = work
-        return work
 
     async def _run(self, key: tuple[object, ...], work: Work) -> Finished:
         try:
@@ -359,13 +357,9 @@ class Recognition:
             if self._link:
                 await self._link.stop()
             self._link = None
-        _trim_memory()
-
-
-def _trim_memory() -> None:
-    """Give the system back what many uploads at once took, where the C library can."""
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        # Many uploads at once took memory, which the C library may give back to the system.
+        with suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _task(work: Work) -> Task:

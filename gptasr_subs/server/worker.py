@@ -48,7 +48,6 @@ from gptasr_subs.server.messages import (
     Recall,
     Stop,
     Task,
-    ToWorker,
     WorkQueue,
 )
 from gptasr_subs.speech.segmentation import segment_blocks
@@ -85,7 +84,16 @@ class WorkerProcess:
         self._start(self._load)
         try:
             while not isinstance(message := self._connection.recv(), Stop):
-                self._receive(message)
+                if isinstance(message, Task):
+                    self._cancelled[message.number] = threading.Event()
+                    self._start(self._run_task, message)
+                elif isinstance(message, Cancel):
+                    if event := self._cancelled.get(message.number):
+                        event.set()
+                elif isinstance(message, WorkQueue):
+                    self._start(self._work_queue)
+                elif isinstance(message, CancelJob) and self._queue_worker:
+                    self._queue_worker.cancel(message.number)
         except (EOFError, OSError):
             pass
         self._stopping.set()
@@ -93,18 +101,6 @@ class WorkerProcess:
             self._queue_worker.stop()
         for thread in self._threads:
             thread.join()
-
-    def _receive(self, message: ToWorker) -> None:
-        if isinstance(message, Task):
-            self._cancelled[message.number] = threading.Event()
-            self._start(self._run_task, message)
-        elif isinstance(message, Cancel):
-            if message.number in self._cancelled:
-                self._cancelled[message.number].set()
-        elif isinstance(message, WorkQueue):
-            self._start(self._work_queue)
-        elif isinstance(message, CancelJob) and self._queue_worker:
-            self._queue_worker.cancel(message.number)
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]

@@ -150,25 +150,25 @@ class _Conversation:
             self.discard()
 
     async def _answer(self) -> Event:
+        language = self._services.settings.language
         try:
             if self._refusal:
                 raise self._refusal
-            text = await self._recognize() if self._sink else ""
+            document = None
+            if self._sink:
+                upload = await self._sink.finish()
+                self._sink = None  # the recognition deletes the file
+                task = RecognitionTask(
+                    Source.of_upload(upload),
+                    Options(language=language),
+                    urgent=True,
+                    glossary=self._glossary,
+                )
+                async with self._services.recognition.join(task) as work:
+                    document = (await work.result()).document
         except Refusal as refusal:
             return Error(str(refusal), code=str(refusal.status)).event()
-        return Transcript(text, language=self._services.settings.language).event()
-
-    async def _recognize(self) -> str:
-        assert self._sink
-        upload = await self._sink.finish()
-        self._sink = None  # the recognition deletes the file
-        options = Options(language=self._services.settings.language)
-        task = RecognitionTask(
-            Source.of_upload(upload), options, urgent=True, glossary=self._glossary
-        )
-        async with self._services.recognition.join(task) as work:
-            document = (await work.result()).document
-        return text_of(document) if document else ""
+        return Transcript(text_of(document) if document else "", language=language).event()
 
 
 def _info(settings: Settings) -> Info:

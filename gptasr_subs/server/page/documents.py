@@ -43,7 +43,10 @@ async def save(request: Request) -> Response:
     """A new version, made of the one that If-Match names; on disk before it is answered."""
     job = await find_job(request)
     film = await open_film(job, services_of(request))
-    base = _version_in(request.headers.get("if-match", ""))
+    edited = request.headers.get("if-match", "").strip().removeprefix("W/").strip('"')
+    if not edited.isdecimal() or len(edited) > 15:
+        raise Refusal(428, "Say in If-Match which version was edited, by the ETag of the document.")
+    base = int(edited)
     cues = parse_cues(await read_json(request, _LIMIT))
     try:
         number = await ask_edits(lambda edits: edits.save(job.id, base, cues))
@@ -112,20 +115,17 @@ def _etag(number: int) -> str:
     return f'"{number}"'
 
 
-def _version_in(etag: str) -> int:
-    number = etag.strip().removeprefix("W/").strip('"')
-    if not number.isdecimal() or len(number) > 15:
-        raise Refusal(428, "Say in If-Match which version was edited, by the ETag of the document.")
-    return int(number)
-
-
 def _document(film: Film, newest: Version, media: dict[str, Any]) -> str:
+    norms = norms_of(film)
+    names = ("max_chars", "max_lines", "max_chars_per_second", "min_seconds", "max_seconds", "gap")
+    limits = {name: getattr(norms, name) for name in names}
+    finite = {name: None if isinf(limit) else limit for name, limit in limits.items()}
     facts = {
         **_version_facts(newest),
         "title": film.title,
         "duration": film.seconds,
         "language": film.language,
-        "norms": _norms_facts(film),
+        "norms": {"name": "netflix", **finite, "fps": film.fps},
         "media": media,
     }
     rest = json.dumps(facts, ensure_ascii=False, allow_nan=False)
@@ -134,14 +134,6 @@ def _document(film: Film, newest: Version, media: dict[str, Any]) -> str:
 
 def _version_facts(version: Version) -> dict[str, Any]:
     return {"version": version.number, "cues": [named.as_json() for named in version.cues]}
-
-
-def _norms_facts(film: Film) -> dict[str, Any]:
-    norms = norms_of(film)
-    names = ("max_chars", "max_lines", "max_chars_per_second", "min_seconds", "max_seconds", "gap")
-    limits = {name: getattr(norms, name) for name in names}
-    finite = {name: None if isinf(limit) else limit for name, limit in limits.items()}
-    return {"name": "netflix", **finite, "fps": film.fps}
 
 
 def _faults(cues: Sequence[NamedCue], film: Film) -> list[dict[str, Any]]:

@@ -21,16 +21,15 @@ async def show(request: Request) -> Response:
     """What lies in a folder; without a path the folders that --root allows."""
     settings = services_of(request).settings
     name = request.query_params.get("path", "")
-    found = await asyncio.to_thread(_roots if not name else _contents, name, settings)
+    if name:
+        found = await asyncio.to_thread(_contents, name, settings)
+    else:
+        folders = [{"name": str(root), "path": str(root)} for root in settings.roots]
+        found = {"path": "", "parent": None, "folders": folders, "files": []}
     return JSONResponse(found, headers={"cache-control": "no-store"})
 
 
 ROUTES = [Route("/folders", show)]
-
-
-def _roots(name: str, settings: Settings) -> dict[str, Any]:
-    folders = [{"name": str(root), "path": str(root)} for root in settings.roots]
-    return {"path": name, "parent": None, "folders": folders, "files": []}
 
 
 def _contents(name: str, settings: Settings) -> dict[str, Any]:

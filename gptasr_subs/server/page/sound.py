@@ -6,14 +6,12 @@ import base64
 import io
 import wave
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from gptasr_subs.media.decode import decode_blocks
 from gptasr_subs.media.probe import choose_track, probe
-from gptasr_subs.types import FloatArray
 
 _RATE = 16000  # samples a second, as recognisers are trained with
 
@@ -26,14 +24,11 @@ def wavs_of(media: Path, spans: Sequence[tuple[float, float]]) -> Iterator[str]:
         blocks = decode_blocks(
             media, track=track, sample_rate=_RATE, block_seconds=end - start, start=start
         )
-        yield base64.b64encode(_wav(next(chain(blocks, [np.zeros(0, np.float32)])))).decode()
-
-
-def _wav(samples: FloatArray) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(_RATE)
-        sound.writeframes((samples * 32767).astype("<i2").tobytes())
-    return file.getvalue()
+        samples = next(blocks, np.zeros(0, np.float32))
+        file = io.BytesIO()
+        with wave.open(file, "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(_RATE)
+            sound.writeframes((samples * 32767).astype("<i2").tobytes())
+        yield base64.b64encode(file.getvalue()).decode()

@@ -126,7 +126,14 @@ class Edits:
     def film(self, job: int) -> Film | None:
         """What is known of a film; None where it was never opened."""
         rows = self._ask("SELECT facts FROM films WHERE job = ?", job)
-        return _film(_unpacked(rows[0][0])) if rows else None
+        if not rows:
+            return None
+        facts = _unpacked(rows[0][0])
+        words = tuple(
+            Word(text, start, end, confidence, tuple(readings))
+            for text, start, end, confidence, readings in facts["words"]
+        )
+        return Film(facts["title"], facts["language"], facts["seconds"], facts["fps"], words)
 
     def newest(self, job: int) -> int:
         """The number of the newest version, 0 where there is none."""
@@ -193,7 +200,18 @@ class Edits:
             self._ask(f"DELETE FROM {table} WHERE job = ?", job)
 
     def _insert_film(self, job: int, film: Film, cues: Sequence[NamedCue]) -> None:
-        self._ask("INSERT INTO films VALUES (?, ?)", job, _packed(_facts(film)))
+        words = [
+            [word.text, round(word.start, 3), round(word.end, 3), word.confidence, word.readings]
+            for word in film.words
+        ]
+        facts = {
+            "title": film.title,
+            "language": film.language,
+            "seconds": film.seconds,
+            "fps": film.fps,
+            "words": words,
+        }
+        self._ask("INSERT INTO films VALUES (?, ?)", job, _packed(facts))
         self._insert(job, 1, cues, _Change(0, 0, tuple(cues)))
 
     def _insert(self, job: int, number: int, cues: Sequence[NamedCue], change: _Change) -> None:
@@ -239,32 +257,10 @@ def _count_equal(one: Sequence[NamedCue], other: Sequence[NamedCue]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _facts(film: Film) -> dict[str, Any]:
-    words = [
-        [word.text, round(word.start, 3), round(word.end, 3), word.confidence, word.readings]
-        for word in film.words
-    ]
-    return {
-        "title": film.title,
-        "language": film.language,
-        "seconds": film.seconds,
-        "fps": film.fps,
-        "words": words,
-    }
-
-
 def _word_json(word: Word) -> str:
     times = f'"start":{word.start:.3f},"end":{word.end:.3f},"confidence":{word.confidence:.4f}'
     readings = json.dumps(word.readings, ensure_ascii=False) if word.readings else "[]"
     return f'{{{times},"text":{encode_basestring(word.text)},"readings":{readings}}}'
-
-
-def _film(facts: dict[str, Any]) -> Film:
-    words = tuple(
-        Word(text, start, end, confidence, tuple(readings))
-        for text, start, end, confidence, readings in facts["words"]
-    )
-    return Film(facts["title"], facts["language"], facts["seconds"], facts["fps"], words)
 
 
 def _packed(content: Any) -> bytes:
