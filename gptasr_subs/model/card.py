@@ -18,13 +18,15 @@ def model_card(description: Mapping[str, Any], name: str, licence: str = "") -> 
     """
     facts = description.get("metadata", {})
     title = name.rpartition("/")[2]
+    rows = [f"| {dataset} | {rate:.1f} % |" for dataset, rate in facts.get("wer", {}).items()]
+    scores = "\n".join(["| word error rate on | |", "|---|---|", *rows]) if rows else ""
     parts = [
         f"---\n{_header(facts, title, licence)}\n---",
         f"# {title}",
         "English speech in, text with casing and punctuation out: a GPT-ASR checkpoint for\n"
         "gptasr-subs, which makes subtitles of it.",
         f"```sh\ngptasr-subs models pull hf:{name}\ngptasr-subs --model {name} movie.mp4\n```",
-        _scores(facts),
+        scores,
         _origin(description.get("config", {}), facts),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -53,12 +55,6 @@ def _header(facts: Mapping[str, Any], title: str, licence: str) -> str:
         eval_results=results or None,
     )
     return data.to_yaml()
-
-
-def _scores(facts: Mapping[str, Any]) -> str:
-    rates = facts.get("wer", {})
-    rows = [f"| {dataset} | {rate:.1f} % |" for dataset, rate in rates.items()]
-    return "\n".join(["| word error rate on | |", "|---|---|", *rows]) if rows else ""
 
 
 def _origin(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

@@ -99,8 +99,31 @@ class MelEncoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         """Generation 1 reduces time by 4, generation 2 ("lean") by 8."""
         super().__init__()
-        build = _generation_1 if config.generation == 1 else _generation_2
-        self.encoder = nn.ModuleList(build(config.front_end.n_mels, config.width, config.blocks))
+        mels = config.front_end.n_mels
+        width = config.width
+        first, second, third = config.blocks
+        layers: list[nn.Module]
+        if config.generation == 1:
+            layers = [
+                _conv(mels, width // 4, 5),
+                *(ResidualBlock(width // 4) for _ in range(first)),
+                *(_conv(width // 4, width // 2, stride=2), MaskedGroupNorm(width // 2), nn.ReLU()),
+                *(ResidualBlock(width // 2) for _ in range(second)),
+                *(_conv(width // 2, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
+                *(ResidualBlock(width) for _ in range(third)),
+            ]
+        else:
+            layers = [
+                _conv(mels, width // 2, 5, stride=2, padding=1),
+                MaskedGroupNorm(width // 2),
+                nn.ReLU(),
+                ResidualBlocks(ResidualBlock(width // 2) for _ in range(first)),
+                *(_conv(width // 2, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
+                ResidualBlocks(ResidualBlock(width) for _ in range(second)),
+                *(_conv(width, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
+                ResidualBlocks(ResidualBlock(width) for _ in range(third)),
+            ]
+        self.encoder = nn.ModuleList(layers)
 
     def forward(self, mel: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Map ``mel`` (B, n_mels, T) and ``lengths`` (B,) to (B, N, D) and lengths in positions."""
@@ -120,30 +143,6 @@ class MelEncoder(nn.Module):
             if mask is not None and isinstance(layer, nn.Conv1d):
                 x = x * mask
         return x.transpose(1, 2), lengths
-
-
-def _generation_1(mels: int, width: int, blocks: tuple[int, int, int]) -> list[nn.Module]:
-    first, second, third = blocks
-    return [
-        _conv(mels, width // 4, 5),
-        *(ResidualBlock(width // 4) for _ in range(first)),
-        *(_conv(width // 4, width // 2, stride=2), MaskedGroupNorm(width // 2), nn.ReLU()),
-        *(ResidualBlock(width // 2) for _ in range(second)),
-        *(_conv(width // 2, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
-        *(ResidualBlock(width) for _ in range(third)),
-    ]
-
-
-def _generation_2(mels: int, width: int, blocks: tuple[int, int, int]) -> list[nn.Module]:
-    first, second, third = blocks
-    return [
-        *(_conv(mels, width // 2, 5, stride=2, padding=1), MaskedGroupNorm(width // 2), nn.ReLU()),
-        ResidualBlocks(ResidualBlock(width // 2) for _ in range(first)),
-        *(_conv(width // 2, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
-        ResidualBlocks(ResidualBlock(width) for _ in range(second)),
-        *(_conv(width, width, stride=2), MaskedGroupNorm(width), nn.ReLU()),
-        ResidualBlocks(ResidualBlock(width) for _ in range(third)),
-    ]
 
 
 def _time_mask(lengths: Tensor, size: int, dtype: torch.dtype) -> Tensor:

@@ -87,7 +87,8 @@ def read_otherwise(
         for place, other in _replaced(keys, written):
             key = ctc.normalize_text(other)
             if key and key != keys[place]:
-                found = (rival.behind, _with_marks(words[place], other))
+                before, _, after = _parts(words[place])
+                found = (rival.behind, before + _parts(other)[1] + after)
                 nearest[place][key] = min(found, nearest[place].get(key, found))
     return [tuple(other for _, other in sorted(found.values())[:MOST]) for found in nearest]
 
@@ -109,12 +110,6 @@ def _replaced(keys: Sequence[str], written: Sequence[str]) -> Iterator[tuple[int
             yield head + first, " ".join(replacing)
         elif high == len(others) - head:  # what follows was not written yet
             yield head + first, replacing[0]
-
-
-def _with_marks(word: str, other: str) -> str:
-    """``other`` with the marks that stand around ``word``."""
-    before, _, after = _parts(word)
-    return before + _parts(other)[1] + after
 
 
 def _parts(word: str) -> tuple[str, str, str]:
