@@ -239,15 +239,17 @@ class _Timed(GptAsrRecognizer):
         with total.get_lock():
             total.value += time.perf_counter() - began
 
-    def _decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
+    def decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
+        """As the recogniser does."""
         began = time.perf_counter()
-        decoded = super()._decode(clips, options)
+        decoded = super().decode(clips, options)
         self._add("decode", began)
         return decoded
 
-    def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
+    def words_of(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
+        """As the recogniser does."""
         began = time.perf_counter()
-        words = super()._words(clip, decoded)
+        words = super().words_of(clip, decoded)
         self._add("words", began)
         return words
 

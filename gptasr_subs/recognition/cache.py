@@ -125,7 +125,7 @@ class Journal:
         if stamp is None or self._database is None:
             return None
         key = hash_of(settings, repr((stamp, track)).encode())
-        name = _text(media.absolute())
+        name = os.fsencode(media.absolute()).decode("utf-8", errors="replace")
         self.prune(self._limit)
         self.ask("INSERT OR IGNORE INTO films (key, media) VALUES (?, ?)", key, name)
         sql = "UPDATE films SET used = ?, media = ? WHERE key = ?"
@@ -202,7 +202,3 @@ class Journal:
                 self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
                 for end in ("-wal", "-shm"):
                     self._path.with_name(self._path.name + end).unlink(missing_ok=True)
-
-
-def _text(path: Path) -> str:
-    return os.fsencode(path).decode("utf-8", errors="replace")

@@ -99,9 +99,9 @@ class GptAsrRecognizer:
         def recognize(batch: list[int]) -> list[list[Word]]:
             some = [clips[index] for index in batch]
             decoded = halve_on_out_of_memory(
-                lambda part: self._decode(part, options), some, self.name
+                lambda part: self.decode(part, options), some, self.name
             )
-            return [self._words(clip, result) for clip, result in zip(some, decoded, strict=True)]
+            return [self.words_of(clip, result) for clip, result in zip(some, decoded, strict=True)]
 
         found = run_batches(recognize, batches, self.device)
         for batch, words in zip(batches, found, strict=True):
@@ -167,7 +167,8 @@ class GptAsrRecognizer:
                 f"split it into windows of at most {self.max_seconds:.2f} s."
             )
 
-    def _decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
+    def decode(self, clips: Sequence[FloatArray], options: DecodingOptions) -> list[Decoded]:
+        """The hypotheses of each clip, and what the CTC head says of it."""
         from gptasr_subs.model.decoding.decode import decode
 
         mel, lengths = self.log_mels(clips)
@@ -194,7 +195,7 @@ class GptAsrRecognizer:
         lengths = torch.tensor([len(mel) for mel in mels], device=self.device)
         return pad_sequence(mels, batch_first=True).transpose(1, 2), lengths
 
-    def _words(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
+    def words_of(self, clip: FloatArray, decoded: Decoded) -> list[Word]:
         """The words of a clip, with the terms in them as the glossary writes them."""
         from gptasr_subs.model.decoding.spotting import pack, sounds_of
 

@@ -60,7 +60,13 @@ class Record:
     def store(self, window: Window, words: Sequence[Word]) -> None:
         """Put the words of a window on disk at once."""
         if isinstance(words, WordsWithSounds):
-            self._write_sounds(window, words.sounds)
+            if self._number is not None:
+                # The window may have failed before.
+                failure = "DELETE FROM windows WHERE key = ? AND words IS NULL"
+                self._ask(failure, self._key(window))
+                key = self._keys.pop(window.span)[0]  # that of the words changes with the sounds
+                sql = "INSERT OR REPLACE INTO sounds (key, film, sounds) VALUES (?, ?, ?)"
+                self._ask(sql, key, self._number, words.sounds)
             words = words.plain
         count = 5 if self._readings else 4
         fields = [[w.text, w.start, w.end, w.confidence, w.readings][:count] for w in words]
@@ -169,14 +175,6 @@ class Record:
         if rows and rows[0][1] != self._number:
             self._ask(f"UPDATE {table} SET film = ? WHERE key = ?", self._number, key)
         return rows[0][0] if rows else None
-
-    def _write_sounds(self, window: Window, sounds: bytes) -> None:
-        if self._number is not None:
-            failure = "DELETE FROM windows WHERE key = ? AND words IS NULL"  # if it failed before
-            self._ask(failure, self._key(window))
-            key = self._keys.pop(window.span)[0]  # that of the words changes with the sounds
-            sql = "INSERT OR REPLACE INTO sounds (key, film, sounds) VALUES (?, ?, ?)"
-            self._ask(sql, key, self._number, sounds)
 
     def _write(self, window: Window, words: str | None, error: str | None = None) -> None:
         if self._number is not None:

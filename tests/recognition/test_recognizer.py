@@ -135,13 +135,13 @@ def test_long_clips_come_first_and_share_batches(
 ) -> None:
     one_worker(monkeypatch)
     batches: list[list[int]] = []
-    decode = taught._decode
+    decode = taught.decode
 
     def spy(clips: Sequence[FloatArray], options: DecodingOptions) -> list[object]:
         batches.append([len(clip) for clip in clips])
         return list(decode(clips, options))
 
-    monkeypatch.setattr(taught, "_decode", spy)
+    monkeypatch.setattr(taught, "decode", spy)
     words_of(taught, [sound(300.0, seconds) for seconds in (0.5, 1.0, 0.8, 0.9)], batch_size=3)
     assert batches == [[22050, 17640], [19845, 11025]]
 
