@@ -98,24 +98,9 @@ def decode_blocks(
             f"{start + decoded / sample_rate:.0f} s of it: run again when the recording is over "
             "(a playlist ends with #EXT-X-ENDLIST), or its disk or share is back."
         )
-    errors = [line for line in stderr_tail if not _OF_PICTURES.search(line)]
-    if decoded and _is_playlist(media):
-        errors = [line for line in errors if _LOST_PART.search(line)]
-    reason = complaint(errors)
-    if child.returncode:
-        reason = reason or f"exit code {child.returncode}"
-    if not decoded and (reason or not start):
-        raise _failure(media, track, reason or "it holds none", stderr=" ".join(stderr_tail))
-    if reason:
-        _log.warning(
-            "%r is damaged in places (%s); what could be decoded is used.", str(media), reason
-        )
-    elif unstated_bytes(media) and not whole_length(media):
-        _log.warning(
-            "%r holds more than its header says, and only that is read; %s.",
-            str(media),
-            MEND_HEADER,
-        )
+    _check_end(
+        media, track, stderr_tail, exit_code=child.returncode, start=start, is_empty=not decoded
+    )
 
 
 class CountedBlocks:
@@ -224,15 +209,37 @@ def _mix(sides: FloatArray) -> FloatArray:
     return mean
 
 
-def _failure(media: Path, track: AudioTrack, reason: str, *, stderr: str) -> MediaError:
-    """Say why there is no audio at all; what ``probe`` raises if the file is to blame."""
-    probe(media)
+def _check_end(
+    media: Path,
+    track: AudioTrack,
+    stderr: Iterable[str],
+    *,
+    exit_code: int,
+    start: float,
+    is_empty: bool,
+) -> None:
+    """Warn of what could not be decoded. Raises MediaError where that is all of the audio."""
+    errors = [line for line in stderr if not _OF_PICTURES.search(line)]
+    if not is_empty and _is_playlist(media):
+        errors = [line for line in errors if _LOST_PART.search(line)]
+    reason = complaint(errors)
+    if exit_code:
+        reason = reason or f"exit code {exit_code}"
     name = repr(str(media))
-    if _NO_DECODER.search(stderr):
-        return MediaError(
-            f"This ffmpeg cannot decode the audio of {name} (codec {track.codec}); "
-            "install a full build of ffmpeg."
+    if is_empty and (reason or not start):
+        probe(media)  # raises an error of its own if the file is to blame
+        if _NO_DECODER.search(" ".join(stderr)):
+            raise MediaError(
+                f"This ffmpeg cannot decode the audio of {name} (codec {track.codec}); "
+                "install a full build of ffmpeg."
+            )
+        raise MediaError(
+            f"The audio of {name} cannot be decoded ({reason or 'it holds none'}); "
+            "check that it plays, or copy it again."
         )
-    return MediaError(
-        f"The audio of {name} cannot be decoded ({reason}); check that it plays, or copy it again."
-    )
+    if reason:
+        _log.warning("%s is damaged in places (%s); what could be decoded is used.", name, reason)
+    elif unstated_bytes(media) and not whole_length(media):
+        _log.warning(
+            "%s holds more than its header says, and only that is read; %s.", name, MEND_HEADER
+        )

@@ -119,7 +119,18 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     media = Path(path)
     refuse_unreadable(media)
-    return _ask_ffprobe(media) if shutil.which("ffprobe") else _ask_ffmpeg(media)
+    if not shutil.which("ffprobe"):
+        return _ask_ffmpeg(media)
+    shape = ["-show_format", "-show_streams", "-of", "json"]
+    command = ["ffprobe", "-v", "error", *_search_options(media), *shape, ffmpeg_url(media)]
+    done = run_probe(command, media)
+    try:
+        facts: dict[str, Any] = json.loads(done.stdout)
+    except ValueError as error:
+        raise _not_media(media, done.stderr) from error
+    if not facts.get("streams"):
+        raise _not_media(media, done.stderr)
+    return facts
 
 
 def choose_track(info: MediaInfo, track: int | str | None, language: str = "en") -> int:
@@ -268,20 +279,6 @@ def _frame_rate(fraction: str) -> float | None:
     if not (_is_number(top) and _is_number(bottom)) or not float(top) or not float(bottom):
         return None
     return float(top) / float(bottom)
-
-
-def _ask_ffprobe(media: Path) -> dict[str, Any]:
-    shape = ["-show_format", "-show_streams", "-of", "json"]
-    done = run_probe(
-        ["ffprobe", "-v", "error", *_search_options(media), *shape, ffmpeg_url(media)], media
-    )
-    try:
-        facts: dict[str, Any] = json.loads(done.stdout)
-    except ValueError as error:
-        raise _not_media(media, done.stderr) from error
-    if not facts.get("streams"):
-        raise _not_media(media, done.stderr)
-    return facts
 
 
 _CLOCK = re.compile(r" +Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")

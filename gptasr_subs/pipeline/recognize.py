@@ -65,12 +65,7 @@ def recognize_file(
     """
     info = probe(media)
     track = info.audio[choose_track(info, options.audio_track, options.language)]
-    if track.language and not same_language(track.language, options.language):
-        _log.warning(
-            "The audio of %r is said to be in %r, and is taken for %r:"
-            " choose --audio-track or --lang.",
-            *(str(media), track.language, options.language),
-        )
+    _warn_of_language(media, track, options)
     recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
     terms = glossary_of(media, options) if glossary is None else glossary
     recognizer = with_glossary(recognizer, terms)
@@ -193,6 +188,17 @@ def document_of(
         style=style,
         fps=info.even_fps,
     )
+
+
+def _warn_of_language(media: Path, track: AudioTrack, options: Options) -> None:
+    if track.language and not same_language(track.language, options.language):
+        _log.warning(
+            "The audio of %r is said to be in %r, and is taken for %r:"
+            " choose --audio-track or --lang.",
+            str(media),
+            track.language,
+            options.language,
+        )
 
 
 def _transcribe_file(

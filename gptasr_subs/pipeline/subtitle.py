@@ -50,13 +50,7 @@ def subtitle(
         return Result(path, written=(), kept=plan.kept)
     refuse_unwritable(plan.outputs(path))
     if plan.ready:
-        reading = read_with_remarks(plan.ready)
-        if reading.remarks:  # what is put into a video is not looked at again
-            raise FormatError(
-                f"{str(plan.ready)!r} is not put into the video: {reading.remarks[0]} "
-                f"Check what 'gptasr-subs fix' makes of it, and put that in its place."
-            )
-        document = Document(tuple(reading.cues))
+        document = _read_whole(plan.ready)
     else:
         with previews(plan.wanted if options.progressive else {}) as write:
 
@@ -91,6 +85,17 @@ def subtitle(
         elapsed=time.monotonic() - began,
         ready=plan.ready,
     )
+
+
+def _read_whole(file: Path) -> Document:
+    """Read a subtitle for the video. Raises FormatError where not all of it can be read."""
+    reading = read_with_remarks(file)
+    if reading.remarks:  # what is put into a video is not looked at again
+        raise FormatError(
+            f"{str(file)!r} is not put into the video: {reading.remarks[0]} "
+            f"Check what 'gptasr-subs fix' makes of it, and put that in its place."
+        )
+    return Document(tuple(reading.cues))
 
 
 def _change_picture(
