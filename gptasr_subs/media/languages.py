@@ -37,12 +37,13 @@ _NAMES = {
     "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "th": "Thai", "tr": "Turkish",
     "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
+_SHORT |= {name.lower(): code for code, name in _NAMES.items()}
 _UNKNOWN = frozenset({"", "und", "unk", "mis", "zxx", "mul"})  # ISO 639-2 says so in several ways
 
 
 def shortest_code(tag: str) -> str:
-    """Return the ISO 639-1 code for ``tag`` (``deu``, ``ger``, ``de-AT`` -> ``de``), else the tag's
-    first part in lower case.
+    """Return the ISO 639-1 code for ``tag`` (``deu``, ``ger``, ``de-AT``, ``German`` -> ``de``),
+    else the tag's first part in lower case.
 
     Tags that say the language is not known, or that there is none, give an empty string.
     """

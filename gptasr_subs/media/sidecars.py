@@ -25,7 +25,6 @@ BURNED = ".subtitled"  # ends the name of a video that subtitles were drawn into
 _FLAGS = frozenset({"sdh", "cc", "hi", "forced", "default"})
 
 # Some tools write the name of the language, and the players know it.
-_SPELLED_OUT = {"english": "en"}
 _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*|english")
 
 
@@ -61,7 +60,7 @@ def existing_subtitles(
     """
     found = []
     for path, (language, *flags) in _subtitle_files(media, directory or media.parent):
-        same = same_language(_SPELLED_OUT.get(language, language), lang)
+        same = same_language(language, lang)
         if same and _FLAGS.issuperset(flags) and ("forced" in flags) == forced:
             found.append(path)
     return found

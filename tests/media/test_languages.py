@@ -16,7 +16,7 @@ from gptasr_subs.media.languages import (
     ("tag", "code"),
     [
         ("en", "en"), ("eng", "en"), ("ENG", "en"), ("en-US", "en"), ("pt_BR", "pt"),
-        ("deu", "de"), ("ger", "de"), ("zho", "zh"), ("chi", "zh"), ("zu", "zu"),
+        ("deu", "de"), ("ger", "de"), ("English", "en"), ("zho", "zh"), ("chi", "zh"), ("zu", "zu"),
         ("zul", "zu"), ("aar", "aa"), ("haw", "haw"), ("und", ""), ("", ""),
     ],
 )  # fmt: skip
