@@ -46,9 +46,9 @@ def test_the_file_grows_and_ends_as_it_would_have_been(tmp_path: Path) -> None:
     recognizer = Watching(tmp_path / "long.en.srt")
     subtitle(film, recognizer, options=options(progressive=True))
     assert recognizer.seen[0] is None
-    assert (
-        recognizer.seen[1][0] == pytest.approx(1.0, abs=0.1) and 60 < recognizer.seen[1][-1] < 200
-    )
+    # the first group, of some 20 s of speech
+    assert recognizer.seen[1][0] == pytest.approx(1.0, abs=0.1)
+    assert 20 < recognizer.seen[1][-1] < 60
     assert (tmp_path / "long.en.srt").read_bytes() == (tmp_path / "whole.srt").read_bytes()
 
 
@@ -78,7 +78,7 @@ def test_recognition_begins_where_it_is_told(film: Path, tmp_path: Path) -> None
     subtitle(
         film, recognizer, options=options(progressive=True, start=50.5), on_progress=places.append
     )
-    assert 50 < recognizer.seen[1][0] < 52 and recognizer.seen[1][-1] > 105
+    assert 50 < recognizer.seen[1][0] < 52 and 70 < recognizer.seen[1][-1] < 110
     cues = read(tmp_path / "long.en.srt")
     assert cues[0].start == pytest.approx(1.0, abs=0.1) and cues[-1].start > 125
     assert " ".join(" ".join(cue.lines) for cue in cues).split() == [text for _, text in TALK]
