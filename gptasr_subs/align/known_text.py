@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from math import inf
 from pathlib import Path
 
@@ -214,10 +214,8 @@ def _search_between(
 ) -> list[Word | None]:
     """Look for a few words that were lost between others where only these can be."""
     result = list(words)
-    for first, after in _missing_runs(words):
-        before = words[first - 1] if first else None
-        behind = words[after] if after < len(words) else None
-        if not before or not behind or after - first > _FEW_WORDS:
+    for first, after, before, behind in _gaps(words):
+        if after - first > _FEW_WORDS:
             continue
         stretch = Span(before.start - emissions.frame, behind.end + emissions.frame)
         there = _find(texts[first - 1 : after + 1], emissions.within(stretch), skip=_SURE_SKIP)
@@ -274,11 +272,12 @@ def _find_near(
     return there if np.average(confidences, weights=sizes) >= _END_CONFIDENCE else nothing
 
 
-def _missing_runs(words: Sequence[Word | None]) -> list[tuple[int, int]]:
-    """Return where words that were not found begin and end, in numbers of words."""
-    found = np.array([word is not None for word in words])
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], found, [True]]).astype(int)))
-    return [(int(first), int(after)) for first, after in edges.reshape(-1, 2)]
+def _gaps(words: Sequence[Word | None]) -> Iterator[tuple[int, int, Word, Word]]:
+    """Yield where words that were not found begin and end between two that were, and these two."""
+    found = [(index, word) for index, word in enumerate(words) if word]
+    for (left, before), (right, behind) in pairwise(found):
+        if right - left > 1:
+            yield left + 1, right, before, behind
 
 
 def _likely_stretches(
@@ -387,17 +386,12 @@ def _fill_gaps(
 ) -> list[Word | None]:
     """Add words that were not found where the speech between their neighbours has room for them."""
     filled = list(words)
-    for missing, group in groupby(range(len(words)), key=lambda index: words[index] is None):
-        indices = list(group)
-        before = words[max(0, indices[0] - 1)]
-        after = words[min(len(words) - 1, indices[-1] + 1)]
-        if not (missing and before and after):
-            continue
-        shares = np.cumsum([0, *(len(texts[index]) + 1 for index in indices)])
-        first, last = clock.at([before.end, after.start])
-        if _ROOM[0] <= (last - first) / (CHAR_SECONDS * shares[-1]) <= _ROOM[1]:
-            moments = clock.moments(first + (last - first) * shares / shares[-1])
-            edges = moments.clip(before.end, after.start).tolist()
-            for index, start, end in zip(indices, edges, edges[1:], strict=False):
-                filled[index] = Word(texts[index], start, end, 0.0)
+    for first, after, before, behind in _gaps(words):
+        shares = np.cumsum([0, *(len(text) + 1 for text in texts[first:after])])
+        begin, end = clock.at([before.end, behind.start])
+        if _ROOM[0] <= (end - begin) / (CHAR_SECONDS * shares[-1]) <= _ROOM[1]:
+            moments = clock.moments(begin + (end - begin) * shares / shares[-1])
+            edges = pairwise(moments.clip(before.end, behind.start).tolist())
+            for index, (start, stop) in enumerate(edges, first):
+                filled[index] = Word(texts[index], start, stop, 0.0)
     return filled
