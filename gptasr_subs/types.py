@@ -29,6 +29,10 @@ class Span:
         """Length of the span."""
         return self.end - self.start
 
+    def overlap(self, other: Span | Word | Cue) -> float:
+        """Return the seconds that another has in common with it."""
+        return max(0.0, min(self.end, other.end) - max(self.start, other.start))
+
 
 @dataclass(frozen=True, slots=True)
 class Word:

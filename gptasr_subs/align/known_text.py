@@ -166,9 +166,12 @@ def align_words(texts: Sequence[str], emissions: CtcEmissions) -> list[Word | No
     A text that is spoken several times and written once is found at one of these times.
     """
     words = _align(texts, emissions)
+    everywhere = [word.confidence for word in words if word]
     for stretch in _likely_stretches(words, texts, _SpeechClock(emissions.speech)):
         together = _align(texts, emissions.within(stretch))
-        if _is_as_good(together, words):
+        there = [word.confidence for word in together if word]
+        # Where no fewer words are found, and nearly as clearly
+        if len(there) >= len(everywhere) and sum(there) >= _AS_CLEAR * sum(everywhere):
             return together
     return words
 
@@ -201,12 +204,18 @@ def _find(
         earliest = emissions.windows[emissions.window_at(start)].span.start
         start = max(earliest, start + emissions.offsets[0])
         words.append(Word(text, start, end + emissions.offsets[1], min(1.0, frames.posterior)))
-    if not any(words):
-        return words
     there = [word for word in words if word]
-    apart = iter(resolve_overlaps(there, there[-1].end))
-    snapped = _snap([next(apart) if word else None for word in words], emissions)
-    return _drop_chance_matches(snapped, _SpeechClock(emissions.speech))
+    if not there:
+        return words
+    numbers = [number for number, word in enumerate(words) if word]
+    apart = zip(numbers, resolve_overlaps(there, there[-1].end), strict=True)
+    # They move to the edges of speech, window by window.
+    for window, group in groupby(apart, key=lambda pair: emissions.window_at(pair[1].start)):
+        own, mine = zip(*group, strict=True)
+        snapped = snap_words(mine, emissions.windows[window].speech)
+        for number, word in zip(own, snapped, strict=True):
+            words[number] = word
+    return _drop_chance_matches(words, _SpeechClock(emissions.speech))
 
 
 def _search_between(
@@ -305,13 +314,6 @@ def _likely_stretches(
     return stretches
 
 
-def _is_as_good(words: Sequence[Word | None], others: Sequence[Word | None]) -> bool:
-    """Whether no fewer words were found than elsewhere, and nearly as clearly."""
-    there = [word.confidence for word in words if word]
-    elsewhere = [word.confidence for word in others if word]
-    return len(there) >= len(elsewhere) and sum(there) >= _AS_CLEAR * sum(elsewhere)
-
-
 def readable_words(text: str) -> list[str]:
     """Return the words of a text that have letters to align, without tags and described sounds."""
     from gptasr_subs.model.alignment.words import alignable_words
@@ -328,18 +330,6 @@ def refuse_mismatch(words: Sequence[Word | None]) -> None:
             f"Little of the text is spoken in the video ({found} of {len(words)} words, and those "
             "not clearly); check that the two belong together."
         )
-
-
-def _snap(words: Sequence[Word | None], emissions: CtcEmissions) -> list[Word | None]:
-    """Move the words that were found to the edges of speech, window by window."""
-    there = [(index, word) for index, word in enumerate(words) if word]
-    snapped = list(words)
-    for window, group in groupby(there, key=lambda pair: emissions.window_at(pair[1].start)):
-        indices, mine = zip(*group, strict=True)
-        moved = snap_words(mine, emissions.windows[window].speech)
-        for index, word in zip(indices, moved, strict=True):
-            snapped[index] = word
-    return snapped
 
 
 _Times = Sequence[float] | NDArray[np.float64]

@@ -122,8 +122,7 @@ def align_cues(cues: Sequence[Cue], emissions: CtcEmissions, *, each: bool | Non
     sizes = [part.end - part.first for part in parts]
     confidence = np.average([part.shift.confidence for part in parts], weights=sizes)
     if each or (each is None and confidence < _SURE):
-        voiced = [_with_voice(cue, found[number].words) for number, cue in kept.items()]
-        kept = dict(zip(kept, _in_order(voiced), strict=True))
+        kept = _with_voices(kept, found)
     astray = [
         number
         for number, cue in kept.items()
@@ -235,36 +234,40 @@ def _divide(
 def _fit(cue: Cue, room: Span, speech: Sequence[Span]) -> float:
     """0 for a cue that has no room, 1 for one that has, 2 where there is speech all along."""
     length = max(cue.end - cue.start, 1e-3)
-    if _overlap(cue, room) < _LEAST_SHOWN * length:
+    if room.overlap(cue) < _LEAST_SHOWN * length:
         return 0.0
-    return 1.0 + sum(_overlap(cue, part) for part in speech) / length
+    return 1.0 + sum(part.overlap(cue) for part in speech) / length
 
 
-def _overlap(cue: Cue, span: Span) -> float:
-    return max(0.0, min(cue.end, span.end) - max(cue.start, span.start))
+def _with_voices(kept: Mapping[int, Cue], found: Sequence[_CueWords]) -> dict[int, Cue]:
+    """Return the cues, by their numbers, each from its first to its last word, where these are
+    found near it.
 
-
-def _with_voice(cue: Cue, words: Sequence[Word | None]) -> Cue:
-    """Return the cue from its first to its last word, each where it is found near the cue."""
-    if not words:
-        return cue
-    first = words[0]
-    last = words[-1]
-    start = first.start if first and abs(first.start - cue.start) <= _FAR else cue.start
-    end = cue.end + start - cue.start
-    if last and abs(last.end - cue.end) <= _FAR + NETFLIX.lead_out and last.end > start:
-        end = min(max(end, last.end), last.end + NETFLIX.lead_out)
-    return replace(cue, start=start, end=max(end, start + NETFLIX.min_seconds))
-
-
-def _in_order(cues: Sequence[Cue]) -> list[Cue]:
-    """No cue begins before its predecessor or ends after its successor begins."""
-    starts = np.maximum.accumulate([cue.start for cue in cues]).tolist()
+    No cue begins before its predecessor or ends after its successor begins.
+    """
+    starts = []
+    ends = []
+    for number, cue in kept.items():
+        words = found[number].words
+        start = cue.start
+        end = cue.end
+        if words:
+            first = words[0]
+            last = words[-1]
+            if first and abs(first.start - start) <= _FAR:
+                start = first.start
+            end += start - cue.start
+            if last and abs(last.end - cue.end) <= _FAR + NETFLIX.lead_out and last.end > start:
+                end = min(max(end, last.end), last.end + NETFLIX.lead_out)
+            end = max(end, start + NETFLIX.min_seconds)
+        starts.append(start)
+        ends.append(end)
+    starts = np.maximum.accumulate(starts).tolist()
     limits = [*(start - NETFLIX.gap for start in starts[1:]), inf]
-    return [
-        replace(cue, start=start, end=max(start, min(cue.end, limit)))
-        for cue, start, limit in zip(cues, starts, limits, strict=True)
-    ]
+    return {
+        number: replace(cue, start=start, end=max(start, min(end, limit)))
+        for (number, cue), start, end, limit in zip(kept.items(), starts, ends, limits, strict=True)
+    }
 
 
 def _apart_at_breaks(kept: Mapping[int, Cue], parts: Sequence[Part]) -> list[Cue]:
@@ -287,7 +290,7 @@ def _in_video(cue: Cue, mine: _CueWords, video: Span, speech: Sequence[Span]) ->
     One that is found clearly is in the video, wherever the others suggest.
     """
     length = cue.end - cue.start
-    shown = _overlap(cue, video)
+    shown = video.overlap(cue)
     if shown == length or (shown > 0 and (any(mine.words) or shown >= _LEAST_SHOWN * length)):
         return replace(cue, start=max(cue.start, video.start), end=min(cue.end, video.end))
     if mine.certainty < _CLEARLY:

@@ -152,17 +152,18 @@ class _Analyser:
         audio = np.concatenate([before[-half:], now, after[:half]])
         padded = np.pad(audio, (half - min(half, len(before)), half + self.hop))
         frames = sliding_window_view(padded, 2 * half)[:: self.hop][:count]
-        return _join([self._transform(frames[row : row + _ROWS]) for row in range(0, count, _ROWS)])
-
-    def _transform(self, frames: FloatArray) -> _Measures:
-        spectrum = np.fft.rfft(frames * self._window, self._size)[:, : self._used]
-        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-        # Voicing is the height of the pitch peak in the autocorrelation of the compressed spectrum,
-        # 0 (none) to about 0.6. The fourth root lets every harmonic count, where the power would
-        # see little but the loudest.
-        compressed = np.sqrt(np.sqrt(power[:, self._harmonic] + _SILENCE / 10))
-        voicing = (compressed @ self._pitch).max(1) / compressed.sum(1)
-        return _Measures(power @ self._filters, voicing)
+        parts = []
+        for row in range(0, count, _ROWS):
+            spectrum = np.fft.rfft(frames[row : row + _ROWS] * self._window, self._size)
+            spectrum = spectrum[:, : self._used]
+            power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+            # Voicing is the height of the pitch peak in the autocorrelation of the compressed
+            # spectrum, 0 (none) to about 0.6. The fourth root lets every harmonic count, where the
+            # power would see little but the loudest.
+            compressed = np.sqrt(np.sqrt(power[:, self._harmonic] + _SILENCE / 10))
+            voicing = (compressed @ self._pitch).max(1) / compressed.sum(1)
+            parts.append(_Measures(power @ self._filters, voicing))
+        return _join(parts)
 
 
 def _pitch_waves(hertz: NDArray[Any], window: NDArray[Any], sample_rate: int) -> FloatArray:

@@ -145,8 +145,16 @@ class _Cutter:
                 self._drop(max(0, first - self._margin))
                 return
             end, resumed = self._end(runs)
+            start = max(0, first - self._padding)
             stop = min(end + self._padding, (end + resumed) // 2, len(self._speech))
-            yield self._window(max(0, first - self._padding), stop, runs)
+            samples = self._samples[start * self._hop : stop * self._hop].copy()
+            begin = (self._begun + start) * self._hop
+            span = Span(begin / self._rate, (begin + len(samples)) / self._rate)
+            speech = [
+                Span(self._seconds(run.start), min(self._seconds(run.end), span.end))
+                for run in map(self._voiced, runs)
+            ]
+            yield Window(span, samples, tuple(part for part in speech if part.start < span.end))
             self._drop(stop)
 
     def _runs(self) -> list[_Run]:
@@ -181,16 +189,6 @@ class _Cutter:
         high = min(first + self._limit, last - self._limit // 8)
         cut = low + int(np.argmin(running_mean(self._level, self._frames(0.15))[low:high]))
         return cut, cut
-
-    def _window(self, start: int, stop: int, runs: list[_Run]) -> Window:
-        samples = self._samples[start * self._hop : stop * self._hop].copy()
-        begin = (self._begun + start) * self._hop
-        span = Span(begin / self._rate, (begin + len(samples)) / self._rate)
-        voiced = map(self._voiced, runs)
-        inside = [
-            Span(self._seconds(run.start), min(self._seconds(run.end), span.end)) for run in voiced
-        ]
-        return Window(span, samples, tuple(part for part in inside if part.start < span.end))
 
     def _voiced(self, run: _Run) -> _Run:
         """Return the run from where its level first rises to where it last falls, clicks before it

@@ -44,25 +44,7 @@ def snap_words(words: Sequence[Word], speech: Sequence[Span], radius: float = RA
             if abs(edge - end) <= radius and edge >= min(end, least):
                 end = edge
         snapped.append(replace(word, start=start, end=end))
-    return _in_order(snapped, words)
-
-
-def _overlapping_speech(word: Word, speech: Sequence[Span]) -> list[Span]:
-    """Return the stretches in which ``word`` lies, not those that hold but its fringe: no word is
-    spoken across a pause.
-    """
-    shares = [(min(word.end, part.end) - max(word.start, part.start), part) for part in speech]
-    touched = [
-        (s, part)
-        for s, part in shares
-        if s > 0 and s >= min(_TOUCH, word.end - word.start, part.seconds) / 2
-    ]
-    most = max((share for share, _ in touched), default=0.0)
-    return [part for share, part in touched if share >= most / 2]
-
-
-def _in_order(snapped: Sequence[Word], before: Sequence[Word]) -> list[Word]:
-    """Put edges between words that came to overlap back to what they were."""
+    # Edges between words that came to overlap go back to what they were.
     clashes = [False, *(left.end > right.start for left, right in pairwise(snapped)), False]
     return [
         replace(
@@ -70,5 +52,19 @@ def _in_order(snapped: Sequence[Word], before: Sequence[Word]) -> list[Word]:
             start=max(word.start, old.start) if left else word.start,
             end=min(word.end, old.end) if right else word.end,
         )
-        for word, old, left, right in zip(snapped, before, clashes, clashes[1:], strict=False)
+        for word, old, left, right in zip(snapped, words, clashes, clashes[1:], strict=False)
     ]
+
+
+def _overlapping_speech(word: Word, speech: Sequence[Span]) -> list[Span]:
+    """Return the stretches in which ``word`` lies, not those that hold but its fringe: no word is
+    spoken across a pause.
+    """
+    shares = [(part.overlap(word), part) for part in speech]
+    touched = [
+        (s, part)
+        for s, part in shares
+        if s > 0 and s >= min(_TOUCH, word.end - word.start, part.seconds) / 2
+    ]
+    most = max((share for share, _ in touched), default=0.0)
+    return [part for share, part in touched if share >= most / 2]

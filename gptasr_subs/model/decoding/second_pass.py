@@ -24,7 +24,7 @@ from gptasr_subs.model.decoding.beam_search import Beam
 from gptasr_subs.model.decoding.spotting import TermSpotter, frames_with_letters, sounds_of
 from gptasr_subs.model.network import Encoded, GptAsr
 from gptasr_subs.model.tokenizer import Tokenizer
-from gptasr_subs.types import FloatArray, Word
+from gptasr_subs.types import FloatArray, Span, Word
 
 _BONUS = 1.5  # nats a letter ...
 _USUAL_PRIOR = -log(64)  # ... with so many terms
@@ -61,7 +61,11 @@ def replace_words(
     found = []
     for (term, _), place in zip(lost, places, strict=False):
         first, last = frames[place]
-        together = [_share(word, first, last + 1) > _OVERLAP for word in words]
+        spoken = Span(first, last + 1)  # in frames, as the times of the words
+        together = []
+        for word in words:
+            shorter = max(1e-6, min(word.end - word.start, spoken.seconds))
+            together.append(spoken.overlap(word) / shorter > _OVERLAP)
         if any(together):
             letters = len(ctc.letters_of(term).replace(" ", ""))
             bonus = _BONUS * letters * weights[term] + spotter.log_prior - _USUAL_PRIOR
@@ -109,13 +113,6 @@ def read_texts(
         )
         beams.append(beam)
     return beams
-
-
-def _share(word: Word, start: float, end: float) -> float:
-    """How much of a word and of the frames from ``start`` to ``end``, whichever are fewer, is in
-    both."""
-    both = min(word.end, end) - max(word.start, start)
-    return both / max(1e-6, min(word.end - word.start, end - start))
 
 
 def _replaced(words: Sequence[Word], together: Sequence[bool], term: str) -> str:
