@@ -83,7 +83,18 @@ def list_models() -> list[CatalogueEntry]:
     shipped = [
         _described(name, folder, "shipped") for name, folder in _checkpoints(files.SHIPPED).items()
     ]
-    published = [_published(name, cached.pop(name, None)) for name in PUBLISHED]
+    published = []
+    for name, known in PUBLISHED.items():
+        folder = cached.pop(name, None)
+        if folder and all((folder / remote.name).is_file() for remote in known.files):
+            published.append(CatalogueEntry(name, f"in {folder}", _size(folder), known.wer))
+            continue
+        how = (
+            f"gptasr-subs models pull {name}"
+            if known.files
+            else "no public home known; --model PATH for a copy"
+        )
+        published.append(CatalogueEntry(name, how, known.size, known.wer))
     others = [_described(name, folder, f"in {folder}") for name, folder in cached.items()]
     return [*shipped, *published, *others]
 
@@ -177,18 +188,6 @@ def _checkpoints(home: Path) -> dict[str, Path]:
         for folder in sorted(folders)
         if folder.is_dir() and not folder.name.startswith(".") and _size(folder)
     }
-
-
-def _published(name: str, folder: Path | None) -> CatalogueEntry:
-    known = PUBLISHED[name]
-    if folder and all((folder / remote.name).is_file() for remote in known.files):
-        return CatalogueEntry(name, f"in {folder}", _size(folder), known.wer)
-    how = (
-        f"gptasr-subs models pull {name}"
-        if known.files
-        else "no public home known; --model PATH for a copy"
-    )
-    return CatalogueEntry(name, how, known.size, known.wer)
 
 
 def _described(name: str, folder: Path, home: str) -> CatalogueEntry:

@@ -292,8 +292,15 @@ def _rescored(
         ranked.append(replace(hypothesis, score=hypothesis.score + gain, ctc_log_prob=ctc_log_prob))
     ranked.sort(key=lambda hypothesis: -hypothesis.score)
 
+    best = ranked[0] if ranked else None
+    if best is None or best.ctc_log_prob is None or best.ctc_log_prob == -inf:
+        return ()
+    # Log-probabilities fall with each character, so both thresholds are set for one character.
+    characters = len(ctc.encode(best.text))
     silence = float(log_probs[:, ctc.BLANK].sum())  # log-probability that CTC gives to no text
-    return tuple(ranked) if ranked and _is_spoken(ranked[0], silence, options) else ()
+    better = best.ctc_log_prob - silence >= options.min_ctc_margin * characters
+    likely = best.ctc_log_prob >= options.min_ctc_log_prob * characters
+    return tuple(ranked) if characters and better and likely else ()
 
 
 def _restore_terms(
@@ -329,14 +336,3 @@ def _restore_terms(
             break
         readings = (better[max(better)], *readings)
     return readings
-
-
-def _is_spoken(best: Hypothesis, silence: float, options: DecodingOptions) -> bool:
-    """Whether CTC believes ``best``; ``silence`` is the log-probability it gives to no text."""
-    # Log-probabilities fall with each character, so both thresholds are set for one character.
-    characters = len(ctc.encode(best.text))
-    log_prob = -inf if best.ctc_log_prob is None else best.ctc_log_prob
-    if not characters or log_prob == -inf:
-        return False
-    better = log_prob - silence >= options.min_ctc_margin * characters
-    return better and log_prob >= options.min_ctc_log_prob * characters
