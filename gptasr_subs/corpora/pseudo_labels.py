@@ -85,33 +85,34 @@ def confidence(words: Sequence[Word]) -> float:
 
 
 def _batches(clips: Iterable[LoadedClip], recognizer: Recognizer) -> Iterator[_Batch]:
-    """Yield whole clips whose windows together are worth a call."""
+    """Yield whole clips whose windows together are worth a call.
+
+    A clip that fits into one window is one, of a longer one its stretches of speech are.
+    """
+    import soxr
+
     batch = _Batch()
     for loaded in clips:
-        pieces = [] if loaded.trouble else list(_pieces(loaded, recognizer))
+        clip = loaded.clip
+        pieces = []
+        if not loaded.trouble:
+            rate = recognizer.sample_rate
+            samples = loaded.samples
+            if loaded.rate != rate:
+                samples = soxr.resample(samples, loaded.rate, rate)
+            for window in clip_windows([samples], rate, window_limits(recognizer)):
+                offset = clip.offset + window.span.start
+                piece = replace(clip, offset=offset, seconds=window.span.seconds)
+                pieces.append(_Piece(clip, piece, window.samples))
         batch.clips += 1
         batch.pieces += pieces
         if not pieces:
-            batch.dropped.append((loaded.clip, loaded.trouble or "no speech"))
+            batch.dropped.append((clip, loaded.trouble or "no speech"))
         if len(batch.pieces) >= _WINDOWS_AT_ONCE:
             yield batch
             batch = _Batch()
     if batch.clips:
         yield batch
-
-
-def _pieces(loaded: LoadedClip, recognizer: Recognizer) -> Iterator[_Piece]:
-    """Yield a clip that fits into one window whole, else its stretches of speech."""
-    import soxr
-
-    clip = loaded.clip
-    rate = recognizer.sample_rate
-    samples = (
-        loaded.samples if loaded.rate == rate else soxr.resample(loaded.samples, loaded.rate, rate)
-    )
-    for window in clip_windows([samples], rate, window_limits(recognizer)):
-        piece = replace(clip, offset=clip.offset + window.span.start, seconds=window.span.seconds)
-        yield _Piece(clip, piece, window.samples)
 
 
 def _labelled(batch: _Batch, recognizer: Recognizer, options: LabelOptions) -> Iterator[Row]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gptasr_subs.corpora.manifest import COLUMNS
+from gptasr_subs.storage.files import cut_torn_line
 from gptasr_subs.types import FloatArray
 
 Row = tuple[str, ...]
@@ -23,13 +24,8 @@ def open_table(file: Path, columns: Sequence[str] = COLUMNS) -> Path:
     Of one that is there, a last line that a kill cut off is removed.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    written = file.read_bytes() if file.exists() else b""
-    whole = written.rfind(b"\n") + 1
-    if not whole:
+    if not cut_torn_line(file):
         file.write_text("\t".join(columns) + "\n", encoding="utf-8")
-    elif whole < len(written):
-        with file.open("r+b") as table:
-            table.truncate(whole)
     return file
 
 

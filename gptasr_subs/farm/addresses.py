@@ -63,7 +63,13 @@ def subtitle_remote(film: Film, write: Callable[[Path, Options], Result]) -> Eve
 
     Formats that are there already are left out. Raises FarmError, and what ``write`` raises.
     """
-    wanted = _missing(film)
+    wanted = target_addresses(film)
+    if not film.options.overwrite:
+        for name, address in list(wanted.items()):
+            with _as_farm_error(address):
+                system, path = _open(address)
+                if system.exists(path):
+                    del wanted[name]
     if not wanted:
         reason = "all that is asked for is there already"
         return Event(Path(film.place), "skipped", reason=reason, language=film.options.language)
@@ -85,19 +91,6 @@ def target_addresses(film: Film) -> dict[str, str]:
     local = replace(film.options, output_dir=None)
     names = target_paths(Path(PurePosixPath(film.place).name), local)
     return {name: f"{str(folder).rstrip('/')}/{path.name}" for name, path in names.items()}
-
-
-def _missing(film: Film) -> dict[str, str]:
-    targets = target_addresses(film)
-    if film.options.overwrite:
-        return targets
-    missing = {}
-    for name, target in targets.items():
-        with _as_farm_error(target):
-            system, path = _open(target)
-            if not system.exists(path):
-                missing[name] = target
-    return missing
 
 
 def _put(file: Path, address: str) -> None:

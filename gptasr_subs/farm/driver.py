@@ -98,25 +98,27 @@ class Farm:
                 over = until()  # asked first: what was put in before it said so is still taken
                 if self._stopped_at:
                     break
-                self._hand_out()
+                while self._idle and (job := self._next_job()):
+                    worker = self._idle.popleft()
+                    self._at_work[worker] = job
+                    self._cluster.give(worker, self._film_of(job))
                 if over and not (self._at_work or self._held or self._queue.due(1)):
                     return
                 self._look_around()
                 self._receive_all(longest_wait)
-            self._halt()
+            # The films at work are stopped; what does not stop in time is ended.
+            if self._at_work:
+                _log.warning("Stopping after the windows at work; Ctrl-C again ends them at once.")
+            for worker, job in self._at_work.items():
+                self._cluster.halt(worker, job.id)
+            while self._at_work and time.monotonic() < self._stopped_at + _GRACE:
+                self._receive_all(_TICK)
         finally:
             for job in [*self._at_work.values(), *self._held]:
                 self._queue.release(job, "its worker was stopped")
             for worker in [*self._starting, *self._nodes]:
                 self._cluster.end(worker)
             self._notifying.shutdown()
-
-    def _hand_out(self) -> None:
-        """Give every worker that waits the next film."""
-        while self._idle and (job := self._next_job()):
-            worker = self._idle.popleft()
-            self._at_work[worker] = job
-            self._cluster.give(worker, self._film_of(job))
 
     def _next_job(self) -> Job | None:
         """The next job that can be done now; those that never can be are over with this."""
@@ -297,15 +299,6 @@ class Farm:
         node = self._nodes[worker]
         same = {other.id for other in self._nodes.values() if other.name == node.name}
         return f"{node.name}/{node.id[:6]}" if len(same) > 1 else node.name
-
-    def _halt(self) -> None:
-        """Stop the films at work; what does not stop in time is ended."""
-        if self._at_work:
-            _log.warning("Stopping after the windows at work; Ctrl-C again ends them at once.")
-        for worker, job in self._at_work.items():
-            self._cluster.halt(worker, job.id)
-        while self._at_work and time.monotonic() < self._stopped_at + _GRACE:
-            self._receive_all(_TICK)
 
 
 def _for_workers(options: Options) -> Options:

@@ -15,7 +15,7 @@ from gptasr_subs.errors import FormatError, system_reason
 from gptasr_subs.jobs.hooks import Event
 from gptasr_subs.jobs.queue import Job
 from gptasr_subs.pipeline.options import Options
-from gptasr_subs.storage.files import write_error
+from gptasr_subs.storage.files import cut_torn_line, write_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def open_manifest(path: Path | None, settings: str) -> Iterator[Manifest]:
         return
     earlier = {entry.film: entry for entry in read_manifest(path)} if path.exists() else {}
     try:
-        _cut_torn_line(path)
+        cut_torn_line(path)
         file = path.open("a", encoding="utf-8")
     except OSError as error:
         raise write_error(path, error) from error
@@ -127,12 +127,3 @@ def settings_of(options: Options, model: str) -> str:
     """A name for what subtitles depend on, whether they are there already or not."""
     same = replace(options, overwrite=False, output_dir=None)
     return blake2b(f"{model}\n{same}".encode(), digest_size=8).hexdigest()
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Remove what follows the last line end."""
-    if path.exists():
-        data = path.read_bytes()
-        if data and not data.endswith(b"\n"):
-            with path.open("rb+") as file:
-                file.truncate(data.rfind(b"\n") + 1)

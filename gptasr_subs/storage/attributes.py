@@ -28,10 +28,16 @@ def copy_attributes(old: Path, new: Path, *, times: bool = False) -> None:
         facts = old.stat()
     except OSError:
         return
-    if not _copy_owner(facts, new):
-        _log.warning(
-            "%r belongs to you from now on: only its owner may keep it another's.", str(old)
-        )
+    if hasattr(os, "chown"):
+        with contextlib.suppress(OSError):
+            os.chown(new, -1, facts.st_gid)
+        with contextlib.suppress(OSError):
+            os.chown(new, facts.st_uid, -1)
+        now = new.stat()
+        if (now.st_uid, now.st_gid) != (facts.st_uid, facts.st_gid):
+            _log.warning(
+                "%r belongs to you from now on: only its owner may keep it another's.", str(old)
+            )
     with contextlib.suppress(OSError):
         new.chmod(stat.S_IMODE(facts.st_mode))
     # Extended attributes, lists of rights too, except those that only the system sets
@@ -55,15 +61,3 @@ def warn_of_links(path: Path) -> None:
                 "and takes space of its own.",
                 *(str(path), others, "" if others == 1 else "s"),
             )
-
-
-def _copy_owner(facts: os.stat_result, new: Path) -> bool:
-    """Return whether owner and group are now those of ``facts``, as far as they can be."""
-    if not hasattr(os, "chown"):
-        return True
-    with contextlib.suppress(OSError):
-        os.chown(new, -1, facts.st_gid)
-    with contextlib.suppress(OSError):
-        os.chown(new, facts.st_uid, -1)
-    now = new.stat()
-    return (now.st_uid, now.st_gid) == (facts.st_uid, facts.st_gid)

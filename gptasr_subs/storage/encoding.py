@@ -83,7 +83,12 @@ def decode(data: bytes) -> Decoded:
     try:
         return Decoded(data.decode("utf-8"))
     except UnicodeDecodeError:
-        return _damaged_utf8(data) or _guess(data)
+        # Damaged UTF-8 looks like no other encoding: a letter of several bytes that is right by
+        # chance is rare, so one of them for each wrong byte is proof.
+        text = data.decode("utf-8", errors="replace")
+        right = sum(ord(char) > 0x7F and char != _BROKEN for char in text)
+        is_damaged = right >= text.count(_BROKEN)
+        return _with_broken(text, "utf-8") if is_damaged else _guess(data)
 
 
 def _with_broken(text: str, encoding: str) -> Decoded:
@@ -106,17 +111,6 @@ def _utf16(data: bytes) -> str:
     if odd > 0.6 * half and not even:
         return "utf-16-le"
     return "utf-16-be" if even > 0.6 * half and not odd else ""
-
-
-def _damaged_utf8(data: bytes) -> Decoded | None:
-    """UTF-8 with some bytes that are not, which no other encoding looks like.
-
-    A letter of several bytes that is right by chance is rare, so one of them for each wrong byte
-    is proof.
-    """
-    text = data.decode("utf-8", errors="replace")
-    right = sum(ord(char) > 0x7F and char != _BROKEN for char in text)
-    return _with_broken(text, "utf-8") if right >= text.count(_BROKEN) else None
 
 
 def _guess(data: bytes) -> Decoded:

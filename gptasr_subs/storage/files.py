@@ -46,7 +46,11 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     pointing where it does; a pipe or a device is written to directly. Raises OutputError.
     """
     data = content if isinstance(content, bytes) else content.encode("utf-8", errors="replace")
-    if _is_special(Path(path)):
+    is_special = False
+    with contextlib.suppress(OSError, ValueError):  # writing will say what is wrong with the name
+        mode = Path(path).stat().st_mode
+        is_special = not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    if is_special:
         try:
             Path(path).write_bytes(data)
         except OSError as error:
@@ -54,6 +58,15 @@ def write_atomically(path: str | os.PathLike[str], content: str | bytes) -> None
     else:
         with atomic_replace(path) as temporary:
             temporary.write_bytes(data)
+
+
+def cut_torn_line(path: Path) -> int:
+    """Remove a last line that a kill cut off; return how many bytes of whole lines there are."""
+    data = path.read_bytes() if path.exists() else b""
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+    return whole
 
 
 def keep_copy(path: Path) -> Path:
@@ -127,15 +140,6 @@ def remove_abandoned(path: str | os.PathLike[str]) -> None:
 def _temporary_prefix(target: Path) -> str:
     name = blake2b(os.fsencode(target.name), digest_size=4).hexdigest()
     return f".gptasr-{name}-"
-
-
-def _is_special(path: Path) -> bool:
-    """Return whether there is a pipe or a device."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):  # what is wrong with the name will be said when it is written to
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> OutputError:

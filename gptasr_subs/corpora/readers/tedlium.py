@@ -21,32 +21,25 @@ def read(root: Path, parts: Sequence[str]) -> Iterator[Utterance]:
     """Segments of the parts (``train``) of the release, as the folder ``legacy`` has them."""
     folder = first_folder(root, "legacy", "*/legacy", holding="*/stm")
     for table in sorted([*folder.glob("*/stm/*.stm"), *folder.glob("stm/*.stm")]):
-        if is_wanted(part_above(table, folder, 2), parts):
-            lines = (
-                line
-                for line in read_text(table).splitlines()
-                if line.strip() and not line.startswith(";;")
+        if not is_wanted(part_above(table, folder, 2), parts):
+            continue
+        for line in read_text(table).splitlines():
+            if not line.strip() or line.startswith(";;"):
+                continue
+            # File, channel, speaker, start, end, a label in angle brackets, and the text
+            name, _, speaker, start, end, *rest = line.split(None, 5)
+            text = "".join(rest)
+            text = text[label.end() :] if (label := _LABEL.match(text)) else text
+            unfit = next((reason for mark, reason in _UNWRITTEN.items() if mark in text), "")
+            yield Utterance(
+                Clip(
+                    table.parents[1] / "sph" / f"{name}.sph",
+                    offset=float(start),
+                    seconds=float(end) - float(start),
+                    speaker=speaker,
+                    source="tedlium",
+                    licence=_LICENCE,
+                    text=_SUFFIX.sub(r"'\1", " ".join(_NOISE.sub(" ", text).split())),
+                ),
+                unfit,
             )
-            yield from (_segment(table.parents[1] / "sph", line) for line in lines)
-
-
-def _segment(folder: Path, line: str) -> Utterance:
-    """Read a line: file, channel, speaker, start, end, a label in angle brackets, and the text."""
-    name, _, speaker, start, end, *rest = line.split(None, 5)
-    text = "".join(rest)
-    text = text[label.end() :] if (label := _LABEL.match(text)) else text
-    unfit = next((reason for mark, reason in _UNWRITTEN.items() if mark in text), "")
-    said = _SUFFIX.sub(r"'\1", " ".join(_NOISE.sub(" ", text).split()))
-    seconds = float(end) - float(start)
-    return Utterance(
-        Clip(
-            folder / f"{name}.sph",
-            offset=float(start),
-            seconds=seconds,
-            speaker=speaker,
-            source="tedlium",
-            licence=_LICENCE,
-            text=said,
-        ),
-        unfit,
-    )
