@@ -46,7 +46,9 @@ def tokens_of(cues: Sequence[Cue], norms: Norms = NETFLIX) -> list[list[Token]]:
     found = []
     before: Cue | None = None
     for cue in cues:
-        tokens = [token for row in _rows(cue) for token in _line_tokens(row, norms.max_chars // 2)]
+        lines = groupby(iter_chars(cue.text), key=lambda char: char[0] != "\n")
+        rows = [list(line) for is_text, line in lines if is_text]
+        tokens = [token for row in rows for token in _line_tokens(row, norms.max_chars // 2)]
         if tokens:
             least = _break_between(before, cue) if before else PHRASE
             tokens[0] = replace(tokens[0], break_before=max(tokens[0].break_before, least))
@@ -72,18 +74,6 @@ def apply_tags(cues: Sequence[Cue], tokens: Sequence[Token]) -> list[Cue]:
             lines.append(" ".join(wrap_tags(text, tags) for tags, text in texts))
         tagged.append(replace(cue, lines=tuple(lines), position=position))
     return tagged
-
-
-def _rows(cue: Cue) -> Iterator[Row]:
-    """The characters that are read of each line, with their markup."""
-    row: Row = []
-    for char, tags in iter_chars(cue.text):
-        if char == "\n":
-            yield row
-            row = []
-        else:
-            row.append((char, tags))
-    yield row
 
 
 def _line_tokens(row: Row, longest: int) -> Iterator[Token]:

@@ -85,46 +85,49 @@ def reshape(cues: Sequence[Cue], norms: Norms = NETFLIX, end_limit: float = inf)
         words[-1] = replace(words[-1], end=span.end)
     timed = time_words(words, [token.break_before for token in tokens], end_limit)
     shaped = apply_tags(arrange(timed, replace(norms, lead_out=0.0)), tokens)
-    for span in _spans_at_once(cues, spans):
-        shaped = _shared(shaped, span, norms)
-    return shaped
-
-
-def _spans_at_once(cues: Sequence[Cue], spans: Sequence[Span]) -> Iterator[Span]:
-    """From when to when cues are spoken that begin at once, where there are several."""
     first = 0
     for k in range(1, len(cues) + 1):
         if k == len(cues) or cues[k].start - cues[first].start > _NUDGE:
-            if k - first > 1:
-                yield Span(spans[first].start, spans[k - 1].end)
+            if k - first > 1:  # several that begin at once
+                _share(shaped, Span(spans[first].start, spans[k - 1].end), norms)
             first = k
+    return shaped
 
 
-def _shared(cues: Cues, span: Span, norms: Norms) -> Cues:
+def _share(cues: Cues, span: Span, norms: Norms) -> None:
     """Give each of the cues within a span a share of it, by the time that it takes to read them."""
     within = [k for k, cue in enumerate(cues) if span.start <= cue.start and cue.end <= span.end]
     needs = np.array([_needed(cues[k], norms) for k in within])
     room = span.seconds - norms.gap * (len(within) - 1)
     if len(within) < 2 or room < _LEAST * len(within):
-        return cues
-    shared = list(cues)
+        return
     start = span.start
     for k, seconds in zip(within, (room * needs / needs.sum()).tolist(), strict=True):
-        shared[k] = replace(cues[k], start=start, end=start + seconds)
+        cues[k] = replace(cues[k], start=start, end=start + seconds)
         start += seconds + norms.gap
-    return shared
 
 
 def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[Span]:
     """When each cue's words are taken to be spoken: as long as it stands, unless that cannot be
     right.
+
+    One too short to read stays as long as that takes, one that stood for ages has been spoken
+    sooner.
     """
     now = 0.0
     for cue, following in zip(cues, [*cues[1:], None], strict=True):
         start = max(now, cue.start)
         limit = following.start if following else end_limit
         needed = _needed(cue, norms)
-        now = _end(start, cue, limit=limit - norms.gap, needed=needed, norms=norms)
+        readable = min(start + needed, limit - norms.gap)
+        if cue.end <= start:
+            now = max(start, readable)
+        elif cue.end - start < needed:
+            now = max(cue.end, readable)
+        elif len(plain(cue.text)) / _SLOWEST <= norms.max_seconds:
+            now = min(cue.end, start + norms.max_seconds)
+        else:
+            now = cue.end
         if now > limit:
             enough = limit - start >= needed / 2
             if enough or following is None:
@@ -134,18 +137,6 @@ def _spoken(cues: Sequence[Cue], norms: Norms, end_limit: float) -> Iterator[Spa
                 share = len(cue.text) / (len(cue.text) + len(following.text))
                 now = max(limit, start + (now - start) * share)
         yield Span(start, max(start, now))
-
-
-def _end(start: float, cue: Cue, limit: float, needed: float, norms: Norms) -> float:
-    """A cue too short to read stays as long as that takes, one that stood for ages has been spoken
-    sooner.
-    """
-    if cue.end <= start:
-        return min(start + needed, max(start, limit))
-    if cue.end - start < needed:
-        return max(cue.end, min(start + needed, limit))
-    briefly = len(plain(cue.text)) / _SLOWEST <= norms.max_seconds
-    return min(cue.end, start + norms.max_seconds) if briefly else cue.end
 
 
 def _needed(cue: Cue, norms: Norms) -> float:

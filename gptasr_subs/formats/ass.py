@@ -178,7 +178,16 @@ def _lines(row: dict[str, str]) -> list[str]:
     """Return the text with markup for its codes; a drawing has none."""
     text = row.get("text", "")
     if _DRAWING.search("".join(_OVERRIDE.findall(text))):
-        text = _without_drawings(text)
+        # What stands between the codes that begin and end a drawing is no text.
+        drawing = False
+        kept = []
+        for part in re.split(r"(\{[^}]*\})", text):
+            is_code = part.startswith("{")
+            if is_code and (switches := re.findall(r"\\p(\d+)", part)):
+                drawing = switches[-1] != "0"
+            if is_code or not drawing:
+                kept.append(part)
+        text = "".join(kept)
     parts = []
     end = 0
     for code in _OVERRIDE.finditer(text):
@@ -191,21 +200,6 @@ def _words(text: str) -> str:
     """Return text between codes with its line ends and spaces."""
     text = text.replace(r"\N", "\n").replace(r"\n", "\n").replace(r"\h", "\N{NO-BREAK SPACE}")
     return literal(text.replace(r"\{", "{").replace(r"\}", "}").replace("\\" + JOINER, "\\"))
-
-
-def _without_drawings(text: str) -> str:
-    """Return the text but for what stands between the codes that begin and end a drawing."""
-    parts = re.split(r"(\{[^}]*\})", text)
-    drawing = False
-    kept = []
-    for part in parts:
-        if part.startswith("{"):
-            switches = re.findall(r"\\p(\d+)", part)
-            drawing = switches[-1] != "0" if switches else drawing
-            kept.append(part)
-        elif not drawing:
-            kept.append(part)
-    return "".join(kept)
 
 
 def _shown(row: dict[str, str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from math import isfinite
-from typing import Any
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.formats.document import Document
@@ -51,21 +50,20 @@ class Json:
 
     def read(self, text: str) -> list[Cue]:
         """The cues. Raises FormatError when the object has none."""
+        cues = []
         try:
-            return [_read_cue(cue) for cue in json.loads(text)["cues"]]
+            for cue in json.loads(text)["cues"]:
+                start = float(cue["start"])
+                end = float(cue["end"])
+                position = int(cue.get("position", 2))
+                if not (isfinite(start) and isfinite(end) and 1 <= position <= 9):
+                    raise ValueError("no time or no place")
+                lines = cue["lines"]
+                if isinstance(lines, str):
+                    lines = lines.split("\n")
+                cues.append(Cue(start, end, tuple(map(str, lines)), position))
         except (ValueError, KeyError, TypeError) as error:
             raise FormatError(
                 'This JSON file has no "cues" with "start", "end" and "lines".'
             ) from error
-
-
-def _read_cue(cue: dict[str, Any]) -> Cue:
-    start = float(cue["start"])
-    end = float(cue["end"])
-    position = int(cue.get("position", 2))
-    if not (isfinite(start) and isfinite(end) and 1 <= position <= 9):
-        raise ValueError("no time or no place")
-    lines = cue["lines"]
-    if isinstance(lines, str):
-        lines = lines.split("\n")
-    return Cue(start, end, tuple(map(str, lines)), position)
+        return cues

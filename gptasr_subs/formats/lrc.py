@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from gptasr_subs.cues.markup import literal, plain
 from gptasr_subs.errors import FormatError
@@ -52,7 +51,17 @@ class Lrc(Parsed):
 
     def parse(self, text: str) -> Reading:
         """Return all lines of text as cues; each stands until the next time. Raises FormatError."""
-        found = sorted(_timed(text), key=lambda line: line[0])
+        shift = _OFFSET.search(text)  # in milliseconds; positive shows lines sooner
+        sooner = int(shift[1]) / 1000 if shift else 0.0
+        found = []
+        for line in filter(None, map(_LINE.fullmatch, text.split("\n"))):
+            words = " ".join(clean_lines([_WORD.sub("", line[4])]))
+            for clock, seconds in re.findall(_TIME, line[1]):
+                hours, _, minutes = f"0:{clock}".rpartition(":")
+                whole = int(hours.rpartition(":")[2]) * 3600 + int(minutes) * 60
+                start = round(whole + float(re.sub("[,:]", ".", seconds)), 3)
+                found.append((max(0.0, start - sooner), words))
+        found.sort(key=lambda line: line[0])
         if not found and text.strip():
             raise FormatError("This is not an LRC file: it has no line like [00:01.00]text.")
         starts = sorted({start for start, _ in found})
@@ -72,22 +81,6 @@ def _text(cue: Cue) -> str:
     return f" {text}" if _LINE.fullmatch(text) else text
 
 
-def _timed(text: str) -> Iterator[tuple[float, str]]:
-    shift = _OFFSET.search(text)  # in milliseconds; positive shows lines sooner
-    sooner = int(shift[1]) / 1000 if shift else 0.0
-    for line in text.split("\n"):
-        if found := _LINE.fullmatch(line):
-            words = " ".join(clean_lines([_WORD.sub("", found[4])]))
-            for minutes, seconds in re.findall(_TIME, found[1]):
-                yield max(0.0, _seconds(minutes, seconds) - sooner), words
-
-
 def _clock(seconds: float) -> str:
     whole, hundredths = divmod(max(0, round(seconds * 100)), 100)
     return f"{whole // 60:02d}:{whole % 60:02d}.{hundredths:02d}"
-
-
-def _seconds(minutes: str, seconds: str) -> float:
-    hours, _, minutes = f"0:{minutes}".rpartition(":")
-    whole = int(hours.rpartition(":")[2]) * 3600 + int(minutes) * 60
-    return round(whole + float(re.sub("[,:]", ".", seconds)), 3)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gptasr_subs.cues.markup import JOINER, convert, strip_tags
 from gptasr_subs.errors import FormatError
-from gptasr_subs.formats.blocks import Block, clean_lines, scan_blocks, with_lines
+from gptasr_subs.formats.blocks import clean_lines, scan_blocks, with_lines
 from gptasr_subs.formats.document import Document
 from gptasr_subs.formats.overrides import hide_codes, read_codes
 from gptasr_subs.formats.reading import Parsed, Reading, close_open, left_out
@@ -52,7 +52,13 @@ class Srt(Parsed):
             raise FormatError(
                 "This is not an SRT file: it has no line like 00:00:01,000 --> 00:00:02,000."
             )
-        read = close_open([_cue(block) for block in scan.blocks])
+        cues = []
+        for block in scan.blocks:
+            texts = [stray_words(block.timing.settings), *block.lines]
+            lines = [line.strip().removeprefix(JOINER) for line in clean_lines(texts)]
+            lines, place = read_codes(lines)
+            cues.append(with_lines(block.cue([], place or 2), map(read_tags, lines)))
+        read = close_open(cues)
         return replace(read, remarks=(*read.remarks, *left_out([*scan.head, *scan.untimed])))
 
 
@@ -66,10 +72,3 @@ def _lines(cue: Cue) -> list[str]:
     lines = list(map(as_text, lines))
     placed = bool(lines) and cue.position != 2
     return [f"{{\\an{cue.position}}}{lines[0]}", *lines[1:]] if placed else lines
-
-
-def _cue(block: Block) -> Cue:
-    texts = [stray_words(block.timing.settings), *block.lines]
-    lines = [line.strip().removeprefix(JOINER) for line in clean_lines(texts)]
-    lines, place = read_codes(lines)
-    return with_lines(block.cue([], place or 2), map(read_tags, lines))
