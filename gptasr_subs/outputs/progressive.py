@@ -15,8 +15,9 @@ Preview = Callable[[Document], None]  # takes what is known so far
 
 
 @contextmanager
-def previews(targets: Mapping[str, Path]) -> Iterator[Preview]:
-    """Gives the function that writes a document to ``targets``, a file for each format.
+def previews(targets: Mapping[str, Path], also: Preview | None) -> Iterator[Preview]:
+    """Gives the function that writes a document to ``targets``, a file for each format, and passes
+    it on to ``also``.
 
     If the block ends with an error, what stood there before stands there again: a part of a video's
     subtitles would be taken for the whole. Raises OutputError.
@@ -31,6 +32,8 @@ def previews(targets: Mapping[str, Path]) -> Iterator[Preview]:
     def preview(document: Document) -> None:
         for name, target in targets.items():
             write_atomically(target, render(document, name))
+        if also:
+            also(document)
 
     try:
         yield preview

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -42,9 +41,6 @@ from gptasr_subs.types import FloatArray, Span, Word
 
 _log = logging.getLogger(__name__)
 
-# Takes what is recognised so far, and how many seconds are done.
-_Report = Callable[[Sequence[RecognizedWindow], float], None]
-
 
 def recognize_file(
     media: Path,
@@ -69,9 +65,8 @@ def recognize_file(
     recognizer = lazy_model(model, device, options.language) if isinstance(model, str) else model
     terms = glossary_of(media, options) if glossary is None else glossary
     recognizer = with_glossary(recognizer, terms)
-    with ExitStack() as stack:
+    with open_journal(options.journal and record is None) as journal:
         if record is None:
-            journal = stack.enter_context(open_journal(options.journal))
             record = open_record(
                 journal,
                 media,
@@ -88,11 +83,9 @@ def recognize_file(
             def show(recognized: Sequence[RecognizedWindow], done: float) -> None:
                 if on_progress:
                     on_progress(Progress(done, info.duration))
-                if preview:
-                    quick = replace(options, shot_changes=False)  # to look for them takes long
-                    in_order = sorted(recognized, key=lambda window: window.span.start)
-                    words = [word for window in in_order for word in window.words]
-                    preview(document_of(words, media, info, recognizer.name, options=quick))
+                if preview:  # without cuts of the picture: to look for them takes long
+                    words = [word for window in recognized for word in window.words]
+                    preview(document_of(words, media, info, recognizer.name, options=options))
 
             transcript = _transcribe_file(
                 media, track, recognizer, record=record, options=options, report=show
@@ -208,10 +201,11 @@ def _transcribe_file(
     *,
     record: Record,
     options: Options,
-    report: _Report,
+    report: Callable[[Sequence[RecognizedWindow], float], None],
 ) -> Transcript:
     """Decode, split and recognise what the journal does not hold.
 
+    ``report`` is called with what is recognised so far, in order, and how many seconds are done.
     Raises MediaError if the file changes meanwhile.
     """
     stamp = file_stamp(media)
@@ -233,20 +227,17 @@ def _transcribe_file(
             record=record,
         )
         for group in groups:
-            recognized += [
-                RecognizedWindow(window.span, window.speech, tuple(words))
-                for window, words in group
-            ]
-            report(recognized, done + recognized[-1].span.end - start)
+            recognized += [window for _, window in group]
+            reached = recognized[-1].span.end - start
+            recognized.sort(key=lambda window: window.span.start)
+            report(recognized, done + reached)
         done += blocks.seconds
     if file_stamp(media) != stamp:
         raise MediaError(
             f"{str(media)!r} was removed or changed while it was read;"
             " run again once it is complete."
         )
-    transcript = Transcript(
-        recognizer.name, done, tuple(sorted(recognized, key=lambda part: part.span.start))
-    )
+    transcript = Transcript(recognizer.name, done, tuple(recognized))
     if not options.start:  # else windows lie elsewhere than in an undisturbed run
         record.finish(transcript)
     if record.failed:

@@ -52,13 +52,7 @@ def subtitle(
     if plan.ready:
         document = _read_whole(plan.ready)
     else:
-        with previews(plan.wanted if options.progressive else {}) as write:
-
-            def show(document: Document) -> None:
-                write(document)
-                if on_document:
-                    on_document(document)
-
+        with previews(plan.wanted if options.progressive else {}, on_document) as show:
             document = recognize_file(
                 path,
                 model,

@@ -92,8 +92,18 @@ class Record:
 
     def finished(self) -> Transcript | None:
         """The whole video, if it was finished and all of it is still there."""
-        if self._finished is None:
-            self._finished = self._read_finished()
+        if self._finished is None and (layout := self._layout()) is not None:
+            seconds, windows = layout
+            recognized = []
+            for start, end, speech, _, key in windows:
+                words = self._words(bytes.fromhex(key))
+                if words is None:
+                    return None
+                recognized.append(
+                    recognized_window(Span(start, end), [Span(*pair) for pair in speech], words)
+                )
+            rows = self._ask("SELECT model FROM films WHERE id = ?", self._number)
+            self._finished = Transcript(rows[0][0], seconds, tuple(recognized))
         return self._finished
 
     def windows_with(self, glossary: Glossary) -> list[Span]:
@@ -111,22 +121,6 @@ class Record:
     def _layout(self) -> list[Any] | None:
         rows = self._ask("SELECT layout FROM films WHERE id = ?", self._number)
         return _unpacked(rows[0][0]) if rows else None
-
-    def _read_finished(self) -> Transcript | None:
-        layout = self._layout()
-        if layout is None:
-            return None
-        seconds, windows = layout
-        recognized = []
-        for start, end, speech, _, key in windows:
-            words = self._words(bytes.fromhex(key))
-            if words is None:
-                return None
-            recognized.append(
-                recognized_window(Span(start, end), [Span(*pair) for pair in speech], words)
-            )
-        rows = self._ask("SELECT model FROM films WHERE id = ?", self._number)
-        return Transcript(rows[0][0], seconds, tuple(recognized))
 
     def _key(self, window: Window) -> bytes:
         if window.span not in self._keys:

@@ -11,7 +11,7 @@ import numpy as np
 from gptasr_subs.recognition.prefetch import prefetch
 from gptasr_subs.recognition.recognizer import Recognizer
 from gptasr_subs.recognition.record import Record
-from gptasr_subs.recognition.transcript import recognized_window
+from gptasr_subs.recognition.transcript import RecognizedWindow, recognized_window
 from gptasr_subs.speech.segmentation import SegmentationOptions, Window, segment_blocks
 from gptasr_subs.types import FloatArray, Span, Word
 
@@ -57,7 +57,7 @@ def recognize(
     for group in recognize_groups(
         recognizer, windows, batch_size=batch_size, beams=beams, record=record
     ):
-        yield from group
+        yield from ((window, list(found.words)) for window, found in group)
 
 
 def recognize_groups(
@@ -67,8 +67,8 @@ def recognize_groups(
     batch_size: int = 0,
     beams: int = 0,
     record: Record | None = None,
-) -> Iterator[list[tuple[Window, list[Word]]]]:
-    """Yield the windows with their words in media time, in groups of growing size.
+) -> Iterator[list[tuple[Window, RecognizedWindow]]]:
+    """Yield the windows with what is recognised in them, in groups of growing size.
 
     With a ``record``, what it holds is not recognised again, the rest is put there, and a window
     that fails has no words; without one the first error is raised.
@@ -76,11 +76,10 @@ def recognize_groups(
     requests = _Requests(recognizer, batch_size=batch_size, beams=beams, record=record)
     for group in _groups(prefetch(windows, _AHEAD)):
         found = requests.words_of(group)
-        results = [
-            recognized_window(window.span, window.speech, found.get(index, []))
+        yield [
+            (window, recognized_window(window.span, window.speech, found.get(index, [])))
             for index, window in enumerate(group)
         ]
-        yield [(window, list(result.words)) for window, result in zip(group, results, strict=True)]
     requests.raise_if_all_failed()
 
 

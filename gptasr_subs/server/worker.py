@@ -292,7 +292,7 @@ def confidence_of(task: Task, model: Recognizer) -> float:
             segment_blocks(blocks, model.sample_rate, window_limits(model)),
             record=record,
         )
-        words = [word for _, found in next(groups, []) for word in found]
+        words = [word for _, found in next(groups, []) for word in found.words]
         del groups, blocks  # closes them, and ffmpeg with them
     return sum(word.confidence for word in words) / len(words) if words else 0.0
 
