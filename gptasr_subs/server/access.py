@@ -73,7 +73,10 @@ class Access:
             return Refusal(403, "Your address is not allowed here; start the server with --allow.")
         # DNS rebinding: a web page may give its own name the address of this computer, and then
         # read our answers as those of its own server. Such requests carry the name.
-        if not is_loopback(_host_name(headers.get("host", "localhost"))):
+        name = ""
+        with suppress(ValueError):
+            name = urlsplit(f"//{headers.get('host', 'localhost')}").hostname or ""
+        if not is_loopback(name):
             return Refusal(
                 403, "This server answers to localhost only; start it with --key for other names."
             )
@@ -100,14 +103,6 @@ def is_allowed(client: str, settings: Settings) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return any((mapped or address) in network for network in settings.allow)
-
-
-def _host_name(host: str) -> str:
-    """The name in a Host header, without the port; empty where it is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _given_keys(headers: Headers) -> Iterator[str]:

@@ -11,7 +11,6 @@ import asyncio
 import json
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -84,9 +83,13 @@ async def detect_language(request: Request) -> Response:
     services = services_of(request)
     source = await _source(request, services)
     if not source.upload:
-        language = await asyncio.to_thread(_tagged_language, source.path, services.settings)
-        if language:
-            return Response(_language_facts(language), media_type="application/json")
+        try:
+            info = await asyncio.to_thread(probe, source.path)
+            track = info.audio[choose_track(info, None, services.settings.language)]
+        except MediaError as error:
+            raise Refusal(422, str(error).replace(repr(str(source.path)), "The file")) from error
+        if track.language:
+            return Response(_language_facts(track.language), media_type="application/json")
     task = RecognitionTask(
         source, Options(language=services.settings.language), urgent=True, listen=True
     )
@@ -114,14 +117,6 @@ async def _source(request: Request, services: Services) -> Source:
     raw = request.query_params.get("encode", "true").lower() not in _TRUE
     form = await read_form(request, services.uploads, "audio_file", raw=raw)
     return Source.of_upload(form.upload)
-
-
-def _tagged_language(path: Path, settings: Settings) -> str:
-    try:
-        info = probe(path)
-        return info.audio[choose_track(info, None, settings.language)].language
-    except MediaError as error:
-        raise Refusal(422, str(error).replace(repr(str(path)), "The file")) from error
 
 
 def _language_facts(language: str) -> str:

@@ -61,8 +61,16 @@ async def working_off(services: Services) -> AsyncIterator[None]:
         if services.job_uploads.holds(message.path) and not message.will_retry:
             message.path.unlink(missing_ok=True)
 
+    async def watch() -> None:
+        while True:
+            with contextlib.suppress(QueueError):  # said to the next client that needs it
+                waiting = await ask_queue(lambda queue: queue.jobs(State.WAITING))
+                if any(job.due <= time.time() for job in waiting):
+                    services.recognition.work_queue()
+            await asyncio.sleep(WATCH_SECONDS)
+
     services.recognition.on_job_over = settle
-    watcher = asyncio.ensure_future(_watch(services))
+    watcher = asyncio.ensure_future(watch())
     try:
         yield
     finally:
@@ -75,10 +83,15 @@ async def add(request: Request) -> Response:
     if request.headers.get("content-type", "").startswith("application/json"):
         content = await read_json(request)
         wanted = _parse_request(content, services)
+        name = content.get("path")
         if isinstance(content.get("upload"), str):
             path = await asyncio.to_thread(services.films.finish, content["upload"])
+        elif not isinstance(name, str) or not name or "\0" in name:
+            raise Refusal(400, "Give the path of a file, or send the file in a form.")
+        elif allowed := allowed_file(name, services.settings):
+            path = allowed
         else:
-            path = _named_file(content.get("path"), services)
+            raise Refusal(403, "There is no such file in the folders that --root allows.")
     else:
         wanted, path = await _receive_form(request, services)
     job = await ask_queue(lambda queue: queue.add(path, wanted.options(), wanted.priority))
@@ -182,16 +195,6 @@ ROUTES = [
 ]
 
 
-async def _watch(services: Services) -> None:
-    """Have the queue worked off whenever something is due."""
-    while True:
-        with contextlib.suppress(QueueError):  # said to the next client that needs it
-            waiting = await ask_queue(lambda queue: queue.jobs(State.WAITING))
-            if any(job.due <= time.time() for job in waiting):
-                services.recognition.work_queue()
-        await asyncio.sleep(WATCH_SECONDS)
-
-
 def _facts(job: Job, services: Services) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "id": job.id,
@@ -207,26 +210,13 @@ def _facts(job: Job, services: Services) -> dict[str, Any]:
     if not (services.job_uploads.holds(job.path) or services.films.holds(job.path)):
         facts["path"] = str(job.path)
     if job.state is State.RUNNING and job.id in services.recognition.job_progress:
-        facts["progress"] = _progress(*services.recognition.job_progress[job.id])
+        progress, begun = services.recognition.job_progress[job.id]
+        elapsed = time.monotonic() - begun
+        speed = progress.done / elapsed if elapsed else 0.0
+        left = (progress.total - progress.done) / speed if speed else 0.0  # seconds it will take
+        numbers = {"seconds": progress.done, "total": progress.total, "speed": speed, "left": left}
+        facts["progress"] = {name: round(max(0.0, value), 2) for name, value in numbers.items()}
     return facts
-
-
-def _progress(progress: Any, begun: float) -> dict[str, float]:
-    """Seconds of the media that are done, their speed, and how many seconds it will still take."""
-    elapsed = time.monotonic() - begun
-    speed = progress.done / elapsed if elapsed else 0.0
-    left = (progress.total - progress.done) / speed if speed else 0.0
-    numbers = {"seconds": progress.done, "total": progress.total, "speed": speed, "left": left}
-    return {name: round(max(0.0, number), 2) for name, number in numbers.items()}
-
-
-def _named_file(name: Any, services: Services) -> Path:
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise Refusal(400, "Give the path of a file, or send the file in a form.")
-    path = allowed_file(name, services.settings)
-    if path is None:
-        raise Refusal(403, "There is no such file in the folders that --root allows.")
-    return path
 
 
 async def _receive_form(request: Request, services: Services) -> tuple[JobRequest, Path]:

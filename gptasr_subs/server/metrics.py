@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -38,7 +39,10 @@ class Measurements(Collector):
         """As Prometheus' library says."""
         recognition = self._recognition
         totals = recognition.totals
-        yield self._job_counts()
+        jobs = GaugeMetricFamily("gptasr_subs_jobs", "Jobs of the queue.", labels=["state"])
+        for state in State:
+            jobs.add_metric([state.value], self._jobs.get(state, 0))
+        yield jobs
         yield GaugeMetricFamily(
             "gptasr_subs_recognitions_waiting",
             "Requests that are being recognised or wait for it; equal ones count once.",
@@ -70,27 +74,16 @@ class Measurements(Collector):
         )
         yield self._memory()
 
-    def _job_counts(self) -> Metric:
-        family = GaugeMetricFamily("gptasr_subs_jobs", "Jobs of the queue.", labels=["state"])
-        for state in State:
-            family.add_metric([state.value], self._jobs.get(state, 0))
-        return family
-
     def _memory(self) -> Metric:
         family = GaugeMetricFamily(
             "gptasr_subs_resident_memory_bytes", "Memory in use, on Linux.", labels=["process"]
         )
         processes = {"server": os.getpid(), "recognition": self._recognition.process_id}
         for name, number in processes.items():
-            size = _resident_bytes(number) if number else 0
+            size = 0  # where the system does not say, or the process has ended
+            if number:
+                with suppress(OSError):
+                    pages = Path(f"/proc/{number}/statm").read_text().split()[1]
+                    size = int(pages) * os.sysconf("SC_PAGE_SIZE")
             family.add_metric([name], size)
         return family
-
-
-def _resident_bytes(process: int) -> int:
-    """Memory of a process; 0 where the system does not say, or the process has ended."""
-    try:
-        pages = Path(f"/proc/{process}/statm").read_text().split()[1]
-    except OSError:
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -282,7 +282,12 @@ class Recognition:
                 raise
             if isinstance(answer, Failed):
                 self.totals.failed += 1
-                raise _refusal_of(answer, work.task.source)
+                # Clients must not learn the paths of the server.
+                source = work.task.source
+                instead = "the upload" if source.upload else "it"
+                reason = answer.reason.replace(repr(str(source.path)), instead)
+                status = 422 if answer.is_input else 503 if answer.is_stopped else 500
+                raise Refusal(status, reason[:1].upper() + reason[1:])
             if answer.document:
                 self.totals.add(answer.document.seconds or 0.0, time.monotonic() - begun)
             return answer
@@ -377,10 +382,3 @@ def _task(work: Work) -> Task:
 
 def _stopped() -> Refusal:
     return Refusal(503, "The server is being stopped; send it again when it is back.")
-
-
-def _refusal_of(failed: Failed, source: Source) -> Refusal:
-    """What is said of a task that failed; clients must not learn the paths of the server."""
-    reason = failed.reason.replace(repr(str(source.path)), "the upload" if source.upload else "it")
-    status = 422 if failed.is_input else 503 if failed.is_stopped else 500
-    return Refusal(status, reason[:1].upper() + reason[1:])

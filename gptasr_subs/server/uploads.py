@@ -267,8 +267,14 @@ class _FormReader:
         for kind, data in found:
             if kind == "begin":
                 self._begin(data)
+            elif kind == "data" and self._sink:
+                await self._sink.write(data)
             elif kind == "data":
-                await self._take(data)
+                self._text_bytes += len(data)
+                if self._text_bytes > _MAX_FIELD_BYTES:
+                    most = _MAX_FIELD_BYTES // MIB
+                    raise Refusal(413, f"The fields of a form may have {most} MiB.")
+                self._text += data
             elif kind == "end" and self._sink:
                 self._upload = await self._sink.finish()
                 self._sink = None
@@ -304,15 +310,6 @@ class _FormReader:
             self._sink = self._folder.receive(raw=self._raw)
         elif sum(map(len, self._fields.values())) >= _MAX_FIELDS:
             raise Refusal(400, f"A form may have {_MAX_FIELDS} fields.")
-
-    async def _take(self, data: bytes) -> None:
-        if self._sink:
-            await self._sink.write(data)
-            return
-        self._text_bytes += len(data)
-        if self._text_bytes > _MAX_FIELD_BYTES:
-            raise Refusal(413, f"The fields of a form may have {_MAX_FIELD_BYTES // MIB} MiB.")
-        self._text += data
 
 
 def cannot_store(error: OSError) -> Refusal:

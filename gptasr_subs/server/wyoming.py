@@ -67,7 +67,12 @@ async def _converse(
         is_open = settings.is_local or settings.no_key
         if not (is_open or is_allowed(writer.get_extra_info("peername")[0], settings)):
             return
-        while event := await _next_event(reader):
+        while True:
+            event = None  # where nothing comes any more that can be understood
+            with suppress(*_BROKEN):
+                event = await asyncio.wait_for(async_read_event(reader), PATIENCE)
+            if event is None or not isinstance(event.data, dict):
+                return
             answer = await talk.take(event)
             if answer:
                 await async_write_event(answer, writer)
@@ -78,14 +83,6 @@ async def _converse(
     finally:
         talk.discard()
         writer.close()
-
-
-async def _next_event(reader: asyncio.StreamReader) -> Event | None:
-    """None where nothing comes any more that can be understood."""
-    with suppress(*_BROKEN):
-        event = await asyncio.wait_for(async_read_event(reader), PATIENCE)
-        return event if event and isinstance(event.data, dict) else None
-    return None
 
 
 class _Reader(asyncio.StreamReader):

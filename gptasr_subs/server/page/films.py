@@ -41,25 +41,27 @@ async def ask_edits(question: Callable[[Edits], _T]) -> _T:
     return await ask_database(open_edits, question)
 
 
-def begin_film(job: int, document: Document) -> None:
+def begin_film(number: int, document: Document) -> None:
     """Keep what was recognised for a job as its first version; returns at once.
 
     If the page has edited an earlier recognition, that goes on, also in the files that the job has
     just written.
     """
-    task = asyncio.ensure_future(_renew(job, _film_of(document), number_cues(document.cues)))
+    film = _film_of(document)
+    cues = number_cues(document.cues)
+
+    async def renew() -> None:
+        edited = await ask_edits(lambda edits: edits.renew(number, film, cues))
+        _open.pop(number, None)
+        if edited:
+            job = await ask_queue(lambda queue: queue.get(number))
+            remark = await asyncio.to_thread(rewrite_files, job, film, edited.cues, is_first=False)
+            if remark:
+                _log.warning(remark)
+
+    task = asyncio.ensure_future(renew())
     _beginning.add(task)
     task.add_done_callback(_beginning.discard)
-
-
-async def _renew(number: int, film: Film, cues: Sequence[NamedCue]) -> None:
-    edited = await ask_edits(lambda edits: edits.renew(number, film, cues))
-    _open.pop(number, None)
-    if edited:
-        job = await ask_queue(lambda queue: queue.get(number))
-        remark = await asyncio.to_thread(rewrite_files, job, film, edited.cues, is_first=False)
-        if remark:
-            _log.warning(remark)
 
 
 async def open_film(job: Job, services: Services) -> Film:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from math import exp, inf, log
 
 from gptasr_subs.server.page.changes import letters_of
@@ -78,67 +77,48 @@ def plan_review(
     """
     done = set(settled)
     chances = [0.0 if i in done else chance_wrong(word) for i, word in enumerate(words)]
-    stops = [_stop(words, chances, run) for run in _runs(words, chances)]
-    stops.sort(key=lambda stop: -stop.expected / stop.seconds)
+    stops = sorted(_stops(words, chances), key=lambda stop: -stop.expected / stop.seconds)
+    unsure: dict[str, list[int]] = {}  # the numbers of equal words
+    for number, chance in enumerate(chances):
+        if chance >= _UNSURE:
+            unsure.setdefault(_letters(words[number]), []).append(number)
     paid = []
     left = seconds
     for stop in stops:
         left -= stop.seconds
         if left < 0:
             break
-        paid.append(stop)
-    paid = _with_same(words, chances, paid)
+        equal = unsure[_letters(words[stop.word])]
+        paid.append(replace(stop, same=tuple(i for i in equal if i != stop.word)))
     return Review(sum(chances), sum(stop.expected for stop in paid), tuple(paid))
 
 
-def _runs(words: Sequence[Word], chances: Sequence[float]) -> Iterator[range]:
-    """Yield the words that are worth a stop, in runs."""
+def _stops(words: Sequence[Word], chances: Sequence[float]) -> Iterator[Stop]:
+    """Yield a stop for each word that is unsure, one for several in a row."""
     first = 0
-    for number, (word, following) in enumerate(pairwise(words), start=1):
+    for number in range(1, len(words) + 1):
         goes_on = (
-            min(chances[number - 1 : number + 1]) >= _LIKELY
-            and following.start - word.end < _CLOSE
+            number < len(words)
+            and min(chances[number - 1 : number + 1]) >= _LIKELY
+            and words[number].start - words[number - 1].end < _CLOSE
             and number - first < _LONGEST
         )
-        if not goes_on:
-            yield from _worth(chances, range(first, number))
-            first = number
-    yield from _worth(chances, range(first, len(words)))
-
-
-def _worth(chances: Sequence[float], run: range) -> Iterator[range]:
-    if any(chances[number] >= _UNSURE for number in run):
-        yield run
-
-
-def _stop(words: Sequence[Word], chances: Sequence[float], run: range) -> Stop:
-    start = max(0.0, words[run[0]].start - AROUND)
-    end = words[run[-1]].end + AROUND
-    return Stop(
-        max(run, key=chances.__getitem__),
-        first=run[0],
-        last=run[-1],
-        start=start,
-        end=end,
-        expected=sum(chances[number] for number in run),
-        seconds=end - start + DECIDE,
-    )
-
-
-def _with_same(
-    words: Sequence[Word], chances: Sequence[float], stops: Sequence[Stop]
-) -> list[Stop]:
-    places: dict[str, list[int]] = {}
-    for number, chance in enumerate(chances):
-        if chance >= _UNSURE:
-            places.setdefault(_letters(words[number]), []).append(number)
-    return [
-        replace(
-            stop,
-            same=tuple(i for i in places[_letters(words[stop.word])] if i != stop.word),
-        )
-        for stop in stops
-    ]
+        if goes_on:
+            continue
+        run = range(first, number)
+        first = number
+        if any(chances[i] >= _UNSURE for i in run):
+            start = max(0.0, words[run[0]].start - AROUND)
+            end = words[run[-1]].end + AROUND
+            yield Stop(
+                max(run, key=chances.__getitem__),
+                first=run[0],
+                last=run[-1],
+                start=start,
+                end=end,
+                expected=sum(chances[i] for i in run),
+                seconds=end - start + DECIDE,
+            )
 
 
 def _letters(word: Word) -> str:

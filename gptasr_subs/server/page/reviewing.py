@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from gptasr_subs.errors import FormatError
 from gptasr_subs.glossary.files import parse_glossary
-from gptasr_subs.glossary.terms import Glossary, combine
+from gptasr_subs.glossary.terms import combine
 from gptasr_subs.jobs.queue import Job
 from gptasr_subs.pipeline.options import Options
 from gptasr_subs.server.answers import Refusal
@@ -24,7 +24,7 @@ from gptasr_subs.server.bodies import read_json
 from gptasr_subs.server.messages import Finished
 from gptasr_subs.server.page.changes import Change, changed_texts, changed_words, standing_words
 from gptasr_subs.server.page.films import ask_edits, find_film, open_film
-from gptasr_subs.server.page.review import Review, plan_review
+from gptasr_subs.server.page.review import plan_review
 from gptasr_subs.server.page.versions import Film, Version
 from gptasr_subs.server.queueing import find_job
 from gptasr_subs.server.recognition import RecognitionTask, Source
@@ -42,8 +42,28 @@ async def show(request: Request) -> Response:
     newest, heard = await ask_edits(
         lambda edits: (edits.version(job.id, edits.newest(job.id)), edits.hear(job.id, ()))
     )
-    review = await asyncio.to_thread(_planned, film, newest, heard, seconds)
-    return JSONResponse(_bill(film, review), headers={"cache-control": "no-store"})
+    standing = await asyncio.to_thread(_standing, film, newest)
+    settled = set(range(len(film.words))) - standing | set(heard)
+    review = await asyncio.to_thread(plan_review, film.words, settled, seconds)
+    facts = {
+        "expected_errors": round(review.expected, 2),
+        "covered": round(review.covered, 2),
+        "stops": [
+            {
+                "word": stop.word,
+                "start": round(stop.start, 3),
+                "end": round(stop.end, 3),
+                "text": film.words[stop.word].text,
+                "readings": list(film.words[stop.word].readings),
+                "expected": round(stop.expected, 4),
+                "seconds": round(stop.seconds, 2),
+                "words": [stop.first, stop.last],
+                "same": list(stop.same),
+            }
+            for stop in review.stops
+        ],
+    }
+    return JSONResponse(facts, headers={"cache-control": "no-store"})
 
 
 async def hear(request: Request) -> Response:
@@ -75,6 +95,7 @@ async def expect(request: Request) -> Response:
 async def reread(request: Request) -> Response:
     """What changes where a film is read again with the terms that were noted; nothing is saved."""
     from gptasr_subs.jobs.worker import options_of
+    from gptasr_subs.pipeline.glossary import glossary_of
 
     services = services_of(request)
     job = await find_film(request)
@@ -83,7 +104,9 @@ async def reread(request: Request) -> Response:
     newest, terms = await ask_edits(
         lambda edits: (edits.version(job.id, edits.newest(job.id)), edits.expect(job.id, ()))
     )
-    glossary = await asyncio.to_thread(_glossary, job, options, terms)
+    noted = [parse_glossary(term, "the term") for term in terms]
+    found = await asyncio.to_thread(glossary_of, job.path, options)
+    glossary = combine([found, *noted])
 
     def render(finished: Finished) -> str:
         words = finished.document.words if finished.document else ()
@@ -146,40 +169,6 @@ def _seconds(minutes: str | None) -> float:
 
 def _standing(film: Film, newest: Version | None) -> set[int]:
     return standing_words(film.words, [named.cue for named in newest.cues] if newest else [])
-
-
-def _planned(film: Film, newest: Version | None, heard: Sequence[int], seconds: float) -> Review:
-    changed = set(range(len(film.words))) - _standing(film, newest)
-    return plan_review(film.words, changed.union(heard), seconds)
-
-
-def _bill(film: Film, review: Review) -> dict[str, Any]:
-    return {
-        "expected_errors": round(review.expected, 2),
-        "covered": round(review.covered, 2),
-        "stops": [
-            {
-                "word": stop.word,
-                "start": round(stop.start, 3),
-                "end": round(stop.end, 3),
-                "text": film.words[stop.word].text,
-                "readings": list(film.words[stop.word].readings),
-                "expected": round(stop.expected, 4),
-                "seconds": round(stop.seconds, 2),
-                "words": [stop.first, stop.last],
-                "same": list(stop.same),
-            }
-            for stop in review.stops
-        ],
-    }
-
-
-def _glossary(job: Job, options: Options, terms: Sequence[str]) -> Glossary:
-    """What is expected in the film anyway, and the terms that were noted."""
-    from gptasr_subs.pipeline.glossary import glossary_of
-
-    noted = [parse_glossary(term, "the term") for term in terms]
-    return combine([glossary_of(job.path, options), *noted])
 
 
 def _with_audio(job: Job, changes: Sequence[Change]) -> Iterator[dict[str, Any]]:

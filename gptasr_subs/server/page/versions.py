@@ -64,7 +64,14 @@ class Film:
     @cached_property
     def words_json(self) -> str:
         """The words for clients, as JSON. Written by hand: three hours have 15,000 of them."""
-        return f"[{','.join(map(_word_json, self.words))}]"
+        words = []
+        for word in self.words:
+            times = f'"start":{word.start:.3f},"end":{word.end:.3f}'
+            sure = f'"confidence":{word.confidence:.4f}'
+            text = f'"text":{encode_basestring(word.text)}'
+            readings = json.dumps(word.readings, ensure_ascii=False) if word.readings else "[]"
+            words.append(f'{{{times},{sure},{text},"readings":{readings}}}')
+        return f"[{','.join(words)}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +262,6 @@ class _Change:
 def _count_equal(one: Sequence[NamedCue], other: Sequence[NamedCue]) -> int:
     pairs = zip(one, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _word_json(word: Word) -> str:
-    times = f'"start":{word.start:.3f},"end":{word.end:.3f},"confidence":{word.confidence:.4f}'
-    readings = json.dumps(word.readings, ensure_ascii=False) if word.readings else "[]"
-    return f'{{{times},"text":{encode_basestring(word.text)},"readings":{readings}}}'
 
 
 def _packed(content: Any) -> bytes:
