@@ -65,7 +65,15 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Look at everything that subtitles need, what is quick to tell first."""
-    torch = _start_torch()
+    # torch is tried while the rest is looked at.
+    torch = subprocess.Popen(
+        [sys.executable, "-c", _TRY_TORCH],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # as in the program itself, the working directory is no place of packages
+        env={**os.environ, "PYTHONSAFEPATH": "1"},
+    )
     yield Finding("system", _system())
     if variables := [
         f"{name}={value}" for name, value in os.environ.items() if _VARIABLES.fullmatch(name)
@@ -160,17 +168,14 @@ def _extras() -> Finding:
             if "python_version" in requirement:  # what newer Pythons bring themselves
                 continue
             if found := re.match(r"([\w.-]+).*\bextra == ['\"](\w+)", requirement):
-                needed[found[2]] = needed.get(found[2], True) and _is_installed(found[1])
+                try:
+                    is_there = bool(version(found[1]))
+                except PackageNotFoundError:
+                    is_there = False
+                needed[found[2]] = needed.get(found[2], True) and is_there
     needed.pop("dev", None)  # of no use to whom has a trouble to report
     text = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in needed.items())
     return Finding("extras", text or "unknown")
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        return bool(version(package))
-    except PackageNotFoundError:
-        return False
 
 
 def _plugins() -> Iterator[Finding]:
@@ -193,18 +198,6 @@ def _plugins() -> Iterator[Finding]:
     yield Finding("plugins", ", ".join(usable) or "none beside our own")
 
 
-def _start_torch() -> subprocess.Popen[str]:
-    """Try it while the rest is looked at."""
-    return subprocess.Popen(
-        [sys.executable, "-c", _TRY_TORCH],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # as in the program itself, the working directory is no place of packages
-        env={**os.environ, "PYTHONSAFEPATH": "1"},
-    )
-
-
 def _torch(trial: subprocess.Popen[str]) -> Iterator[Finding]:
     again = "install it again: pip install --force-reinstall torch"
     try:
@@ -221,22 +214,21 @@ def _torch(trial: subprocess.Popen[str]) -> Iterator[Finding]:
         return
     number, cuda, gpus, trouble = json.loads(out.splitlines()[-1])
     yield Finding("torch", f"{number}, {f'CUDA {cuda}' if cuda else 'without CUDA'}")
-    yield _gpu(gpus, cuda, trouble)
-
-
-def _gpu(gpus: list[str], cuda: str | None, trouble: str) -> Finding:
+    driver = "There is an NVIDIA driver, but"
     if trouble:
         advice = "give --device cpu, or install a torch for it"
-        return Finding("GPU", f"{'; '.join(gpus)} does not work ({trouble}); {advice}.", State.GAP)
-    if gpus:
-        return Finding("GPU", "; ".join(gpus))
-    if not shutil.which("nvidia-smi"):
-        return Finding("GPU", "none that torch can use; the processor does the work")
-    if cuda:
-        text = f"There is an NVIDIA driver, but not for CUDA {cuda}; update it, or install an"
-        return Finding("GPU", f"{text} older torch.", State.GAP)
-    text = "There is an NVIDIA driver, but torch is built without CUDA; install torch with CUDA."
-    return Finding("GPU", text, State.GAP)
+        text = f"{'; '.join(gpus)} does not work ({trouble}); {advice}."
+        yield Finding("GPU", text, State.GAP)
+    elif gpus:
+        yield Finding("GPU", "; ".join(gpus))
+    elif not shutil.which("nvidia-smi"):
+        yield Finding("GPU", "none that torch can use; the processor does the work")
+    elif cuda:
+        text = f"{driver} not for CUDA {cuda}; update it, or install an older torch."
+        yield Finding("GPU", text, State.GAP)
+    else:
+        text = f"{driver} torch is built without CUDA; install torch with CUDA."
+        yield Finding("GPU", text, State.GAP)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

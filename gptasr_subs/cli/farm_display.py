@@ -66,8 +66,14 @@ class Display:
         """Show how far it is, if that was long ago; True, for no more films will come."""
         now = time.monotonic()
         if self._live and now - self._shown >= _TERMINAL_SECONDS:
+            from rich.console import Group
+            from rich.progress_bar import ProgressBar
+            from rich.text import Text
+
             self._shown = now
-            self._live.update(self._picture(), refresh=True)
+            bar = ProgressBar(total=max(self._todo.films, 1), completed=self.tally.films, width=40)
+            counts = Text(_nodes(self.tally) + _reasons(self.tally))
+            self._live.update(Group(Text(self.line()), bar, counts), refresh=True)
         elif not (self._live or self._quiet) and now - self._shown >= _LINE_SECONDS:
             self._shown = now
             echo_error(self.line())
@@ -85,14 +91,6 @@ class Display:
             left = spent / self._over * (self._todo.seconds - self._over)
             parts.append(f"about {clock(left)} left")
         return ", ".join(parts)
-
-    def _picture(self) -> Any:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.text import Text
-
-        bar = ProgressBar(total=max(self._todo.films, 1), completed=self.tally.films, width=40)
-        return Group(Text(self.line()), bar, Text(_nodes(self.tally) + _reasons(self.tally)))
 
 
 def summary(tally: Tally) -> str:

@@ -123,6 +123,15 @@ class Evaluation:
         """Return everything as plain values for JSON; rates are percent."""
         written = self.formatted_total
         formatted_interval = self.formatted_interval
+        biased = self.biased_total
+        glossary = None
+        if biased:
+            listed, others = self.biased_intervals
+            glossary = {
+                "listed": {**_rates(biased.listed), "interval": [round(end, 3) for end in listed]},
+                "others": {**_rates(biased.others), "interval": [round(end, 3) for end in others]},
+                "false_accepts": biased.false_accepts,
+            }
         return {
             "model": self.model,
             "clips": len(self.clips),
@@ -137,7 +146,7 @@ class Evaluation:
                 round(end, 3) for end in formatted_interval or ()
             ]
             or None,
-            "glossary": self._biased_rates(),
+            "glossary": glossary,
             "speakers": {name: _rates(total) for name, total in self.speakers.items()},
             "worst": [
                 {
@@ -148,17 +157,6 @@ class Evaluation:
                 }
                 for scored in self.worst(worst)
             ],
-        }
-
-    def _biased_rates(self) -> dict[str, Any] | None:
-        biased = self.biased_total
-        if biased is None:
-            return None
-        listed, others = self.biased_intervals
-        return {
-            "listed": {**_rates(biased.listed), "interval": [round(end, 3) for end in listed]},
-            "others": {**_rates(biased.others), "interval": [round(end, 3) for end in others]},
-            "false_accepts": biased.false_accepts,
         }
 
 

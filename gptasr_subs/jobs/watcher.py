@@ -116,22 +116,18 @@ class Watcher:
                 for path in find_arrived(folder):
                     self._arrivals.add(path)
             while not self._stopped.is_set():
-                for event in self._new_events():
-                    with _warn_of_errors():
-                        self._handle(event, queue)
+                # What happened since the last time, after at most a tick
+                with contextlib.suppress(queues.Empty):
+                    event = self._events.get(timeout=self._tick)
+                    while event is not None:
+                        with _warn_of_errors():
+                            self._handle(event, queue)
+                        event = self._events.get_nowait()
                 for path in self._arrivals.complete():
                     with _warn_of_errors():
                         self._enqueue(path, queue)
                 if not self._arrivals and self._events.empty():
                     self._idle.set()
-
-    def _new_events(self) -> Iterator[FileSystemEvent]:
-        """Yield what happened since the last call; waits for a tick at most."""
-        with contextlib.suppress(queues.Empty):
-            event = self._events.get(timeout=self._tick)
-            while event is not None:
-                yield event
-                event = self._events.get_nowait()
 
     def _handle(self, event: FileSystemEvent, queue: Queue) -> None:
         source = Path(os.fsdecode(event.src_path))

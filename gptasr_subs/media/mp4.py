@@ -54,23 +54,23 @@ def edit_starts(header: bytes) -> list[EditStart | None]:
     no tracks in a header that cannot be read.
     """
     tracks = [content for name, content in _boxes(header) if name == b"trak"]
+    starts: list[EditStart | None] = []
     try:
         movie_units, _ = _units_and_duration(_inside(header, b"mvhd"))
-        return [_edit_start(track, movie_units) for track in tracks]
+        for track in tracks:
+            units, duration = _units_and_duration(_inside(track, b"mdia", b"mdhd"))
+            edits = _inside(track, b"edts", b"elst")
+            count = int.from_bytes(edits[4:8], "big")
+            if count != 1:
+                starts.append(None if count else EditStart(0, units))
+                continue
+            shown, start = struct.unpack_from(">Qq" if edits[0] else ">Ii", edits, 8)
+            hidden = (duration - start) / units - shown / movie_units if shown else 0.0
+            is_whole = start >= 0 and hidden <= _TRIFLE
+            starts.append(EditStart(start, units) if is_whole else None)
     except (struct.error, IndexError, ZeroDivisionError):
         return []
-
-
-def _edit_start(track: bytes, movie_units: int) -> EditStart | None:
-    units, duration = _units_and_duration(_inside(track, b"mdia", b"mdhd"))
-    edits = _inside(track, b"edts", b"elst")
-    count = int.from_bytes(edits[4:8], "big")
-    if count != 1:
-        return None if count else EditStart(0, units)
-    large = edits[0]
-    shown, start = struct.unpack_from(">Qq" if large else ">Ii", edits, 8)
-    hidden = (duration - start) / units - shown / movie_units if shown else 0.0
-    return EditStart(start, units) if start >= 0 and hidden <= _TRIFLE else None
+    return starts
 
 
 def _units_and_duration(header: bytes) -> tuple[int, int]:

@@ -50,7 +50,10 @@ class Patience:
         since = time.monotonic()
         while not self._done.wait(self._seconds / _LOOKS):
             began = self._since
-            now_read = _bytes_read(self._child)
+            now_read = 0  # where the system does not say
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                facts = Path(f"/proc/{self._child.pid}/io").read_text()
+                now_read = int(facts.split("rchar:")[1].split()[0])
             if began is None or now_read - read >= _SIGN_OF_LIFE:
                 since = time.monotonic()
                 read = now_read
@@ -58,10 +61,3 @@ class Patience:
                 self.is_over = True
                 self._child.kill()
                 return
-
-
-def _bytes_read(child: subprocess.Popen[bytes]) -> int:
-    """Return how much the process has read so far, where the system says so; else 0."""
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        return int(Path(f"/proc/{child.pid}/io").read_text().split("rchar:")[1].split()[0])
-    return 0
