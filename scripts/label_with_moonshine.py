@@ -229,7 +229,8 @@ def main() -> None:
     parser.add_argument("--min-confidence", type=float, default=0.7)
     given = parser.parse_args()
     options = LabelOptions(min_confidence=given.min_confidence)
-    print(label(given.corpus, Moonshine(given.models), given.out, options))
+    report = label(given.corpus, Moonshine(given.models), given.out, options)
+    print(*report.lines(), sep="\n")
     keep_transcripts(given.corpus, given.out)
 
 
