@@ -83,18 +83,7 @@ def list_models() -> list[CatalogueEntry]:
     shipped = [
         _described(name, folder, "shipped") for name, folder in _checkpoints(files.SHIPPED).items()
     ]
-    published = []
-    for name, known in PUBLISHED.items():
-        folder = cached.pop(name, None)
-        if folder and all((folder / remote.name).is_file() for remote in known.files):
-            published.append(CatalogueEntry(name, f"in {folder}", _size(folder), known.wer))
-            continue
-        how = (
-            f"gptasr-subs models pull {name}"
-            if known.files
-            else "no public home known; --model PATH for a copy"
-        )
-        published.append(CatalogueEntry(name, how, known.size, known.wer))
+    published = [_published(name, cached.pop(name, None)) for name in PUBLISHED]
     others = [_described(name, folder, f"in {folder}") for name, folder in cached.items()]
     return [*shipped, *published, *others]
 
@@ -188,6 +177,19 @@ def _checkpoints(home: Path) -> dict[str, Path]:
         for folder in sorted(folders)
         if folder.is_dir() and not folder.name.startswith(".") and _size(folder)
     }
+
+
+def _published(name: str, folder: Path | None) -> CatalogueEntry:
+    """Where a published checkpoint is, or how to get it; ``folder`` is its place in the cache."""
+    known = PUBLISHED[name]
+    if folder and all((folder / remote.name).is_file() for remote in known.files):
+        return CatalogueEntry(name, f"in {folder}", _size(folder), known.wer)
+    how = (
+        f"gptasr-subs models pull {name}"
+        if known.files
+        else "no public home known; --model PATH for a copy"
+    )
+    return CatalogueEntry(name, how, known.size, known.wer)
 
 
 def _described(name: str, folder: Path, home: str) -> CatalogueEntry:

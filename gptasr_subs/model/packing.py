@@ -21,8 +21,8 @@ from torch.nn import functional as F
 Gelu = Literal["none", "tanh"]
 """How a GELU is approximated, in torch's words."""
 
-# oneDNN keeps a kernel for each shape that it has met, and windows and texts have hundreds, of which
-# few are met again soon. With room for 128 instead of 1024 a talk of 10 minutes takes 200 MB less.
+# oneDNN keeps a kernel for each shape that it has met; windows and texts have hundreds, and few are
+# met again soon. With room for 128 instead of 1024 a talk of 10 minutes takes 200 MB less.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 _FLOAT32_PAYS = ("x86_64", "amd64")  # oneDNN's float32 is not measured on other processors
