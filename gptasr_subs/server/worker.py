@@ -265,16 +265,11 @@ class SharedRecognizer(StoppableRecognizer):
         """As the protocol of recognisers says."""
         for first in range(0, len(clips), TURN):
             part = clips[first : first + TURN]
-            found = []
             with self._turns.turn(self._urgent):
                 self.check()
-                for answer in self._model.transcribe(part, batch_size=batch_size, beams=beams):
-                    found.append(answer)
-                    if self._stopped():
-                        break
-            for index, words in found:
-                yield first + index, words
-        self.check()
+                # Handed on one by one: a process that is killed loses no window that is done.
+                for index, words in super().transcribe(part, batch_size=batch_size, beams=beams):
+                    yield first + index, words
 
 
 def confidence_of(task: Task, model: Recognizer) -> float:

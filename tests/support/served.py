@@ -153,8 +153,8 @@ def served(
     finally:
         if (folder / "gate").exists():
             server.open_gate()
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        server.process.send_signal(signal.SIGTERM)  # a test may have started it again
+        server.process.wait(60)
         listener.close()
         log = (folder / "log").read_text()
         assert "Traceback" not in log, log
