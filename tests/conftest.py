@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import signal
 import sys
@@ -20,6 +21,10 @@ from gptasr_subs.storage.folders import CACHE_VARIABLE, DATA_VARIABLE
 from tests.support.ended import Ended, Program
 from tests.support.fake_recognizer import FakeRecognizer
 from tests.support.films import make_film
+
+# As the program does, before torch is there: of two test processes whose threads spin while they
+# wait, each keeps the other from working, and recognition takes ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(autouse=True)

@@ -121,7 +121,7 @@ def arrange(timed: TimedWords, norms: Norms, shots: Sequence[float] = ()) -> lis
         new_lines=timed.break_before >= LINE,
     )
     costs = _cue_costs(timed, layouts, penalties, norms)
-    return _as_cues(timed, layouts, runs=_cheapest_runs(costs), norms=norms, shots=shots)
+    return _as_cues(timed, layouts, runs=cheapest_runs(costs), norms=norms, shots=shots)
 
 
 def _silence(timed: TimedWords, norms: Norms) -> Floats:
@@ -184,7 +184,7 @@ def _looks(chars: Ints, words: int, shown: Floats, norms: Norms, costs: CueCosts
     )
 
 
-def _cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
+def cheapest_runs(costs: Floats) -> list[tuple[int, int]]:
     """Return the sequence of cues with the fewest points, each as (first word, number of words)."""
     n = len(costs) - 1
     longest = costs.shape[1]

@@ -74,7 +74,7 @@ def subtitle_remote(film: Film, write: Callable[[Path, Options], Result]) -> Eve
         reason = "all that is asked for is there already"
         return Event(Path(film.place), "skipped", reason=reason, language=film.options.language)
     options = replace(film.options, formats=tuple(wanted), output_dir=None)
-    with _own_folder() as folder:
+    with own_folder() as folder:
         media = folder / PurePosixPath(film.place).name
         with _as_farm_error(film.place):
             system, path = _open(film.place)
@@ -136,7 +136,7 @@ def _as_farm_error(address: str) -> Iterator[None]:
 
 
 @contextmanager
-def _own_folder() -> Iterator[Path]:
+def own_folder() -> Iterator[Path]:
     """A folder for copies. What killed workers left in theirs is removed first."""
     root = Path(tempfile.gettempdir(), _FETCHED)
     root.mkdir(exist_ok=True)

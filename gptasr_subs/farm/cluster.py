@@ -140,7 +140,9 @@ class RayCluster:
                 "The Ray cluster is gone; start it again, and run the same command to go on."
             ) from error
         return {
-            node["NodeID"]: _room(node["Resources"], self._share) for node in nodes if node["Alive"]
+            node["NodeID"]: room_for_workers(node["Resources"], self._share)
+            for node in nodes
+            if node["Alive"]
         }
 
     def start(self) -> int:
@@ -240,7 +242,8 @@ def _connect(address: str, share: Share) -> None:
         setattr(module, name, lambda *arguments, **settings: None)
 
 
-def _room(resources: dict[str, float], share: Share) -> int:
+def room_for_workers(resources: dict[str, float], share: Share) -> int:
+    """Return how many workers of ``share`` a node with ``resources`` takes."""
     rooms = [resources.get("CPU", 0.0) / share.cpus if share.cpus else math.inf]
     if share.gpus:
         rooms.append(resources.get("GPU", 0.0) / share.gpus)

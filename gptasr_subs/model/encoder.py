@@ -38,14 +38,14 @@ class Attention(nn.Module):
         """Map ``x`` (B, T, D), ``mask`` (B, 1, 1, T), ``turns`` (2, T, rotary / 2) to (B, T, D)."""
         # (B, T, 3 D) to (3, B, H, T, D / H).
         qkv = self.qkv_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        query, key = qkv[:2] if turns is None else _rotate(qkv[:2], turns)
+        query, key = qkv[:2] if turns is None else rotate(qkv[:2], turns)
         attended = full_attention(query, key, qkv[2], mask=mask)
         joined: Tensor = self.o_proj(attended.transpose(1, 2).flatten(2))
         return joined
 
 
-def _rotate(x: Tensor, turns: Tensor) -> Tensor:
-    """``x`` (..., T, D / H) with the first dimensions of each head turned, two by two.
+def rotate(x: Tensor, turns: Tensor) -> Tensor:
+    """Turn the first dimensions of each head of ``x`` (..., T, D / H), two by two.
 
     Where nothing is trained ``x`` itself is turned.
     """
@@ -66,10 +66,8 @@ def _rotate(x: Tensor, turns: Tensor) -> Tensor:
     return torch.cat((turned.flatten(-2), x[..., size:]), dim=-1)
 
 
-def _turns(frames: int, rotary: int, like: Tensor) -> Tensor:
-    """Return cosines and sines (2, ``frames``, ``rotary`` / 2), in float32 until they are
-    rounded.
-    """
+def rotations(frames: int, rotary: int, like: Tensor) -> Tensor:
+    """Return cosines and sines (2, ``frames``, ``rotary`` / 2), rounded to the type of ``like``."""
     position = torch.arange(frames, device=like.device, dtype=torch.float32)
     exponent = torch.arange(0, rotary, 2, device=like.device, dtype=torch.float32) / rotary
     angle = position[:, None] * _THETA**-exponent
@@ -168,7 +166,7 @@ class MoonshineEncoder(Transformer):
         x = self.conv3.with_gelu(self.conv2.with_gelu(x)).to(self.layer_norm.weight.dtype)
         lengths = self.frames(lengths)
         mask = _inside(lengths, x.shape[1]) if ragged else None
-        turns = _turns(x.shape[1], self.config.rotary, like=x)
+        turns = rotations(x.shape[1], self.config.rotary, like=x)
         return self.attend(x, mask, turns), lengths
 
     def _normalise(self, x: Tensor, lengths: Tensor | None) -> Tensor:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gptasr_subs import formats
 from gptasr_subs.cues.norms import BBC, NETFLIX, PRESETS, SOCIAL, Norms
-from gptasr_subs.cues.shaping import _cheapest_runs, shape_cues
+from gptasr_subs.cues.shaping import cheapest_runs, shape_cues
 from gptasr_subs.errors import UsageError
 from gptasr_subs.types import Cue, Word
 from tests.support.cue_maker import (
@@ -305,7 +305,7 @@ def test_no_other_sequence_of_cues_is_cheaper(costs: list[list[float]]) -> None:
             return [[]]
         return [[(i, d), *rest] for d in range(1, min(4, n - i) + 1) for rest in all_runs(i + d)]
 
-    assert price(_cheapest_runs(table)) == pytest.approx(min(map(price, all_runs(0))))
+    assert price(cheapest_runs(table)) == pytest.approx(min(map(price, all_runs(0))))
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -99,8 +99,8 @@ def test_what_cannot_be_fetched_or_written_is_said(store: Any, tmp_path: Path) -
 def test_copies_of_a_killed_worker_are_removed_by_the_next(store: Any, own_temporary: Path) -> None:
     killed = (
         "import os, signal, sys, tempfile\ntempfile.tempdir = sys.argv[1]\n"
-        "from gptasr_subs.farm.addresses import _own_folder\n"
-        "with _own_folder() as folder:\n    (folder / 'film').write_bytes(b'x')\n"
+        "from gptasr_subs.farm.addresses import own_folder\n"
+        "with own_folder() as folder:\n    (folder / 'film').write_bytes(b'x')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     command = [sys.executable, "-c", killed, str(own_temporary)]

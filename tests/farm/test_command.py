@@ -10,7 +10,7 @@ import pytest
 
 from gptasr_subs.cli import farm_display
 from gptasr_subs.cli.farm_display import Display
-from gptasr_subs.farm.cluster import Share, _room
+from gptasr_subs.farm.cluster import Share, room_for_workers
 from gptasr_subs.farm.collection import Collected
 from gptasr_subs.farm.manifest import open_manifest
 from gptasr_subs.jobs.hooks import Event
@@ -76,7 +76,7 @@ def test_nothing_imports_ray_before_it_is_needed(argument: str) -> None:
 def test_a_node_has_room_for_so_many_workers(
     resources: dict[str, float], share: Share, room: int
 ) -> None:
-    assert _room(resources, share) == room
+    assert room_for_workers(resources, share) == room
 
 
 def test_without_a_terminal_a_line_comes_now_and_then(

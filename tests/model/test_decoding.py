@@ -15,8 +15,8 @@ from gptasr_subs.model.decoding.decode import (
     Decoded,
     DecodingOptions,
     Hypothesis,
-    _rescored,
     decode,
+    rescored,
     token_limit,
 )
 from gptasr_subs.model.decoding.incremental import IncrementalDecoder
@@ -287,24 +287,24 @@ def hypothesis(text: str, log_prob: float) -> Hypothesis:
 
 def test_ctc_has_a_say_in_which_hypothesis_wins() -> None:
     readings = [hypothesis("the dog", -1.0), hypothesis("the cat", -3.0)]
-    best, second = _rescored(readings, spoken("the cat"), DecodingOptions(ctc_weight=0.5))
+    best, second = rescored(readings, spoken("the cat"), DecodingOptions(ctc_weight=0.5))
     assert (best.text, second.text) == ("the cat", "the dog")
     assert best.ctc_log_prob is not None
     assert best.score == pytest.approx(-3.0 + 0.5 * best.ctc_log_prob)
     deaf = DecodingOptions(ctc_weight=0.0, min_ctc_margin=-math.inf, min_ctc_log_prob=-math.inf)
-    assert _rescored(readings, spoken("the cat"), deaf)[0].text == "the dog"
+    assert rescored(readings, spoken("the cat"), deaf)[0].text == "the dog"
 
 
 @pytest.mark.parametrize("text", ["thank you for watching", "...", ""])
 def test_what_ctc_does_not_hear_is_no_text(text: str) -> None:
-    assert _rescored([hypothesis(text, -0.5)], spoken(""), DecodingOptions()) == ()
+    assert rescored([hypothesis(text, -0.5)], spoken(""), DecodingOptions()) == ()
 
 
 def test_a_text_too_long_for_the_clip_is_not_believed() -> None:
     readings = [hypothesis("much too long a text for this", -0.1), hypothesis("hi", -5.0)]
-    found = _rescored(readings, spoken("hi", frames=8), DecodingOptions())
+    found = rescored(readings, spoken("hi", frames=8), DecodingOptions())
     assert found[0].text == "hi"
-    assert _rescored(readings[:1], spoken("hi", frames=8), DecodingOptions(ctc_weight=0.0)) == ()
+    assert rescored(readings[:1], spoken("hi", frames=8), DecodingOptions(ctc_weight=0.0)) == ()
 
 
 def test_clips_without_a_letter_give_no_text_and_cost_no_search() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gptasr_subs.errors import ModelError
 from gptasr_subs.model.config import EncoderConfig
-from gptasr_subs.model.encoder import _rotate, _turns, build_encoder
+from gptasr_subs.model.encoder import build_encoder, rotate, rotations
 from gptasr_subs.model.log_mel import WhisperLogMel
 from gptasr_subs.training.encoders import load_encoder
 
@@ -210,10 +210,10 @@ def test_zeros_after_a_short_clip_change_none_of_its_log_mels() -> None:
 
 @pytest.mark.parametrize("depth", [10, 13])
 def test_heads_turn_alike_in_training_and_without(depth: int) -> None:
-    x, turns = torch.randn(2, 3, 4, 20, depth), _turns(20, 6, like=torch.zeros(1))
-    learning = _rotate(x.clone().requires_grad_(), turns)
-    found = _rotate(x.clone(), turns)
+    x, turns = torch.randn(2, 3, 4, 20, depth), rotations(20, 6, like=torch.zeros(1))
+    learning = rotate(x.clone().requires_grad_(), turns)
+    found = rotate(x.clone(), turns)
     torch.testing.assert_close(found, learning.detach())
-    rounded = _rotate(x.bfloat16(), turns)
+    rounded = rotate(x.bfloat16(), turns)
     assert rounded.dtype == torch.bfloat16
     torch.testing.assert_close(rounded.float(), found, atol=0.03, rtol=0.02)

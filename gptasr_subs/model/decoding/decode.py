@@ -183,7 +183,7 @@ def _decode_spoken(
     decoded = []
     for row, (beams, clip) in enumerate(zip(found, by_clip, strict=True)):
         trie = tries[row] if tries else None
-        readings = _rescored(_ranked(beams, tokenizer, options), clip, options, trie)
+        readings = rescored(_ranked(beams, tokenizer, options), clip, options, trie)
         if spotter and trie and readings and options.second_pass:
             readings = _restore_terms(
                 network,
@@ -249,7 +249,7 @@ def _ranked(
     beams: Sequence[Beam], tokenizer: Tokenizer, options: DecodingOptions
 ) -> tuple[Hypothesis, ...]:
     """Beams as text, those that ended of their own accord first."""
-    # The order is final where there is no CTC head; else ``_rescored`` makes another.
+    # The order is final where there is no CTC head; else ``rescored`` makes another.
     hypotheses = []
     for beam in beams:
         hypothesis = Hypothesis(
@@ -266,7 +266,7 @@ def _ranked(
     )
 
 
-def _rescored(
+def rescored(
     hypotheses: Sequence[Hypothesis],
     log_probs: Tensor,
     options: DecodingOptions,
@@ -279,8 +279,7 @@ def _rescored(
     # Most hypotheses differ in casing and punctuation only: each normalized text is scored once.
     texts = [ctc.normalize_text(hypothesis.text) for hypothesis in hypotheses]
     distinct = list(dict.fromkeys(texts))
-    frames = torch.full((len(distinct),), len(log_probs))
-    scores = ctc.score(log_probs.expand(len(distinct), -1, -1), frames, distinct).tolist()
+    scores = _ctc_scores(log_probs, distinct)
 
     ranked = []
     for hypothesis, text in zip(hypotheses, texts, strict=True):
@@ -320,19 +319,33 @@ def _restore_terms(
 
     See ``second_pass``.
     """
-    frames = torch.tensor([len(log_probs)])
     for _ in range(_MAX_RESTORED):
         best = readings[0]
-        score = best.log_prob + (best.ctc_log_prob or 0.0)
+        best_by_ctc = best.ctc_log_prob or 0.0
+        tried = replace_words(best.text, _array(log_probs), spotted, spotter)
+        if not tried:
+            break
+        by_ctc = _ctc_scores(log_probs, [text for text, _ in tried])
+        # The GPT likes a rare name no better, so it reads only what the CTC head makes up for.
+        likely = [
+            (text, score + bonus)
+            for (text, bonus), score in zip(tried, by_ctc, strict=True)
+            if score + bonus >= best_by_ctc
+        ]
+        texts = [text for text, _ in likely]
+        beams = read_texts(network, tokenizer, clip, texts, options.ilm_weight)
         better: dict[float, Hypothesis] = {}
-        for text, bonus in replace_words(best.text, _array(log_probs), spotted, spotter):
-            by_ctc = float(ctc.score(log_probs[None], frames, [text]))
-            if by_ctc + bonus < (best.ctc_log_prob or 0.0):
-                continue  # the GPT likes a rare name no better
-            beams = read_texts(network, tokenizer, clip, [text], options.ilm_weight)
-            for restored in _rescored(_ranked(beams, tokenizer, options), log_probs, options, trie):
-                better[restored.log_prob + by_ctc + bonus - score] = restored
+        for beam, (_, score) in zip(beams, likely, strict=True):
+            for restored in rescored(_ranked([beam], tokenizer, options), log_probs, options, trie):
+                better[restored.log_prob + score - best.log_prob - best_by_ctc] = restored
         if max(better, default=0.0) <= 0:
             break
         readings = (better[max(better)], *readings)
     return readings
+
+
+def _ctc_scores(log_probs: Tensor, texts: Sequence[str]) -> list[float]:
+    """The log-probability of each text of a clip by its ``log_probs`` (T, C)."""
+    frames = torch.full((len(texts),), len(log_probs))
+    scores: list[float] = ctc.score(log_probs.expand(len(texts), -1, -1), frames, texts).tolist()
+    return scores
