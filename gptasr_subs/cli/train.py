@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +19,6 @@ from gptasr_subs.cli.progress import progress
 from gptasr_subs.training.options import Graft, GraftOptions, read_recipe
 
 PROGRAM = "gptasr-subs-train"
-
-# The library that multiplies on a CPU keeps a kernel for each new shape, and batches seldom have
-# one twice: with its own limit of 1024 a run grew by 150 MB a minute.
-_KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 
 app = typer.Typer(
     help=__doc__,
@@ -193,7 +188,6 @@ def calibrate(
 
 def main() -> None:
     """Run the command line and exit."""
-    os.environ.setdefault(*_KERNELS)
     sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app(prog_name=PROGRAM)
 

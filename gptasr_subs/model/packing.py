@@ -22,8 +22,13 @@ Gelu = Literal["none", "tanh"]
 """How a GELU is approximated, in torch's words."""
 
 # oneDNN keeps a kernel for each shape that it has met; windows and texts have hundreds, and few are
-# met again soon. With room for 128 instead of 1024 a talk of 10 minutes takes 200 MB less.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+# met again soon. With room for 32 a talk takes no longer than with its own 1024, and 300 MB less.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+
+# oneDNN makes a kernel for each number of rows. With AMX and this many inputs that takes up to
+# 50 ms, ten times as long as the product, so many rows are cut into parts that share one kernel.
+_WIDE = 2000
+_ROWS = 160
 
 _FLOAT32_PAYS = ("x86_64", "amd64")  # oneDNN's float32 is not measured on other processors
 
@@ -33,7 +38,7 @@ class InferenceLayer(ABC):
 
     @abstractmethod
     def prepare_for_inference(self, dtype: torch.dtype) -> None:
-        """Lay the weights out for products in ``dtype``, for good."""
+        """Lay the weights out for products in ``dtype``, for good: the layer's own are given up."""
 
 
 def prepare_layers(network: nn.Module, dtype: torch.dtype) -> None:
@@ -48,21 +53,34 @@ class Product:
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         """Take ``weight`` (outputs, inputs), whose number format is that of the products."""
-        self.weight = weight.detach()
+        self.dtype = weight.dtype
+        self.outputs = len(weight)
         self.bias = None if bias is None else bias.detach()
         machine = platform.machine().lower()
         is_faster = weight.dtype == torch.bfloat16 or (
             weight.dtype == torch.float32 and machine in _FLOAT32_PAYS
         )
-        self._packed = _pack(self.weight) if is_faster and weight.device.type == "cpu" else None
+        on_cpu = weight.device.type == "cpu"
+        self._packed = _pack(weight.detach()) if is_faster and on_cpu else None
+        self._weight = weight.detach() if self._packed is None else None  # one of both is enough
 
     def __call__(self, x: Tensor, gelu: Gelu | None = None) -> Tensor:
         """``x`` (..., inputs) to (..., outputs), and a GELU of it where asked for."""
-        x = x.to(self.weight.dtype)
-        if self._packed is not None:
+        x = x.to(self.dtype)
+        if self._packed is None:
+            assert self._weight is not None
+            out = F.linear(x, self._weight, self.bias)
+            return out if gelu is None else F.gelu(out, approximate=gelu)
+        rows = x.reshape(-1, x.shape[-1])
+        if len(rows) <= _ROWS or rows.shape[1] < _WIDE:
             return _multiply(x, self._packed, bias=self.bias, gelu=gelu)
-        out = F.linear(x, self.weight, self.bias)
-        return out if gelu is None else F.gelu(out, approximate=gelu)
+        out = x.new_empty(len(rows), self.outputs)
+        for begin in range(0, len(rows), _ROWS):
+            # The last part reaches back over rows that are done already.
+            first = min(begin, len(rows) - _ROWS)
+            part = slice(first, first + _ROWS)
+            out[part] = _multiply(rows[part], self._packed, bias=self.bias, gelu=gelu)
+        return out.view(*x.shape[:-1], self.outputs)
 
 
 def _pack(weight: Tensor) -> Tensor | None:
@@ -101,8 +119,7 @@ class Linear(nn.Linear, InferenceLayer):
     def prepare_for_inference(self, dtype: torch.dtype) -> None:
         """Make ready for products in ``dtype``; on other devices than CPUs nothing changes."""
         if self.weight.device.type == "cpu":
-            _round(self, dtype)
-            self._product = Product(self.weight, self.bias)
+            self._product = take_product(self, self.weight, dtype)
 
 
 class Convolution(nn.Conv1d, InferenceLayer):
@@ -131,7 +148,8 @@ class Convolution(nn.Conv1d, InferenceLayer):
         (kernel,) = self.kernel_size
         (stride,) = self.stride
         padding = int(self.padding[0])
-        x = F.pad(x.to(self.weight.dtype), (0, 0, padding, padding)).contiguous()
+        assert self._product is not None
+        x = F.pad(x.to(self._product.dtype), (0, 0, padding, padding)).contiguous()
         # Neighbourhoods overlap: each begins ``stride`` frames behind the one before it.
         clips, size, channels = x.shape
         shape = (clips, (size - kernel) // stride + 1, kernel * channels)
@@ -140,13 +158,18 @@ class Convolution(nn.Conv1d, InferenceLayer):
     def prepare_for_inference(self, dtype: torch.dtype) -> None:
         """Make ready for products in ``dtype``; on other devices than CPUs nothing changes."""
         if self.weight.device.type == "cpu":
-            _round(self, dtype)
             # (outputs, C, kernel) to (outputs, kernel * C), as neighbourhoods lie in memory.
-            self._product = Product(self.weight.transpose(1, 2).flatten(1), self.bias)
+            matrix = self.weight.transpose(1, 2).flatten(1)
+            self._product = take_product(self, matrix, dtype)
 
 
-def _round(layer: nn.Linear | nn.Conv1d, dtype: torch.dtype) -> None:
-    """Give ``layer`` weights in ``dtype`` that are not trained."""
-    layer.weight = nn.Parameter(layer.weight.detach().to(dtype), requires_grad=False)
-    if layer.bias is not None:
-        layer.bias = nn.Parameter(layer.bias.detach().to(dtype), requires_grad=False)
+def take_product(layer: nn.Module, weight: Tensor, dtype: torch.dtype) -> Product:
+    """Return the product in ``dtype`` with ``weight`` (outputs, inputs) and the bias of ``layer``.
+
+    The layer gives both up: laid out for this processor they are there a second time.
+    """
+    bias = layer.bias.detach().to(dtype) if isinstance(layer.bias, Tensor) else None
+    product = Product(weight.detach().to(dtype), bias)
+    layer.register_parameter("weight", None)
+    layer.register_parameter("bias", None)
+    return product

@@ -17,7 +17,8 @@ from gptasr_subs.types import FloatArray, Span, Word
 
 # Seconds of speech recognised at first, so that text comes soon; each group is twice the last ...
 _FIRST_GROUP = 20.0
-_LARGEST_GROUP = 480.0  # ... up to this, enough to fill batches of windows of like length
+# ... up to this: enough for batches of windows of like length, few enough to keep memory flat.
+_LARGEST_GROUP = 240.0
 _AHEAD = 32  # windows that are cut while others are recognised
 
 

@@ -64,15 +64,16 @@ def test_fresh_weights_are_as_loud_as_those_of_the_library() -> None:
             assert float(value.std()) == pytest.approx(float(theirs[name].std()), rel=0.1)
 
 
-def test_a_prepared_layer_lies_as_products_read_it() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_prepared_layer_multiplies_in_another_format_and_gives_its_weights_up(
+    dtype: torch.dtype,
+) -> None:
     layer, x = Conv1D(8, 24), torch.randn(3, 8)
-    before, shape = layer(x), layer.weight.shape
-    layer.prepare_for_inference(torch.float32)
-    assert layer.weight.t().is_contiguous() and layer.weight.shape == shape
-    torch.testing.assert_close(layer(x), before)
-    layer.prepare_for_inference(torch.bfloat16)
-    assert layer(x).dtype == torch.bfloat16
+    before = layer(x)
+    layer.prepare_for_inference(dtype)
+    assert layer(x).dtype == layer.dtype == dtype
     torch.testing.assert_close(layer(x).float(), before, atol=0.01, rtol=0.05)
+    assert layer.state_dict() == {}
 
 
 @pytest.mark.parametrize("packs", [True, False])
