@@ -93,7 +93,7 @@ def row(
     return (
         f"{title}  B-WER {total.listed.wer:5.1f} ({listed[0]:.1f} to {listed[1]:.1f})"
         f"  U-WER {total.others.wer:5.1f} ({others[0]:.1f} to {others[1]:.1f})"
-        f"  false accepts {total.false_accepts}  {elapsed:.0f} s of CPU"
+        f"  false accepts {total.false_accepts}  {elapsed:.1f} s of CPU"
     )
 
 
