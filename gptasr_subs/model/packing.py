@@ -53,16 +53,16 @@ class Product:
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         """Take ``weight`` (outputs, inputs), whose number format is that of the products."""
+        weight = weight.detach()
         self.dtype = weight.dtype
-        self.outputs = len(weight)
         self.bias = None if bias is None else bias.detach()
         machine = platform.machine().lower()
         is_faster = weight.dtype == torch.bfloat16 or (
             weight.dtype == torch.float32 and machine in _FLOAT32_PAYS
         )
         on_cpu = weight.device.type == "cpu"
-        self._packed = _pack(weight.detach()) if is_faster and on_cpu else None
-        self._weight = weight.detach() if self._packed is None else None  # one of both is enough
+        self._packed = _pack(weight) if is_faster and on_cpu else None
+        self._weight = weight if self._packed is None else None  # one of both is enough
 
     def __call__(self, x: Tensor, gelu: Gelu | None = None) -> Tensor:
         """``x`` (..., inputs) to (..., outputs), and a GELU of it where asked for."""
@@ -71,16 +71,17 @@ class Product:
             assert self._weight is not None
             out = F.linear(x, self._weight, self.bias)
             return out if gelu is None else F.gelu(out, approximate=gelu)
-        rows = x.reshape(-1, x.shape[-1])
-        if len(rows) <= _ROWS or rows.shape[1] < _WIDE:
+        inputs = x.shape[-1]
+        if inputs < _WIDE or x.numel() <= _ROWS * inputs:
             return _multiply(x, self._packed, bias=self.bias, gelu=gelu)
-        out = x.new_empty(len(rows), self.outputs)
+        rows = x.reshape(-1, inputs)
+        out = x.new_empty(len(rows), len(self._packed))
         for begin in range(0, len(rows), _ROWS):
             # The last part reaches back over rows that are done already.
             first = min(begin, len(rows) - _ROWS)
             part = slice(first, first + _ROWS)
             out[part] = _multiply(rows[part], self._packed, bias=self.bias, gelu=gelu)
-        return out.view(*x.shape[:-1], self.outputs)
+        return out.view(*x.shape[:-1], -1)
 
 
 def _pack(weight: Tensor) -> Tensor | None:
@@ -168,8 +169,8 @@ def take_product(layer: nn.Module, weight: Tensor, dtype: torch.dtype) -> Produc
 
     The layer gives both up: laid out for this processor they are there a second time.
     """
-    bias = layer.bias.detach().to(dtype) if isinstance(layer.bias, Tensor) else None
-    product = Product(weight.detach().to(dtype), bias)
+    bias = layer.bias.to(dtype) if isinstance(layer.bias, Tensor) else None
+    product = Product(weight.to(dtype), bias)
     layer.register_parameter("weight", None)
     layer.register_parameter("bias", None)
     return product

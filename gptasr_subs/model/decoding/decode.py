@@ -322,22 +322,22 @@ def _restore_terms(
     for _ in range(_MAX_RESTORED):
         best = readings[0]
         best_by_ctc = best.ctc_log_prob or 0.0
+        score = best.log_prob + best_by_ctc
         tried = replace_words(best.text, _array(log_probs), spotted, spotter)
         if not tried:
             break
         by_ctc = _ctc_scores(log_probs, [text for text, _ in tried])
         # The GPT likes a rare name no better, so it reads only what the CTC head makes up for.
-        likely = [
-            (text, score + bonus)
-            for (text, bonus), score in zip(tried, by_ctc, strict=True)
-            if score + bonus >= best_by_ctc
-        ]
-        texts = [text for text, _ in likely]
-        beams = read_texts(network, tokenizer, clip, texts, options.ilm_weight)
+        likely = {
+            text: log_prob + bonus
+            for (text, bonus), log_prob in zip(tried, by_ctc, strict=True)
+            if log_prob + bonus >= best_by_ctc
+        }
+        beams = read_texts(network, tokenizer, clip, [*likely], options.ilm_weight)
         better: dict[float, Hypothesis] = {}
-        for beam, (_, score) in zip(beams, likely, strict=True):
+        for beam, worth in zip(beams, likely.values(), strict=True):
             for restored in rescored(_ranked([beam], tokenizer, options), log_probs, options, trie):
-                better[restored.log_prob + score - best.log_prob - best_by_ctc] = restored
+                better[restored.log_prob + worth - score] = restored
         if max(better, default=0.0) <= 0:
             break
         readings = (better[max(better)], *readings)
